@@ -1,0 +1,192 @@
+//! `footage dashcam`: brings the recordings of a `BlackVue` dashcam to a local directory.
+//!
+//! A pass reads what the camera has and what the destination holds, plans, and executes: first retention, then one
+//! file after the other, each resumed where the last pass was cut off, proven whole, and published. The camera leaves
+//! when its driver does: that ends a pass at any moment and is no error.
+
+pub mod address;
+pub mod camera;
+pub mod card;
+mod execute;
+pub mod fetch;
+pub mod held;
+pub mod listing;
+pub mod name;
+pub mod partials;
+pub mod plan;
+mod show;
+pub mod source;
+mod verify;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::SecondsFormat;
+use ureq::http::header::{HeaderName, HeaderValue};
+
+use self::address::Address;
+use self::held::Held;
+use self::name::FileName;
+use self::plan::Policy;
+use self::source::{Offer, Source};
+use crate::disk::{Guard, Space};
+use crate::error::{Error, Result};
+use crate::lock::Lock;
+use crate::pass::{Context, Report};
+use crate::store::{Store, write_atomically};
+use crate::units::ByteSize;
+
+/// The settings of a pass, resolved.
+#[derive(Debug)]
+pub struct Settings {
+    /// The camera, and where else it may be found.
+    pub addresses: Vec<Address>,
+    /// Where footage goes.
+    pub destination: PathBuf,
+    /// `--lock-file`
+    pub lock_file: Option<PathBuf>,
+    /// What to fetch, keep and protect.
+    pub policy: Policy,
+    /// `--max-used-disk`, `--min-free`
+    pub guard: Guard,
+    /// `--when-full delete-oldest`
+    pub delete_oldest: bool,
+    /// `--timeout`
+    pub timeout: Duration,
+    /// `--header`
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// `--limit-rate`
+    pub limit_rate: Option<ByteSize>,
+    /// `--verify`
+    pub verify: bool,
+}
+
+/// One pass.
+///
+/// # Errors
+/// What ended it early; the report then tells what was done until then.
+pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Result<()> {
+    let (store, _lock) = open(settings, context)?;
+    let http =
+        camera::Http { timeout: settings.timeout, headers: settings.headers.clone(), stop: context.stop.clone() };
+
+    // Read: what the camera has, what is here.
+    let source = Source::connect(&settings.addresses, &http);
+    let with_lengths = settings.policy.keep_bytes.is_some() || settings.delete_oldest;
+    let held = Held::read(&store, with_lengths)?;
+    report.failed_markers = held.failed_markers();
+    report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
+    let mut absent = Absent::load(&store);
+
+    // Plan. With the camera away, retention is still due.
+    let offer = source.as_ref().ok().map(|(_, offer)| offer);
+    if let Some(offer) = offer {
+        tell_about(offer, context);
+        report.recordings_seen = offer.listing.videos.len();
+        absent.retain(offer);
+    }
+    let plan = plan::plan(offer, &held, &absent.names, &settings.policy, context.local_now());
+    report.recordings_selected = plan.selected;
+    report.waiting_for_retry = plan.waiting;
+    if context.dry_run {
+        show::plan(&plan, &held, settings.policy.grouping, context.json);
+        return source.map(drop);
+    }
+
+    // Execute.
+    let mut execution = execute::Execution::new(settings, context, &store, &held, &mut absent, report);
+    execution.mark(&plan.marks)?;
+    execution.remove(&plan.removals)?;
+    let (mut source, offer) = source?;
+    let ended = execution.fetch_all(&mut source, &http, &offer, &plan);
+    drop(execution);
+    absent.save();
+    ended
+}
+
+/// The destination, locked. A dry run leaves it as it is and looks without a lock.
+fn open(settings: &Settings, context: &Context) -> Result<(Store, Option<Lock>)> {
+    let root = &settings.destination;
+    if context.dry_run {
+        return Ok((Store::at(root), None));
+    }
+    let store = Store::create(root)?;
+    let path = settings.lock_file.clone().unwrap_or_else(|| store.state_path("dashcam.lock"));
+    let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let peer = root.join(".blackvuesync.lock");
+    let lock = Lock::acquire(&path, Some(&peer), &since)?;
+    Ok((store, Some(lock)))
+}
+
+/// Says, once, what of the listing is new to us.
+fn tell_about(offer: &Offer, context: &Context) {
+    let listing = &offer.listing;
+    if listing.was_empty {
+        context.told.warn("listing-empty", "the camera's listing is empty: is there a card in it?");
+    }
+    for line in &listing.unread {
+        context.told.warn(format!("unread:{line}"), format_args!("not the name of a recording, left alone: {line:?}"));
+    }
+    if listing.unread_count > listing.unread.len() {
+        let more = listing.unread_count - listing.unread.len();
+        context.told.warn("unread-more", format_args!("{more} more lines of the camera's listing are no recordings"));
+    }
+    for letters in listing.videos.iter().filter_map(|video| video.unknown_letters()).collect::<BTreeSet<_>>() {
+        context.told.warn(
+            format!("letters:{letters}"),
+            format_args!("recordings named …_{letters}.mp4 are of a kind this program does not know; they are fetched"),
+        );
+    }
+}
+
+/// Sidecars that the camera was asked for and does not have: not asked for again while it lists their recordings.
+#[derive(Debug)]
+struct Absent {
+    path: PathBuf,
+    names: BTreeSet<FileName>,
+    is_changed: bool,
+}
+
+impl Absent {
+    fn load(store: &Store) -> Self {
+        let path = store.state_path("dashcam.absent");
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        Self { path, names: text.lines().filter_map(|line| line.parse().ok()).collect(), is_changed: false }
+    }
+
+    fn insert(&mut self, name: FileName) {
+        self.is_changed |= self.names.insert(name);
+    }
+
+    /// Forgets what belongs to recordings that the camera no longer has.
+    fn retain(&mut self, offer: &Offer) {
+        let videos = &offer.listing.videos;
+        let before = self.names.len();
+        self.names.retain(|name| {
+            videos.get(videos.partition_point(|video| video.at < name.at)).is_some_and(|video| video.at == name.at)
+        });
+        self.is_changed |= self.names.len() != before;
+    }
+
+    /// Lost, it costs requests: no reason to end a pass.
+    fn save(&self) {
+        if !self.is_changed {
+            return;
+        }
+        let lines: Vec<String> = self.names.iter().map(|name| format!("{name}\n")).collect();
+        if let Err(error) = write_atomically(&self.path, lines.concat().as_bytes()) {
+            log::warn!("{}", error.with_causes());
+        }
+    }
+}
+
+/// The error of a destination that has vanished under a pass, told as what it is.
+fn vanished(error: Error, root: &Path) -> Error {
+    match error {
+        Error::Io { source, .. } if !root.is_dir() => {
+            Error::Io { verb: "go on: the destination has vanished,", path: root.to_owned(), source }
+        }
+        error => error,
+    }
+}

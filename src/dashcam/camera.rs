@@ -1,0 +1,470 @@
+//! The camera's HTTP side. Which of two APIs it speaks is found by asking, never from a version.
+//!
+//! | | old | new (2026) |
+//! | --- | --- | --- |
+//! | `GET /accessible` | 404 | 200 |
+//! | listing | `GET /blackvue_vod.cgi` | `GET /vodList`; the old one answers 415 `mp4 only` |
+//! | video | `GET /Record/NAME.mp4` | `GET /NAME.mp4` |
+//! | `.thm` `.gps` | `GET /Record/NAME` | `POST /vodMetadata`, base64 in JSON |
+//! | `.3gf` | `GET /Record/NAME` | – |
+//!
+//! Some cameras answer an endpoint they do not know with 502 or not at all (Elite 10), so anything but 200 falls back
+//! to the old listing. `/Config` holds passwords and `upload.cgi` writes: neither is ever asked for.
+
+use std::io::{Cursor, Read};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::Value;
+use ureq::http::header::{
+    CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED, LOCATION, RANGE, TRANSFER_ENCODING,
+};
+use ureq::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use ureq::{Agent, Body, SendBody};
+
+use super::address::Url;
+use super::listing::{Listing, ListingError};
+use super::name::{FileName, Format};
+use super::source::{Offer, Opened, Sidecars, Trouble};
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+
+/// A redirect of the camera to itself is followed so often.
+const MAX_REDIRECTS: u32 = 3;
+/// A listing must arrive within so many times `--timeout`: an endless one may also be endlessly slow.
+const LISTING_TIMEOUTS: u32 = 30;
+/// A thumbnail or a minute of GPS is far below this.
+const MAX_METADATA_BYTES: u64 = 16 << 20;
+/// What one read of a body takes; measured: less costs system calls, more costs cache.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// How to talk to a camera.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// How long to wait for a connection, and for each further byte.
+    pub timeout: Duration,
+    /// `--header`
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Ends a transfer under way.
+    pub stop: Stop,
+}
+
+/// The two APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Most cameras in use.
+    Old,
+    /// Elite 9 and later.
+    New,
+}
+
+/// A camera that has answered.
+#[derive(Debug)]
+pub struct Camera {
+    agent: Agent,
+    base: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    api: Api,
+    timeout: Duration,
+}
+
+/// Where a try to list has failed.
+enum Probe {
+    /// Nothing is there: no use to ask for anything else.
+    Unreachable(String),
+    /// Something is there, but this was not answered.
+    Unanswered(String),
+    /// It was answered with something else.
+    Other(Error),
+}
+
+impl Camera {
+    /// Finds the API and reads the listing.
+    ///
+    /// # Errors
+    /// [`Error::Away`] when nothing answers, [`Error::Source`] when the answer is no listing.
+    pub fn connect(url: &Url, http: &Http) -> Result<(Self, Offer)> {
+        // One connection at a time: cameras reset under parallel load. No proxy: a camera is on the LAN.
+        let agent: Agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(concat!("footage/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(http.timeout))
+            .timeout_resolve(Some(http.timeout))
+            .timeout_per_read(Some(http.timeout))
+            .timeout_per_write(Some(http.timeout))
+            .input_buffer_size(BUFFER_BYTES)
+            .build()
+            .into();
+        let closing = agent.clone();
+        http.stop.also(move || closing.clone().shutdown());
+        let mut headers = http.headers.clone();
+        if let Some(value) = &url.authorization {
+            let mut value =
+                HeaderValue::from_str(value).map_err(|_| Error::Usage("the user name cannot be sent".into()))?;
+            value.set_sensitive(true);
+            headers.push((ureq::http::header::AUTHORIZATION, value));
+        }
+        let mut camera = Self { agent, base: url.base.clone(), headers, api: Api::Old, timeout: http.timeout };
+        let listing = camera.probe().map_err(|probe| match probe {
+            Probe::Unreachable(cause) | Probe::Unanswered(cause) => {
+                Error::Away(format!("the camera at {} is away: {cause}", camera.host()))
+            }
+            Probe::Other(error) => error,
+        });
+        http.stop.check()?;
+        let sidecars = match camera.api {
+            Api::Old => vec![Format::Thumbnail, Format::Accelerometer, Format::Gps],
+            Api::New => vec![Format::Thumbnail, Format::Gps],
+        };
+        Ok((camera, Offer { listing: listing?, sidecars: Sidecars::Ask(sidecars) }))
+    }
+
+    fn host(&self) -> &str {
+        self.base.split_once("://").map_or(&self.base, |(_, host)| host)
+    }
+
+    fn probe(&mut self) -> Result<Listing, Probe> {
+        let accessible = match self.send(&Method::GET, "/accessible", None, None) {
+            Ok(response) => response.status().as_u16(),
+            Err(error) if is_unreachable(&error) => return Err(Probe::Unreachable(explain(&error))),
+            Err(error) => {
+                log::debug!("/accessible: {}", explain(&error));
+                0
+            }
+        };
+        log::debug!("/accessible answered {accessible}");
+        let order = if accessible == 200 { [Api::New, Api::Old] } else { [Api::Old, Api::New] };
+        let first = match self.list(order[0]) {
+            Ok(listing) => return Ok(listing),
+            Err(probe @ Probe::Unreachable(_)) => return Err(probe),
+            Err(probe) => probe,
+        };
+        // The other API, where there is a sign of it: asking a silent camera twice only costs the user's time.
+        match (&first, order[1]) {
+            (Probe::Unanswered(_), Api::New) => Err(first),
+            _ => self.list(order[1]).map_err(|second| match (first, second) {
+                (first @ Probe::Other(_), _) => first,
+                (_, second) => second,
+            }),
+        }
+    }
+
+    fn list(&mut self, api: Api) -> Result<Listing, Probe> {
+        let path = match api {
+            Api::Old => "/blackvue_vod.cgi",
+            Api::New => "/vodList",
+        };
+        let limit = Some(self.timeout.saturating_mul(LISTING_TIMEOUTS));
+        let response = self.send(&Method::GET, path, None, limit).map_err(|error| {
+            let text = explain(&error);
+            if is_unreachable(&error) { Probe::Unreachable(text) } else { Probe::Unanswered(text) }
+        })?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            let text = format!("the camera at {} answered {status} for its listing, {path}", self.host());
+            return Err(Probe::Other(Error::Source(text)));
+        }
+        match Listing::read(response.into_body().into_reader()) {
+            Ok(listing) => {
+                self.api = api;
+                Ok(listing)
+            }
+            Err(ListingError::Io(error)) => Err(Probe::Unanswered(format!("its listing broke off: {error}"))),
+            Err(error) => Err(Probe::Other(Error::Source(format!("the camera at {}, {path}: {error}", self.host())))),
+        }
+    }
+
+    /// As [`Source::answers`](super::source::Source::answers).
+    pub fn answers(&self) -> Result<(), String> {
+        match self.send(&Method::GET, "/accessible", None, None) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(explain(&error)),
+        }
+    }
+
+    /// As [`Source::open`](super::source::Source::open).
+    pub fn open(&self, file: FileName, video: FileName, from: u64) -> Result<Opened, Trouble> {
+        if self.asks_metadata(file) {
+            return self.metadata(file, video);
+        }
+        let range = (from > 0).then(|| format!("bytes={from}-"));
+        let response = self.send(&Method::GET, &self.path(file), range.as_deref(), None).map_err(lost)?;
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let validator = text(headers, &ETAG).or_else(|| text(headers, &LAST_MODIFIED)).map(str::to_owned);
+        let content_range = text(headers, &CONTENT_RANGE).and_then(ContentRange::parse);
+        let (start, total) = match (status, content_range) {
+            (206, Some(range)) => {
+                let end = range.end.map(|end| end + 1);
+                (range.start.unwrap_or(0), range.total.or(end))
+            }
+            // Where it starts is anybody's guess: nothing can be done with the body.
+            (206, None) => return Err(Trouble::Refused("it answers with a part and does not say which".into())),
+            (200, _) => (0, content_length(headers)),
+            // All of it is here: an empty rest, which is then compared with the total as any other.
+            (416, range) if range.is_some_and(|range| range.total == Some(from)) => {
+                return Ok(Opened {
+                    start: from,
+                    total: Some(from),
+                    validator,
+                    is_framed: true,
+                    body: Box::new(Cursor::new([])),
+                });
+            }
+            (416, _) if from > 0 => return self.open(file, video, 0),
+            (416, _) => return Err(Trouble::Status(416)),
+            _ => return Err(self.trouble(&response)),
+        };
+        let is_framed = headers.contains_key(TRANSFER_ENCODING);
+        let body = Box::new(response.into_body().into_reader());
+        Ok(Opened { start, total, validator, is_framed, body })
+    }
+
+    /// As [`Source::length`](super::source::Source::length).
+    pub fn length(&self, file: FileName, video: FileName) -> Result<Option<u64>, Trouble> {
+        if self.asks_metadata(file) {
+            return self.metadata(file, video).map(|opened| opened.total);
+        }
+        let path = self.path(file);
+        let head = self.send(&Method::HEAD, &path, None, None).map_err(lost)?;
+        match (head.status().as_u16(), content_length(head.headers())) {
+            (200, Some(length)) => return Ok(Some(length)),
+            (404 | 410, _) => return Err(Trouble::Absent),
+            _ => {}
+        }
+        // No HEAD here: the headers of a GET for one byte say it too. The body is left unread.
+        let get = self.send(&Method::GET, &path, Some("bytes=0-0"), None).map_err(lost)?;
+        let headers = get.headers();
+        match get.status().as_u16() {
+            206 => Ok(text(headers, &CONTENT_RANGE).and_then(ContentRange::parse).and_then(|range| range.total)),
+            200 => Ok(content_length(headers)),
+            _ => Err(self.trouble(&get)),
+        }
+    }
+
+    fn path(&self, file: FileName) -> String {
+        match self.api {
+            Api::Old => format!("/Record/{file}"),
+            Api::New => format!("/{file}"),
+        }
+    }
+
+    fn asks_metadata(&self, file: FileName) -> bool {
+        self.api == Api::New && file.format != Format::Video
+    }
+
+    fn metadata(&self, file: FileName, video: FileName) -> Result<Opened, Trouble> {
+        let kind = if file.format == Format::Thumbnail { "thumbnail" } else { "gps" };
+        let question = serde_json::json!({"file": video.to_string(), "types": [kind]}).to_string();
+        let request = self
+            .request(Method::POST, "/vodMetadata")
+            .header("Content-Type", "application/json")
+            .body(question)
+            .map_err(|error| Trouble::Refused(error.to_string()))?;
+        let response = self.agent.run(request).map_err(lost)?;
+        // An endpoint that is not there has no metadata to give.
+        match response.status().as_u16() {
+            200 => {}
+            204 | 404 | 405 | 410 | 415 | 501 => return Err(Trouble::Absent),
+            _ => return Err(self.trouble(&response)),
+        }
+        let announced = content_length(response.headers());
+        let mut answer = Vec::new();
+        response
+            .into_body()
+            .into_reader()
+            .take(MAX_METADATA_BYTES)
+            .read_to_end(&mut answer)
+            .map_err(|error| Trouble::Lost(error.to_string()))?;
+        if announced.is_some_and(|length| length != answer.len() as u64) {
+            return Err(Trouble::Lost(format!("ended after {} bytes", answer.len())));
+        }
+        let answer: Value = serde_json::from_slice(&answer)
+            .map_err(|error| Trouble::Refused(format!("its metadata is no JSON: {error}")))?;
+        let payload = answer.get("metadata").and_then(|metadata| metadata.get(kind)).or_else(|| answer.get(kind));
+        let Some(payload) = payload.and_then(Value::as_str).filter(|payload| !payload.is_empty()) else {
+            return Err(Trouble::Absent);
+        };
+        let bytes = decode_base64(payload).ok_or_else(|| Trouble::Refused("its metadata is no base64".into()))?;
+        let total = Some(bytes.len() as u64);
+        Ok(Opened { start: 0, total, validator: None, is_framed: true, body: Box::new(Cursor::new(bytes)) })
+    }
+
+    fn request(&self, method: Method, path: &str) -> ureq::http::request::Builder {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request
+    }
+
+    /// Sends a request without a body; redirects within the camera are followed.
+    fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        range: Option<&str>,
+        limit: Option<Duration>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let mut path = path.to_owned();
+        let mut redirects = 0;
+        loop {
+            let mut request = self.request(method.clone(), &path);
+            if let Some(range) = range {
+                request = request.header(RANGE, range);
+            }
+            let request = request.body(SendBody::none()).map_err(ureq::Error::Http)?;
+            let request = self.agent.configure_request(request).timeout_global(limit).build();
+            let response = self.agent.run(request)?;
+            log::debug!("{method} {path} {}: {}", range.unwrap_or(""), response.status());
+            match self.redirect_within(&response) {
+                Some(target) if redirects < MAX_REDIRECTS => path = target,
+                _ => return Ok(response),
+            }
+            redirects += 1;
+        }
+    }
+
+    /// The path that a redirect leads to, when it stays at this camera.
+    fn redirect_within(&self, response: &Response<Body>) -> Option<String> {
+        if !response.status().is_redirection() {
+            return None;
+        }
+        let location = text(response.headers(), &LOCATION)?;
+        let here = self.base.parse::<Uri>().ok()?;
+        match location.parse::<Uri>().ok()? {
+            uri if uri.host().is_none() && location.starts_with('/') => Some(location.to_owned()),
+            uri if uri.scheme() == here.scheme() && uri.authority() == here.authority() => {
+                uri.path_and_query().map(ToString::to_string)
+            }
+            _ => None,
+        }
+    }
+
+    fn trouble(&self, response: &Response<Body>) -> Trouble {
+        let status = response.status();
+        match status.as_u16() {
+            204 => Trouble::Empty,
+            404 | 410 => Trouble::Absent,
+            _ if status.is_redirection() => {
+                let target = text(response.headers(), &LOCATION).unwrap_or("nowhere");
+                Trouble::Refused(format!("{} redirects to {target:?}, another place: not followed", self.host()))
+            }
+            status => Trouble::Status(status),
+        }
+    }
+}
+
+/// `bytes 100-199/1000`, `bytes */1000`, `bytes 100-199/*`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ContentRange {
+    start: Option<u64>,
+    end: Option<u64>,
+    total: Option<u64>,
+}
+
+impl ContentRange {
+    fn parse(text: &str) -> Option<Self> {
+        let (range, total) = text.trim().strip_prefix("bytes")?.trim().split_once('/')?;
+        let total = match total.trim() {
+            "*" => None,
+            total => Some(total.parse().ok()?),
+        };
+        match range.trim() {
+            "*" => Some(Self { start: None, end: None, total }),
+            range => {
+                let (start, end) = range.split_once('-')?;
+                let (start, end): (u64, u64) = (start.trim().parse().ok()?, end.trim().parse().ok()?);
+                (start <= end && end < u64::MAX).then_some(Self { start: Some(start), end: Some(end), total })
+            }
+        }
+    }
+}
+
+/// Base64 as cameras write it: wrapped in lines, with or without padding, perhaps as a `data:` URL.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    const LIBERAL: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    let payload = match text.strip_prefix("data:") {
+        Some(url) => url.split_once(',')?.1,
+        None => text,
+    };
+    let packed: String = payload.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    GeneralPurpose::new(&alphabet::STANDARD, LIBERAL).decode(packed).ok()
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    text(headers, &CONTENT_LENGTH)?.trim().parse().ok()
+}
+
+fn lost(error: ureq::Error) -> Trouble {
+    match error {
+        ureq::Error::Http(error) => Trouble::Refused(error.to_string()),
+        ureq::Error::BadUri(uri) => Trouble::Refused(uri),
+        error => Trouble::Lost(explain(&error)),
+    }
+}
+
+/// No connection came to be: nothing else needs to be asked.
+fn is_unreachable(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    match error {
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
+        ureq::Error::Io(error) => matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable),
+        _ => false,
+    }
+}
+
+/// A few words for people.
+fn explain(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::HostNotFound => "its name is not known".into(),
+        ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection within --timeout".into(),
+        ureq::Error::Timeout(_) => "no answer within --timeout".into(),
+        ureq::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_read_strictly() {
+        let range = |start, end, total| Some(ContentRange { start, end, total });
+        for (text, expected) in [
+            ("bytes 100-199/1000", range(Some(100), Some(199), Some(1000))),
+            ("bytes 100-199/*", range(Some(100), Some(199), None)),
+            ("bytes */1000", range(None, None, Some(1000))),
+            ("bytes 199-100/1000", None),
+            ("bytes 100-/1000", None),
+            ("items 1-2/3", None),
+            ("bytes 1-18446744073709551615/*", None),
+            ("", None),
+        ] {
+            assert_eq!(ContentRange::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn base64_is_read_liberally() {
+        for text in ["aGVsbG8=", "aGVsbG8", "aGVs\r\nbG8=\n", "data:image/jpeg;base64,aGVsbG8="] {
+            assert_eq!(decode_base64(text).as_deref(), Some(&b"hello"[..]), "{text}");
+        }
+        assert_eq!(decode_base64("a*b"), None);
+        assert_eq!(decode_base64("data:nothing"), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! The dashcam's card in a card reader: `BlackVue/Record/` with every file of every recording.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::listing::Listing;
+use super::name::{FileName, Format};
+use super::source::{Offer, Opened, Sidecars, Trouble};
+use crate::error::{At, Error, Result};
+
+/// Where the recordings are below what people give us: the card, its `BlackVue` folder, or the folder itself.
+const RECORD_DIRS: [&str; 3] = ["BlackVue/Record", "Record", "."];
+
+/// A mounted card. It is only read.
+#[derive(Debug)]
+pub struct Card {
+    record_dir: PathBuf,
+}
+
+impl Card {
+    /// Finds the recordings below `path` and lists them.
+    ///
+    /// # Errors
+    /// [`Error::Away`] when the directory is not there: the card is not inserted.
+    pub fn insert(path: &Path) -> Result<(Self, Offer)> {
+        if !path.is_dir() {
+            return Err(Error::Away(format!("there is no card at {}", path.display())));
+        }
+        let record_dir = RECORD_DIRS.map(|dir| path.join(dir)).into_iter().find(|dir| dir.is_dir());
+        let record_dir = record_dir.unwrap_or_else(|| path.to_owned());
+        let mut listing = Listing::default();
+        let mut sidecars = HashSet::new();
+        for entry in fs::read_dir(&record_dir).at("list", &record_dir)? {
+            let entry = entry.at("list", &record_dir)?;
+            // A link could lead anywhere; a camera writes none.
+            if !entry.file_type().is_ok_and(|file_type| file_type.is_file()) {
+                continue;
+            }
+            match entry.file_name().to_str().and_then(|name| name.parse::<FileName>().ok()) {
+                Some(name) if name.format == Format::Video => listing.videos.push(name),
+                Some(name) => drop(sidecars.insert(name)),
+                None => log::debug!("{} on the card is not a recording", entry.file_name().display()),
+            }
+        }
+        listing.videos.sort_unstable();
+        Ok((Self { record_dir }, Offer { listing, sidecars: Sidecars::Listed(sidecars) }))
+    }
+
+    /// Whether the card is still there.
+    pub fn answers(&self) -> Result<(), String> {
+        fs::read_dir(&self.record_dir).map(drop).map_err(|error| format!("{}: {error}", self.record_dir.display()))
+    }
+
+    fn open_file(&self, file: FileName) -> Result<(File, u64), Trouble> {
+        let opened = File::open(self.record_dir.join(file.to_string())).map_err(|error| trouble(&error))?;
+        let length = opened.metadata().map_err(|error| trouble(&error))?.len();
+        Ok((opened, length))
+    }
+
+    /// As [`Source::open`](super::source::Source::open).
+    pub fn open(&self, file: FileName, from: u64) -> Result<Opened, Trouble> {
+        let (mut opened, total) = self.open_file(file)?;
+        let start = if from <= total { from } else { 0 };
+        opened.seek(SeekFrom::Start(start)).map_err(|error| trouble(&error))?;
+        if total == 0 && file.format == Format::Video {
+            return Err(Trouble::Empty);
+        }
+        let body = Box::new(io::Read::take(opened, total - start));
+        Ok(Opened { start, total: Some(total), validator: None, is_framed: true, body })
+    }
+
+    /// As [`Source::length`](super::source::Source::length).
+    pub fn length(&self, file: FileName) -> Result<Option<u64>, Trouble> {
+        self.open_file(file).map(|(_, length)| Some(length))
+    }
+}
+
+fn trouble(error: &io::Error) -> Trouble {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => Trouble::Absent,
+        Some(Errno::IO | Errno::NODEV | Errno::NXIO | Errno::STALE | Errno::NOTCONN) => {
+            Trouble::Lost(error.to_string())
+        }
+        _ => Trouble::Refused(error.to_string()),
+    }
+}

@@ -1,0 +1,381 @@
+//! One file from the camera into the destination: resumed, proven, published.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDateTime;
+
+use super::name::{Entry, FileName, Format};
+use super::partials::Partials;
+use super::source::{Opened, Source, Trouble};
+use crate::error::{At, Error, Result};
+use crate::mp4::{self, Structure};
+use crate::progress::Item;
+use crate::rate::Limiter;
+use crate::stop::Stop;
+use crate::store::{publish, replace};
+use crate::units::ByteSize;
+
+/// After so many bytes a partial file is synced: what a power loss can cost.
+const SYNC_EVERY_BYTES: u64 = 32 << 20;
+/// Up to this length a file is not worth a journal record: it starts over.
+const SMALL_BYTES: u64 = 64 << 10;
+/// One read of the body.
+const READ_BYTES: usize = 256 << 10;
+
+/// A file to fetch.
+#[derive(Debug, Clone)]
+pub struct Want {
+    /// Its name.
+    pub file: FileName,
+    /// The recording it belongs to.
+    pub video: FileName,
+    /// The directory where it will stand.
+    pub dir: PathBuf,
+    /// Where its partial file is, when one exists elsewhere (another grouping).
+    pub partial_dir: Option<PathBuf>,
+    /// A damaged file stands there: the new one takes its place.
+    pub replaces: bool,
+    /// The camera may still be writing it: it is among the newest.
+    pub is_recent: bool,
+}
+
+/// What became of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It stands under its final name; so many bytes were received now.
+    Published {
+        /// Bytes received in this call.
+        received: u64,
+        /// The length of the file.
+        length: u64,
+    },
+    /// The camera is still writing it: for a later pass.
+    StillWritten,
+    /// The camera has no such file.
+    Absent,
+    /// It does not fit, and what would have to go is newer.
+    LeftOut,
+    /// It failed: the kind, the text, and whether to leave a marker and wait.
+    Failed {
+        /// A word of [`FAILURE_REASONS`](crate::metrics::FAILURE_REASONS).
+        reason: &'static str,
+        /// For people.
+        message: String,
+        /// Try again only after `--retry-failed-after`.
+        mark: bool,
+    },
+}
+
+/// Why it did not come to an end.
+#[derive(Debug)]
+pub enum Interruption {
+    /// The connection broke: the camera may have left. So many bytes are here now.
+    Lost {
+        /// What happened.
+        cause: String,
+        /// The length of the partial file.
+        have: u64,
+        /// Bytes received in this call.
+        received: u64,
+    },
+    /// The destination failed, or a stop was asked for.
+    Error(Error),
+}
+
+impl From<Error> for Interruption {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Whether there is room for so many bytes of a recording of that time; makes some where that is allowed.
+pub type AskRoom<'a> = &'a mut dyn FnMut(u64, NaiveDateTime) -> Result<bool>;
+
+/// Fetches files.
+#[derive(Debug)]
+pub struct Fetcher<'a> {
+    /// From here.
+    pub source: &'a Source,
+    /// How far partial files can be trusted.
+    pub partials: &'a mut Partials,
+    /// `--limit-rate`
+    pub limiter: &'a mut Limiter,
+    /// Whether to stop.
+    pub stop: &'a Stop,
+    /// Room for one read.
+    pub buffer: &'a mut Vec<u8>,
+}
+
+/// A partial file, open, with `have` bytes that can be trusted.
+struct Partial {
+    file: File,
+    path: PathBuf,
+    have: u64,
+    /// The body did not end in order.
+    broke: Option<String>,
+}
+
+impl Fetcher<'_> {
+    /// Fetches one file to its final name, as far as the camera lets us.
+    ///
+    /// # Errors
+    /// See [`Interruption`]. The partial file stays, and the next call goes on with it.
+    pub fn fetch(&mut self, want: &Want, item: &Item, room: AskRoom<'_>) -> Result<Fetched, Interruption> {
+        let mut have = self.held_part(want)?;
+        let mut received = 0;
+        // A second round starts over without what was held; there is no third.
+        loop {
+            let resumed = have > 0;
+            let mut opened = match self.reopen(want, have) {
+                Ok(Resumption::Go(opened)) => opened,
+                Ok(Resumption::StartOver) => {
+                    have = 0;
+                    continue;
+                }
+                Ok(Resumption::Damaged(message)) => return Ok(failed("damaged", message, true)),
+                Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have, received)),
+                Err(trouble) => return Ok(of_trouble(trouble)),
+            };
+            if opened.total.is_none() && !opened.is_framed {
+                opened.total = match self.source.length(want.file, want.video) {
+                    Ok(length) => length,
+                    Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have, received)),
+                    Err(_) => None,
+                };
+            }
+            if opened.total == Some(0) && want.file.format == Format::Video {
+                return Ok(of_trouble(Trouble::Empty));
+            }
+            let need = opened.total.map_or(0, |total| total.saturating_sub(opened.start));
+            if !room(need, want.file.at)? {
+                return Ok(Fetched::LeftOut);
+            }
+            let start = opened.start;
+            let (total, is_framed) = (opened.total, opened.is_framed);
+            let partial = self.receive(want, opened, item, &mut received)?;
+            have = partial.have;
+            match (total, &partial.broke) {
+                (Some(total), broke) if have < total => {
+                    let how = broke.as_deref().unwrap_or("the connection was closed");
+                    return Err(self.lost(format!("{how} after {have} of {total} bytes"), have, received));
+                }
+                // Without an announced length only an orderly end is an end.
+                (None, Some(how)) => return Err(self.lost(format!("{how} after {have} bytes"), have, received)),
+                _ => {}
+            }
+            let must_close = total.is_none() && !is_framed;
+            match self.prove(want, &partial, must_close) {
+                Ok(Proof::Good) => {
+                    self.publish(want, &partial)?;
+                    return Ok(Fetched::Published { received, length: have });
+                }
+                Ok(Proof::StillWritten(now)) if want.is_recent => {
+                    log::info!("{}: the camera is still writing it ({now} so far)", want.file);
+                    return Ok(Fetched::StillWritten);
+                }
+                Ok(Proof::StillWritten(now)) => {
+                    let message = format!("the camera announced {} and says {now} afterwards", ByteSize(have));
+                    return Ok(failed("length", message, true));
+                }
+                // The pieces may not fit together: once more, whole.
+                Ok(Proof::Broken(why)) if resumed && start > 0 => {
+                    log::info!("{}: {why}; fetching it again from its beginning", want.file);
+                    self.partials.forget(want.file);
+                    have = 0;
+                }
+                Ok(Proof::Broken(why)) => {
+                    self.partials.damaged(want.file)?;
+                    return Ok(failed("damaged", damaged_text(&why, &partial.path), true));
+                }
+                Ok(Proof::NoLength) => {
+                    return Ok(failed(
+                        "length",
+                        "the camera announces no length: nothing proves it whole".into(),
+                        true,
+                    ));
+                }
+                Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have, received)),
+                Err(trouble) => return Ok(of_trouble(trouble)),
+            }
+        }
+    }
+
+    fn lost(&self, cause: String, have: u64, received: u64) -> Interruption {
+        match self.stop.check() {
+            Err(error) => Interruption::Error(error),
+            Ok(()) => Interruption::Lost { cause, have, received },
+        }
+    }
+
+    /// How much of an earlier partial file can be trusted.
+    fn held_part(&self, want: &Want) -> Result<u64> {
+        let path = want.partial_path();
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_file() => Ok(self.partials.trusted(want.file, metadata.len())),
+            Ok(_) => Err(std::io::Error::other("not a file")).at("resume", &path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error).at("resume", &path),
+        }
+    }
+
+    /// Asks for the rest from byte `have` on, and holds the answer against what is known of the partial file.
+    fn reopen(&self, want: &Want, have: u64) -> Result<Resumption, Trouble> {
+        let record = self.partials.get(want.file).filter(|_| have > 0);
+        if let Some(record) = record
+            && record.total == Some(have)
+        {
+            // All of it is here. Nothing to ask for but whether it still is all.
+            return match self.source.length(want.file, want.video)? {
+                Some(length) if length != have => Ok(Resumption::StartOver),
+                _ if record.damaged => Ok(Resumption::Damaged(damaged_text("as before", &want.partial_path()))),
+                _ => Ok(Resumption::Go(Opened {
+                    start: have,
+                    total: Some(have),
+                    validator: record.validator.clone(),
+                    is_framed: true,
+                    body: Box::new(std::io::empty()),
+                })),
+            };
+        }
+        let opened = self.source.open(want.file, want.video, have)?;
+        if opened.start == 0 {
+            return Ok(Resumption::Go(opened));
+        }
+        let same_content = record.is_some_and(|record| {
+            record.total.is_none_or(|total| opened.total.is_none_or(|now| now == total))
+                && (record.validator.is_none() || opened.validator.is_none() || record.validator == opened.validator)
+        });
+        if opened.start == have && same_content {
+            Ok(Resumption::Go(opened))
+        } else if have > 0 {
+            log::info!("{}: the camera does not go on at {have}: starting over", want.file);
+            Ok(Resumption::StartOver)
+        } else {
+            Err(Trouble::Refused(format!("it answers from byte {} on, unasked", opened.start)))
+        }
+    }
+
+    /// Writes the body behind what is held. A body that breaks off is no error here: the length tells.
+    fn receive(&mut self, want: &Want, mut opened: Opened, item: &Item, received: &mut u64) -> Result<Partial> {
+        let path = want.partial_path();
+        let mut have = opened.start;
+        let journaled = opened.total.is_none_or(|total| total > SMALL_BYTES);
+        if journaled {
+            let synced = self.partials.get(want.file).map_or(0, |record| record.synced.min(have));
+            self.partials.begin(want.file, opened.total, opened.validator.take(), synced)?;
+        }
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(&path).at("create", &path)?;
+        // What lies behind the trusted part is cut off before anything is written.
+        file.set_len(have).at("write", &path)?;
+        file.seek(SeekFrom::Start(have)).at("write", &path)?;
+        item.start(have, opened.total);
+        let mut unsynced = 0;
+        let mut broke = None;
+        self.buffer.resize(READ_BYTES, 0);
+        while !self.stop.is_requested() {
+            let left = opened.total.map_or(u64::MAX, |total| total.saturating_sub(have));
+            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(self.limiter.at_once(READ_BYTES));
+            if wanted == 0 {
+                break;
+            }
+            let bytes = match opened.body.read(&mut self.buffer[..wanted]) {
+                Ok(0) => break,
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    broke = Some(error.to_string());
+                    break;
+                }
+            };
+            file.write_all(&self.buffer[..bytes]).at("write", &path)?;
+            have += bytes as u64;
+            *received += bytes as u64;
+            unsynced += bytes as u64;
+            item.advance(bytes as u64);
+            if journaled && unsynced >= SYNC_EVERY_BYTES {
+                file.sync_data().at("sync", &path)?;
+                self.partials.synced(want.file, have)?;
+                unsynced = 0;
+            }
+            self.limiter.pace(bytes as u64, self.stop)?;
+        }
+        self.stop.check()?;
+        Ok(Partial { file, path, have, broke })
+    }
+
+    /// Whether what is here is the whole file as the camera has it.
+    fn prove(&self, want: &Want, partial: &Partial, must_close: bool) -> Result<Proof, Trouble> {
+        if want.file.format != Format::Video {
+            return Ok(if must_close { Proof::NoLength } else { Proof::Good });
+        }
+        // A recording that is still being written grows.
+        if let Some(length) = self.source.length(want.file, want.video)?
+            && length != partial.have
+        {
+            return Ok(Proof::StillWritten(ByteSize(length)));
+        }
+        match mp4::structure(&mut &partial.file, partial.have) {
+            Ok(Structure::Whole) => Ok(Proof::Good),
+            Ok(Structure::Broken(why)) => Ok(Proof::Broken(why)),
+            Err(error) => Ok(Proof::Broken(error.to_string())),
+        }
+    }
+
+    fn publish(&mut self, want: &Want, partial: &Partial) -> Result<()> {
+        let target = want.dir.join(want.file.to_string());
+        if want.replaces {
+            replace(&partial.file, &partial.path, &target)?;
+        } else {
+            publish(&partial.file, &partial.path, &target)?;
+        }
+        self.partials.forget(want.file);
+        Ok(())
+    }
+}
+
+impl Want {
+    /// Where the bytes go until they are proven.
+    fn partial_path(&self) -> PathBuf {
+        self.partial_dir.as_ref().unwrap_or(&self.dir).join(Entry::Partial(self.file).to_string())
+    }
+}
+
+enum Resumption {
+    Go(Opened),
+    StartOver,
+    Damaged(String),
+}
+
+enum Proof {
+    Good,
+    StillWritten(ByteSize),
+    Broken(String),
+    NoLength,
+}
+
+fn failed(reason: &'static str, message: String, mark: bool) -> Fetched {
+    Fetched::Failed { reason, message, mark }
+}
+
+fn damaged_text(why: &str, partial: &Path) -> String {
+    format!(
+        "the camera's own file is damaged ({why}); all there is of it is kept as {}",
+        partial.file_name().unwrap_or_default().to_string_lossy()
+    )
+}
+
+fn of_trouble(trouble: Trouble) -> Fetched {
+    match trouble {
+        Trouble::Absent => Fetched::Absent,
+        Trouble::Empty => failed("empty", "the camera's recording is empty".into(), true),
+        Trouble::Status(status @ 500..) => {
+            failed("http", format!("the camera cannot read it ({status}): corrupt on its card"), true)
+        }
+        Trouble::Status(status) => failed("http", format!("the camera answers {status}"), true),
+        Trouble::Refused(why) => failed("refused", why, false),
+        Trouble::Lost(cause) => failed("network", cause, false),
+    }
+}

@@ -1,0 +1,405 @@
+//! The names of a `BlackVue` dashcam's files, and of what we and the peer keep beside them. Pure.
+//!
+//! | file | name | shared by |
+//! | --- | --- | --- |
+//! | video | `20181029_131513_NF.mp4`, `…_NFS.mp4` | – |
+//! | thumbnail | `20181029_131513_NF.thm`, without the flag | the recording and its low-resolution copy |
+//! | GPS | `20181029_131513_N.gps` | all directions |
+//! | accelerometer | `20181029_131513_N.3gf` | all directions |
+//!
+//! The time is the camera's wall clock: it has no zone, ignores daylight saving and may be wrong. The letters are
+//! a type, a direction and a flag; new firmware adds letters, so any capital letter is accepted.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
+
+/// Recording types, in the order in which `--priority type` fetches them. Unknown letters come before `N`.
+pub const TYPES: &str = "MEIBOATRXGDLYFNP";
+/// Camera directions: front, rear, interior, optional.
+pub const DIRECTIONS: &str = "FRIO";
+/// Flags: upload (or live), and low-resolution copy.
+pub const FLAGS: &str = "LS";
+
+/// What a file of a recording holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Format {
+    /// `.mp4`
+    Video,
+    /// `.thm`, a JPEG.
+    Thumbnail,
+    /// `.3gf`, 10-byte records of the accelerometer.
+    Accelerometer,
+    /// `.gps`, NMEA sentences with a time stamp each.
+    Gps,
+}
+
+impl Format {
+    /// All formats, in the order in which a recording's files are fetched.
+    pub const ALL: [Self; 4] = [Self::Video, Self::Thumbnail, Self::Accelerometer, Self::Gps];
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Video => "mp4",
+            Self::Thumbnail => "thm",
+            Self::Accelerometer => "3gf",
+            Self::Gps => "gps",
+        }
+    }
+
+    /// The letter of `--skip-metadata`, as blackvuesync has it.
+    #[must_use]
+    pub fn skip_letter(self) -> Option<char> {
+        match self {
+            Self::Video => None,
+            Self::Thumbnail => Some('t'),
+            Self::Accelerometer => Some('3'),
+            Self::Gps => Some('g'),
+        }
+    }
+}
+
+/// A file of a recording. [`FromStr`] and [`Display`] are inverses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileName {
+    /// When the recording began, on the camera's clock.
+    pub at: NaiveDateTime,
+    /// The type letter.
+    pub kind: char,
+    /// The direction letter; none for files shared by all directions.
+    pub direction: Option<char>,
+    /// The flag letter; videos only.
+    pub flag: Option<char>,
+    /// What it holds.
+    pub format: Format,
+}
+
+impl FileName {
+    /// This recording's file of another format.
+    #[must_use]
+    pub fn sibling(self, format: Format) -> Self {
+        match format {
+            Format::Video => Self { format, ..self },
+            Format::Thumbnail => Self { flag: None, format, ..self },
+            Format::Accelerometer | Format::Gps => Self { direction: None, flag: None, format, ..self },
+        }
+    }
+
+    /// The letters this program does not know; [`None`] when it knows them all.
+    #[must_use]
+    pub fn unknown_letters(self) -> Option<String> {
+        let known = TYPES.contains(self.kind)
+            && self.direction.is_none_or(|letter| DIRECTIONS.contains(letter))
+            && self.flag.is_none_or(|letter| FLAGS.contains(letter));
+        (!known).then(|| [Some(self.kind), self.direction, self.flag].into_iter().flatten().collect())
+    }
+
+    /// The rank of the type for `--priority type`: manual first, parking last, unknown letters before `N`.
+    #[must_use]
+    pub fn type_rank(self) -> usize {
+        let before_normal = TYPES.len() - 2;
+        match TYPES.find(self.kind) {
+            Some(rank) if rank >= before_normal => rank + 1,
+            Some(rank) => rank,
+            None => before_normal,
+        }
+    }
+
+    /// The rank of the direction: front first.
+    #[must_use]
+    pub fn direction_rank(self) -> usize {
+        self.direction.and_then(|letter| DIRECTIONS.find(letter)).unwrap_or(DIRECTIONS.len())
+    }
+}
+
+impl Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", Moment(self.at), self.kind)?;
+        for letter in [self.direction, self.flag].into_iter().flatten() {
+            write!(f, "{letter}")?;
+        }
+        write!(f, ".{}", self.format.extension())
+    }
+}
+
+impl FromStr for FileName {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let Some((at, rest)) = split_moment(text) else { return Err(NotAName) };
+        let (letters, extension) = rest.strip_prefix('_').and_then(|rest| rest.split_once('.')).ok_or(NotAName)?;
+        let format = Format::ALL.into_iter().find(|format| format.extension() == extension).ok_or(NotAName)?;
+        if !letters.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(NotAName);
+        }
+        let mut letters = letters.chars();
+        let (kind, direction, flag, end) = (letters.next(), letters.next(), letters.next(), letters.next());
+        let shape_fits = match format {
+            Format::Video => direction.is_some(),
+            Format::Thumbnail => direction.is_some() && flag.is_none(),
+            Format::Accelerometer | Format::Gps => direction.is_none(),
+        };
+        match kind {
+            Some(kind) if shape_fits && end.is_none() => Ok(Self { at, kind, direction, flag, format }),
+            _ => Err(NotAName),
+        }
+    }
+}
+
+/// It is not the name of a recording's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the name of a recording")]
+pub struct NotAName;
+
+/// The moment of a recording, as names begin with it: `20181029_131513`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(pub NaiveDateTime);
+
+impl Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.0;
+        let (date, time) = (at.date(), at.time());
+        write!(f, "{:04}{:02}{:02}", date.year(), date.month(), date.day())?;
+        write!(f, "_{:02}{:02}{:02}", time.hour(), time.minute(), time.second())
+    }
+}
+
+impl FromStr for Moment {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        match split_moment(text) {
+            Some((at, "")) => Ok(Self(at)),
+            _ => Err(NotAName),
+        }
+    }
+}
+
+fn split_moment(text: &str) -> Option<(NaiveDateTime, &str)> {
+    let (moment, rest) = text.split_at_checked(15)?;
+    let bytes = moment.as_bytes();
+    if bytes[8] != b'_' {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        bytes[from..to]
+            .iter()
+            .try_fold(0_u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
+    };
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(4, 6)?, number(6, 8)?)?;
+    let at = date.and_hms_opt(number(9, 11)?, number(11, 13)?, number(13, 15)?)?;
+    Some((at, rest))
+}
+
+/// Anything in a destination that is ours, or the peer's, by its full name. Everything else is the user's and
+/// never touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Entry {
+    /// A whole file under its final name.
+    Final(FileName),
+    /// `.20181029_131513_NF.mp4.part`: as much as has arrived.
+    Partial(FileName),
+    /// `20181029_131513_NF.mp4.failed`: the camera could not give it; holds the time. The peer's format.
+    Failed(FileName),
+    /// `20181029_131513.protected`: retention leaves everything of this moment alone.
+    Protected(Moment),
+}
+
+impl Entry {
+    /// The moment it belongs to.
+    #[must_use]
+    pub fn at(self) -> NaiveDateTime {
+        match self {
+            Self::Final(file) | Self::Partial(file) | Self::Failed(file) => file.at,
+            Self::Protected(moment) => moment.0,
+        }
+    }
+}
+
+impl Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Final(file) => write!(f, "{file}"),
+            Self::Partial(file) => write!(f, ".{file}.part"),
+            Self::Failed(file) => write!(f, "{file}.failed"),
+            Self::Protected(moment) => write!(f, "{moment}.protected"),
+        }
+    }
+}
+
+impl FromStr for Entry {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        if let Some(hidden) = text.strip_prefix('.') {
+            return hidden.strip_suffix(".part").ok_or(NotAName)?.parse().map(Self::Partial);
+        }
+        if let Some(file) = text.strip_suffix(".failed") {
+            return file.parse().map(Self::Failed);
+        }
+        if let Some(moment) = text.strip_suffix(".protected") {
+            return moment.parse().map(Self::Protected);
+        }
+        text.parse().map(Self::Final)
+    }
+}
+
+/// `--grouping`: into which directory of the destination a recording goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Grouping {
+    /// No directories.
+    #[default]
+    None,
+    /// `2018-10-29`
+    Daily,
+    /// `2018-10-29`, the week's Monday.
+    Weekly,
+    /// `2018-10`
+    Monthly,
+    /// `2018`
+    Yearly,
+}
+
+impl Grouping {
+    /// The directory's name; empty without grouping.
+    #[must_use]
+    pub fn dir(self, at: NaiveDateTime) -> String {
+        let date = at.date();
+        match self {
+            Self::None => String::new(),
+            Self::Daily => date.to_string(),
+            Self::Weekly => date.week(chrono::Weekday::Mon).checked_first_day().unwrap_or(date).to_string(),
+            Self::Monthly => date.format("%Y-%m").to_string(),
+            Self::Yearly => date.format("%Y").to_string(),
+        }
+    }
+
+    /// Whether a directory of this name can be one of ours, in whatever grouping.
+    #[must_use]
+    pub fn is_dir_name(name: &str) -> bool {
+        let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|byte| byte.is_ascii_digit());
+        let mut parts = name.split('-');
+        parts.next().is_some_and(|year| digits(year, 4))
+            && parts.next().is_none_or(|month| digits(month, 2))
+            && parts.next().is_none_or(|day| digits(day, 2))
+            && parts.next().is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_of_real_cameras_are_read() {
+        for name in [
+            "20181029_131513_NF.mp4",
+            "20181029_131513_NFS.mp4",
+            "20260629_085329_MR.mp4",
+            "20181029_131513_PI.thm",
+            "20181029_131513_E.gps",
+            "20181029_131513_E.3gf",
+            "20181029_131513_QZ.mp4",
+            "20240229_000000_NO.mp4",
+        ] {
+            assert_eq!(name.parse::<FileName>().map(|file| file.to_string()).as_deref(), Ok(name));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_recording_is_not_taken_for_one() {
+        for name in [
+            "",
+            "20200101_000000_Notes.txt",
+            "20200101_000000_NF.mp4.bak",
+            "20200101_000000_NF",
+            "20200101_000000_NF.MP4",
+            "20200101_000000_N.mp4",
+            "20200101_000000_NFSX.mp4",
+            "20200101_000000_NF.gps",
+            "20200101_000000_NFS.thm",
+            "20200101_000000_nf.mp4",
+            "20200101_000000_.mp4",
+            "20201301_000000_NF.mp4",
+            "20230229_000000_NF.mp4",
+            "20200101_240000_NF.mp4",
+            "20200101_000060_NF.mp4",
+            "20200101-000000_NF.mp4",
+            "+0200101_000000_NF.mp4",
+            "２0200101_000000_NF.mp4",
+            "20200101_00000é_NF.mp4",
+            "20200101_000000_NF.mp4/",
+            "../20200101_000000_NF.mp4",
+            "20200101_000000_NF.mp4\0",
+        ] {
+            assert_eq!(name.parse::<FileName>(), Err(NotAName), "{name:?}");
+        }
+        for name in ["20200101_000000_NF.mp4.bak", ".20200101_000000_NF.mp4", "20200101.protected", ".failed"] {
+            assert_eq!(name.parse::<Entry>(), Err(NotAName), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn siblings_drop_what_they_share() {
+        let video: FileName = "20181029_131513_NFS.mp4".parse().expect("a name");
+        let names = Format::ALL.map(|format| video.sibling(format).to_string());
+        assert_eq!(
+            names,
+            ["20181029_131513_NFS.mp4", "20181029_131513_NF.thm", "20181029_131513_N.3gf", "20181029_131513_N.gps"]
+        );
+    }
+
+    #[test]
+    fn groups_are_the_peers() {
+        let at = Moment::from_str("20181028_131513").expect("a Sunday").0;
+        let dirs = [Grouping::None, Grouping::Daily, Grouping::Weekly, Grouping::Monthly, Grouping::Yearly]
+            .map(|grouping| grouping.dir(at));
+        assert_eq!(dirs, ["", "2018-10-28", "2018-10-22", "2018-10", "2018"]);
+        assert!(dirs[1..].iter().all(|dir| Grouping::is_dir_name(dir)));
+        for name in ["", "20", "201", "2018-1", "2018-10-2", "2018-10-28-1", "2018-10-xx", "@eaDir", "2018-"] {
+            assert!(!Grouping::is_dir_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn type_priority_is_the_documented_one() {
+        let rank = |kind: char| FileName { kind, ..any_video() }.type_rank();
+        let order = ['M', 'E', 'I', 'B', 'O', 'A', 'T', 'R', 'X', 'G', 'D', 'L', 'Y', 'F', 'Q', 'N', 'P'];
+        assert!(order.is_sorted_by_key(|kind| rank(*kind)));
+        assert!(rank('F') < rank('Q') && rank('Q') < rank('N'));
+    }
+
+    #[test]
+    fn unknown_letters_are_named() {
+        let unknown = |name: &str| name.parse::<FileName>().expect("a name").unknown_letters();
+        assert_eq!(unknown("20181029_131513_NF.mp4"), None);
+        assert_eq!(unknown("20181029_131513_QF.mp4").as_deref(), Some("QF"));
+        assert_eq!(unknown("20181029_131513_NFX.mp4").as_deref(), Some("NFX"));
+    }
+
+    fn any_video() -> FileName {
+        "20181029_131513_NF.mp4".parse().expect("a name")
+    }
+
+    proptest! {
+        #[test]
+        fn reading_and_writing_are_inverses(
+            seconds in 0_i64..253_402_300_799,
+            name in "[A-Z][A-Z][A-Z]?\\.mp4|[A-Z][A-Z]\\.thm|[A-Z]\\.(gps|3gf)",
+            prefix_suffix in prop::sample::select(vec![("", ""), (".", ".part"), ("", ".failed")]),
+        ) {
+            let at = chrono::DateTime::from_timestamp(seconds, 0).expect("in range").naive_utc();
+            let name = format!("{}{}_{name}{}", prefix_suffix.0, Moment(at), prefix_suffix.1);
+            prop_assert_eq!(name.parse::<Entry>().map(|entry| entry.to_string()), Ok(name));
+        }
+
+        #[test]
+        fn what_is_read_is_written_back_the_same(text in "\\PC{0,40}") {
+            if let Ok(entry) = text.parse::<Entry>() {
+                prop_assert_eq!(entry.to_string(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! How far each partial file can be trusted, remembered over kill, crash and power loss.
+//!
+//! Within one boot of this machine every byte that was written can be read back, synced or not: the partial file's own
+//! length is the truth. After a reboot only what was synced is certain, the rest may be zeros. So the journal
+//! keeps, for each partial, how long the whole file was announced to be, how far it was synced, and in which
+//! boot. A record never promises more than is on disk: it is written after the sync. A lost or torn journal
+//! only costs bytes: partials without a record start over.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::FileName;
+use crate::error::{At, Result};
+use crate::store::{Store, boot_id};
+
+/// What is known of one partial file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The announced length of the whole file.
+    pub total: Option<u64>,
+    /// What told this content from another, when it began.
+    pub validator: Option<String>,
+    /// The bytes that survive a power loss.
+    pub synced: u64,
+    /// The boot in which it was written.
+    pub boot: String,
+    /// It came whole, with this length, and its structure was broken: to fetch it again gives the same.
+    #[serde(default)]
+    pub damaged: bool,
+}
+
+impl Record {
+    /// How many of the `length` bytes on disk can be trusted in this boot. Pure.
+    #[must_use]
+    pub fn trusted(&self, length: u64, boot: &str) -> u64 {
+        let same_boot = !boot.is_empty() && self.boot == boot;
+        let certain = if same_boot { length } else { self.synced.min(length) };
+        // More than the whole cannot be a part of it.
+        if self.total.is_some_and(|total| certain > total) { 0 } else { certain }
+    }
+}
+
+/// The journal of partial files.
+#[derive(Debug)]
+pub struct Partials {
+    path: PathBuf,
+    boot: String,
+    records: BTreeMap<String, Record>,
+}
+
+impl Partials {
+    /// Reads the journal; one that cannot be read is as good as none.
+    #[must_use]
+    pub fn load(store: &Store) -> Self {
+        let path = store.state_path("dashcam.partials.json");
+        let records = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { path, boot: boot_id(), records }
+    }
+
+    /// Forgets all but the partials that still exist.
+    pub fn retain(&mut self, exists: impl Fn(&str) -> bool) {
+        self.records.retain(|name, _| exists(name));
+    }
+
+    /// What is known of a partial file.
+    #[must_use]
+    pub fn get(&self, name: FileName) -> Option<&Record> {
+        self.records.get(&name.to_string())
+    }
+
+    /// How many of the `length` bytes on disk can be trusted.
+    #[must_use]
+    pub fn trusted(&self, name: FileName, length: u64) -> u64 {
+        self.get(name).map_or(0, |record| record.trusted(length, &self.boot))
+    }
+
+    /// A partial file begins, or goes on after `synced` bytes that are certain.
+    pub fn begin(&mut self, name: FileName, total: Option<u64>, validator: Option<String>, synced: u64) -> Result<()> {
+        let record = Record { total, validator, synced, boot: self.boot.clone(), damaged: false };
+        self.records.insert(name.to_string(), record);
+        self.save()
+    }
+
+    /// The first `synced` bytes are on disk.
+    pub fn synced(&mut self, name: FileName, synced: u64) -> Result<()> {
+        if let Some(record) = self.records.get_mut(&name.to_string()) {
+            record.synced = synced;
+        }
+        self.save()
+    }
+
+    /// It came whole and is broken.
+    pub fn damaged(&mut self, name: FileName) -> Result<()> {
+        if let Some(record) = self.records.get_mut(&name.to_string()) {
+            record.damaged = true;
+        }
+        self.save()
+    }
+
+    /// It is published, or given up. Saved with the next change: a record without its file says nothing.
+    pub fn forget(&mut self, name: FileName) {
+        self.records.remove(&name.to_string());
+    }
+
+    /// Not synced itself: after a power loss an older journal, or none, is found, and it promises less.
+    fn save(&self) -> Result<()> {
+        let text = serde_json::to_vec(&self.records).unwrap_or_default();
+        let temporary = self.path.with_extension("json.tmp");
+        fs::write(&temporary, text).at("write", &temporary)?;
+        fs::rename(&temporary, &self.path).at("write", &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(synced: u64) -> Record {
+        Record { total: Some(1000), validator: None, synced, boot: "a".into(), damaged: false }
+    }
+
+    #[test]
+    fn within_one_boot_the_length_is_the_truth() {
+        assert_eq!(record(0).trusted(700, "a"), 700);
+        assert_eq!(record(500).trusted(1000, "a"), 1000);
+    }
+
+    #[test]
+    fn after_a_reboot_only_the_synced_part_is() {
+        assert_eq!(record(500).trusted(700, "b"), 500);
+        assert_eq!(record(500).trusted(300, "b"), 300);
+        assert_eq!(record(500).trusted(700, ""), 500);
+        let nowhere = Record { boot: String::new(), ..record(500) };
+        assert_eq!(nowhere.trusted(700, ""), 500);
+    }
+
+    #[test]
+    fn more_than_the_whole_is_not_trusted() {
+        assert_eq!(record(0).trusted(1001, "a"), 0);
+    }
+}

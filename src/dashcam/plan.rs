@@ -1,0 +1,386 @@
+//! What to do: pure, values in, values out. `plan` twice over its own result has nothing to do.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::NaiveDateTime;
+
+use super::held::{Dir, Held};
+use super::name::{DIRECTIONS, Entry, FileName, Format, Grouping, Moment, TYPES};
+use super::source::{Offer, Sidecars};
+use crate::retention::{Candidate, KeepRules, Reason, evict};
+use crate::units::ByteSize;
+
+/// `--priority`: what is fetched first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Priority {
+    /// Oldest first.
+    #[default]
+    Date,
+    /// Newest first.
+    Rdate,
+    /// Manual, events, normal, parking; each oldest first.
+    Type,
+}
+
+/// A word of `--include`, `--exclude` and `--protect`: `P` (a type) or `NF` (a type and a direction).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    kind: char,
+    direction: Option<char>,
+}
+
+impl Code {
+    /// Whether a file is meant. A sidecar that all directions share is meant with each of them.
+    #[must_use]
+    pub fn matches(self, name: FileName) -> bool {
+        self.kind == name.kind
+            && match (self.direction, name.direction) {
+                (Some(wanted), Some(direction)) => wanted == direction,
+                _ => true,
+            }
+    }
+}
+
+impl FromStr for Code {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let mut letters = text.chars();
+        let (kind, direction, end) = (letters.next(), letters.next(), letters.next());
+        match kind {
+            Some(kind)
+                if end.is_none()
+                    && kind.is_ascii_uppercase()
+                    && direction.is_none_or(|direction| direction.is_ascii_uppercase()) =>
+            {
+                Ok(Self { kind, direction })
+            }
+            _ => Err(format!(
+                "{text:?} is not a code: write a type ({TYPES}), perhaps with a direction ({DIRECTIONS}), such as P or NF"
+            )),
+        }
+    }
+}
+
+/// A word of `--protect`: a code, or a moment such as `20181029_131513`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protect {
+    /// While the option is given, recordings of this code stay.
+    Code(Code),
+    /// This moment is marked, for good.
+    Moment(Moment),
+}
+
+impl FromStr for Protect {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let moment = text.get(..15).and_then(|moment| moment.parse::<Moment>().ok());
+        match moment {
+            Some(moment) if text.len() == 15 || text.parse::<FileName>().is_ok() => Ok(Self::Moment(moment)),
+            _ => text.parse().map(Self::Code).map_err(|error: String| {
+                format!("{error}; or write the moment of a recording, such as 20181029_131513")
+            }),
+        }
+    }
+}
+
+/// What the user wants.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// `--grouping`
+    pub grouping: Grouping,
+    /// `--keep`
+    pub keep: KeepRules,
+    /// `--keep-bytes`
+    pub keep_bytes: Option<ByteSize>,
+    /// `--priority`
+    pub priority: Priority,
+    /// A limit of room is in force: of two recordings the newer is worth more, so the newest come first.
+    pub newest_first: bool,
+    /// `--include`; empty is all.
+    pub include: Vec<Code>,
+    /// `--exclude`
+    pub exclude: Vec<Code>,
+    /// `--context`
+    pub context: usize,
+    /// Formats of `--skip-metadata`.
+    pub skip: Vec<Format>,
+    /// `--protect`
+    pub protect: Vec<Protect>,
+    /// `--retry-failed-after`
+    pub retry_failed_after: Duration,
+    /// Nothing up to this moment is fetched: it was given up for room before.
+    pub given_up_until: Option<NaiveDateTime>,
+}
+
+/// Files of one recording to fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// The recording.
+    pub video: FileName,
+    /// Which of its files.
+    pub formats: Vec<Format>,
+    /// Beside what is held of it; else the directory of the grouping.
+    pub dir: Option<Dir>,
+}
+
+/// A file to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// What it is.
+    pub entry: Entry,
+    /// Where.
+    pub dir: Dir,
+    /// Why.
+    pub reason: Reason,
+    /// Its length, where it was needed.
+    pub bytes: u64,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// First these go.
+    pub removals: Vec<Removal>,
+    /// Then these come, in this order.
+    pub fetches: Vec<Fetch>,
+    /// These moments are to be marked as protected.
+    pub marks: Vec<Moment>,
+    /// Recordings that the options ask for.
+    pub selected: usize,
+    /// Files that failed and are not due.
+    pub waiting: usize,
+}
+
+/// What one eviction takes: all files of a moment and a type, since front and rear share sidecars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unit {
+    /// The moment.
+    pub at: NaiveDateTime,
+    /// The type.
+    pub kind: char,
+}
+
+impl Policy {
+    /// Whether retention leaves everything of this file's moment alone.
+    fn protects(&self, name: FileName, held: &Held) -> bool {
+        held.protected.contains(&Moment(name.at))
+            || self.protect.iter().any(|word| match word {
+                Protect::Code(code) => code.matches(name),
+                Protect::Moment(moment) => moment.0 == name.at,
+            })
+    }
+
+    fn expires(&self, kind: char, at: NaiveDateTime, now: NaiveDateTime) -> bool {
+        self.keep.expired(kind.encode_utf8(&mut [0; 4]), at, now)
+    }
+
+    fn wants(&self, video: FileName) -> bool {
+        self.include.is_empty() || self.include.iter().any(|code| code.matches(video))
+    }
+
+    fn excludes(&self, video: FileName) -> bool {
+        self.exclude.iter().any(|code| code.matches(video))
+    }
+}
+
+/// The plan of a pass. Without an offer (the camera is away) only retention is due.
+#[must_use]
+pub fn plan(
+    offer: Option<&Offer>,
+    held: &Held,
+    absent: &BTreeSet<FileName>,
+    policy: &Policy,
+    now: NaiveDateTime,
+) -> Plan {
+    let mut plan = Plan { removals: removals(held, policy, now), ..Plan::default() };
+    let no_videos = Vec::new();
+    let videos = offer.map_or(&no_videos, |offer| &offer.listing.videos);
+    plan.marks = marks(videos, held, policy);
+    let Some(offer) = offer else { return plan };
+    let selected = select(videos, policy);
+    plan.selected = selected.len();
+    let mut shared = HashSet::new();
+    for video in selected {
+        let given_up = policy.given_up_until.is_some_and(|until| video.at <= until);
+        if (given_up || policy.expires(video.kind, video.at, now)) && !policy.protects(video, held) {
+            continue;
+        }
+        let mut fetch = Fetch { video, formats: Vec::new(), dir: held.find(video).map(|file| file.dir) };
+        for format in Format::ALL {
+            let file = video.sibling(format);
+            if held.has(file) || !is_wanted(file, &offer.sidecars, absent, policy) {
+                continue;
+            }
+            if is_waiting(file, held, policy, now) {
+                plan.waiting += 1;
+            } else if format == Format::Video || shared.insert(file) {
+                fetch.formats.push(format);
+            }
+        }
+        if !fetch.formats.is_empty() {
+            plan.fetches.push(fetch);
+        }
+    }
+    sort(&mut plan.fetches, policy);
+    plan
+}
+
+fn is_wanted(file: FileName, sidecars: &Sidecars, absent: &BTreeSet<FileName>, policy: &Policy) -> bool {
+    file.format == Format::Video
+        || (!policy.skip.contains(&file.format) && sidecars.may_have(file) && !absent.contains(&file))
+}
+
+fn is_waiting(file: FileName, held: &Held, policy: &Policy, now: NaiveDateTime) -> bool {
+    let Some(Some(failed)) = held.failed.get(&file) else { return false };
+    // A time in the future counts as now.
+    let age = (now - *failed).to_std().unwrap_or_default();
+    age < policy.retry_failed_after
+}
+
+/// The recordings to fetch, by `--include`, `--exclude` and `--context`. Neighbours are those of the same direction
+/// and flag: the front camera's clip before an event and the one after it.
+fn select(videos: &[FileName], policy: &Policy) -> Vec<FileName> {
+    let mut chosen = vec![false; videos.len()];
+    let mut streams: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (index, video) in videos.iter().enumerate() {
+        streams.entry((video.direction, video.flag)).or_default().push(index);
+    }
+    for members in streams.values() {
+        for (place, index) in members.iter().enumerate() {
+            if !policy.wants(videos[*index]) || policy.excludes(videos[*index]) {
+                continue;
+            }
+            let from = place.saturating_sub(policy.context);
+            let to = place.saturating_add(policy.context).min(members.len() - 1);
+            for neighbour in &members[from..=to] {
+                chosen[*neighbour] = true;
+            }
+        }
+    }
+    videos
+        .iter()
+        .zip(chosen)
+        .filter(|(video, chosen)| *chosen && !policy.excludes(**video))
+        .map(|(video, _)| *video)
+        .collect()
+}
+
+fn sort(fetches: &mut [Fetch], policy: &Policy) {
+    let newest_first = policy.newest_first || policy.priority == Priority::Rdate;
+    let by_type = policy.priority == Priority::Type;
+    // Stable and by cached keys: within a key the order is that of names.
+    fetches.sort_by_cached_key(|fetch| {
+        let video = fetch.video;
+        let seconds = video.at.and_utc().timestamp();
+        let time = if newest_first { -seconds } else { seconds };
+        (if by_type { video.type_rank() } else { 0 }, time, video.direction_rank())
+    });
+}
+
+fn marks(videos: &[FileName], held: &Held, policy: &Policy) -> Vec<Moment> {
+    let wanted = policy.protect.iter().filter_map(|word| match word {
+        Protect::Moment(moment) => Some(*moment),
+        Protect::Code(_) => None,
+    });
+    wanted
+        .filter(|moment| !held.protected.contains(moment))
+        .filter(|moment| {
+            held.files.iter().map(|file| file.name).chain(videos.iter().copied()).any(|name| name.at == moment.0)
+        })
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}
+
+/// What retention removes before anything is fetched.
+fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
+    if policy.keep.0.is_empty() && policy.keep_bytes.is_none() {
+        return Vec::new();
+    }
+    let protected: HashSet<(NaiveDateTime, char)> = held
+        .files
+        .iter()
+        .filter(|file| policy.protects(file.name, held))
+        .map(|file| (file.name.at, file.name.kind))
+        .collect();
+    let goes = |name: FileName| {
+        policy.expires(name.kind, name.at, now)
+            && !protected.contains(&(name.at, name.kind))
+            && !policy.protects(name, held)
+    };
+    let mut removals = Vec::new();
+    for file in held.files.iter().filter(|file| goes(file.name)) {
+        removals.push(Removal {
+            entry: Entry::Final(file.name),
+            dir: file.dir,
+            reason: Reason::Expired,
+            bytes: file.bytes,
+        });
+    }
+    for (entry, dir) in &held.others {
+        if let Entry::Partial(name) | Entry::Failed(name) = entry
+            && goes(*name)
+        {
+            removals.push(Removal { entry: *entry, dir: *dir, reason: Reason::Expired, bytes: 0 });
+        }
+    }
+    if let Some(quota) = policy.keep_bytes {
+        let left: u64 = held.files.iter().filter(|file| !goes(file.name)).map(|file| file.bytes).sum();
+        let candidates: Vec<_> = candidates(held, policy)
+            .into_iter()
+            .filter(|candidate| !policy.expires(candidate.key.kind, candidate.at, now))
+            .collect();
+        for unit in evict(&candidates, left.saturating_sub(quota.0)) {
+            removals.extend(files_of(unit, held, Reason::OverQuota));
+        }
+    }
+    removals
+}
+
+/// All that may go to make room, oldest first.
+#[must_use]
+pub fn candidates(held: &Held, policy: &Policy) -> Vec<Candidate<Unit>> {
+    let mut units: Vec<(Unit, u64, bool)> = Vec::new();
+    for file in &held.files {
+        let unit = Unit { at: file.name.at, kind: file.name.kind };
+        let protected = policy.protects(file.name, held);
+        match units.last_mut() {
+            Some((last, bytes, is_protected)) if *last == unit => {
+                *bytes += file.bytes;
+                *is_protected |= protected;
+            }
+            _ => units.push((unit, file.bytes, protected)),
+        }
+    }
+    units
+        .into_iter()
+        .filter(|(_, _, protected)| !protected)
+        .map(|(unit, bytes, _)| Candidate { key: unit, at: unit.at, bytes })
+        .collect()
+}
+
+/// The removal of everything that belongs to a unit.
+pub fn files_of(unit: Unit, held: &Held, reason: Reason) -> impl Iterator<Item = Removal> {
+    let is_of = move |name: FileName| name.at == unit.at && name.kind == unit.kind;
+    let first = held.files.partition_point(|file| file.name.at < unit.at);
+    let files = held.files[first..].iter().take_while(move |file| file.name.at == unit.at);
+    let finals = files.filter(move |file| is_of(file.name)).map(move |file| Removal {
+        entry: Entry::Final(file.name),
+        dir: file.dir,
+        reason,
+        bytes: file.bytes,
+    });
+    let others = held.others.iter().filter_map(move |(entry, dir)| match entry {
+        Entry::Partial(name) | Entry::Failed(name) if is_of(*name) => {
+            Some(Removal { entry: *entry, dir: *dir, reason, bytes: 0 })
+        }
+        _ => None,
+    });
+    finals.chain(others)
+}

@@ -1,0 +1,82 @@
+//! `--verify`: what is held, against the camera and against itself.
+
+use std::fs::File;
+
+use super::held::{Dir, Held};
+use super::name::{FileName, Format};
+use super::source::{Offer, Source, Trouble};
+use crate::error::{Error, Result};
+use crate::mp4::{self, Structure};
+use crate::pass::{Context, Report};
+use crate::store::Store;
+
+/// Compares every held file with the camera, by length, and every video with its own structure. What is shorter or
+/// broken is returned, to be fetched again; what differs in another way is counted as failed and left as it is: the
+/// copy here may be the better one.
+pub(super) fn check(
+    source: &Source,
+    offer: &Offer,
+    held: &Held,
+    store: &Store,
+    context: &Context,
+    report: &mut Report,
+) -> Result<Vec<(FileName, Dir)>> {
+    let mut again = Vec::new();
+    let mut items = context.progress.items(held.files.len());
+    for file in &held.files {
+        context.stop.check()?;
+        let item = items.begin(file.name.to_string());
+        let path = store.root().join(held.dir(file.dir)).join(file.name.to_string());
+        let Ok(mut opened) = File::open(&path) else { continue };
+        let length = opened.metadata().map_or(0, |metadata| metadata.len());
+        item.start(length, Some(length));
+        let broken = match file.name.format {
+            Format::Video => match mp4::structure(&mut opened, length) {
+                Ok(Structure::Whole) => None,
+                Ok(Structure::Broken(why)) => Some(why),
+                Err(error) => Some(error.to_string()),
+            },
+            _ => None,
+        };
+        report.files_verified += 1;
+        let Some(video) = video_on_camera(file.name, offer) else {
+            if let Some(why) = broken {
+                report.fail(file.name, "damaged", format!("{why}; the camera no longer has it"));
+            }
+            continue;
+        };
+        let there = match source.length(file.name, video) {
+            Ok(there) => there,
+            Err(Trouble::Lost(cause)) => {
+                context.stop.check()?;
+                return Err(Error::Away(format!("the camera has left ({cause})")));
+            }
+            // What the camera cannot give cannot be compared.
+            Err(_) => None,
+        };
+        match (there, broken) {
+            (Some(there), _) if length < there => again.push((file.name, file.dir)),
+            (_, Some(_)) => again.push((file.name, file.dir)),
+            (Some(there), None) if length > there => {
+                let message = format!("{length} bytes here, {there} on the camera; left as it is");
+                report.fail(file.name, "length", message);
+            }
+            _ => {}
+        }
+    }
+    for (name, _) in &again {
+        log::warn!("{name}: not as on the camera; fetching it again");
+    }
+    Ok(again)
+}
+
+/// The listed recording to which a file belongs.
+fn video_on_camera(name: FileName, offer: &Offer) -> Option<FileName> {
+    let videos = &offer.listing.videos;
+    let first = videos.partition_point(|video| video.at < name.at);
+    videos[first..]
+        .iter()
+        .take_while(|video| video.at == name.at)
+        .find(|video| video.sibling(name.format) == name)
+        .copied()
+}

@@ -1,0 +1,144 @@
+//! The disk guard: whether there is room for what a pass is about to write. It decides from numbers.
+
+use std::path::Path;
+
+use crate::error::{At, Error, Result};
+use crate::units::ByteSize;
+
+/// The disk under a destination, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// All blocks.
+    pub total: u64,
+    /// Free blocks, those reserved for root included.
+    pub free: u64,
+    /// Free blocks that we may use.
+    pub available: u64,
+}
+
+impl Space {
+    /// Asks the file system of `path`.
+    pub fn of(path: &Path) -> Result<Self> {
+        let stats = fs2::statvfs(path).at("read the free space of", path)?;
+        Ok(Self { total: stats.total_space(), free: stats.free_space(), available: stats.available_space() })
+    }
+
+    fn used(self) -> u64 {
+        self.total.saturating_sub(self.free)
+    }
+
+    /// What `df` divides by: the blocks reserved for root are neither used nor available.
+    fn usable(self) -> u64 {
+        self.used() + self.available
+    }
+
+    /// The used part, 0 to 1, as `df` counts it.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people and metrics")]
+    pub fn used_ratio(self) -> f64 {
+        if self.usable() == 0 { 1.0 } else { self.used() as f64 / self.usable() as f64 }
+    }
+}
+
+/// How full a disk may get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Guard {
+    /// `--max-used-disk`, in percent as `df` counts it.
+    pub max_used_percent: Option<u8>,
+    /// `--min-free`.
+    pub min_free: Option<ByteSize>,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// The numbers, for people.
+    pub reason: String,
+    /// How many bytes more must be free.
+    pub missing: u64,
+    /// The option that says so.
+    pub option: &'static str,
+}
+
+impl Shortage {
+    /// The error that ends a pass for this shortage at `path`.
+    #[must_use]
+    pub fn into_error(self, path: &Path) -> Error {
+        Error::DiskFull {
+            path: path.to_owned(),
+            reason: self.reason,
+            missing: ByteSize(self.missing),
+            option: self.option,
+        }
+    }
+}
+
+impl Guard {
+    /// What is missing before `need` more bytes may be written; `None` when there is room.
+    #[must_use]
+    pub fn shortage(&self, space: Space, need: u64) -> Option<Shortage> {
+        if let Some(percent) = self.max_used_percent {
+            let allowed = u64::try_from(u128::from(space.usable()) * u128::from(percent) / 100).unwrap_or(u64::MAX);
+            let wanted = space.used().saturating_add(need);
+            if wanted > allowed {
+                return Some(Shortage {
+                    reason: format!(
+                        "{:.0} % of {} is used, {} more to write, {percent} % allowed",
+                        space.used_ratio() * 100.0,
+                        ByteSize(space.usable()),
+                        ByteSize(need),
+                    ),
+                    missing: wanted - allowed,
+                    option: "--max-used-disk",
+                });
+            }
+        }
+        let wanted = need.saturating_add(self.min_free.unwrap_or_default().0);
+        (wanted > space.available).then(|| Shortage {
+            reason: format!(
+                "{} is free, {} more to write, {} to stay free",
+                ByteSize(space.available),
+                ByteSize(need),
+                self.min_free.unwrap_or_default(),
+            ),
+            missing: wanted - space.available,
+            option: "--min-free",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1000 blocks, 50 of them for root alone.
+    fn space(available: u64) -> Space {
+        Space { total: 1000, free: available + 50, available }
+    }
+
+    #[test]
+    fn percent_is_counted_as_df_does() {
+        // 855 used of 950 usable is 90 %, though 855 of 1000 would be 85.5 %.
+        let guard = Guard { max_used_percent: Some(90), min_free: None };
+        assert_eq!(guard.shortage(space(95), 0), None);
+        assert_eq!(guard.shortage(space(95), 1).map(|s| s.missing), Some(1));
+        assert_eq!(guard.shortage(space(195), 100), None);
+        assert_eq!(guard.shortage(space(195), 101).map(|s| s.option), Some("--max-used-disk"));
+    }
+
+    #[test]
+    fn what_must_stay_free_stays_free() {
+        let guard = Guard { max_used_percent: None, min_free: Some(ByteSize(100)) };
+        assert_eq!(guard.shortage(space(300), 200), None);
+        assert_eq!(guard.shortage(space(300), 250).map(|s| (s.missing, s.option)), Some((50, "--min-free")));
+        // Without any option a file that cannot fit is still refused before it is written.
+        assert_eq!(Guard::default().shortage(space(300), 301).map(|s| s.missing), Some(1));
+    }
+
+    #[test]
+    fn an_empty_file_system_is_full() {
+        let nothing = Space { total: 0, free: 0, available: 0 };
+        assert!((nothing.used_ratio() - 1.0).abs() < f64::EPSILON);
+        assert!(Guard { max_used_percent: Some(90), min_free: None }.shortage(nothing, 1).is_some());
+    }
+}

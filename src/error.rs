@@ -1,0 +1,169 @@
+//! What can end a pass.
+//!
+//! The rules for adding to it:
+//!
+//! - An [`Error`] ends the whole pass. What fails for one item alone (one recording, one segment) is counted
+//!   in the [`Report`](crate::pass::Report) and the pass goes on.
+//! - The text names the verb and the thing ("cannot open /footage/x: permission denied"), and says what to do
+//!   where that is known. Text that came from a device is printed with `{:?}`.
+//! - There is no `From<io::Error>`: it would lose the path. Use [`At::at`].
+//! - The source chain is printed once, in `main`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::units::ByteSize;
+
+/// The result of everything that can end a pass.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a pass ended early. [`Error::exit_code`] maps it to what the shell sees.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file-system operation at the destination failed.
+    #[error("cannot {verb} {}", path.display())]
+    Io {
+        /// What was tried: "open", "create", "rename".
+        verb: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Options or configuration that cannot work.
+    #[error("{0}")]
+    Usage(String),
+    /// The source is not there now: off, asleep, driven away, card not inserted.
+    #[error("{0}")]
+    Away(String),
+    /// Another pass holds the destination.
+    #[error("another pass holds {}{holder}; it goes on, this one leaves", path.display())]
+    Busy {
+        /// The lock file.
+        path: PathBuf,
+        /// " (pid 123 since …)" as the holder wrote it, or nothing.
+        holder: String,
+    },
+    /// The destination cannot be locked at all.
+    #[error(
+        "cannot lock {}: its file system does not support locks; \
+         name a lock file on a local disk with --lock-file", path.display()
+    )]
+    CannotLock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The source answered with something no pass can work with.
+    #[error("{0}")]
+    Source(String),
+    /// The disk guard stopped the pass before it wrote.
+    #[error("not enough room on the disk of {}: {reason}; free {missing} or more, or change {option}", path.display())]
+    DiskFull {
+        /// The destination.
+        path: PathBuf,
+        /// What the guard saw, in numbers.
+        reason: String,
+        /// How much more must be free.
+        missing: ByteSize,
+        /// The option that set the limit.
+        option: &'static str,
+    },
+    /// SIGTERM or SIGINT.
+    #[error("stopped by signal {0}")]
+    Stopped(i32),
+}
+
+impl Error {
+    /// The exit code of the pass: one table for all passes, documented in the README.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Io { .. } | Self::Source(_) | Self::DiskFull { .. } | Self::CannotLock { .. } => 1,
+            Self::Usage(_) => 2,
+            Self::Away(_) | Self::Busy { .. } => 75,
+            Self::Stopped(signal) => 128_u8.saturating_add(u8::try_from(*signal).unwrap_or(0)),
+        }
+    }
+
+    /// The word for this kind of failure in metrics and reports.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Io { .. } | Self::CannotLock { .. } => "destination",
+            Self::Usage(_) => "usage",
+            Self::Away(_) => "away",
+            Self::Busy { .. } => "busy",
+            Self::Source(_) => "source",
+            Self::DiskFull { .. } => "disk",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+
+    /// Whether this is the normal course of things for a pass from cron: it says nothing then.
+    #[must_use]
+    pub fn is_not_now(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Busy { .. })
+    }
+
+    /// The text with its chain of causes: "cannot open /x: permission denied".
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(next) = cause {
+            text.push_str(": ");
+            text.push_str(&next.to_string());
+            cause = next.source();
+        }
+        text
+    }
+}
+
+/// Gives an [`io::Error`] its verb and its path.
+pub trait At<T> {
+    /// `File::open(&p).at("open", &p)?` reads as the error it makes: "cannot open P: …".
+    fn at(self, verb: &'static str, path: impl AsRef<Path>) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for std::result::Result<T, E> {
+    fn at(self, verb: &'static str, path: impl AsRef<Path>) -> Result<T> {
+        self.map_err(|source| Error::Io { verb, path: path.as_ref().to_owned(), source: source.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_exit_code() {
+        let io = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let path = || PathBuf::from("/footage");
+        let cases = [
+            (Error::Io { verb: "open", path: path(), source: io() }, 1),
+            (Error::Source("listing".into()), 1),
+            (Error::CannotLock { path: path(), source: io() }, 1),
+            (Error::DiskFull { path: path(), reason: "full".into(), missing: ByteSize(1), option: "--min-free" }, 1),
+            (Error::Usage("what".into()), 2),
+            (Error::Away("gone".into()), 75),
+            (Error::Busy { path: path(), holder: String::new() }, 75),
+            (Error::Stopped(15), 143),
+            (Error::Stopped(2), 130),
+        ];
+        for (error, code) in cases {
+            assert_eq!(error.exit_code(), code, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_chain_is_one_line() {
+        let error = Error::Io {
+            verb: "open",
+            path: PathBuf::from("/footage/x"),
+            source: io::Error::from(io::ErrorKind::PermissionDenied),
+        };
+        assert_eq!(error.with_causes(), "cannot open /footage/x: permission denied");
+    }
+}

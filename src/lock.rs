@@ -1,0 +1,99 @@
+//! The advisory lock on a destination: one pass of a kind at a time.
+//!
+//! The lock file is never deleted. Between the deletion and the next creation two passes could hold locks on two
+//! files of the same name, and both would go on.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use fs2::FileExt;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::error::{At, Error, Result};
+
+/// Held until dropped, or until the process ends in whatever way.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+    _foreign: Option<File>,
+}
+
+impl Lock {
+    /// Takes the lock without waiting and writes the holder into it: `pid 123 since 2026-11-21T10:00:00Z`.
+    ///
+    /// `foreign` is the lock file of a peer tool that may still be in the same crontab, locked by `fcntl`; it is
+    /// respected when it exists and never created.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another pass holds it, [`Error::CannotLock`] on a file system without locks.
+    pub fn acquire(path: &Path, foreign: Option<&Path>, now_rfc3339: &str) -> Result<Self> {
+        // flock over NFS is emulated with fcntl locks, which need the file open for reading and writing.
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .at("open the lock file", path)?;
+        if let Err(source) = FileExt::try_lock_exclusive(&file) {
+            return Err(refusal(path, source, Some(&mut file)));
+        }
+        let foreign = foreign.map(lock_foreign).transpose()?.flatten();
+        file.set_len(0).at("write the lock file", path)?;
+        writeln!(file, "pid {} since {now_rfc3339}", std::process::id()).at("write the lock file", path)?;
+        Ok(Self { _file: file, _foreign: foreign })
+    }
+}
+
+fn lock_foreign(path: &Path) -> Result<Option<File>> {
+    // The peer makes it writable for all and readable for none.
+    let file = match File::options().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).at("open the lock file", path),
+    };
+    match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(errno) => Err(refusal(path, errno.into(), None)),
+    }
+}
+
+fn refusal(path: &Path, source: io::Error, held: Option<&mut File>) -> Error {
+    let errno = Errno::from_io_error(&source);
+    // fcntl says EACCES or EAGAIN for the same thing.
+    if source.kind() == io::ErrorKind::WouldBlock || errno == Some(Errno::ACCESS) {
+        let mut holder = String::new();
+        if let Some(file) = held {
+            let _ = file.take(200).read_to_string(&mut holder);
+        }
+        let holder = holder.trim();
+        let holder = if holder.is_empty() { String::new() } else { format!(" ({holder})") };
+        return Error::Busy { path: path.to_owned(), holder };
+    }
+    match errno {
+        Some(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+            Error::CannotLock { path: path.to_owned(), source }
+        }
+        _ => Error::Io { verb: "lock", path: path.to_owned(), source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_holds_it() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("dashcam.lock");
+        let first = Lock::acquire(&path, None, "2026-11-21T10:00:00Z").expect("free");
+        let second = Lock::acquire(&path, None, "2026-11-21T10:00:01Z").expect_err("held");
+        let text = second.to_string();
+        assert!(matches!(second, Error::Busy { .. }));
+        assert!(text.contains(&format!("(pid {} since 2026-11-21T10:00:00Z)", std::process::id())), "{text}");
+        drop(first);
+        Lock::acquire(&path, None, "2026-11-21T10:00:02Z").expect("free again");
+    }
+}

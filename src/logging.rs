@@ -1,0 +1,124 @@
+//! The log on stderr: text for people, JSON for machines, level prefixes for the journal.
+
+use std::io::Write;
+
+use chrono::{SecondsFormat, Utc};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::progress::Progress;
+
+/// `--log-format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// A line for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// How much to say.
+#[must_use]
+pub fn level(verbose: u8, quiet: bool) -> LevelFilter {
+    match (quiet, verbose) {
+        (true, _) => LevelFilter::Error,
+        (false, 0) => LevelFilter::Warn,
+        (false, 1) => LevelFilter::Info,
+        (false, _) => LevelFilter::Debug,
+    }
+}
+
+/// The target of a pass's summary: one line that is shown whatever the level, where a summary is wanted.
+pub const SUMMARY: &str = "footage::summary";
+
+/// Installs the log for this process. Lines of other crates (ureq) are left out: they hold addresses and headers.
+pub fn init(format: Format, level: LevelFilter, wants_summary: bool, progress: Progress) {
+    // Set by systemd when stderr is its journal, which reads "<4>" as the level.
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let stamped = level >= LevelFilter::Debug;
+    let log = Logger { format, level, wants_summary, journal, stamped, progress };
+    if log::set_boxed_logger(Box::new(log)).is_ok() {
+        log::set_max_level(if wants_summary { level.max(LevelFilter::Info) } else { level });
+    }
+}
+
+struct Logger {
+    format: Format,
+    level: LevelFilter,
+    wants_summary: bool,
+    journal: bool,
+    stamped: bool,
+    progress: Progress,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let is_summary = self.wants_summary && metadata.target() == SUMMARY;
+        is_summary || (metadata.level() <= self.level && metadata.target().starts_with(env!("CARGO_PKG_NAME")))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        #[expect(clippy::disallowed_methods, reason = "a log line carries the time at which it is written")]
+        let now = || Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let line = match self.format {
+            Format::Json => serde_json::json!({
+                "timestamp": now(),
+                "level": record.level().as_str(),
+                "logger": record.target(),
+                "message": record.args().to_string(),
+            })
+            .to_string(),
+            Format::Text if self.journal => format!("<{}>{}", syslog_level(record.level()), record.args()),
+            Format::Text => {
+                let stamp = if self.stamped { now() + " " } else { String::new() };
+                let level = match record.level() {
+                    Level::Error => "error: ",
+                    Level::Warn => "warning: ",
+                    _ => "",
+                };
+                format!("{stamp}{level}{}", printable(&record.args().to_string()))
+            }
+        };
+        // A closed stderr must not end a pass.
+        self.progress.suspend(|| {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        });
+    }
+
+    fn flush(&self) {}
+}
+
+/// One line without control characters: names come from devices.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn syslog_level(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quiet_wins_over_verbose() {
+        assert_eq!(level(0, false), LevelFilter::Warn);
+        assert_eq!(level(1, false), LevelFilter::Info);
+        assert_eq!(level(9, false), LevelFilter::Debug);
+        assert_eq!(level(2, true), LevelFilter::Error);
+    }
+
+    #[test]
+    fn a_device_cannot_write_to_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+    }
+}

@@ -1,0 +1,221 @@
+//! Parse, run the pass, turn its outcome into an exit code, a summary, a report and metrics.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Local};
+use clap::{CommandFactory, Parser};
+use footage::cli::{Cli, Command, Common, Dashcam};
+use footage::error::{Error, Result};
+use footage::metrics::{Sinks, ended};
+use footage::pass::{Context, Report, Told};
+use footage::progress::Progress;
+use footage::stop::Stop;
+use footage::store::{Store, write_atomically};
+use footage::{dashcam, logging, stdout};
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Dashcam(args) => run_dashcam(&args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "footage", &mut script);
+            stdout::line(&String::from_utf8_lossy(&script).trim_end());
+            ExitCode::SUCCESS
+        }
+        Command::Man { command } => man(command.as_deref()),
+    }
+}
+
+fn run_dashcam(args: &Dashcam) -> ExitCode {
+    let mut settings = args.settings();
+    let runner = Runner {
+        pass: "dashcam",
+        source: args.source(),
+        sinks: args.common.sinks(&args.source()),
+        timeout: settings.timeout,
+        destination: settings.destination.clone(),
+        common: &args.common,
+    };
+    runner.run(|context, report| {
+        settings.policy.given_up_until = report.given_up_until;
+        dashcam::run(&settings, context, report)
+    })
+}
+
+/// What surrounds a pass of whatever kind.
+struct Runner<'a> {
+    pass: &'static str,
+    source: String,
+    sinks: Sinks,
+    timeout: Duration,
+    destination: std::path::PathBuf,
+    common: &'a Common,
+}
+
+impl Runner<'_> {
+    /// Runs the pass once, or with `--every` until stopped.
+    fn run(&self, mut pass: impl FnMut(&Context, &mut Report) -> Result<()>) -> ExitCode {
+        let progress = Progress::new(!self.common.quiet && !self.common.cron && !self.common.dry_run);
+        let level = logging::level(self.common.verbose, self.common.quiet);
+        let wants_summary = !self.common.quiet && (progress.is_shown() || self.common.cron);
+        logging::init(self.common.log_format, level, wants_summary, progress.clone());
+        let stop = match Stop::on_signals() {
+            Ok(stop) => stop,
+            Err(error) => {
+                log::error!("cannot listen for signals: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        loop {
+            let began = Instant::now();
+            let code = self.once(&stop, &progress, &mut pass);
+            let Some(every) = self.common.every else { return ExitCode::from(code) };
+            if code == 2 {
+                return ExitCode::from(code);
+            }
+            let pause = every.saturating_sub(began.elapsed());
+            if let Err(stopped) = stop.sleep(pause) {
+                return ExitCode::from(stopped.exit_code());
+            }
+        }
+    }
+
+    fn once(&self, stop: &Stop, progress: &Progress, pass: &mut impl FnMut(&Context, &mut Report) -> Result<()>) -> u8 {
+        let began = Instant::now();
+        let now = clock();
+        let state = State { runner: self, store: Store::at(&self.destination) };
+        let last = state.load();
+        let context = Context {
+            now,
+            dry_run: self.common.dry_run,
+            json: self.common.json,
+            stop: stop.clone(),
+            progress: progress.clone(),
+            told: Told::new(last.told.clone(), self.common.cron),
+        };
+        let mut report = Report::begin(self.pass, self.source.clone(), now, &last);
+        let outcome = pass(&context, &mut report);
+        stop.forget_hooks();
+        self.tell(&outcome, &context);
+        report.exit_code = self.exit_code(&outcome, &report);
+        report.ended = outcome.as_ref().err().map(ended);
+        report.duration_seconds = began.elapsed().as_secs_f64();
+        if self.common.dry_run {
+            return report.exit_code;
+        }
+        let finished = seconds(clock());
+        if report.files_fetched > 0 {
+            report.last_fetch_timestamp_seconds = Some(finished);
+        }
+        report.told = context.told.into_keys();
+        // The holder of the lock writes its own report; ours would only say that we left.
+        if !matches!(outcome, Err(Error::Busy { .. })) {
+            state.save(&report);
+        }
+        if progress.is_shown() || (self.common.cron && report.is_news()) {
+            log::info!(target: logging::SUMMARY, "{}", report.summary());
+        }
+        if self.common.json {
+            stdout::line(&serde_json::to_string(&report).unwrap_or_default());
+        }
+        self.sinks.deliver(&report, finished, self.timeout);
+        report.exit_code
+    }
+
+    /// One line for what ended a pass. From cron what is normal is silent, and what lasts is told once.
+    fn tell(&self, outcome: &Result<()>, context: &Context) {
+        let Err(error) = outcome else { return };
+        let text = error.with_causes();
+        let told_before = context.told.was_told(&format!("ended:{}", error.reason()));
+        match error {
+            Error::Stopped(_) => log::info!("{text}"),
+            _ if error.is_not_now() && self.common.cron => log::info!("{text}"),
+            _ if error.is_not_now() => log::warn!("{text}"),
+            _ if told_before => log::info!("{text}"),
+            _ => log::error!("{text}"),
+        }
+    }
+
+    fn exit_code(&self, outcome: &Result<()>, report: &Report) -> u8 {
+        match outcome {
+            Err(error) if error.is_not_now() && self.common.cron => 0,
+            Err(error) => error.exit_code(),
+            Ok(()) if report.failures.is_empty() => 0,
+            Ok(()) => 3,
+        }
+    }
+}
+
+/// What one pass leaves for the next, and for `status`: its report.
+struct State<'a> {
+    runner: &'a Runner<'a>,
+    store: Store,
+}
+
+/// blackvuesync's own file and word for when footage last arrived.
+const PEER_STATE_FILE: &str = ".blackvuesync.metrics-state.json";
+const PEER_STATE_KEY: &str = "last_successful_file_pull_timestamp_seconds";
+
+impl State<'_> {
+    fn load(&self) -> Report {
+        let path = self.store.state_path(&format!("{}.json", self.runner.pass));
+        let mut report: Report =
+            std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let named = self.runner.common.metrics_state_file.as_deref().and_then(peer_timestamp);
+        report.last_fetch_timestamp_seconds = named
+            .or(report.last_fetch_timestamp_seconds)
+            .or_else(|| peer_timestamp(&self.store.root().join(PEER_STATE_FILE)));
+        report
+    }
+
+    /// Failing to leave a report is told and changes nothing: the footage is here.
+    fn save(&self, report: &Report) {
+        if !self.store.state_path("").is_dir() {
+            return;
+        }
+        let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
+        let mut written =
+            write_atomically(&self.store.state_path(&format!("{}.json", self.runner.pass)), text.as_bytes());
+        if let (Some(path), Some(at)) = (&self.runner.common.metrics_state_file, report.last_fetch_timestamp_seconds) {
+            let text = serde_json::json!({ PEER_STATE_KEY: at }).to_string() + "\n";
+            written = written.and(write_atomically(path, text.as_bytes()));
+        }
+        if let Err(error) = written {
+            log::warn!("the report was not written: {}", error.with_causes());
+        }
+    }
+}
+
+fn peer_timestamp(path: &Path) -> Option<f64> {
+    let text = std::fs::read(path).ok()?;
+    serde_json::from_slice::<serde_json::Value>(&text).ok()?.get(PEER_STATE_KEY)?.as_f64()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+fn clock() -> DateTime<Local> {
+    Local::now()
+}
+
+fn seconds(at: DateTime<Local>) -> f64 {
+    let micros = at.timestamp_micros();
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64()
+}
+
+fn man(command: Option<&str>) -> ExitCode {
+    let mut cli = Cli::command();
+    cli.build();
+    let page = match command {
+        None => Some(cli),
+        Some(name) => cli.find_subcommand(name).cloned(),
+    };
+    let mut text = Vec::new();
+    match page.map(|page| clap_mangen::Man::new(page).render(&mut text)) {
+        Some(Ok(())) => {
+            stdout::line(&String::from_utf8_lossy(&text).trim_end());
+            ExitCode::SUCCESS
+        }
+        _ => Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, "there is no such command").exit(),
+    }
+}

@@ -1,0 +1,193 @@
+//! Metrics in the Prometheus text format, to a file for `node_exporter`'s textfile collector or to a Pushgateway.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::pass::Report;
+use crate::retention::Reason;
+use crate::store::write_atomically;
+
+/// Where metrics go.
+#[derive(Debug, Clone, Default)]
+pub struct Sinks {
+    /// `--metrics-file`
+    pub file: Option<PathBuf>,
+    /// `--metrics-pushgateway-url`, without the slash at its end.
+    pub pushgateway_url: Option<String>,
+    /// `--metrics-job`
+    pub job: String,
+    /// `--metrics-instance`
+    pub instance: String,
+}
+
+impl Sinks {
+    /// Delivers a report. A sink that fails is told and does not change the outcome of the pass.
+    pub fn deliver(&self, report: &Report, finished_timestamp_seconds: f64, timeout: Duration) {
+        if self.file.is_none() && self.pushgateway_url.is_none() {
+            return;
+        }
+        let text = render(report, finished_timestamp_seconds);
+        if let Some(path) = &self.file
+            && let Err(error) = write_atomically(path, text.as_bytes())
+        {
+            log::warn!("the metrics were not written: {}", error.with_causes());
+        }
+        if let Some(url) = &self.pushgateway_url
+            && let Err(error) = self.push(url, text, timeout)
+        {
+            log::warn!("the metrics were not pushed: {error}");
+        }
+    }
+
+    fn push(&self, url: &str, text: String, timeout: Duration) -> Result<(), ureq::Error> {
+        let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(timeout)).build().into();
+        let url = format!("{url}/metrics/job{}/instance{}", grouping_value(&self.job), grouping_value(&self.instance));
+        agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8").send(text).map(drop)
+    }
+}
+
+/// A value of the Pushgateway's grouping key, as a part of its URL. Base64 is the Pushgateway's own way for values with
+/// a slash, such as a directory.
+fn grouping_value(value: &str) -> String {
+    use base64::Engine;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if !value.is_empty() && value.bytes().all(plain) {
+        format!("/{value}")
+    } else {
+        // An empty value is written as a lone "=".
+        let encoded = base64::engine::general_purpose::URL_SAFE.encode(value);
+        format!("@base64/{}", if encoded.is_empty() { "=" } else { &encoded })
+    }
+}
+
+/// The kinds of failure of one item, so that each metric exists before its first failure.
+pub const FAILURE_REASONS: [&str; 6] = ["damaged", "empty", "http", "length", "network", "refused"];
+/// The kinds of failure of a pass.
+const END_REASONS: [&str; 7] = ["away", "busy", "destination", "disk", "source", "stopped", "usage"];
+
+/// The report as Prometheus text: base units, one gauge a line, counters only where something is counted for good.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
+pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
+    let mut text = Text { prefix: format!("footage_{}", report.pass), text: String::new() };
+    let ended = report.ended.as_ref().map(|(reason, _)| reason.as_str());
+    text.gauge("last_run_timestamp_seconds", "When the last pass ended.", finished_timestamp_seconds);
+    let success = ended.is_none() && report.failures.is_empty();
+    text.gauge("last_run_success", "Whether the last pass did all it had to.", f64::from(u8::from(success)));
+    text.gauge("last_run_exit_code", "The exit code of the last pass.", f64::from(report.exit_code));
+    text.gauges(
+        "last_run_failure",
+        "Why the last pass ended early.",
+        "reason",
+        END_REASONS.map(|reason| (reason, f64::from(u8::from(ended == Some(reason))))),
+    );
+    text.gauge(
+        "last_fetch_timestamp_seconds",
+        "When footage last arrived.",
+        report.last_fetch_timestamp_seconds.unwrap_or(0.0),
+    );
+    text.gauges(
+        "file_failures_last_run",
+        "Files that failed in the last pass.",
+        "reason",
+        FAILURE_REASONS
+            .map(|reason| (reason, report.failures.iter().filter(|failure| failure.reason == reason).count() as f64)),
+    );
+    for (name, help, value) in [
+        ("files_fetched_last_run", "Files fetched in the last pass.", report.files_fetched),
+        ("recordings_seen", "Recordings the source has.", report.recordings_seen),
+        ("recordings_selected", "Recordings the options ask for.", report.recordings_selected),
+        ("recordings_still_written", "Recordings the camera is still writing.", report.still_written),
+        ("recordings_left_out", "Recordings left on the camera for want of room.", report.left_out),
+        ("files_waiting_for_retry", "Files that failed and are not due for another try.", report.waiting_for_retry),
+        ("failed_marker_files", "Markers of failed files in the destination.", report.failed_markers),
+    ] {
+        text.gauge(name, help, value as f64);
+    }
+    text.gauges(
+        "files_removed_last_run",
+        "Files removed in the last pass.",
+        "reason",
+        Reason::ALL.map(|reason| {
+            (reason.to_string(), report.files_removed.get(&reason.to_string()).copied().unwrap_or(0) as f64)
+        }),
+    );
+    text.gauge("bytes_fetched_last_run", "Bytes fetched in the last pass.", report.bytes_fetched as f64);
+    text.gauge("run_duration_seconds", "How long the last pass took.", report.duration_seconds);
+    if let Some(ratio) = report.disk_used_ratio {
+        text.gauge("destination_disk_used_ratio", "The used part of the destination's disk.", ratio);
+    }
+    text.text
+}
+
+struct Text {
+    prefix: String,
+    text: String,
+}
+
+impl Text {
+    fn gauge(&mut self, name: &str, help: &str, value: f64) {
+        self.head(name, help);
+        let _ = writeln!(self.text, "{}_{name} {value}", self.prefix);
+    }
+
+    fn gauges<L: AsRef<str>>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        samples: impl IntoIterator<Item = (L, f64)>,
+    ) {
+        self.head(name, help);
+        for (value_of_label, value) in samples {
+            let escaped = value_of_label.as_ref().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = writeln!(self.text, "{}_{name}{{{label}=\"{escaped}\"}} {value}", self.prefix);
+        }
+    }
+
+    fn head(&mut self, name: &str, help: &str) {
+        let _ = writeln!(self.text, "# HELP {0}_{name} {help}\n# TYPE {0}_{name} gauge", self.prefix);
+    }
+}
+
+/// Whether a Pushgateway can be reached under this text.
+///
+/// # Errors
+/// A sentence for the user.
+pub fn parse_pushgateway_url(text: &str) -> Result<String, String> {
+    let uri: ureq::http::Uri = text.parse().map_err(|_| format!("{text:?} is not a URL"))?;
+    match uri.scheme_str() {
+        Some("http" | "https") if uri.host().is_some_and(|host| !host.is_empty()) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err(format!("{text:?} is not an http or https URL")),
+    }
+}
+
+/// Why a pass ended, as a report keeps it.
+#[must_use]
+pub fn ended(error: &Error) -> (String, String) {
+    (error.reason().to_owned(), error.with_causes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grouping_values_survive_any_text() {
+        assert_eq!(grouping_value("dashcam.example.net"), "/dashcam.example.net");
+        assert_eq!(grouping_value("/media/card"), "@base64/L21lZGlhL2NhcmQ=");
+        assert_eq!(grouping_value(""), "@base64/=");
+    }
+
+    #[test]
+    fn urls_are_checked() {
+        assert_eq!(parse_pushgateway_url("http://push:9091/"), Ok("http://push:9091".into()));
+        for text in ["push:9091", "ftp://push", "http://", ""] {
+            assert!(parse_pushgateway_url(text).is_err(), "{text}");
+        }
+    }
+}

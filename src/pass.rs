@@ -1,0 +1,204 @@
+//! What all passes share: what a pass is given, and what it reports.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::time::Duration;
+
+use chrono::{DateTime, Local, NaiveDateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+
+use crate::progress::Progress;
+use crate::retention::Reason;
+use crate::stop::Stop;
+use crate::units::{ByteSize, count, human_duration};
+
+/// What a pass is given beside its settings. The clock was read once, in `main`.
+#[derive(Debug)]
+pub struct Context {
+    /// When this pass began.
+    pub now: DateTime<Local>,
+    /// Print the plan, change nothing.
+    pub dry_run: bool,
+    /// Whether results go to stdout as JSON.
+    pub json: bool,
+    /// Whether to stop.
+    pub stop: Stop,
+    /// The bar on a terminal; nothing elsewhere.
+    pub progress: Progress,
+    /// What was said already.
+    pub told: Told,
+}
+
+impl Context {
+    /// The wall clock's digits here and now, to compare with a camera's.
+    #[must_use]
+    pub fn local_now(&self) -> NaiveDateTime {
+        self.now.naive_local()
+    }
+}
+
+/// Warnings that are said once: once in a pass, and with `--cron` once for as long as the condition lasts.
+#[derive(Debug, Default)]
+pub struct Told {
+    before: BTreeSet<String>,
+    now: RefCell<BTreeSet<String>>,
+    across_passes: bool,
+}
+
+impl Told {
+    /// `before` is what the last pass said; it matters when `across_passes` (from cron).
+    #[must_use]
+    pub fn new(before: BTreeSet<String>, across_passes: bool) -> Self {
+        Self { before, now: RefCell::default(), across_passes }
+    }
+
+    /// Warns, unless this was said. `key` names the condition, `text` may hold numbers that change.
+    pub fn warn(&self, key: impl Into<String>, text: impl std::fmt::Display) {
+        let key = key.into();
+        let level = if self.across_passes && self.before.contains(&key) { log::Level::Info } else { log::Level::Warn };
+        if self.now.borrow_mut().insert(key) {
+            log::log!(level, "{text}");
+        }
+    }
+
+    /// Whether an earlier pass said it; remembers it for the next.
+    pub fn was_told(&self, key: &str) -> bool {
+        self.now.borrow_mut().insert(key.to_owned());
+        self.across_passes && self.before.contains(key)
+    }
+
+    /// What this pass said, for the next.
+    #[must_use]
+    pub fn into_keys(self) -> BTreeSet<String> {
+        self.now.into_inner()
+    }
+}
+
+/// Something that failed for one item; the pass went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The item.
+    pub name: String,
+    /// The kind of failure: a metric's label.
+    pub reason: String,
+    /// What happened, for people.
+    pub message: String,
+}
+
+/// What a pass did. Written to `.footage/<pass>.json`, printed with `--json`, turned into metrics.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// The subcommand.
+    pub pass: String,
+    /// The source as the user named it, without secrets.
+    pub source: String,
+    /// When the pass began, RFC 3339.
+    pub started: String,
+    /// How long it took.
+    pub duration_seconds: f64,
+    /// What the shell saw.
+    pub exit_code: u8,
+    /// Why the pass ended early: a word of [`Error::reason`](crate::error::Error::reason), and the text.
+    pub ended: Option<(String, String)>,
+    /// Recordings the source has.
+    pub recordings_seen: usize,
+    /// Of those, the ones that the options ask for.
+    pub recordings_selected: usize,
+    /// Recordings of which the video arrived.
+    pub recordings_fetched: usize,
+    /// Files that arrived, sidecars included.
+    pub files_fetched: usize,
+    /// Their bytes, as received in this pass.
+    pub bytes_fetched: u64,
+    /// Recordings that the camera is still writing.
+    pub still_written: usize,
+    /// Files that failed before and are not due for another try.
+    pub waiting_for_retry: usize,
+    /// Recordings left on the camera because they are older than what the limits of room allow.
+    pub left_out: usize,
+    /// Files compared by `--verify`.
+    pub files_verified: usize,
+    /// Files removed, by reason.
+    pub files_removed: BTreeMap<String, usize>,
+    /// Their bytes, where the pass had to know sizes.
+    pub bytes_removed: u64,
+    /// What failed.
+    pub failures: Vec<Failure>,
+    /// `*.failed` markers in the destination.
+    pub failed_markers: usize,
+    /// The used part of the destination's disk, 0 to 1.
+    pub disk_used_ratio: Option<f64>,
+    /// When footage last arrived, in this pass or an earlier one; seconds since 1970.
+    pub last_fetch_timestamp_seconds: Option<f64>,
+    /// Recordings up to this moment were given up for room and are not fetched again.
+    pub given_up_until: Option<NaiveDateTime>,
+    /// What was said, so that it is not said at every pass from cron.
+    pub told: BTreeSet<String>,
+}
+
+impl Report {
+    /// Begins the report of a pass; what lasts is taken from the last one.
+    #[must_use]
+    pub fn begin(pass: &str, source: String, now: DateTime<Local>, last: &Self) -> Self {
+        Self {
+            pass: pass.to_owned(),
+            source,
+            started: now.to_rfc3339_opts(SecondsFormat::Secs, true),
+            last_fetch_timestamp_seconds: last.last_fetch_timestamp_seconds,
+            given_up_until: last.given_up_until,
+            ..Self::default()
+        }
+    }
+
+    /// Counts and logs what failed for one item.
+    pub fn fail(&mut self, name: impl std::fmt::Display, reason: &str, message: impl Into<String>) {
+        let failure = Failure { name: name.to_string(), reason: reason.to_owned(), message: message.into() };
+        log::warn!("{}: {}", failure.name, failure.message);
+        self.failures.push(failure);
+    }
+
+    /// Counts a removed file.
+    pub fn removed(&mut self, reason: Reason, bytes: u64) {
+        *self.files_removed.entry(reason.to_string()).or_default() += 1;
+        self.bytes_removed += bytes;
+    }
+
+    /// Whether there is something to tell: footage arrived or left, or something failed.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        self.files_fetched > 0 || !self.failures.is_empty()
+    }
+
+    /// One line for people: `3 recordings (12 files, 252.6 MB) fetched from … in 31s; 1 failed`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut line = if self.files_fetched == 0 && self.ended.is_none() && self.failures.is_empty() {
+            format!("nothing to fetch from {}", self.source)
+        } else {
+            format!(
+                "{} ({}, {}) fetched from {} in {}",
+                count(self.recordings_fetched, "recording"),
+                count(self.files_fetched, "file"),
+                ByteSize(self.bytes_fetched),
+                self.source,
+                human_duration(Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default()),
+            )
+        };
+        let removed: usize = self.files_removed.values().sum();
+        for (n, what) in [
+            (self.files_verified, "verified"),
+            (removed, "removed"),
+            (self.still_written, "still being written"),
+            (self.left_out, "left out for room"),
+            (self.waiting_for_retry, "waiting for another try"),
+            (self.failures.len(), "failed"),
+        ] {
+            if n > 0 {
+                let _ = write!(line, "; {n} {what}");
+            }
+        }
+        line
+    }
+}

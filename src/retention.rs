@@ -1,0 +1,203 @@
+//! Which footage goes, and why. Pure: values in, values out, `now` an argument.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{Days, NaiveDateTime, NaiveTime};
+
+use crate::units::parse_duration;
+
+/// Why something is removed; the log, the dry run and the metrics show the same word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Older than `--keep` says.
+    Expired,
+    /// The oldest, where all together are more than `--keep-bytes`.
+    OverQuota,
+    /// The oldest, to make room on a full disk: `--when-full delete-oldest`.
+    DiskFull,
+}
+
+impl Reason {
+    /// All reasons, for metrics that show zeros too.
+    pub const ALL: [Self; 3] = [Self::Expired, Self::OverQuota, Self::DiskFull];
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Expired => "expired",
+            Self::OverQuota => "over-quota",
+            Self::DiskFull => "disk-full",
+        })
+    }
+}
+
+/// How long something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// `forever`.
+    Forever,
+    /// `2w`, `36h`, `14` (days).
+    For(Duration),
+}
+
+impl Keep {
+    /// Everything before this goes. Whole days count calendar days, as blackvuesync does: `1d` keeps all of
+    /// yesterday and today.
+    #[must_use]
+    pub fn cutoff(self, now: NaiveDateTime) -> Option<NaiveDateTime> {
+        const DAY_SECONDS: u64 = 86_400;
+        match self {
+            Self::Forever => None,
+            Self::For(age) if age.as_secs().is_multiple_of(DAY_SECONDS) && age.subsec_nanos() == 0 => now
+                .date()
+                .checked_sub_days(Days::new(age.as_secs() / DAY_SECONDS))
+                .map(|day| day.and_time(NaiveTime::MIN)),
+            Self::For(age) => chrono::Duration::from_std(age).ok().and_then(|age| now.checked_sub_signed(age)),
+        }
+    }
+}
+
+impl FromStr for Keep {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("forever") { Ok(Self::Forever) } else { parse_duration(text).map(Self::For) }
+    }
+}
+
+/// One word of `--keep`: `2w` for all, `E=90d` for one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeepRule {
+    /// The kind it speaks of; `None` is every other kind.
+    pub kind: Option<String>,
+    /// How long.
+    pub keep: Keep,
+}
+
+impl FromStr for KeepRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((kind, keep)) if !kind.trim().is_empty() => {
+                Ok(Self { kind: Some(kind.trim().to_owned()), keep: keep.trim().parse()? })
+            }
+            Some(_) => Err(format!("{text:?} names no kind before the '='")),
+            None => Ok(Self { kind: None, keep: text.trim().parse()? }),
+        }
+    }
+}
+
+/// All of `--keep`. Without any rule everything is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeepRules(pub Vec<KeepRule>);
+
+impl KeepRules {
+    /// Whether something of this kind and time has outlived its rule. The kind's own rule wins over the general
+    /// one, a later rule over an earlier. What lies in the future is new: a camera's clock may be wrong.
+    #[must_use]
+    pub fn expired(&self, kind: &str, at: NaiveDateTime, now: NaiveDateTime) -> bool {
+        let rule = |wanted: Option<&str>| self.0.iter().rev().find(|rule| rule.kind.as_deref() == wanted);
+        rule(Some(kind)).or_else(|| rule(None)).and_then(|rule| rule.keep.cutoff(now)).is_some_and(|cutoff| at < cutoff)
+    }
+}
+
+/// Something that can go to make room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate<K> {
+    /// What it is.
+    pub key: K,
+    /// The recording's own time, never a file's.
+    pub at: NaiveDateTime,
+    /// The bytes that its removal frees.
+    pub bytes: u64,
+}
+
+/// The oldest candidates that free `excess` bytes or more; all of them when they do not suffice.
+/// Candidates must be sorted by time, oldest first, with protected ones left out.
+pub fn evict<K: Copy>(candidates: &[Candidate<K>], excess: u64) -> Vec<K> {
+    let mut freed = 0_u64;
+    candidates
+        .iter()
+        .take_while(|candidate| {
+            let needed = freed < excess;
+            freed = freed.saturating_add(candidate.bytes);
+            needed
+        })
+        .map(|candidate| candidate.key)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> NaiveDateTime {
+        NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").expect("a time")
+    }
+
+    fn rules(words: &[&str]) -> KeepRules {
+        KeepRules(words.iter().map(|word| word.parse().expect("a rule")).collect())
+    }
+
+    #[test]
+    fn whole_days_compare_dates() {
+        let now = at("2018-10-29 13:15:13");
+        let rules = rules(&["2w"]);
+        assert!(!rules.expired("N", at("2018-10-15 00:00:00"), now));
+        assert!(rules.expired("N", at("2018-10-14 23:59:59"), now));
+    }
+
+    #[test]
+    fn hours_compare_times() {
+        let now = at("2018-10-29 13:15:13");
+        let rules = rules(&["36h"]);
+        assert!(!rules.expired("N", at("2018-10-28 01:15:13"), now));
+        assert!(rules.expired("N", at("2018-10-28 01:15:12"), now));
+    }
+
+    #[test]
+    fn a_kind_has_its_own_rule() {
+        let now = at("2018-10-29 13:15:13");
+        let rules = rules(&["2w", "E=90d", "M=forever"]);
+        let old = at("2018-09-01 00:00:00");
+        assert!(rules.expired("N", old, now));
+        assert!(!rules.expired("E", old, now));
+        assert!(rules.expired("E", at("2018-01-01 00:00:00"), now));
+        assert!(!rules.expired("M", at("1970-01-01 00:00:00"), now));
+        assert!(!KeepRules::default().expired("N", at("1970-01-01 00:00:00"), now));
+    }
+
+    #[test]
+    fn the_future_is_new_and_a_huge_age_keeps_all() {
+        let now = at("2018-10-29 13:15:13");
+        assert!(!rules(&["1d"]).expired("N", at("2037-01-01 00:00:00"), now));
+        assert!(!rules(&["4294967295"]).expired("N", at("1970-01-01 00:00:00"), now));
+    }
+
+    #[test]
+    fn wrong_rules_say_so() {
+        for word in ["", "0", "=2w", "E=", "2y3", "-1d"] {
+            assert!(word.parse::<KeepRule>().is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_go_until_it_fits() {
+        let candidates: Vec<_> = (0_u32..5)
+            .map(|n| Candidate {
+                key: n,
+                at: at("2018-10-29 13:15:13") + chrono::Duration::hours(i64::from(n)),
+                bytes: 10,
+            })
+            .collect();
+        assert_eq!(evict(&candidates, 0), Vec::<u32>::new());
+        assert_eq!(evict(&candidates, 1), [0]);
+        assert_eq!(evict(&candidates, 20), [0, 1]);
+        assert_eq!(evict(&candidates, 21), [0, 1, 2]);
+        assert_eq!(evict(&candidates, 500), [0, 1, 2, 3, 4]);
+    }
+}

@@ -1,0 +1,147 @@
+//! Stopping on a signal, within two seconds whatever the pass is waiting for.
+//!
+//! The first SIGTERM, SIGINT or SIGHUP sets a flag that every loop looks at, wakes whoever sleeps, and closes the open
+//! connections so that a read returns. A pass that has not left by itself after [`GRACE`] is stuck in the
+//! operating system (a connection being opened, a dead network share): the process ends then all the same.
+//! That is safe, because everything on disk is ready for `kill -9` at any moment. A second signal ends it at
+//! once. Works as PID 1 of a container too, where no signal has a default action.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::error::{Error, Result};
+
+/// How long a pass may take to leave after the first signal.
+const GRACE: Duration = Duration::from_millis(1500);
+
+type Hook = Box<dyn Fn() + Send>;
+
+/// Whether to stop; shared by everything that waits or loops.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// The signal that arrived, or 0.
+    signal: AtomicI32,
+    asleep: Mutex<()>,
+    wake: Condvar,
+    hooks: Mutex<Vec<Hook>>,
+}
+
+impl std::fmt::Debug for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Stop").field(&self.0.signal).finish()
+    }
+}
+
+impl Stop {
+    /// Listens for signals from now on.
+    ///
+    /// # Errors
+    /// The operating system refuses the handlers or the thread.
+    pub fn on_signals() -> std::io::Result<Self> {
+        let stop = Self::default();
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let here = stop.clone();
+        std::thread::Builder::new().name("signals".into()).stack_size(64 << 10).spawn(move || {
+            let mut pending = signals.forever();
+            let Some(signal) = pending.next() else { return };
+            here.request(signal);
+            // Whatever comes first: the second signal, or the end of the grace.
+            let last = here.clone();
+            let _ = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
+                std::thread::sleep(GRACE);
+                last.exit();
+            });
+            if pending.next().is_some() {
+                here.exit();
+            }
+        })?;
+        Ok(stop)
+    }
+
+    /// Asks everything to stop, as `signal` would.
+    pub fn request(&self, signal: i32) {
+        self.0.signal.store(signal, Ordering::SeqCst);
+        {
+            let _asleep = self.0.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+            self.0.wake.notify_all();
+        }
+        for hook in self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            hook();
+        }
+    }
+
+    /// Runs `hook` when a stop is asked for, from another thread: to close a connection that is being read.
+    pub fn also(&self, hook: impl Fn() + Send + 'static) {
+        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    }
+
+    /// Forgets the hooks of a pass that is over.
+    pub fn forget_hooks(&self) {
+        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Whether a stop was asked for.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.0.signal.load(Ordering::Relaxed) != 0
+    }
+
+    /// The error that a loop leaves with when a stop was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] with the signal.
+    pub fn check(&self) -> Result<()> {
+        match self.0.signal.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            signal => Err(Error::Stopped(signal)),
+        }
+    }
+
+    /// Sleeps, or leaves early with [`Error::Stopped`].
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when a stop is asked for before the time is over.
+    pub fn sleep(&self, duration: Duration) -> Result<()> {
+        let until = Instant::now() + duration;
+        let mut asleep = self.0.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            self.check()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            asleep = self.0.wake.wait_timeout(asleep, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn exit(&self) {
+        std::process::exit(128 + self.0.signal.load(Ordering::SeqCst));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeper_wakes_and_hooks_run() {
+        let stop = Stop::default();
+        let ran = Arc::new(AtomicI32::new(0));
+        let seen = ran.clone();
+        stop.also(move || {
+            seen.fetch_add(1, Ordering::SeqCst);
+        });
+        let other = stop.clone();
+        let waker = std::thread::spawn(move || other.request(15));
+        assert!(matches!(stop.sleep(Duration::from_secs(60)), Err(Error::Stopped(15))));
+        waker.join().expect("the waker ran");
+        assert_eq!(ran.load(Ordering::SeqCst), 1);
+    }
+}

@@ -1,0 +1,173 @@
+//! The units that people type and read: sizes, rates, lengths of time.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A number of bytes. Typed as `500GB`, `20M`, `1.5GiB`, `4096`; shown as `84.2 MB`.
+///
+/// `K M G T` and `KB MB …` are powers of 1000, as disks are sold and `df -H` counts; `KiB MiB …` of 1024.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ByteSize(pub u64);
+
+impl fmt::Display for ByteSize {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+        if self.0 < 1000 {
+            return write!(f, "{} B", self.0);
+        }
+        let mut value = self.0 as f64 / 1000.0;
+        let mut unit = 0;
+        // 999.95 would print as "1000.0": one unit up reads better.
+        while value >= 999.95 && unit + 1 < UNITS.len() {
+            value /= 1000.0;
+            unit += 1;
+        }
+        write!(f, "{value:.1} {}", UNITS[unit])
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "checked against the range of u64 just before"
+    )]
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse = || format!("{text:?} is not a size: write 500GB, 20M, 1.5GiB or a number of bytes");
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kb" => 1000,
+            "m" | "mb" => 1000_u64.pow(2),
+            "g" | "gb" => 1000_u64.pow(3),
+            "t" | "tb" => 1000_u64.pow(4),
+            "kib" => 1 << 10,
+            "mib" => 1 << 20,
+            "gib" => 1 << 30,
+            "tib" => 1 << 40,
+            _ => return Err(refuse()),
+        };
+        if let Ok(whole) = number.parse::<u64>() {
+            return whole.checked_mul(factor).map(Self).ok_or_else(refuse);
+        }
+        let bytes = number.parse::<f64>().map_err(|_| refuse())? * factor as f64;
+        if (0.0..u64::MAX as f64).contains(&bytes) { Ok(Self(bytes as u64)) } else { Err(refuse()) }
+    }
+}
+
+/// Bytes in a second: a [`ByteSize`] that is not zero, `20M` or `20MB/s`.
+///
+/// # Errors
+/// A sentence that says how to write it.
+pub fn parse_rate(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.strip_suffix("/s").unwrap_or(text).parse()?;
+    if size.0 == 0 { Err("a rate of 0 would never end; leave the option out for no limit".into()) } else { Ok(size) }
+}
+
+/// A length of time as `humantime` writes it (`90s`, `15m`, `1h 30m`, `2w`). A bare number means days, as in
+/// blackvuesync; see [`parse_seconds`] for the options where it means seconds.
+///
+/// # Errors
+/// A sentence that says how to write it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let parsed = match text.parse::<u32>() {
+        Ok(days) => Ok(Duration::from_secs(u64::from(days) * 86_400)),
+        Err(_) => humantime::parse_duration(text),
+    };
+    match parsed {
+        Ok(Duration::ZERO) => Err(format!("{text:?} must be greater than zero")),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err(format!("{text:?} is not a length of time: write 90s, 15m, 12h, 1d or 2w")),
+    }
+}
+
+/// A length of time where a bare number, also a fraction, means seconds: `10`, `2.5`, `30s`, `1m`.
+///
+/// # Errors
+/// A sentence that says how to write it.
+pub fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let parsed = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    match parsed {
+        Some(Duration::ZERO) => Err(format!("{text:?} must be greater than zero")),
+        Some(duration) => Ok(duration),
+        None => Err(format!("{text:?} is not a length of time: write 10, 2.5, 30s or 1m")),
+    }
+}
+
+/// A length of time for people, in whole seconds: `3m 12s`.
+#[must_use]
+pub fn human_duration(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}
+
+/// `1 recording`, `2 recordings`.
+#[must_use]
+pub fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("20M", 20_000_000),
+            ("500GB", 500_000_000_000),
+            ("1.5GiB", 1_610_612_736),
+            ("500 kb", 500_000),
+            ("2TiB", 2 << 40),
+            ("512K", 512_000),
+        ] {
+            assert_eq!(text.parse::<ByteSize>(), Ok(ByteSize(bytes)), "{text}");
+        }
+        for text in ["", "M", "-1", "1X", "1e9G", "99999999999999999999", "9999999999T", "1.2.3M", "NaN"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_shown_with_one_decimal() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_999, "1.0 MB"),
+            (84_213_000, "84.2 MB"),
+            (u64::MAX, "18446.7 PB"),
+        ] {
+            assert_eq!(ByteSize(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_bare_number_is_days_for_ages_and_seconds_for_timeouts() {
+        assert_eq!(parse_duration("2"), Ok(Duration::from_secs(2 * 86_400)));
+        assert_eq!(parse_duration("2w"), Ok(Duration::from_secs(14 * 86_400)));
+        assert_eq!(parse_duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_seconds("10.0"), Ok(Duration::from_secs(10)));
+        assert_eq!(parse_seconds("2m"), Ok(Duration::from_secs(120)));
+        for text in ["0", "0s", "-1", "x", "", "1y2"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+            assert!(parse_seconds(text).is_err(), "{text}");
+        }
+        assert!(parse_seconds("inf").is_err());
+        assert!(parse_seconds("NaN").is_err());
+    }
+}

@@ -1,0 +1,177 @@
+//! How a camera may misbehave, when, and what that does to a reply.
+
+use super::Request;
+use super::reply::{Cut, Ending, Framing, Reply};
+
+/// One way to misbehave.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Announces the whole body, sends this much of it, and closes cleanly: the camera's power went.
+    Cut {
+        /// Body bytes that are sent.
+        after: u64,
+    },
+    /// Closes cleanly in the middle of the reply's head.
+    CutInHeaders,
+    /// Resets the connection after this much of the body, which the client has received by then.
+    Reset {
+        /// Body bytes that are sent.
+        after: u64,
+    },
+    /// Sends this much of the body, then nothing more, and keeps the connection open.
+    Stall {
+        /// Body bytes that are sent.
+        after: u64,
+    },
+    /// Sends slowly, but sends.
+    Trickle {
+        /// The rate of this transfer.
+        bytes_per_sec: u64,
+    },
+    /// Answers with this status and its name; 204 has no body.
+    Status(u16),
+    /// Answers with this status and this text.
+    Answer {
+        /// The status code.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+    /// Sends the body without a `Content-Length`, ended by the close.
+    NoLength,
+    /// Sends the body in chunks, without a `Content-Length`.
+    Chunked,
+    /// Announces a length that is off by this much; the body itself is whole.
+    WrongLength(i64),
+    /// Knows nothing of ranges: 200 and the whole file.
+    NoRange,
+    /// Answers a range with a `Content-Range` that lies; the body is what was asked for.
+    LyingRange {
+        /// Added to the first and the last position.
+        start_delta: i64,
+        /// Added to the total.
+        total_delta: i64,
+    },
+    /// Answers a range with the right head, but with bytes from one position earlier.
+    WrongBytes,
+    /// Redirects to this URL with a 302.
+    Redirect(String),
+    /// Reads the request and closes cleanly, without a reply.
+    SilentClose,
+    /// Reads the request and resets the connection, without a reply. (A port where nobody listens
+    /// is `Camera::depart(How::Refused)`.)
+    Refuse,
+    /// The recording is still being written: before each answer it is longer by a `free` box of this
+    /// size (at least 8), hence a sound MP4 at every length. Ends with `Camera::finish_writing`.
+    Grow {
+        /// Bytes that each matching request adds.
+        by: u32,
+    },
+}
+
+/// Which of the matching requests meet the fault.
+#[derive(Clone, Copy, Debug)]
+pub enum Times {
+    /// Every one.
+    Always,
+    /// The first n.
+    First(u32),
+    /// Only the k-th, counted from 1.
+    Nth(u32),
+}
+
+/// Which requests are meant: `"GET .mp4"` is a method and a part of the path, `".mp4"` any method.
+/// A request's body counts as the end of its path, so that `"POST 20181029_131513_NF"` finds `/vodMetadata`.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    method: Option<String>,
+    part: String,
+}
+
+impl From<&str> for Matcher {
+    fn from(text: &str) -> Self {
+        let method = text.split_once(' ').filter(|(word, _)| word.bytes().all(|b| b.is_ascii_uppercase()));
+        match method {
+            Some((method, part)) => Self { method: Some(method.into()), part: part.into() },
+            None => Self { method: None, part: text.into() },
+        }
+    }
+}
+
+impl From<&String> for Matcher {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl Matcher {
+    /// Whether this request is meant.
+    pub fn matches(&self, request: &Request) -> bool {
+        self.method.as_ref().is_none_or(|method| *method == request.method)
+            && (request.path.contains(&self.part) || request.body.contains(&self.part))
+    }
+}
+
+/// A fault that somebody ordered.
+pub(super) struct Rule {
+    pub(super) matcher: Matcher,
+    pub(super) fault: Fault,
+    pub(super) times: Times,
+    pub(super) met: u32,
+}
+
+impl Rule {
+    /// The fault, if this request is to meet it.
+    pub(super) fn meet(&mut self, request: &Request) -> Option<Fault> {
+        if !self.matcher.matches(request) {
+            return None;
+        }
+        self.met += 1;
+        let due = match self.times {
+            Times::Always => true,
+            Times::First(n) => self.met <= n,
+            Times::Nth(k) => self.met == k,
+        };
+        due.then(|| self.fault.clone())
+    }
+}
+
+impl Fault {
+    /// Makes a sound reply unsound. (`NoRange` and `Grow` have done their work before there is a reply.)
+    pub(super) fn spoil(self, reply: &mut Reply) {
+        match self {
+            Self::Cut { after } => reply.cut = Some((Cut::Body(after), Ending::Close)),
+            Self::CutInHeaders => reply.cut = Some((Cut::Head, Ending::Close)),
+            Self::Reset { after } => reply.cut = Some((Cut::Body(after), Ending::Reset)),
+            Self::Stall { after } => reply.cut = Some((Cut::Body(after), Ending::Stall)),
+            Self::SilentClose => reply.cut = Some((Cut::Nothing, Ending::Close)),
+            Self::Refuse => reply.cut = Some((Cut::Nothing, Ending::Reset)),
+            Self::Trickle { bytes_per_sec } => reply.rate = Some(bytes_per_sec),
+            Self::Status(status) => *reply = Reply::status(status),
+            Self::Answer { status, body } => *reply = Reply::text(status, body),
+            Self::Redirect(url) => {
+                *reply = Reply::status(302);
+                reply.headers.push(("Location", url));
+            }
+            Self::NoLength => reply.framing = Framing::UntilClose,
+            Self::Chunked => reply.framing = Framing::Chunked,
+            Self::WrongLength(delta) => {
+                let len = reply.range.end - reply.range.start;
+                reply.framing = Framing::Length(len.saturating_add_signed(delta));
+            }
+            Self::LyingRange { start_delta, total_delta } => {
+                if let Some((range, total)) = &mut reply.content_range {
+                    range.start = range.start.saturating_add_signed(start_delta);
+                    range.end = range.end.saturating_add_signed(start_delta);
+                    *total = total.saturating_add_signed(total_delta);
+                }
+            }
+            Self::WrongBytes => {
+                if reply.status == 206 && reply.range.start > 0 {
+                    reply.range = reply.range.start - 1..reply.range.end - 1;
+                }
+            }
+            Self::NoRange | Self::Grow { .. } => {}
+        }
+    }
+}

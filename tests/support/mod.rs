@@ -1,0 +1,58 @@
+//! What the tests stand on: the peers (a camera that misbehaves, real movies) and a harness that runs the
+//! built binary. All of it may run in parallel with itself, and it waits for events, never for time to pass.
+
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "every test crate uses a part of this")]
+#![allow(clippy::expect_used, clippy::disallowed_methods, reason = "a harness panics when in trouble, and has a clock")]
+
+pub mod camera;
+pub mod mp4;
+pub mod rng;
+
+mod mount;
+mod program;
+mod tree;
+
+pub use mount::{Mount, small_tmpfs};
+pub use program::{Output, Program, Running};
+pub use rng::seeded;
+pub use tree::{Node, tree};
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// A directory of its own for one test, gone afterwards.
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    /// Makes the directory.
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A path in the directory.
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Writes a file, and the directories it stands in.
+    pub fn write(&self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.join(name);
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        made.and_then(|()| std::fs::write(&path, bytes))
+            .unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+        path
+    }
+
+    /// `footage` with these arguments, to be run in the directory, in UTC, with none of our own settings.
+    pub fn footage<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Program {
+        let ours = std::env::vars_os().map(|(name, _)| name);
+        let ours = ours.filter(|name| name.as_encoded_bytes().starts_with(b"FOOTAGE_"));
+        let program = Program::new(env!("CARGO_BIN_EXE_footage")).args(arguments).current_dir(self.path());
+        ours.fold(program, Program::env_remove).env_remove("JOURNAL_STREAM").env("TZ", "UTC")
+    }
+}

@@ -1,0 +1,46 @@
+//! A small file system of its own: for a destination that is full, read-only, or gone.
+
+use std::path::Path;
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
+
+/// A mounted tmpfs; unmounted when dropped.
+pub struct Mount(tempfile::TempDir);
+
+/// Mounts a tmpfs of `size` bytes (whole pages) on a directory of its own.
+pub fn small_tmpfs(size: u64) -> Mount {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let options = std::ffi::CString::new(format!("size={size},mode=755")).expect("no NUL in it");
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("tmpfs", dir.path(), "tmpfs", flags, options.as_c_str()).unwrap_or_else(|e| {
+        panic!(
+            "cannot mount a tmpfs of {size} bytes on {}: {e}. This test fills a small file system and needs \
+             the right to mount: run the tests as root, in a container with --cap-add SYS_ADMIN",
+            dir.path().display()
+        )
+    });
+    Mount(dir)
+}
+
+impl Mount {
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Makes it read-only, also for root.
+    pub fn make_read_only(&self) {
+        mount_remount(self.path(), MountFlags::RDONLY, c"").expect("remounting our own mount");
+    }
+
+    /// Takes it away, even in use, as a network share vanishes: what is left is the empty mount point.
+    pub fn detach(&self) {
+        unmount(self.path(), UnmountFlags::DETACH).expect("unmounting our own mount");
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = unmount(self.path(), UnmountFlags::DETACH); // detached already, perhaps
+    }
+}

@@ -1,0 +1,243 @@
+//! Runs a program and knows how it ended.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// No test waits longer for a program; a hang must be a failure that shows what was said until then.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A program to be run, its standard input empty.
+pub struct Program(Command);
+
+impl Program {
+    /// The program of this name or path.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self(Command::new(program))
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.0.arg(argument);
+        self
+    }
+
+    /// More arguments.
+    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.0.args(arguments);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Unsets an environment variable.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.0.env_remove(name);
+        self
+    }
+
+    /// Runs in this directory.
+    pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.0.current_dir(dir);
+        self
+    }
+
+    /// Starts the program.
+    #[track_caller]
+    pub fn spawn(mut self) -> Running {
+        self.0.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.0.spawn().unwrap_or_else(|e| panic!("cannot run {:?}: {e}", self.0));
+        // A pidfd means this very process and becomes readable when it ends: no stale pid, no polling.
+        let pid = Pid::from_child(&child);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).expect("a pidfd, which Linux 5.3 and later has");
+        let stdout = Stream::read(child.stdout.take().expect("a pipe"));
+        let stderr = Stream::read(child.stderr.take().expect("a pipe"));
+        Running { child, pidfd, stdout, stderr }
+    }
+
+    /// Runs the program to its end; panics when that takes longer than two minutes.
+    #[track_caller]
+    pub fn run(self) -> Output {
+        self.spawn().wait()
+    }
+}
+
+/// A program that runs; it is killed when dropped.
+pub struct Running {
+    child: Child,
+    pidfd: OwnedFd,
+    stdout: Stream,
+    stderr: Stream,
+}
+
+impl Running {
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// SIGTERM.
+    pub fn term(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// SIGINT.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Any signal; one that comes too late is no error.
+    pub fn signal(&self, signal: Signal) {
+        let _ = pidfd_send_signal(&self.pidfd, signal);
+    }
+
+    /// Waits for the end; panics with the output so far when that takes longer than two minutes.
+    #[track_caller]
+    pub fn wait(self) -> Output {
+        self.wait_timeout(PATIENCE)
+    }
+
+    /// Waits for the end; kills the program and panics with its output when that takes longer than `timeout`.
+    #[track_caller]
+    pub fn wait_timeout(mut self, timeout: Duration) -> Output {
+        let in_time = self.ends_within(timeout);
+        if !in_time {
+            self.kill();
+        }
+        let status = self.child.wait().expect("our own child");
+        let output = Output::new(status, self.stdout.finish(), self.stderr.finish());
+        assert!(in_time, "still running after {timeout:?}; {output}");
+        output
+    }
+
+    /// Whether the program ends in this time.
+    pub fn ends_within(&self, timeout: Duration) -> bool {
+        let timeout = Timespec::try_from(timeout).expect("a sensible timeout");
+        let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        poll(&mut ended, Some(&timeout)).expect("polling a pidfd") == 1
+    }
+
+    /// Waits until standard output contains `text`; panics after `timeout`, or when the program ends before.
+    #[track_caller]
+    pub fn wait_for_stdout(&self, text: &str, timeout: Duration) {
+        self.stdout.wait_for(text, timeout);
+    }
+
+    /// Waits until standard error contains `text`; panics after `timeout`, or when the program ends before.
+    #[track_caller]
+    pub fn wait_for_stderr(&self, text: &str, timeout: Duration) {
+        self.stderr.wait_for(text, timeout);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a program said and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The exit code, if it ended by itself.
+    pub code: Option<i32>,
+    /// The signal that ended it, otherwise.
+    pub signal: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Output {
+    fn new(status: ExitStatus, stdout: String, stderr: String) -> Self {
+        Self { code: status.code(), signal: status.signal(), stdout, stderr }
+    }
+
+    /// Asserts the exit code, and shows everything otherwise.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert!(self.code == Some(code), "expected exit code {code}; {self}");
+        self
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, signal, stdout, stderr } = self;
+        write!(f, "exit code {code:?}, signal {signal:?}\n── stdout\n{stdout}\n── stderr\n{stderr}")
+    }
+}
+
+/// One of the two output streams, read by a thread of its own as it comes.
+struct Stream {
+    text: Arc<(Mutex<Text>, Condvar)>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Text {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Stream {
+    fn read(mut pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::<(Mutex<Text>, Condvar)>::default();
+        let into = Arc::clone(&text);
+        let reader = thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            loop {
+                let n = pipe.read(&mut buffer).unwrap_or(0);
+                let mut text = into.0.lock().unwrap_or_else(PoisonError::into_inner);
+                text.bytes.extend_from_slice(&buffer[..n]);
+                text.ended = n == 0;
+                into.1.notify_all();
+                if n == 0 {
+                    return;
+                }
+            }
+        });
+        Self { text, reader: Some(reader) }
+    }
+
+    #[track_caller]
+    fn wait_for(&self, wanted: &str, timeout: Duration) {
+        let contains = |text: &Text| String::from_utf8_lossy(&text.bytes).contains(wanted);
+        let (text, changed) = &*self.text;
+        let text = text.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = |text: &mut Text| !contains(text) && !text.ended;
+        let result = changed.wait_timeout_while(text, timeout, waiting);
+        let (text, _) = result.unwrap_or_else(PoisonError::into_inner);
+        let found = contains(&text);
+        assert!(found, "{wanted:?} not within {timeout:?} in:\n{}", String::from_utf8_lossy(&text.bytes));
+    }
+
+    fn finish(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader does not panic");
+        }
+        let text = self.text.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text.bytes).into_owned()
+    }
+}
