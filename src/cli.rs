@@ -327,7 +327,6 @@ impl Dashcam {
                 skip: self.skip_metadata.clone().map(|skip| skip.0).unwrap_or_default(),
                 protect: flat(&self.protect),
                 retry_failed_after: self.retry_failed_after,
-                given_up_until: None,
             },
             guard: Guard { max_used_percent: Some(self.max_used_disk), min_free: self.min_free },
             delete_oldest,

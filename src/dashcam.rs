@@ -19,7 +19,7 @@ pub mod source;
 mod verify;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::SecondsFormat;
@@ -31,9 +31,9 @@ use self::name::FileName;
 use self::plan::Policy;
 use self::source::{Offer, Source};
 use crate::disk::{Guard, Space};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lock::Lock;
-use crate::pass::{Context, Report};
+use crate::pass::{Context, Report, failure_key};
 use crate::store::{Store, write_atomically};
 use crate::units::ByteSize;
 
@@ -62,6 +62,15 @@ pub struct Settings {
     pub verify: bool,
 }
 
+impl Settings {
+    /// The limits of room in force; empty without any.
+    fn limits(&self) -> String {
+        let quota = self.policy.keep_bytes.map(|bytes| format!("keep-bytes {}", bytes.0));
+        let ring = self.delete_oldest.then(|| "delete-oldest".to_owned());
+        [quota, ring].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// One pass.
 ///
 /// # Errors
@@ -86,21 +95,29 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         report.recordings_seen = offer.listing.videos.len();
         absent.retain(offer);
     }
-    let plan = plan::plan(offer, &held, &absent.names, &settings.policy, context.local_now());
+    if report.given_up_for != settings.limits() {
+        report.given_up_until = None;
+        report.given_up_for = settings.limits();
+    }
+    let given_up = report.given_up_until;
+    let plan = plan::plan(offer, &held, &absent.names, &settings.policy, given_up, context.local_now());
     report.recordings_selected = plan.selected;
-    report.waiting_for_retry = plan.waiting;
+    report.waiting_for_retry = plan.waiting.len();
+    for file in &plan.waiting {
+        context.told.lasts(&failure_key(file));
+    }
     if context.dry_run {
         show::plan(&plan, &held, settings.policy.grouping, context.json);
         return source.map(drop);
     }
 
     // Execute.
-    let mut execution = execute::Execution::new(settings, context, &store, &held, &mut absent, report);
+    let mut execution = execute::Execution::new(settings, context, &store, &held, &plan, &mut absent, report);
     execution.mark(&plan.marks)?;
     execution.remove(&plan.removals)?;
     let (mut source, offer) = source?;
     let ended = execution.fetch_all(&mut source, &http, &offer, &plan);
-    drop(execution);
+    execution.finish();
     absent.save();
     ended
 }
@@ -126,7 +143,7 @@ fn tell_about(offer: &Offer, context: &Context) {
         context.told.warn("listing-empty", "the camera's listing is empty: is there a card in it?");
     }
     for line in &listing.unread {
-        context.told.warn(format!("unread:{line}"), format_args!("not the name of a recording, left alone: {line:?}"));
+        context.told.warn(&format!("unread:{line}"), format_args!("not the name of a recording, left alone: {line:?}"));
     }
     if listing.unread_count > listing.unread.len() {
         let more = listing.unread_count - listing.unread.len();
@@ -134,7 +151,7 @@ fn tell_about(offer: &Offer, context: &Context) {
     }
     for letters in listing.videos.iter().filter_map(|video| video.unknown_letters()).collect::<BTreeSet<_>>() {
         context.told.warn(
-            format!("letters:{letters}"),
+            &format!("letters:{letters}"),
             format_args!("recordings named …_{letters}.mp4 are of a kind this program does not know; they are fetched"),
         );
     }
@@ -178,15 +195,5 @@ impl Absent {
         if let Err(error) = write_atomically(&self.path, lines.concat().as_bytes()) {
             log::warn!("{}", error.with_causes());
         }
-    }
-}
-
-/// The error of a destination that has vanished under a pass, told as what it is.
-fn vanished(error: Error, root: &Path) -> Error {
-    match error {
-        Error::Io { source, .. } if !root.is_dir() => {
-            Error::Io { verb: "go on: the destination has vanished,", path: root.to_owned(), source }
-        }
-        error => error,
     }
 }

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn run_dashcam(args: &Dashcam) -> ExitCode {
-    let mut settings = args.settings();
+    let settings = args.settings();
     let runner = Runner {
         pass: "dashcam",
         source: args.source(),
@@ -38,10 +38,7 @@ fn run_dashcam(args: &Dashcam) -> ExitCode {
         destination: settings.destination.clone(),
         common: &args.common,
     };
-    runner.run(|context, report| {
-        settings.policy.given_up_until = report.given_up_until;
-        dashcam::run(&settings, context, report)
-    })
+    runner.run(|context, report| dashcam::run(&settings, context, report))
 }
 
 /// What surrounds a pass of whatever kind.
@@ -109,12 +106,13 @@ impl Runner<'_> {
         if report.files_fetched > 0 {
             report.last_fetch_timestamp_seconds = Some(finished);
         }
+        let is_news = report.files_fetched > 0 || context.told.is_news();
         report.told = context.told.into_keys();
         // The holder of the lock writes its own report; ours would only say that we left.
         if !matches!(outcome, Err(Error::Busy { .. })) {
             state.save(&report);
         }
-        if progress.is_shown() || (self.common.cron && report.is_news()) {
+        if progress.is_shown() || (self.common.cron && is_news) {
             log::info!(target: logging::SUMMARY, "{}", report.summary());
         }
         if self.common.json {
@@ -128,13 +126,11 @@ impl Runner<'_> {
     fn tell(&self, outcome: &Result<()>, context: &Context) {
         let Err(error) = outcome else { return };
         let text = error.with_causes();
-        let told_before = context.told.was_told(&format!("ended:{}", error.reason()));
         match error {
             Error::Stopped(_) => log::info!("{text}"),
             _ if error.is_not_now() && self.common.cron => log::info!("{text}"),
             _ if error.is_not_now() => log::warn!("{text}"),
-            _ if told_before => log::info!("{text}"),
-            _ => log::error!("{text}"),
+            _ => context.told.error(&format!("ended:{}", error.reason()), text),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What all passes share: what a pass is given, and what it reports.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
@@ -44,28 +44,45 @@ pub struct Told {
     before: BTreeSet<String>,
     now: RefCell<BTreeSet<String>>,
     across_passes: bool,
+    is_news: Cell<bool>,
 }
 
 impl Told {
     /// `before` is what the last pass said; it matters when `across_passes` (from cron).
     #[must_use]
     pub fn new(before: BTreeSet<String>, across_passes: bool) -> Self {
-        Self { before, now: RefCell::default(), across_passes }
+        Self { before, across_passes, ..Self::default() }
     }
 
     /// Warns, unless this was said. `key` names the condition, `text` may hold numbers that change.
-    pub fn warn(&self, key: impl Into<String>, text: impl std::fmt::Display) {
-        let key = key.into();
-        let level = if self.across_passes && self.before.contains(&key) { log::Level::Info } else { log::Level::Warn };
-        if self.now.borrow_mut().insert(key) {
-            log::log!(level, "{text}");
+    pub fn warn(&self, key: &str, text: impl std::fmt::Display) {
+        self.log(key, log::Level::Warn, text);
+    }
+
+    /// As [`warn`](Self::warn), for what ends a pass.
+    pub fn error(&self, key: &str, text: impl std::fmt::Display) {
+        self.log(key, log::Level::Error, text);
+    }
+
+    /// The condition lasts, and is not worth saying again: remembers it for the next pass.
+    pub fn lasts(&self, key: &str) {
+        if self.before.contains(key) {
+            self.now.borrow_mut().insert(key.to_owned());
         }
     }
 
-    /// Whether an earlier pass said it; remembers it for the next.
-    pub fn was_told(&self, key: &str) -> bool {
-        self.now.borrow_mut().insert(key.to_owned());
-        self.across_passes && self.before.contains(key)
+    /// Whether anything was said that is new.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        self.is_news.get()
+    }
+
+    fn log(&self, key: &str, level: log::Level, text: impl std::fmt::Display) {
+        let is_new = !(self.across_passes && self.before.contains(key));
+        if self.now.borrow_mut().insert(key.to_owned()) {
+            self.is_news.set(self.is_news.get() || is_new);
+            log::log!(if is_new { level } else { log::Level::Info }, "{text}");
+        }
     }
 
     /// What this pass said, for the next.
@@ -84,6 +101,12 @@ pub struct Failure {
     pub reason: String,
     /// What happened, for people.
     pub message: String,
+}
+
+/// The condition that one item has failed, for [`Told`].
+#[must_use]
+pub fn failure_key(name: &impl std::fmt::Display) -> String {
+    format!("failed:{name}")
 }
 
 /// What a pass did. Written to `.footage/<pass>.json`, printed with `--json`, turned into metrics.
@@ -134,6 +157,8 @@ pub struct Report {
     pub last_fetch_timestamp_seconds: Option<f64>,
     /// Recordings up to this moment were given up for room and are not fetched again.
     pub given_up_until: Option<NaiveDateTime>,
+    /// Under these limits of room; under others it is forgotten.
+    pub given_up_for: String,
     /// What was said, so that it is not said at every pass from cron.
     pub told: BTreeSet<String>,
 }
@@ -148,14 +173,15 @@ impl Report {
             started: now.to_rfc3339_opts(SecondsFormat::Secs, true),
             last_fetch_timestamp_seconds: last.last_fetch_timestamp_seconds,
             given_up_until: last.given_up_until,
+            given_up_for: last.given_up_for.clone(),
             ..Self::default()
         }
     }
 
-    /// Counts and logs what failed for one item.
-    pub fn fail(&mut self, name: impl std::fmt::Display, reason: &str, message: impl Into<String>) {
+    /// Counts and tells what failed for one item.
+    pub fn fail(&mut self, told: &Told, name: impl std::fmt::Display, reason: &str, message: impl Into<String>) {
         let failure = Failure { name: name.to_string(), reason: reason.to_owned(), message: message.into() };
-        log::warn!("{}: {}", failure.name, failure.message);
+        told.warn(&failure_key(&name), format_args!("{name}: {}", failure.message));
         self.failures.push(failure);
     }
 
@@ -163,12 +189,6 @@ impl Report {
     pub fn removed(&mut self, reason: Reason, bytes: u64) {
         *self.files_removed.entry(reason.to_string()).or_default() += 1;
         self.bytes_removed += bytes;
-    }
-
-    /// Whether there is something to tell: footage arrived or left, or something failed.
-    #[must_use]
-    pub fn is_news(&self) -> bool {
-        self.files_fetched > 0 || !self.failures.is_empty()
     }
 
     /// One line for people: `3 recordings (12 files, 252.6 MB) fetched from … in 31s; 1 failed`.

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
@@ -20,6 +21,8 @@ pub const STATE_DIR: &str = ".footage";
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    /// Device and inode of the root when the pass began.
+    identity: Option<(u64, u64)>,
 }
 
 impl Store {
@@ -29,7 +32,7 @@ impl Store {
             return Err(Error::Usage(format!("the destination {} is not a directory", root.display())));
         }
         fs::create_dir_all(root).at("create the destination", root)?;
-        let store = Self::at(root);
+        let store = Self { identity: Some(identity(root)?), ..Self::at(root) };
         let state = store.state_path("");
         match fs::create_dir(&state) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -41,7 +44,19 @@ impl Store {
     /// The destination at `root` as it is, for a dry run: nothing is created.
     #[must_use]
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), identity: None }
+    }
+
+    /// Whether the destination is still the one that the pass began with. When a share is unmounted under us, its
+    /// empty mount point must not be filled instead.
+    pub fn check_still_there(&self) -> Result<()> {
+        match self.identity {
+            Some(then) if identity(&self.root).ok() != Some(then) => {
+                let source = io::Error::new(io::ErrorKind::NotFound, "it was removed or unmounted");
+                Err(source).at("go on: the destination has vanished,", &self.root)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The destination's directory.
@@ -105,6 +120,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn identity(root: &Path) -> Result<(u64, u64)> {
+    let metadata = fs::metadata(root).at("read", root)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// Moves a finished, hidden file to its final name without ever overwriting: sync, move, sync the directory.

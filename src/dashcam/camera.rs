@@ -60,6 +60,15 @@ pub enum Api {
     New,
 }
 
+impl Api {
+    fn listing_path(self) -> &'static str {
+        match self {
+            Self::Old => "/blackvue_vod.cgi",
+            Self::New => "/vodList",
+        }
+    }
+}
+
 /// A camera that has answered.
 #[derive(Debug)]
 pub struct Camera {
@@ -155,10 +164,7 @@ impl Camera {
     }
 
     fn list(&mut self, api: Api) -> Result<Listing, Probe> {
-        let path = match api {
-            Api::Old => "/blackvue_vod.cgi",
-            Api::New => "/vodList",
-        };
+        let path = api.listing_path();
         let limit = Some(self.timeout.saturating_mul(LISTING_TIMEOUTS));
         let response = self.send(&Method::GET, path, None, limit).map_err(|error| {
             let text = explain(&error);
@@ -166,7 +172,10 @@ impl Camera {
         })?;
         let status = response.status().as_u16();
         if status != 200 {
-            let text = format!("the camera at {} answered {status} for its listing, {path}", self.host());
+            let text = match self.trouble(&response) {
+                Trouble::Refused(why) => why,
+                _ => format!("the camera at {} answered {status} for its listing, {path}", self.host()),
+            };
             return Err(Probe::Other(Error::Source(text)));
         }
         match Listing::read(response.into_body().into_reader()) {
@@ -181,7 +190,8 @@ impl Camera {
 
     /// As [`Source::answers`](super::source::Source::answers).
     pub fn answers(&self) -> Result<(), String> {
-        match self.send(&Method::GET, "/accessible", None, None) {
+        // The listing's head: the one thing of which it is known that this camera answers it.
+        match self.send(&Method::GET, self.api.listing_path(), None, None) {
             Ok(_) => Ok(()),
             Err(error) => Err(explain(&error)),
         }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use chrono::NaiveDateTime;
+use rustix::io::Errno;
 
 use super::camera::Http;
 use super::fetch::{Fetched, Fetcher, Interruption, Want};
@@ -13,7 +14,7 @@ use super::name::{Entry, FileName, Format, Moment};
 use super::partials::Partials;
 use super::plan::{Fetch, Plan, Removal, Unit, candidates, files_of};
 use super::source::{Offer, Source};
-use super::{Absent, Settings, vanished, verify};
+use super::{Absent, Settings, verify};
 use crate::disk::Space;
 use crate::error::{At, Error, Result};
 use crate::pass::{Context, Report};
@@ -58,13 +59,11 @@ impl<'a> Execution<'a> {
         context: &'a Context,
         store: &'a Store,
         held: &'a Held,
+        plan: &Plan,
         absent: &'a mut Absent,
         report: &'a mut Report,
     ) -> Self {
-        let policy = &settings.policy;
-        let held_bytes = held.files.iter().map(|file| file.bytes).sum();
-        let room =
-            Room::new(candidates(held, policy), held_bytes, settings.guard, policy.keep_bytes, settings.delete_oldest);
+        let room = room(settings, held, plan);
         let mut partials = Partials::load(store);
         let existing: HashSet<String> = held
             .others
@@ -99,6 +98,9 @@ impl<'a> Execution<'a> {
             remove(&path)?;
             log::info!("{}: removed ({})", removal.entry, removal.reason);
             self.report.removed(removal.reason, removal.bytes);
+            if removal.reason == Reason::OverQuota {
+                self.report.given_up_until = self.report.given_up_until.max(Some(removal.entry.at()));
+            }
             dirs.insert(removal.dir);
         }
         for dir in dirs {
@@ -145,7 +147,14 @@ impl<'a> Execution<'a> {
             return Ok(());
         }
         for format in &fetch.formats {
-            let want = self.want(fetch.video.sibling(*format), fetch.video, fetch.dir, newest, false)?;
+            let file = fetch.video.sibling(*format);
+            let want = match self.want(file, fetch.video, fetch.dir, newest, false) {
+                Err(error) if is_in_the_way(&error) => {
+                    self.report.fail(&self.context.told, file, "refused", error.with_causes());
+                    continue;
+                }
+                want => want?,
+            };
             let fetched = self.fetch_file(source, http, &want, item, lost_in_a_row)?;
             // Of a recording that is not over, or has no room, nothing else is fetched either.
             if *format == Format::Video && matches!(fetched, Some(Fetched::StillWritten | Fetched::LeftOut)) {
@@ -169,15 +178,15 @@ impl<'a> Execution<'a> {
     ) -> Result<Want> {
         let partial_dir = self.held.partial(file).map(|dir| self.store.root().join(self.held.dir(dir)));
         let is_recent = newest.is_none_or(|newest| newest - file.at <= RECENT);
+        self.store.check_still_there()?;
         Ok(Want { file, video, dir: self.dir_for(file.at, dir)?, partial_dir, replaces, is_recent })
     }
 
     fn dir_for(&self, at: NaiveDateTime, dir: Option<Dir>) -> Result<PathBuf> {
-        let made = match dir {
+        match dir {
             Some(dir) => self.store.group_dir(self.held.dir(dir)),
             None => self.store.group_dir(&self.settings.policy.grouping.dir(at)),
-        };
-        made.map_err(|error| vanished(error, self.store.root()))
+        }
     }
 
     /// Fetches one file and accounts for it.
@@ -196,19 +205,24 @@ impl<'a> Execution<'a> {
                 fetched
             }
             Ok(Ended::Lost(cause)) => {
-                self.report.fail(want.file, "network", format!("{cause}; kept for the next pass"));
+                let message = format!("{cause}; what has arrived is kept for the next pass");
+                self.report.fail(&self.context.told, want.file, "network", message);
                 *lost_in_a_row += 1;
                 if *lost_in_a_row == MAX_LOST_IN_A_ROW {
                     return Err(Error::Away(format!("the camera answers, but its files break off: {cause}")));
                 }
                 return Ok(None);
             }
-            Err(error) => return Err(vanished(error, self.store.root())),
+            Err(error) if is_in_the_way(&error) => {
+                self.report.fail(&self.context.told, want.file, "refused", error.with_causes());
+                return Ok(None);
+            }
+            Err(error) => return Err(self.store.check_still_there().err().unwrap_or(error)),
         };
         match &fetched {
             Fetched::Published { received, length } => {
-                let seconds = began.elapsed().as_secs();
-                log::info!("{}: fetched {} in {seconds} s", want.file, ByteSize(*received));
+                let seconds = began.elapsed().as_secs_f64();
+                log::info!("{}: fetched {} in {seconds:.1} s", want.file, ByteSize(*received));
                 self.room.written(*length);
                 self.report.files_fetched += 1;
                 self.report.recordings_fetched += usize::from(want.file.format == Format::Video);
@@ -227,7 +241,7 @@ impl<'a> Execution<'a> {
                 self.unmark_failed(want)?;
             }
             Fetched::Failed { reason, message, mark } => {
-                self.report.fail(want.file, reason, message.clone());
+                self.report.fail(&self.context.told, want.file, reason, message.clone());
                 if *mark {
                     self.mark_failed(want)?;
                 }
@@ -287,6 +301,11 @@ impl<'a> Execution<'a> {
         Err(Error::Away(format!("the camera has left ({cause}); what is complete is kept, the rest waits for it")))
     }
 
+    /// Leaves the journal as short as it can be.
+    pub(super) fn finish(self) {
+        self.partials.tidy();
+    }
+
     fn mark_failed(&self, want: &Want) -> Result<()> {
         let path = self.failed_path(want);
         fs::write(&path, marker(self.context.local_now())).at("write", &path)
@@ -307,6 +326,24 @@ impl<'a> Execution<'a> {
         let old = self.held.others.iter().find(|(entry, _)| *entry == name).map(|(_, dir)| self.held.dir(*dir));
         old.map_or(want.dir.clone(), |dir| self.store.root().join(dir)).join(name.to_string())
     }
+}
+
+/// Something of the user's stands where one of our files or directories would: that item fails, the others go on.
+fn is_in_the_way(error: &Error) -> bool {
+    use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
+    matches!(error, Error::Io { source, .. } if matches!(source.kind(), AlreadyExists | IsADirectory | NotADirectory)
+        || Errno::from_io_error(source) == Some(Errno::LOOP))
+}
+
+/// The room there will be once the plan's removals are done.
+fn room(settings: &Settings, held: &Held, plan: &Plan) -> Room<Unit> {
+    let removed: HashSet<Unit> = plan.removals.iter().filter_map(|removal| Unit::of(removal.entry)).collect();
+    let removed_bytes: u64 = plan.removals.iter().map(|removal| removal.bytes).sum();
+    let held_bytes: u64 = held.files.iter().map(|file| file.bytes).sum();
+    let mut candidates = candidates(held, &settings.policy);
+    candidates.retain(|candidate| !removed.contains(&candidate.key));
+    let quota = settings.policy.keep_bytes;
+    Room::new(candidates, held_bytes.saturating_sub(removed_bytes), settings.guard, quota, settings.delete_oldest)
 }
 
 /// Asks for room and removes what has to go for it.

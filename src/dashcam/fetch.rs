@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDateTime;
+use rustix::fs::OFlags;
 
 use super::name::{Entry, FileName, Format};
 use super::partials::Partials;
@@ -214,7 +216,8 @@ impl Fetcher<'_> {
         let path = want.partial_path();
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_file() => Ok(self.partials.trusted(want.file, metadata.len())),
-            Ok(_) => Err(std::io::Error::other("not a file")).at("resume", &path),
+            Ok(_) => Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, "something else stands there"))
+                .at("resume", &path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(error).at("resume", &path),
         }
@@ -243,8 +246,10 @@ impl Fetcher<'_> {
         if opened.start == 0 {
             return Ok(Resumption::Go(opened));
         }
+        // Asked for the rest of it, the camera says that there is none: the length announced before was wrong.
+        let nothing_left = opened.total == Some(have);
         let same_content = record.is_some_and(|record| {
-            record.total.is_none_or(|total| opened.total.is_none_or(|now| now == total))
+            (nothing_left || record.total.is_none_or(|total| opened.total.is_none_or(|now| now == total)))
                 && (record.validator.is_none() || opened.validator.is_none() || record.validator == opened.validator)
         });
         if opened.start == have && same_content {
@@ -266,8 +271,15 @@ impl Fetcher<'_> {
             let synced = self.partials.get(want.file).map_or(0, |record| record.synced.min(have));
             self.partials.begin(want.file, opened.total, opened.validator.take(), synced)?;
         }
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&path).at("create", &path)?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            // A link that somebody put there would lead us out of the destination.
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(&path)
+            .at("create", &path)?;
         // What lies behind the trusted part is cut off before anything is written.
         file.set_len(have).at("write", &path)?;
         file.seek(SeekFrom::Start(have)).at("write", &path)?;

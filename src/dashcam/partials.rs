@@ -105,6 +105,15 @@ impl Partials {
         self.records.remove(&name.to_string());
     }
 
+    /// After a pass: no journal where nothing is partial. To fail in this costs nothing.
+    pub fn tidy(&self) {
+        if self.records.is_empty() {
+            let _ = fs::remove_file(&self.path);
+        } else if let Err(error) = self.save() {
+            log::debug!("{}", error.with_causes());
+        }
+    }
+
     /// Not synced itself: after a power loss an older journal, or none, is found, and it promises less.
     fn save(&self) -> Result<()> {
         let text = serde_json::to_vec(&self.records).unwrap_or_default();

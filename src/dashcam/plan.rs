@@ -114,8 +114,6 @@ pub struct Policy {
     pub protect: Vec<Protect>,
     /// `--retry-failed-after`
     pub retry_failed_after: Duration,
-    /// Nothing up to this moment is fetched: it was given up for room before.
-    pub given_up_until: Option<NaiveDateTime>,
 }
 
 /// Files of one recording to fetch.
@@ -142,6 +140,19 @@ pub struct Removal {
     pub bytes: u64,
 }
 
+impl Unit {
+    /// The unit to which a file, or what is about it, belongs.
+    #[must_use]
+    pub fn of(entry: Entry) -> Option<Self> {
+        match entry {
+            Entry::Final(name) | Entry::Partial(name) | Entry::Failed(name) => {
+                Some(Self { at: name.at, kind: name.kind })
+            }
+            Entry::Protected(_) => None,
+        }
+    }
+}
+
 /// What to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -154,11 +165,11 @@ pub struct Plan {
     /// Recordings that the options ask for.
     pub selected: usize,
     /// Files that failed and are not due.
-    pub waiting: usize,
+    pub waiting: Vec<FileName>,
 }
 
 /// What one eviction takes: all files of a moment and a type, since front and rear share sidecars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unit {
     /// The moment.
     pub at: NaiveDateTime,
@@ -189,13 +200,15 @@ impl Policy {
     }
 }
 
-/// The plan of a pass. Without an offer (the camera is away) only retention is due.
+/// The plan of a pass. Without an offer (the camera is away) only retention is due. `absent` are sidecars that the camera
+/// does not have; up to `given_up_until` recordings were given up for want of room, and stay so.
 #[must_use]
 pub fn plan(
     offer: Option<&Offer>,
     held: &Held,
     absent: &BTreeSet<FileName>,
     policy: &Policy,
+    given_up_until: Option<NaiveDateTime>,
     now: NaiveDateTime,
 ) -> Plan {
     let mut plan = Plan { removals: removals(held, policy, now), ..Plan::default() };
@@ -207,7 +220,7 @@ pub fn plan(
     plan.selected = selected.len();
     let mut shared = HashSet::new();
     for video in selected {
-        let given_up = policy.given_up_until.is_some_and(|until| video.at <= until);
+        let given_up = given_up_until.is_some_and(|until| video.at <= until);
         if (given_up || policy.expires(video.kind, video.at, now)) && !policy.protects(video, held) {
             continue;
         }
@@ -218,7 +231,7 @@ pub fn plan(
                 continue;
             }
             if is_waiting(file, held, policy, now) {
-                plan.waiting += 1;
+                plan.waiting.push(file);
             } else if format == Format::Video || shared.insert(file) {
                 fetch.formats.push(format);
             }

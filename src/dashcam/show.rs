@@ -23,7 +23,7 @@ pub(super) fn plan(plan: &Plan, held: &Held, grouping: Grouping, as_json: bool) 
         stdout::line(&json!({
             "dry_run": true,
             "recordings_selected": plan.selected,
-            "waiting_for_retry": plan.waiting,
+            "waiting_for_retry": plan.waiting.len(),
             "remove": removals,
             "protect": protect,
             "fetch": fetches,
@@ -48,7 +48,7 @@ pub(super) fn plan(plan: &Plan, held: &Held, grouping: Grouping, as_json: bool) 
         count(files, "file"),
         count(plan.fetches.len(), "recording"),
         count(removed, "file"),
-        plan.waiting,
+        plan.waiting.len(),
     ));
 }
 

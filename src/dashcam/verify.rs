@@ -41,7 +41,7 @@ pub(super) fn check(
         report.files_verified += 1;
         let Some(video) = video_on_camera(file.name, offer) else {
             if let Some(why) = broken {
-                report.fail(file.name, "damaged", format!("{why}; the camera no longer has it"));
+                report.fail(&context.told, file.name, "damaged", format!("{why}; the camera no longer has it"));
             }
             continue;
         };
@@ -59,7 +59,7 @@ pub(super) fn check(
             (_, Some(_)) => again.push((file.name, file.dir)),
             (Some(there), None) if length > there => {
                 let message = format!("{length} bytes here, {there} on the camera; left as it is");
-                report.fail(file.name, "length", message);
+                report.fail(&context.told, file.name, "length", message);
             }
             _ => {}
         }
