@@ -10,7 +10,7 @@ use ureq::http::header::{HeaderName, HeaderValue};
 use crate::dashcam;
 use crate::dashcam::address::Address;
 use crate::dashcam::name::{Format, Grouping};
-use crate::dashcam::plan::{Code, Policy, Priority, Protect};
+use crate::dashcam::policy::{Code, Policy, Priority, Protect};
 use crate::disk::Guard;
 use crate::logging;
 use crate::metrics::{Sinks, parse_pushgateway_url};

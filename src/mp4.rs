@@ -77,13 +77,13 @@ mod tests {
     use super::*;
     use std::io::Cursor;
 
-    fn boxed(kind: &[u8; 4], payload: usize) -> Vec<u8> {
+    fn boxed(kind: [u8; 4], payload: usize) -> Vec<u8> {
         let size = u32::try_from(payload + 8).expect("small");
-        [&size.to_be_bytes()[..], kind, &vec![0xAB; payload]].concat()
+        [&size.to_be_bytes()[..], &kind, &vec![0xAB; payload]].concat()
     }
 
     fn movie() -> Vec<u8> {
-        [boxed(b"ftyp", 16), boxed(b"free", 0), boxed(b"moov", 100), boxed(b"mdat", 1000)].concat()
+        [boxed(*b"ftyp", 16), boxed(*b"free", 0), boxed(*b"moov", 100), boxed(*b"mdat", 1000)].concat()
     }
 
     fn check(bytes: &[u8]) -> Structure {
@@ -95,9 +95,9 @@ mod tests {
         assert_eq!(check(&movie()), Structure::Whole);
         assert_eq!(check(&[movie(), movie()].concat()), Structure::Whole);
         let wide = [&1_u32.to_be_bytes()[..], b"mdat", &24_u64.to_be_bytes(), &[7; 8]].concat();
-        assert_eq!(check(&[boxed(b"ftyp", 4), wide].concat()), Structure::Whole);
+        assert_eq!(check(&[boxed(*b"ftyp", 4), wide].concat()), Structure::Whole);
         let to_the_end = [&0_u32.to_be_bytes()[..], b"mdat", &[7; 99]].concat();
-        assert_eq!(check(&[boxed(b"ftyp", 4), boxed(b"moov", 4), to_the_end].concat()), Structure::Whole);
+        assert_eq!(check(&[boxed(*b"ftyp", 4), boxed(*b"moov", 4), to_the_end].concat()), Structure::Whole);
     }
 
     #[test]

@@ -140,7 +140,7 @@ mod tests {
         });
         let other = stop.clone();
         let waker = std::thread::spawn(move || other.request(15));
-        assert!(matches!(stop.sleep(Duration::from_secs(60)), Err(Error::Stopped(15))));
+        assert!(matches!(stop.sleep(Duration::from_mins(1)), Err(Error::Stopped(15))));
         waker.join().expect("the waker ran");
         assert_eq!(ran.load(Ordering::SeqCst), 1);
     }

@@ -327,18 +327,19 @@ mod tests {
         assert!(listing.unread.iter().all(|line| line.chars().count() <= 81));
     }
 
+    struct Iter<I>(I);
+    impl<I: Iterator<Item = u8>> Read for Iter<I> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            buffer.iter_mut().zip(&mut self.0).for_each(|(to, from)| *to = from);
+            Ok(buffer.len())
+        }
+    }
+
     #[test]
     fn an_endless_listing_ends() {
         for bytes in [&b"n:/Record/20181029_131513_NF.mp4,s:1\r\n"[..], b"x", br#"{"filelist":["x","#] {
             let mut endless = bytes.iter().copied().cycle();
             let reader = std::iter::repeat_with(move || endless.next().expect("a cycle"));
-            struct Iter<I>(I);
-            impl<I: Iterator<Item = u8>> Read for Iter<I> {
-                fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                    buffer.iter_mut().zip(&mut self.0).for_each(|(to, from)| *to = from);
-                    Ok(buffer.len())
-                }
-            }
             // JSON ends early: the repeated text is no JSON, which is as good an end.
             let error = Listing::read(Iter(reader)).expect_err("endless");
             assert!(matches!(error, ListingError::Endless | ListingError::Unreadable(_)), "{error}");
