@@ -183,7 +183,9 @@ impl Absent {
         let videos = &offer.listing.videos;
         let before = self.names.len();
         self.names.retain(|name| {
-            videos.get(videos.partition_point(|video| video.at < name.at)).is_some_and(|video| video.at == name.at)
+            videos
+                .get(videos.partition_point(|video| video.at() < name.at()))
+                .is_some_and(|video| video.at() == name.at())
         });
         self.is_changed |= self.names.len() != before;
     }

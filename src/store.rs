@@ -3,7 +3,6 @@
 //! A file comes to stand under its final name in one way only: written under a hidden name, synced, then moved
 //! there without overwriting, then its directory synced. Whoever looks at the tree sees whole files.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -102,8 +101,9 @@ impl Store {
     }
 
     /// Calls `each` with the name and type of everything in one directory of the destination. A directory that
-    /// is not there is empty. No file is opened and, where the file system tells the type, none is looked at.
-    pub fn for_each_entry(&self, dir: &str, mut each: impl FnMut(OsString, fs::FileType)) -> Result<()> {
+    /// is not there is empty; a name that is not text is nobody's here. No file is opened and, where the file system
+    /// tells the type, none is looked at.
+    pub fn for_each_entry(&self, dir: &str, mut each: impl FnMut(&str, fs::FileType)) -> Result<()> {
         let path = self.root.join(dir);
         let entries = match fs::read_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -111,8 +111,10 @@ impl Store {
         };
         for entry in entries {
             let entry = entry.at("list", &path)?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
             match entry.file_type() {
-                Ok(file_type) => each(entry.file_name(), file_type),
+                Ok(file_type) => each(name, file_type),
                 // Another pass removed it in between.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error).at("read", entry.path()),
@@ -144,7 +146,9 @@ pub fn replace(file: &File, from: &Path, to: &Path) -> Result<()> {
     sync_parent(to)
 }
 
-/// Writes a small file of our own (a report, a journal) so that it is either the old one or the new one.
+/// Writes a small file of our own (a report, metrics) so that whoever reads it sees the old one or the new one. It is
+/// not synced, which would cost a write to the card at every pass: after a power loss it may be missing, and nothing
+/// that matters is in it.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
@@ -153,7 +157,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         .create(true)
         .truncate(true)
         .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&temporary);

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::header::{CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED, LOCATION, RANGE, TRANSFER_ENCODING};
-use ureq::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use ureq::http::{HeaderValue, Method, Request, Response, Uri};
 use ureq::{Agent, Body, SendBody};
 
 use super::address::Url;
@@ -99,7 +99,7 @@ impl Camera {
             .proxy(None)
             .user_agent(concat!("footage/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(http.timeout))
-            .timeout_resolve(Some(http.timeout))
+            .timeout_resolve(url.needs_resolving().then_some(http.timeout))
             .timeout_per_read(Some(http.timeout))
             .timeout_per_write(Some(http.timeout))
             .input_buffer_size(BUFFER_BYTES)
@@ -261,11 +261,11 @@ impl Camera {
     }
 
     fn asks_metadata(&self, file: FileName) -> bool {
-        self.api == Api::New && file.format != Format::Video
+        self.api == Api::New && file.format() != Format::Video
     }
 
     fn metadata(&self, file: FileName, video: FileName) -> Result<Opened, Trouble> {
-        let kind = if file.format == Format::Thumbnail { "thumbnail" } else { "gps" };
+        let kind = if file.format() == Format::Thumbnail { "thumbnail" } else { "gps" };
         let question = serde_json::json!({"file": video.to_string(), "types": [kind]}).to_string();
         let request = self
             .request(Method::POST, "/vodMetadata")

@@ -41,7 +41,7 @@ impl Card {
                 continue;
             }
             match entry.file_name().to_str().and_then(|name| name.parse::<FileName>().ok()) {
-                Some(name) if name.format == Format::Video => listing.videos.push(name),
+                Some(name) if name.format() == Format::Video => listing.videos.push(name),
                 Some(name) => drop(sidecars.insert(name)),
                 None => log::debug!("{} on the card is not a recording", entry.file_name().display()),
             }
@@ -66,7 +66,7 @@ impl Card {
         let (mut opened, total) = self.open_file(file)?;
         let start = if from <= total { from } else { 0 };
         opened.seek(SeekFrom::Start(start)).map_err(|error| trouble(&error))?;
-        if total == 0 && file.format == Format::Video {
+        if total == 0 && file.format() == Format::Video {
             return Err(Trouble::Empty);
         }
         let body = Box::new(io::Read::take(opened, total - start));

@@ -81,7 +81,7 @@ impl<'a> Execution<'a> {
     /// Marks moments as protected, beside their recordings.
     pub(super) fn mark(&mut self, moments: &[Moment]) -> Result<()> {
         for moment in moments {
-            let beside = self.held.files.iter().find(|file| file.name.at == moment.0).map(|file| file.dir);
+            let beside = self.held.files.iter().find(|file| file.name.at() == moment.0).map(|file| file.dir);
             let dir = self.dir_for(moment.0, beside)?;
             let path = dir.join(Entry::Protected(*moment).to_string());
             fs::write(&path, "").at("write", &path)?;
@@ -111,7 +111,7 @@ impl<'a> Execution<'a> {
 
     /// Fetches everything planned, and with `--verify` what turns out short.
     pub(super) fn fetch_all(&mut self, source: &mut Source, http: &Http, offer: &Offer, plan: &Plan) -> Result<()> {
-        let newest = offer.listing.videos.last().map(|video| video.at);
+        let newest = offer.listing.videos.last().map(|video| video.at());
         let mut items = self.context.progress.items(plan.fetches.len());
         let mut lost_in_a_row = 0;
         for fetch in &plan.fetches {
@@ -141,7 +141,7 @@ impl<'a> Execution<'a> {
         item: &Item,
         lost_in_a_row: &mut u32,
     ) -> Result<()> {
-        let given_up = self.report.given_up_until.is_some_and(|until| fetch.video.at <= until);
+        let given_up = self.report.given_up_until.is_some_and(|until| fetch.video.at() <= until);
         if given_up && self.is_limited() {
             self.report.left_out += 1;
             return Ok(());
@@ -177,9 +177,9 @@ impl<'a> Execution<'a> {
         replaces: bool,
     ) -> Result<Want> {
         let partial_dir = self.held.partial(file).map(|dir| self.store.root().join(self.held.dir(dir)));
-        let is_recent = newest.is_none_or(|newest| newest - file.at <= RECENT);
+        let is_recent = newest.is_none_or(|newest| newest - file.at() <= RECENT);
         self.store.check_still_there()?;
-        Ok(Want { file, video, dir: self.dir_for(file.at, dir)?, partial_dir, replaces, is_recent })
+        Ok(Want { file, video, dir: self.dir_for(file.at(), dir)?, partial_dir, replaces, is_recent })
     }
 
     fn dir_for(&self, at: NaiveDateTime, dir: Option<Dir>) -> Result<PathBuf> {
@@ -225,15 +225,15 @@ impl<'a> Execution<'a> {
                 log::info!("{}: fetched {} in {seconds:.1} s", want.file, ByteSize(*received));
                 self.room.written(*length);
                 self.report.files_fetched += 1;
-                self.report.recordings_fetched += usize::from(want.file.format == Format::Video);
+                self.report.recordings_fetched += usize::from(want.file.format() == Format::Video);
                 self.unmark_failed(want)?;
             }
             Fetched::StillWritten => self.report.still_written += 1,
             Fetched::LeftOut => {
                 self.report.left_out += 1;
-                self.report.given_up_until = self.report.given_up_until.max(Some(want.file.at));
+                self.report.given_up_until = self.report.given_up_until.max(Some(want.file.at()));
             }
-            Fetched::Absent if want.file.format == Format::Video => {
+            Fetched::Absent if want.file.format() == Format::Video => {
                 log::info!("{}: no longer on the camera", want.file);
             }
             Fetched::Absent => {
@@ -340,9 +340,10 @@ fn room(settings: &Settings, held: &Held, plan: &Plan) -> Room<Unit> {
     let removed: HashSet<Unit> = plan.removals.iter().filter_map(|removal| Unit::of(removal.entry)).collect();
     let removed_bytes: u64 = plan.removals.iter().map(|removal| removal.bytes).sum();
     let held_bytes: u64 = held.files.iter().map(|file| file.bytes).sum();
-    let mut candidates = candidates(held, &settings.policy);
-    candidates.retain(|candidate| !removed.contains(&candidate.key));
     let quota = settings.policy.keep_bytes;
+    let mut candidates =
+        if quota.is_some() || settings.delete_oldest { candidates(held, &settings.policy) } else { Vec::new() };
+    candidates.retain(|candidate| !removed.contains(&candidate.key));
     Room::new(candidates, held_bytes.saturating_sub(removed_bytes), settings.guard, quota, settings.delete_oldest)
 }
 

@@ -147,11 +147,11 @@ impl Fetcher<'_> {
                     Err(_) => None,
                 };
             }
-            if opened.total == Some(0) && want.file.format == Format::Video {
+            if opened.total == Some(0) && want.file.format() == Format::Video {
                 return Ok(of_trouble(Trouble::Empty));
             }
             let need = opened.total.map_or(0, |total| total.saturating_sub(opened.start));
-            if !room(need, want.file.at)? {
+            if !room(need, want.file.at())? {
                 return Ok(Fetched::LeftOut);
             }
             let start = opened.start;
@@ -320,7 +320,7 @@ impl Fetcher<'_> {
 
     /// Whether what is here is the whole file as the camera has it.
     fn prove(&self, want: &Want, partial: &Partial, must_close: bool) -> Result<Proof, Trouble> {
-        if want.file.format != Format::Video {
+        if want.file.format() != Format::Video {
             return Ok(if must_close { Proof::NoLength } else { Proof::Good });
         }
         // A recording that is still being written grows.

@@ -1,7 +1,7 @@
 //! What the destination holds, in all five groupings at once: a change of `--grouping` fetches nothing again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, FileType};
 
 use chrono::NaiveDateTime;
 
@@ -41,33 +41,20 @@ pub struct Held {
 impl Held {
     /// Reads the destination. Lengths cost a look at every file: only `with_lengths`.
     pub fn read(store: &Store, with_lengths: bool) -> Result<Self> {
-        let mut held = Self::default();
-        let mut groups = vec![String::new()];
+        let mut held = Self { dirs: vec![String::new()], ..Self::default() };
+        let mut groups = Vec::new();
         store.for_each_entry("", |name, file_type| {
-            if file_type.is_dir()
-                && let Some(name) = name.to_str()
-                && Grouping::is_dir_name(name)
-            {
+            if file_type.is_dir() && Grouping::is_dir_name(name) {
                 groups.push(name.to_owned());
             }
+            held.take(name, file_type, 0);
         })?;
         groups.sort_unstable();
-        for (dir, group) in groups.iter().enumerate().take(usize::from(Dir::MAX)) {
-            let dir = Dir::try_from(dir).unwrap_or(Dir::MAX);
-            store.for_each_entry(group, |name, file_type| {
-                let Some(entry) = name.to_str().and_then(|name| name.parse::<Entry>().ok()) else { return };
-                match entry {
-                    // Somebody moved the recording and left a link: it is here, and not ours to remove.
-                    Entry::Final(name) if file_type.is_file() || file_type.is_symlink() => {
-                        held.files.push(HeldFile { name, dir, bytes: 0 });
-                    }
-                    _ if !file_type.is_file() => {}
-                    Entry::Protected(moment) => drop(held.protected.insert(moment)),
-                    _ => held.others.push((entry, dir)),
-                }
-            })?;
+        for group in groups {
+            let Ok(dir) = Dir::try_from(held.dirs.len()) else { break };
+            store.for_each_entry(&group, |name, file_type| held.take(name, file_type, dir))?;
+            held.dirs.push(group);
         }
-        held.dirs = groups;
         held.files.sort_unstable();
         if with_lengths {
             held.read_lengths(store);
@@ -105,6 +92,19 @@ impl Held {
     #[must_use]
     pub fn failed_markers(&self) -> usize {
         self.others.iter().filter(|(entry, _)| matches!(entry, Entry::Failed(_))).count()
+    }
+
+    fn take(&mut self, name: &str, file_type: FileType, dir: Dir) {
+        match name.parse::<Entry>() {
+            // Somebody moved the recording and left a link: it is here, and not ours to remove.
+            Ok(Entry::Final(name)) if file_type.is_file() || file_type.is_symlink() => {
+                self.files.push(HeldFile { name, dir, bytes: 0 });
+            }
+            Ok(Entry::Final(_)) | Err(_) => {}
+            Ok(_) if !file_type.is_file() => {}
+            Ok(Entry::Protected(moment)) => drop(self.protected.insert(moment)),
+            Ok(entry) => self.others.push((entry, dir)),
+        }
     }
 
     fn read_lengths(&mut self, store: &Store) {

@@ -148,7 +148,7 @@ fn video_of(path: &str) -> Option<FileName> {
             name
         }
     };
-    name.parse().ok().filter(|name: &FileName| name.format == Format::Video)
+    name.parse().ok().filter(|name: &FileName| name.format() == Format::Video)
 }
 
 fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {

@@ -60,46 +60,95 @@ impl Format {
     }
 }
 
-/// A file of a recording. [`FromStr`] and [`Display`] are inverses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileName {
-    /// When the recording began, on the camera's clock.
-    pub at: NaiveDateTime,
-    /// The type letter.
-    pub kind: char,
-    /// The direction letter; none for files shared by all directions.
-    pub direction: Option<char>,
-    /// The flag letter; videos only.
-    pub flag: Option<char>,
-    /// What it holds.
-    pub format: Format,
-}
+/// A file of a recording. [`FromStr`] and [`Display`] are inverses; the order is that of time.
+///
+/// A destination holds tens of thousands, and each pass looks all of them up: a name is one number.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 63–24 | when the recording began, on the camera's clock: seconds since the year 0 |
+/// | 23–19 | type letter, A = 1 |
+/// | 18–14 | direction letter; 0 for files shared by all directions |
+/// | 13–9 | flag letter; 0 without one, always for sidecars |
+/// | 1–0 | [`Format`] |
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileName(u64);
+
+/// From the year 0 to 1970.
+const EPOCH_SECONDS: i64 = 62_167_219_200;
+const AT_SHIFT: u32 = 24;
+const KIND_SHIFT: u32 = 19;
+const DIRECTION_SHIFT: u32 = 14;
+const FLAG_SHIFT: u32 = 9;
 
 impl FileName {
+    fn new(at: NaiveDateTime, kind: char, direction: Option<char>, flag: Option<char>, format: Format) -> Self {
+        let seconds = u64::try_from(at.and_utc().timestamp() + EPOCH_SECONDS).unwrap_or(0);
+        Self(
+            seconds << AT_SHIFT
+                | number(Some(kind)) << KIND_SHIFT
+                | number(direction) << DIRECTION_SHIFT
+                | number(flag) << FLAG_SHIFT
+                | format as u64,
+        )
+    }
+
+    /// When the recording began, on the camera's clock.
+    #[must_use]
+    pub fn at(self) -> NaiveDateTime {
+        let seconds = (self.0 >> AT_SHIFT).cast_signed() - EPOCH_SECONDS;
+        chrono::DateTime::from_timestamp(seconds, 0).map(|at| at.naive_utc()).unwrap_or_default()
+    }
+
+    /// The type letter.
+    #[must_use]
+    pub fn kind(self) -> char {
+        letter(self.0 >> KIND_SHIFT).unwrap_or('?')
+    }
+
+    /// The direction letter; none for files shared by all directions.
+    #[must_use]
+    pub fn direction(self) -> Option<char> {
+        letter(self.0 >> DIRECTION_SHIFT)
+    }
+
+    /// The flag letter; videos only.
+    #[must_use]
+    pub fn flag(self) -> Option<char> {
+        letter(self.0 >> FLAG_SHIFT)
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn format(self) -> Format {
+        Format::ALL[usize::from(self.0.to_le_bytes()[0] & 0b11)]
+    }
+
     /// This recording's file of another format.
     #[must_use]
     pub fn sibling(self, format: Format) -> Self {
-        match format {
-            Format::Video => Self { format, ..self },
-            Format::Thumbnail => Self { flag: None, format, ..self },
-            Format::Accelerometer | Format::Gps => Self { direction: None, flag: None, format, ..self },
-        }
+        let shared_bits = match format {
+            Format::Video => FLAG_SHIFT,
+            Format::Thumbnail => DIRECTION_SHIFT,
+            Format::Accelerometer | Format::Gps => KIND_SHIFT,
+        };
+        Self(self.0 >> shared_bits << shared_bits | format as u64)
     }
 
     /// The letters this program does not know; [`None`] when it knows them all.
     #[must_use]
     pub fn unknown_letters(self) -> Option<String> {
-        let known = TYPES.contains(self.kind)
-            && self.direction.is_none_or(|letter| DIRECTIONS.contains(letter))
-            && self.flag.is_none_or(|letter| FLAGS.contains(letter));
-        (!known).then(|| [Some(self.kind), self.direction, self.flag].into_iter().flatten().collect())
+        let known = TYPES.contains(self.kind())
+            && self.direction().is_none_or(|letter| DIRECTIONS.contains(letter))
+            && self.flag().is_none_or(|letter| FLAGS.contains(letter));
+        (!known).then(|| [Some(self.kind()), self.direction(), self.flag()].into_iter().flatten().collect())
     }
 
     /// The rank of the type for `--priority type`: manual first, parking last, unknown letters before `N`.
     #[must_use]
     pub fn type_rank(self) -> usize {
         let before_normal = TYPES.len() - 2;
-        match TYPES.find(self.kind) {
+        match TYPES.find(self.kind()) {
             Some(rank) if rank >= before_normal => rank + 1,
             Some(rank) => rank,
             None => before_normal,
@@ -109,17 +158,34 @@ impl FileName {
     /// The rank of the direction: front first.
     #[must_use]
     pub fn direction_rank(self) -> usize {
-        self.direction.and_then(|letter| DIRECTIONS.find(letter)).unwrap_or(DIRECTIONS.len())
+        self.direction().and_then(|letter| DIRECTIONS.find(letter)).unwrap_or(DIRECTIONS.len())
+    }
+}
+
+fn number(letter: Option<char>) -> u64 {
+    letter.map_or(0, |letter| u64::from(letter) - u64::from('A') + 1)
+}
+
+fn letter(bits: u64) -> Option<char> {
+    match bits & 0b1_1111 {
+        0 => None,
+        number => u8::try_from(number).ok().map(|number| char::from(b'A' + number - 1)),
+    }
+}
+
+impl fmt::Debug for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
     }
 }
 
 impl Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}_{}", Moment(self.at), self.kind)?;
-        for letter in [self.direction, self.flag].into_iter().flatten() {
+        write!(f, "{}_{}", Moment(self.at()), self.kind())?;
+        for letter in [self.direction(), self.flag()].into_iter().flatten() {
             write!(f, "{letter}")?;
         }
-        write!(f, ".{}", self.format.extension())
+        write!(f, ".{}", self.format().extension())
     }
 }
 
@@ -141,7 +207,7 @@ impl FromStr for FileName {
             Format::Accelerometer | Format::Gps => direction.is_none(),
         };
         match kind {
-            Some(kind) if shape_fits && end.is_none() => Ok(Self { at, kind, direction, flag, format }),
+            Some(kind) if shape_fits && end.is_none() => Ok(Self::new(at, kind, direction, flag, format)),
             _ => Err(NotAName),
         }
     }
@@ -211,7 +277,7 @@ impl Entry {
     #[must_use]
     pub fn at(self) -> NaiveDateTime {
         match self {
-            Self::Final(file) | Self::Partial(file) | Self::Failed(file) => file.at,
+            Self::Final(file) | Self::Partial(file) | Self::Failed(file) => file.at(),
             Self::Protected(moment) => moment.0,
         }
     }
@@ -365,7 +431,7 @@ mod tests {
 
     #[test]
     fn type_priority_is_the_documented_one() {
-        let rank = |kind: char| FileName { kind, ..any_video() }.type_rank();
+        let rank = |kind: char| format!("20181029_131513_{kind}F.mp4").parse::<FileName>().expect("a name").type_rank();
         let order = ['M', 'E', 'I', 'B', 'O', 'A', 'T', 'R', 'X', 'G', 'D', 'L', 'Y', 'F', 'Q', 'N', 'P'];
         assert!(order.is_sorted_by_key(|kind| rank(*kind)));
         assert!(rank('F') < rank('Q') && rank('Q') < rank('N'));
@@ -377,10 +443,6 @@ mod tests {
         assert_eq!(unknown("20181029_131513_NF.mp4"), None);
         assert_eq!(unknown("20181029_131513_QF.mp4").as_deref(), Some("QF"));
         assert_eq!(unknown("20181029_131513_NFX.mp4").as_deref(), Some("NFX"));
-    }
-
-    fn any_video() -> FileName {
-        "20181029_131513_NF.mp4".parse().expect("a name")
     }
 
     proptest! {

@@ -40,7 +40,7 @@ impl Unit {
     pub fn of(entry: Entry) -> Option<Self> {
         match entry {
             Entry::Final(name) | Entry::Partial(name) | Entry::Failed(name) => {
-                Some(Self { at: name.at, kind: name.kind })
+                Some(Self { at: name.at(), kind: name.kind() })
             }
             Entry::Protected(_) => None,
         }
@@ -91,8 +91,8 @@ pub fn plan(
     plan.selected = selected.len();
     let mut shared = HashSet::new();
     for video in selected {
-        let given_up = given_up_until.is_some_and(|until| video.at <= until);
-        if (given_up || policy.expires(video.kind, video.at, now)) && !policy.protects(video, held) {
+        let given_up = given_up_until.is_some_and(|until| video.at() <= until);
+        if (given_up || policy.expires(video.kind(), video.at(), now)) && !policy.protects(video, held) {
             continue;
         }
         let mut fetch = Fetch { video, formats: Vec::new(), dir: held.find(video).map(|file| file.dir) };
@@ -116,8 +116,8 @@ pub fn plan(
 }
 
 fn is_wanted(file: FileName, sidecars: &Sidecars, absent: &BTreeSet<FileName>, policy: &Policy) -> bool {
-    file.format == Format::Video
-        || (!policy.skip.contains(&file.format) && sidecars.may_have(file) && !absent.contains(&file))
+    file.format() == Format::Video
+        || (!policy.skip.contains(&file.format()) && sidecars.may_have(file) && !absent.contains(&file))
 }
 
 fn is_waiting(file: FileName, held: &Held, policy: &Policy, now: NaiveDateTime) -> bool {
@@ -133,7 +133,7 @@ fn select(videos: &[FileName], policy: &Policy) -> Vec<FileName> {
     let mut chosen = vec![false; videos.len()];
     let mut streams: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (index, video) in videos.iter().enumerate() {
-        streams.entry((video.direction, video.flag)).or_default().push(index);
+        streams.entry((video.direction(), video.flag())).or_default().push(index);
     }
     for members in streams.values() {
         for (place, index) in members.iter().enumerate() {
@@ -161,7 +161,7 @@ fn sort(fetches: &mut [Fetch], policy: &Policy) {
     // Stable and by cached keys: within a key the order is that of names.
     fetches.sort_by_cached_key(|fetch| {
         let video = fetch.video;
-        let seconds = video.at.and_utc().timestamp();
+        let seconds = video.at().and_utc().timestamp();
         let time = if newest_first { -seconds } else { seconds };
         (if by_type { video.type_rank() } else { 0 }, time, video.direction_rank())
     });
@@ -175,7 +175,7 @@ fn marks(videos: &[FileName], held: &Held, policy: &Policy) -> Vec<Moment> {
     wanted
         .filter(|moment| !held.protected.contains(moment))
         .filter(|moment| {
-            held.files.iter().map(|file| file.name).chain(videos.iter().copied()).any(|name| name.at == moment.0)
+            held.files.iter().map(|file| file.name).chain(videos.iter().copied()).any(|name| name.at() == moment.0)
         })
         .collect::<BTreeSet<_>>()
         .into_iter()
@@ -191,11 +191,11 @@ fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
         .files
         .iter()
         .filter(|file| policy.protects(file.name, held))
-        .map(|file| (file.name.at, file.name.kind))
+        .map(|file| (file.name.at(), file.name.kind()))
         .collect();
     let goes = |name: FileName| {
-        policy.expires(name.kind, name.at, now)
-            && !protected.contains(&(name.at, name.kind))
+        policy.expires(name.kind(), name.at(), now)
+            && !protected.contains(&(name.at(), name.kind()))
             && !policy.protects(name, held)
     };
     let mut removals = Vec::new();
@@ -232,7 +232,7 @@ fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
 pub fn candidates(held: &Held, policy: &Policy) -> Vec<Candidate<Unit>> {
     let mut units: Vec<(Unit, u64, bool)> = Vec::new();
     for file in &held.files {
-        let unit = Unit { at: file.name.at, kind: file.name.kind };
+        let unit = Unit { at: file.name.at(), kind: file.name.kind() };
         let protected = policy.protects(file.name, held);
         match units.last_mut() {
             Some((last, bytes, is_protected)) if *last == unit => {
@@ -251,9 +251,9 @@ pub fn candidates(held: &Held, policy: &Policy) -> Vec<Candidate<Unit>> {
 
 /// The removal of everything that belongs to a unit.
 pub fn files_of(unit: Unit, held: &Held, reason: Reason) -> impl Iterator<Item = Removal> {
-    let is_of = move |name: FileName| name.at == unit.at && name.kind == unit.kind;
-    let first = held.files.partition_point(|file| file.name.at < unit.at);
-    let files = held.files[first..].iter().take_while(move |file| file.name.at == unit.at);
+    let is_of = move |name: FileName| name.at() == unit.at && name.kind() == unit.kind;
+    let first = held.files.partition_point(|file| file.name.at() < unit.at);
+    let files = held.files[first..].iter().take_while(move |file| file.name.at() == unit.at);
     let finals = files.filter(move |file| is_of(file.name)).map(move |file| Removal {
         entry: Entry::Final(file.name),
         dir: file.dir,

@@ -33,8 +33,8 @@ impl Code {
     /// Whether a file is meant. A sidecar that all directions share is meant with each of them.
     #[must_use]
     pub fn matches(self, name: FileName) -> bool {
-        self.kind == name.kind
-            && match (self.direction, name.direction) {
+        self.kind == name.kind()
+            && match (self.direction, name.direction()) {
                 (Some(wanted), Some(direction)) => wanted == direction,
                 _ => true,
             }
@@ -118,10 +118,10 @@ impl Policy {
     /// Whether retention leaves everything of this file's moment alone.
     #[must_use]
     pub fn protects(&self, name: FileName, held: &Held) -> bool {
-        held.protected.contains(&Moment(name.at))
+        held.protected.contains(&Moment(name.at()))
             || self.protect.iter().any(|word| match word {
                 Protect::Code(code) => code.matches(name),
-                Protect::Moment(moment) => moment.0 == name.at,
+                Protect::Moment(moment) => moment.0 == name.at(),
             })
     }
 

@@ -12,7 +12,7 @@ use crate::units::count;
 pub(super) fn plan(plan: &Plan, held: &Held, grouping: Grouping, as_json: bool) {
     let removals = plan.removals.iter().map(|removal| (join(held.dir(removal.dir), &removal.entry), removal.reason));
     let fetches = plan.fetches.iter().flat_map(|fetch| {
-        let dir = fetch.dir.map_or_else(|| grouping.dir(fetch.video.at), |dir| held.dir(dir).to_owned());
+        let dir = fetch.dir.map_or_else(|| grouping.dir(fetch.video.at()), |dir| held.dir(dir).to_owned());
         fetch.formats.iter().map(move |format| join(&dir, &fetch.video.sibling(*format)))
     });
     if as_json {

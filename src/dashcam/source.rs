@@ -39,7 +39,7 @@ impl Sidecars {
     #[must_use]
     pub fn may_have(&self, sidecar: FileName) -> bool {
         match self {
-            Self::Ask(formats) => formats.contains(&sidecar.format),
+            Self::Ask(formats) => formats.contains(&sidecar.format()),
             Self::Listed(names) => names.contains(&sidecar),
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn check(
         let Ok(mut opened) = File::open(&path) else { continue };
         let length = opened.metadata().map_or(0, |metadata| metadata.len());
         item.start(length, Some(length));
-        let broken = match file.name.format {
+        let broken = match file.name.format() {
             Format::Video => match mp4::structure(&mut opened, length) {
                 Ok(Structure::Whole) => None,
                 Ok(Structure::Broken(why)) => Some(why),
@@ -73,10 +73,10 @@ pub(super) fn check(
 /// The listed recording to which a file belongs.
 fn video_on_camera(name: FileName, offer: &Offer) -> Option<FileName> {
     let videos = &offer.listing.videos;
-    let first = videos.partition_point(|video| video.at < name.at);
+    let first = videos.partition_point(|video| video.at() < name.at());
     videos[first..]
         .iter()
-        .take_while(|video| video.at == name.at)
-        .find(|video| video.sibling(name.format) == name)
+        .take_while(|video| video.at() == name.at())
+        .find(|video| video.sibling(name.format()) == name)
         .copied()
 }

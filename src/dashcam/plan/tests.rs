@@ -175,7 +175,7 @@ fn apply(held: &Held, plan: &Plan, policy: &Policy) -> Held {
         .others
         .retain(|(entry, dir)| !plan.removals.iter().any(|removal| removal.entry == *entry && removal.dir == *dir));
     for fetch in &plan.fetches {
-        let group = policy.grouping.dir(fetch.video.at);
+        let group = policy.grouping.dir(fetch.video.at());
         let dir =
             fetch.dir.map(usize::from).or_else(|| after.dirs.iter().position(|dir| *dir == group)).unwrap_or_else(
                 || {
