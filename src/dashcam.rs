@@ -28,7 +28,7 @@ use chrono::SecondsFormat;
 use ureq::http::header::{HeaderName, HeaderValue};
 
 use self::address::Address;
-use self::held::Held;
+use self::held::{Held, Reading};
 use self::name::FileName;
 use self::policy::Policy;
 use self::source::{Offer, Source};
@@ -84,8 +84,12 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
 
     // Read: what the camera has, what is here.
     let source = Source::connect(&settings.addresses, &http);
-    let with_lengths = settings.policy.keep_bytes.is_some() || settings.delete_oldest;
-    let held = Held::read(&store, with_lengths)?;
+    let reading = Reading {
+        afresh: settings.verify,
+        remember: !context.dry_run,
+        with_lengths: settings.policy.keep_bytes.is_some() || settings.delete_oldest,
+    };
+    let held = Held::read(&store, context.now.into(), reading)?;
     report.failed_markers = held.failed_markers();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
     let mut absent = Absent::load(&store);

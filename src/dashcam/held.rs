@@ -1,11 +1,17 @@
 //! What the destination holds, in all five groupings at once: a change of `--grouping` fetches nothing again.
 
+mod cache;
+mod contents;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, FileType};
+use std::fs;
+use std::time::SystemTime;
 
 use chrono::NaiveDateTime;
 
-use super::name::{Entry, FileName, Grouping, Moment};
+use self::cache::Cache;
+use self::contents::Contents;
+use super::name::{Entry, FileName, Moment};
 use crate::error::Result;
 use crate::store::Store;
 
@@ -38,25 +44,35 @@ pub struct Held {
     pub protected: BTreeSet<Moment>,
 }
 
+/// How to read a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Trust nothing that was remembered.
+    pub afresh: bool,
+    /// Remember what was read, for the next pass.
+    pub remember: bool,
+    /// Also the length of every file.
+    pub with_lengths: bool,
+}
+
 impl Held {
-    /// Reads the destination. Lengths cost a look at every file: only `with_lengths`.
-    pub fn read(store: &Store, with_lengths: bool) -> Result<Self> {
-        let mut held = Self { dirs: vec![String::new()], ..Self::default() };
-        let mut groups = Vec::new();
-        store.for_each_entry("", |name, file_type| {
-            if file_type.is_dir() && Grouping::is_dir_name(name) {
-                groups.push(name.to_owned());
-            }
-            held.take(name, file_type, 0);
-        })?;
-        groups.sort_unstable();
-        for group in groups {
-            let Ok(dir) = Dir::try_from(held.dirs.len()) else { break };
-            store.for_each_entry(&group, |name, file_type| held.take(name, file_type, dir))?;
-            held.dirs.push(group);
+    /// Reads the destination. A directory that has not changed since the last pass is not listed again, unless
+    /// afresh. Lengths cost a look at every file.
+    pub fn read(store: &Store, now: SystemTime, how: Reading) -> Result<Self> {
+        let mut held = Self::default();
+        let mut cache = Cache::load(store, now, how.afresh);
+        let root = cache.contents(store, "")?;
+        let groups = root.groups.clone();
+        held.take("", root);
+        for group in groups.into_iter().take(usize::from(Dir::MAX)) {
+            let contents = cache.contents(store, &group)?;
+            held.take(&group, contents);
+        }
+        if how.remember {
+            cache.save();
         }
         held.files.sort_unstable();
-        if with_lengths {
+        if how.with_lengths {
             held.read_lengths(store);
         }
         held.read_markers(store);
@@ -94,16 +110,15 @@ impl Held {
         self.others.iter().filter(|(entry, _)| matches!(entry, Entry::Failed(_))).count()
     }
 
-    fn take(&mut self, name: &str, file_type: FileType, dir: Dir) {
-        match name.parse::<Entry>() {
-            // Somebody moved the recording and left a link: it is here, and not ours to remove.
-            Ok(Entry::Final(name)) if file_type.is_file() || file_type.is_symlink() => {
-                self.files.push(HeldFile { name, dir, bytes: 0 });
+    fn take(&mut self, dir: &str, contents: Contents) {
+        let index = Dir::try_from(self.dirs.len()).unwrap_or(Dir::MAX);
+        self.dirs.push(dir.to_owned());
+        self.files.extend(contents.files.into_iter().map(|name| HeldFile { name, dir: index, bytes: 0 }));
+        for entry in contents.others {
+            match entry {
+                Entry::Protected(moment) => drop(self.protected.insert(moment)),
+                _ => self.others.push((entry, index)),
             }
-            Ok(Entry::Final(_)) | Err(_) => {}
-            Ok(_) if !file_type.is_file() => {}
-            Ok(Entry::Protected(moment)) => drop(self.protected.insert(moment)),
-            Ok(entry) => self.others.push((entry, dir)),
         }
     }
 

@@ -93,6 +93,18 @@ impl FileName {
         )
     }
 
+    /// The number, for our own journal.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+
+    /// Back from [`to_bytes`](Self::to_bytes).
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_le_bytes(bytes))
+    }
+
     /// When the recording began, on the camera's clock.
     #[must_use]
     pub fn at(self) -> NaiveDateTime {
