@@ -1,6 +1,6 @@
 //! Stopping on a signal, within two seconds whatever the pass is waiting for.
 //!
-//! The first SIGTERM, SIGINT or SIGHUP sets a flag that every loop looks at, wakes whoever sleeps, and closes the open
+//! The first SIGTERM or SIGINT sets a flag that every loop looks at, wakes whoever sleeps, and closes the open
 //! connections so that a read returns. A pass that has not left by itself after [`GRACE`] is stuck in the
 //! operating system (a connection being opened, a dead network share): the process ends then all the same.
 //! That is safe, because everything on disk is ready for `kill -9` at any moment. A second signal ends it at
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::error::{Error, Result};
@@ -46,7 +46,7 @@ impl Stop {
     /// The operating system refuses the handlers or the thread.
     pub fn on_signals() -> std::io::Result<Self> {
         let stop = Self::default();
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let here = stop.clone();
         std::thread::Builder::new().name("signals".into()).stack_size(64 << 10).spawn(move || {
             let mut pending = signals.forever();
