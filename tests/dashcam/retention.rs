@@ -1,0 +1,324 @@
+//! What goes by age, what is protected, and what is never touched. (`room` has what goes for want of room.)
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use chrono::{Datelike, NaiveDate};
+
+use crate::support::camera::{Api, How};
+use crate::support::{Node, Scratch, tree};
+use crate::{Bench, GROUPINGS, ago, files_of, on_one_day, set};
+
+/// The group directory of a recording by the peer's rules, worked out apart from the program.
+fn group(grouping: &str, recording: &str) -> String {
+    let date = NaiveDate::parse_from_str(&recording[..8], "%Y%m%d").expect("a date");
+    match grouping {
+        "daily" => date.to_string(),
+        "weekly" => (date - chrono::Duration::days(date.weekday().num_days_from_monday().into())).to_string(),
+        "monthly" => date.format("%Y-%m").to_string(),
+        "yearly" => date.format("%Y").to_string(),
+        _ => String::new(),
+    }
+}
+
+#[test]
+fn ages_count_days_as_the_peer_counts_them() {
+    on_one_day(|today| {
+        let first = |days| ago(today, days, "000000") + "_NF";
+        let last = |days| ago(today, days, "235959") + "_NF";
+        for (keep, days) in [("14", 14), ("14d", 14), ("2w", 14), ("1", 1), ("1d", 1), ("1w", 7)] {
+            let bench = Bench::new(Api::Old);
+            for recording in [first(days), last(days), last(days + 1), first(days + 1), first(0)] {
+                bench.put_recording("", &recording);
+            }
+            let report = bench.report(&["-k", keep]);
+            assert_eq!(bench.recordings(), [first(days), last(days), first(0)], "{keep}");
+            assert_eq!(report["files_removed"], serde_json::json!({"expired": 8}), "with all sidecars");
+            assert_eq!(bench.held().len(), 12, "sidecars of what stays stay");
+        }
+    });
+}
+
+#[test]
+fn ages_below_a_day_count_hours() {
+    let now = chrono::Utc::now().naive_utc();
+    let name = |hours| (now - chrono::Duration::hours(hours)).format("%Y%m%d_%H%M%S_NF").to_string();
+    let bench = Bench::new(Api::Old);
+    for hours in [1, 35, 37] {
+        bench.put_recording("", &name(hours));
+    }
+    bench.quiet_pass(&["-k", "36h"]);
+    assert_eq!(bench.recordings(), [name(35), name(1)]);
+}
+
+#[test]
+fn types_have_ages_of_their_own() {
+    let rules: [&[&str]; 3] = [
+        &["-k", "2w", "-k", "E=90d", "-k", "M=forever"],
+        &["-k", "M=forever,E=90d,2w"],
+        &["-k", "E=1d", "-k", "E=90d", "--keep=2w", "--keep=M=forever"],
+    ];
+    for options in rules {
+        on_one_day(|today| {
+            let bench = Bench::new(Api::Old);
+            for days in [1, 20, 80, 100, 4000] {
+                for kind in ["NF", "EF", "MF"] {
+                    bench.put_recording("", &format!("{}_{kind}", ago(today, days, "120000")));
+                }
+            }
+            bench.quiet_pass(options);
+            let left: Vec<_> = bench.recordings().iter().map(|name| name[16..].to_owned()).collect();
+            let of = |kind: &str| left.iter().filter(|left| *left == kind).count();
+            assert_eq!((of("NF"), of("EF"), of("MF")), (1, 3, 5), "{options:?}");
+        });
+    }
+    // Without a general rule the other types stay.
+    let bench = Bench::new(Api::Old);
+    bench.put_recording("", "20180101_000000_NF");
+    bench.put_recording("", "20180101_000000_EF");
+    bench.quiet_pass(&["-k", "E=90d"]);
+    assert_eq!(bench.recordings(), ["20180101_000000_NF"]);
+}
+
+#[test]
+fn without_a_rule_nothing_goes() {
+    let bench = Bench::new(Api::Old);
+    bench.put_recording("2000-01", "20000101_000000_NF");
+    let before = bench.held();
+    bench.quiet_pass(&[]);
+    bench.quiet_pass(&["-k", ""]);
+    bench.quiet_pass(&["-k", "forever"]);
+    assert_eq!(bench.held(), before);
+}
+
+#[test]
+fn retention_reaches_all_layouts_whatever_the_grouping_of_today() {
+    for today in GROUPINGS {
+        let bench = Bench::new(Api::Old);
+        for (place, grouping) in GROUPINGS.iter().enumerate() {
+            let recording = format!("201810{:02}_131513_NF", 10 + place);
+            bench.put_recording(&group(grouping, &recording), &recording);
+            bench.put(Path::new(&group(grouping, &recording)).join(format!(".{recording}.mp4.part")), "half");
+            bench.put(Path::new(&group(grouping, &recording)).join(format!("{recording}.mp4.failed")), "");
+        }
+        bench.quiet_pass(&["-k", "2w", "-g", today]);
+        assert_eq!(bench.held(), set([""; 0]), "{today}");
+        let mut left = tree(bench.dest());
+        left.retain(|path, _| !path.starts_with(".footage"));
+        assert!(left.is_empty(), "empty directories go too: {left:?}");
+    }
+}
+
+#[test]
+fn what_is_not_ours_is_never_touched() {
+    for grouping in GROUPINGS {
+        let bench = Bench::new(Api::Old);
+        let old = "20180101_000000_NF";
+        for grouping in GROUPINGS {
+            bench.put_recording(&group(grouping, old), old);
+        }
+        let expired = bench.held();
+        for name in [
+            "20200101_000000_Notes.txt",
+            "20180101_000000_NF.mp4.bak",
+            "20180101_000000_NF.MP4",
+            "20180101_000000_NF.mp4.failed.bak",
+            "20180101_000000_nf.mp4",
+            "20180101_000000_NF (copy).mp4",
+            "20180101_000000_NF",
+            "20180101_000000.txt",
+            "20180101_000000_N.gpx",
+            "20181301_000000_NF.mp4",
+            ".20180101_000000_NF.mp4.swp",
+            "holiday.mp4",
+        ] {
+            for dir in ["", "2018", "2018-01", "2018-01-01", "2017/07", "@eaDir", "2018/@eaDir", "Events", "#recycle"] {
+                bench.put(Path::new(dir).join(name), "mine");
+            }
+        }
+        // Recordings that the user sorted into folders of their own.
+        for dir in ["Events", "2018/Events", "@eaDir", "20180101", "2018-1", "2018-01-01 holiday", ".trash"] {
+            bench.put(Path::new(dir).join("20180101_000000_NF.mp4"), "mine");
+        }
+        // A directory with the name of a recording, and one that a careless tool takes for a group.
+        bench.put("20180101_000000_EF.mp4/inside", "mine");
+        bench.put("2019/letter.txt", "mine");
+        std::fs::create_dir(bench.dest().join("2020")).expect("an empty folder of the user's");
+        let mut before = tree(bench.dest());
+        bench.quiet_pass(&["-k", "2w", "-g", grouping]);
+        let mut after = tree(bench.dest());
+        after.retain(|path, _| !path.starts_with(".footage"));
+        for name in expired {
+            assert!(before.remove(Path::new(&name)).is_some());
+        }
+        assert_eq!(after, before, "{grouping}");
+    }
+}
+
+#[test]
+fn links_are_not_followed() {
+    let bench = Bench::new(Api::Old);
+    let elsewhere = Scratch::new();
+    elsewhere.write("20180101_000000_NF.mp4", "mine");
+    let before = tree(elsewhere.path());
+    std::fs::create_dir(bench.dest()).expect("the destination");
+    symlink(elsewhere.path(), bench.dest().join("2018-01")).expect("a link to a directory");
+    bench.quiet_pass(&["-k", "2w"]);
+    assert_eq!(tree(elsewhere.path()), before);
+    assert!(bench.dest().join("2018-01").is_symlink());
+}
+
+#[test]
+fn a_link_to_a_recording_that_was_moved_stays_and_counts_as_held() {
+    let bench = Bench::with(["20180101_000000_NF"]);
+    let elsewhere = Scratch::new();
+    let target = elsewhere.write("20180101_000000_NF.mp4", "mine");
+    std::fs::create_dir(bench.dest()).expect("the destination");
+    let link = bench.dest().join("20180101_000000_NF.mp4");
+    symlink(&target, &link).expect("a link");
+    bench.quiet_pass(&["--skip-metadata", "t3g"]);
+    assert_eq!(bench.asked(), [""; 0]);
+    bench.quiet_pass(&["-k", "2w"]);
+    assert_eq!(std::fs::read(&target).expect("still there"), b"mine");
+    assert!(link.is_symlink(), "the user made it, and retention does not touch what the user made");
+}
+
+#[test]
+fn what_retention_removed_does_not_come_back() {
+    on_one_day(|today| {
+        let (old, new) = (ago(today, 30, "120000") + "_NF", ago(today, 1, "120000") + "_NF");
+        let bench = Bench::with([&old, &new]);
+        bench.quiet_pass(&[]);
+        assert_eq!(bench.recordings(), [old.as_str(), &new]);
+        bench.camera.clear_log();
+        for _ in 0..2 {
+            bench.quiet_pass(&["-k", "2w"]);
+            assert_eq!(bench.recordings(), [new.as_str()]);
+        }
+        assert_eq!(bench.camera.requests_for(&old[..15]).len(), 0);
+        let never_here = Bench::with([&old, &new]);
+        never_here.quiet_pass(&["-k", "2w"]);
+        assert_eq!(never_here.recordings(), [new.as_str()]);
+    });
+}
+
+#[test]
+fn retention_is_due_also_while_the_camera_is_away() {
+    let bench = Bench::new(Api::Old);
+    bench.put_recording("2018-01", "20180101_000000_NF");
+    bench.camera.depart(How::Refused);
+    bench.pass(&["-k", "2w"]).expect_code(75);
+    assert_eq!(bench.held(), set([""; 0]));
+    bench.put_recording("2018-01", "20180101_000000_NF");
+    bench.quiet_pass(&["-k", "2w", "--cron"]);
+    assert_eq!(bench.held(), set([""; 0]));
+}
+
+#[test]
+fn a_clock_in_the_future_makes_recordings_new() {
+    let bench = Bench::with(["20370101_000000_NF"]);
+    bench.quiet_pass(&["-k", "1d"]);
+    bench.quiet_pass(&["-k", "1h"]);
+    assert_eq!(bench.recordings(), ["20370101_000000_NF"]);
+}
+
+#[test]
+fn protected_types_stay() {
+    let bench = Bench::new(Api::Old);
+    for recording in ["20180101_000000_NF", "20180101_000000_NR", "20180101_000100_EF", "20180101_000200_MF"] {
+        bench.put_recording("2018", recording);
+    }
+    bench.quiet_pass(&["-k", "2w", "--protect", "E,NF"]);
+    // The front view protects what belongs to it: the rear view and the track that both share.
+    let expected = &files_of("2018", "20180101_000000_NF") | &files_of("2018", "20180101_000100_EF");
+    let expected = &expected | &files_of("2018", "20180101_000000_NR");
+    assert_eq!(bench.held(), expected);
+    bench.quiet_pass(&["-k", "2w", "--protect", "E"]);
+    assert_eq!(bench.held(), files_of("2018", "20180101_000100_EF"));
+    bench.quiet_pass(&["-k", "2w"]);
+    assert_eq!(bench.held(), set([""; 0]), "a type is protected only while the option says so");
+}
+
+#[test]
+fn a_protected_moment_is_marked_for_good() {
+    for word in ["20180101_000000", "20180101_000000_NF.mp4"] {
+        let bench = Bench::new(Api::Old);
+        bench.put_recording("2018-01", "20180101_000000_NF");
+        bench.put_recording("2018-01", "20180101_000100_NF");
+        bench.quiet_pass(&["--protect", word]);
+        let marker = bench.dest().join("2018-01/20180101_000000.protected");
+        assert!(marker.exists(), "beside its recording");
+        let left = &files_of("2018-01", "20180101_000000_NF") | &set(["2018-01/20180101_000000.protected"]);
+        for _ in 0..2 {
+            bench.quiet_pass(&["-k", "2w"]);
+            assert_eq!(bench.held(), left);
+        }
+        bench.quiet_pass(&["--keep-bytes", "1", "--when-full", "delete-oldest", "-g", "daily"]);
+        assert_eq!(bench.held(), left, "neither does it go for room");
+        std::fs::remove_file(marker).expect("the way to release it");
+        bench.quiet_pass(&["-k", "2w"]);
+        assert_eq!(bench.held(), set([""; 0]));
+    }
+}
+
+#[test]
+fn a_protected_moment_is_fetched_although_it_is_old() {
+    let bench = Bench::with(["20180101_000000_NF", "20180101_000100_NF"]);
+    bench.quiet_pass(&["-k", "2w", "--protect", "20180101_000000"]);
+    assert_eq!(bench.recordings(), ["20180101_000000_NF"]);
+}
+
+#[test]
+fn the_plan_shows_a_mark_and_makes_none() {
+    let bench = Bench::new(Api::Old);
+    bench.put_recording("", "20180101_000000_NF");
+    let before = tree(bench.dest());
+    let output = bench.pass(&["--protect", "20180101_000000", "--dry-run"]).expect_code(0);
+    assert!(output.stdout.starts_with("protect 20180101_000000\n"), "{output}");
+    assert_eq!(tree(bench.dest()), before);
+}
+
+#[test]
+fn a_moment_that_is_nowhere_is_told() {
+    // Whoever mistypes a moment believes the recording safe, and loses it.
+    let bench = Bench::with(["20180101_000000_NF"]);
+    let output = bench.pass(&["--protect", "20180101_000001"]).expect_code(0);
+    assert!(output.stderr.contains("20180101_000001"), "{output}");
+}
+
+#[test]
+fn a_recording_that_stands_in_two_directories_goes_from_both() {
+    let bench = Bench::new(Api::Old);
+    bench.put_recording("", "20180101_000000_NF");
+    bench.put_recording("2018", "20180101_000000_NF");
+    bench.quiet_pass(&["-k", "2w"]);
+    assert_eq!(bench.held(), set([""; 0]));
+    assert!(!tree(bench.dest()).contains_key(Path::new("2018")));
+}
+
+#[test]
+fn modification_times_do_not_matter() {
+    let bench = Bench::new(Api::Old);
+    let recent = format!("{}_NF", ago(crate::today(), 2, "120000"));
+    bench.put_recording("", &recent);
+    bench.put_recording("", "20180101_000000_NF");
+    let ancient = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+    for (path, node) in tree(bench.dest()) {
+        if matches!(node, Node::File { .. }) && path.display().to_string().starts_with(&recent[..15]) {
+            let file = std::fs::File::options().write(true).open(bench.dest().join(path)).expect("our own file");
+            file.set_modified(ancient).expect("its time is set");
+        }
+    }
+    bench.quiet_pass(&["-k", "2w"]);
+    assert_eq!(bench.recordings(), [recent]);
+}
+
+#[test]
+fn each_removal_tells_its_reason() {
+    let bench = Bench::new(Api::Old);
+    bench.put_recording("2018-01", "20180101_000000_NF");
+    let plan = bench.pass(&["-k", "2w", "--dry-run"]).expect_code(0);
+    assert!(plan.stdout.contains("remove  2018-01/20180101_000000_NF.mp4 (expired)\n"), "{plan}");
+    let output = bench.pass(&["-k", "2w", "-v"]).expect_code(0);
+    assert!(output.stderr.contains("20180101_000000_NF.mp4: removed (expired)\n"), "{output}");
+}

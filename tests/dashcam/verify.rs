@@ -1,0 +1,164 @@
+//! `--verify`.
+
+use std::collections::BTreeMap;
+
+use crate::support::camera::{Api, Fault, How, Times};
+use crate::support::{mp4, tree};
+use crate::{Bench, NAME, SIZE, files_of};
+
+const VIDEO: &str = "20181028_131513_NF.mp4";
+
+/// A destination that a pass has filled, and then something befell the video.
+fn after(befall: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Bench {
+    let bench = Bench::with([NAME, "20181028_131613_NF"]);
+    bench.quiet_pass(&["-g", "monthly"]);
+    let path = bench.dest().join("2018-10").join(VIDEO);
+    let whole = std::fs::read(&path).expect("the recording");
+    std::fs::write(path, befall(whole)).expect("written");
+    bench.camera.clear_log();
+    bench
+}
+
+#[test]
+fn what_is_sound_is_counted_and_left() {
+    for api in [Api::Old, Api::New] {
+        let bench = Bench::new(api);
+        bench.add([NAME]);
+        bench.quiet_pass(&[]);
+        bench.camera.clear_log();
+        let before = tree(bench.dest());
+        let report = bench.report(&["--verify"]);
+        assert_eq!(report["files_verified"], bench.held().len(), "{report}");
+        assert_eq!((&report["files_fetched"], &report["exit_code"]), (&0.into(), &0.into()));
+        assert!(bench.asked().is_empty(), "{api:?}: comparing lengths costs no recording");
+        let (mut before, mut after) = (before, tree(bench.dest()));
+        for nodes in [&mut before, &mut after] {
+            nodes.retain(|path, _| !path.starts_with(".footage"));
+        }
+        assert_eq!(after, before);
+    }
+}
+
+#[test]
+fn what_the_peer_cut_short_is_fetched_again_in_its_place() {
+    for befall in [
+        |whole: Vec<u8>| mp4::truncated(whole, 50_000),
+        |whole: Vec<u8>| mp4::truncated(whole, 0),
+        |_| vec![0; 100_000],
+    ] {
+        let bench = after(befall);
+        let plain = bench.report(&[]);
+        assert_eq!(plain["files_fetched"], 0, "without --verify nobody looks");
+        let output = bench.pass(&["--verify", "-g", "daily"]).expect_code(0);
+        assert!(output.stderr.contains(VIDEO), "{output}");
+        assert_eq!(bench.asked(), [NAME]);
+        bench.assert_like_camera("2018-10");
+        assert_eq!(bench.held(), &files_of("2018-10", NAME) | &files_of("2018-10", "20181028_131613_NF"));
+        bench.camera.clear_log();
+        bench.quiet_pass(&["--verify"]);
+        assert!(bench.asked().is_empty());
+    }
+}
+
+#[test]
+fn a_short_sidecar_is_fetched_again() {
+    for api in [Api::Old, Api::New] {
+        let bench = Bench::new(api);
+        bench.add([NAME]);
+        bench.quiet_pass(&[]);
+        bench.put("20181028_131513_N.gps", "[15408");
+        let output = bench.pass(&["--verify"]).expect_code(0);
+        assert!(output.stderr.contains("20181028_131513_N.gps"), "{api:?} {output}");
+        bench.assert_like_camera("");
+        bench.quiet_pass(&["--verify"]);
+    }
+}
+
+#[test]
+fn what_is_longer_here_is_told_and_left() {
+    let bench = after(|whole| [whole, mp4::free_box(100)].concat());
+    let before = tree(bench.dest().join("2018-10"));
+    let output = bench.pass(&["--verify"]).expect_code(3);
+    assert!(
+        output.stderr.contains(VIDEO) && output.stderr.contains("100100 bytes here, 100000 on the camera"),
+        "{output}"
+    );
+    assert!(bench.asked().is_empty());
+    assert_eq!(tree(bench.dest().join("2018-10")), before);
+}
+
+#[test]
+fn what_the_camera_no_longer_has_is_proven_by_itself() {
+    let bench = after(|whole| mp4::truncated(whole, 50_000));
+    bench.camera.remove(VIDEO);
+    bench.camera.remove("20181028_131613_NF.mp4");
+    let before = tree(bench.dest().join("2018-10"));
+    let report = bench.report(&["--verify"]);
+    assert_eq!(report["exit_code"], 3);
+    let failures = report["failures"].as_array().expect("failures");
+    assert_eq!(failures.len(), 1, "{report}");
+    assert_eq!((&failures[0]["name"], &failures[0]["reason"]), (&VIDEO.into(), &"damaged".into()));
+    assert_eq!(tree(bench.dest().join("2018-10")), before, "a damaged recording is better than none");
+}
+
+#[test]
+fn what_cannot_be_fetched_again_is_not_lost() {
+    for fault in [Fault::Status(500), Fault::Cut { after: 10 }, Fault::Status(204), Fault::Status(404)] {
+        let bench = after(|whole| mp4::truncated(whole, 50_000));
+        let held = |bench: &Bench| std::fs::read(bench.dest().join("2018-10").join(VIDEO)).expect("still there");
+        let before = held(&bench);
+        bench.camera.fault(&format!("GET {VIDEO}"), fault.clone(), Times::Always);
+        let output = bench.pass(&["--verify"]);
+        assert_ne!(output.code, Some(1), "{fault:?} {output}");
+        assert_eq!(held(&bench), before, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_camera_without_head_is_compared_all_the_same() {
+    let bench = after(|whole| mp4::truncated(whole, 50_000));
+    bench.camera.fault("HEAD /", Fault::Status(405), Times::Always);
+    bench.pass(&["--verify"]).expect_code(0);
+    bench.assert_like_camera("2018-10");
+}
+
+#[test]
+fn a_camera_that_leaves_while_it_is_compared_ends_the_pass_softly() {
+    let bench = after(|whole| whole);
+    bench.camera.fault("HEAD /", Fault::SilentClose, Times::Always);
+    bench.pass(&["--verify"]).expect_code(75);
+    bench.camera.depart(How::Refused);
+    bench.quiet_pass(&["--verify", "--cron"]);
+}
+
+#[test]
+fn all_sound_forms_of_a_movie_are_whole_and_all_others_are_not() {
+    let size = usize::try_from(SIZE).expect("small");
+    let sound = BTreeMap::from([
+        ("20181029_000100_NF.mp4", mp4::movie(SIZE, 1)),
+        ("20181029_000200_NF.mp4", mp4::with_size64(SIZE, 1)),
+        ("20181029_000300_NF.mp4", mp4::with_open_end(SIZE, 1)),
+        ("20181029_000400_NF.mp4", mp4::two_movies(SIZE, 5000, 1)),
+        ("20181029_000500_NF.mp4", mp4::movie(mp4::MIN_SIZE, 1)),
+    ]);
+    let broken = BTreeMap::from([
+        ("20181029_000600_NF.mp4", mp4::truncated(mp4::movie(SIZE, 1), size - 1)),
+        ("20181029_000700_NF.mp4", mp4::garbage_after(mp4::movie(SIZE, 1), 100)),
+        ("20181029_000800_NF.mp4", mp4::zero_tail(mp4::two_movies(5000, 5000, 1), 5000)),
+        ("20181029_000900_NF.mp4", b"<html>sorry</html>".to_vec()),
+    ]);
+    let bench = Bench::new(Api::Old);
+    for (name, movie) in sound.iter().chain(&broken) {
+        bench.camera.add(name, movie.clone());
+    }
+    let report = bench.report(&[]);
+    assert_eq!(report["recordings_fetched"], sound.len(), "{report}");
+    let failed: Vec<_> = report["failures"].as_array().expect("failures").iter().map(|f| f["name"].clone()).collect();
+    assert_eq!(failed, broken.keys().copied().collect::<Vec<_>>());
+    assert_eq!(report["exit_code"], 3);
+    // What is broken on the card comes no better a second time: it is left alone until it is due.
+    bench.camera.clear_log();
+    let report = bench.report(&["--verify"]);
+    assert_eq!((&report["waiting_for_retry"], &report["exit_code"]), (&broken.len().into(), &0.into()));
+    assert!(bench.asked().is_empty());
+}
