@@ -1,0 +1,212 @@
+//! How a pass is run: again and again, slowly, with settings from the environment.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::camera::{Api, Camera, How, Request};
+use crate::{Bench, NAME, SOON, files_of};
+
+#[test]
+fn a_pass_repeats_until_it_is_stopped() {
+    let bench = Bench::with([NAME]);
+    let running = bench.footage(&["--every", "50ms", "--json"]).spawn();
+    let listings = |count: usize| {
+        move |log: &[Request]| log.iter().filter(|request| request.path.contains("vod.cgi")).count() >= count
+    };
+    bench.camera.wait_for(listings(3), SOON);
+    // What arrives meanwhile is fetched, and the camera may come and go.
+    bench.add(["20181029_131513_NF"]);
+    running.wait_for_stdout("\"recordings_fetched\":1,\"files_fetched\":4", SOON);
+    bench.camera.depart(How::Refused);
+    running.wait_for_stdout("\"exit_code\":75", SOON);
+    bench.camera.clear_log();
+    bench.camera.come_back();
+    bench.camera.wait_for(listings(2), SOON);
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(2)).expect_code(143);
+    assert!(output.stdout.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{output}");
+    assert_eq!(bench.held(), &files_of("", NAME) | &files_of("", "20181029_131513_NF"));
+}
+
+#[test]
+fn a_pause_between_passes_ends_at_once() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let bench = Bench::with([NAME]);
+        let running = bench.footage(&["--every", "15m", "--json"]).spawn();
+        running.wait_for_stdout("\"exit_code\":0", SOON);
+        running.signal(signal);
+        running.wait_timeout(Duration::from_secs(2)).expect_code(code);
+    }
+}
+
+#[test]
+fn passes_that_repeat_give_the_destination_free_in_between() {
+    let bench = Bench::with([NAME]);
+    let running = bench.footage(&["--every", "15m", "--json"]).spawn();
+    running.wait_for_stdout("\"exit_code\":0", SOON);
+    bench.quiet_pass(&[]);
+    running.term();
+    running.wait_timeout(SOON).expect_code(143);
+}
+
+#[test]
+fn a_repeated_wrong_configuration_ends() {
+    let bench = Bench::with([NAME]);
+    bench.scratch.write("dest", "a file where the destination should be");
+    let output = bench.footage(&["--every", "15m"]).spawn().wait_timeout(SOON).expect_code(2);
+    assert!(output.stderr.contains("not a directory"), "{output}");
+}
+
+#[test]
+fn the_rate_is_kept_and_used() {
+    let bench = Bench::new(Api::Old);
+    for minute in 0..3 {
+        bench.camera.add_recording(&format!("20181029_13{minute:02}00_NF"), 200_000);
+    }
+    let begun = Instant::now();
+    bench.quiet_pass(&["--limit-rate", "400k", "--skip-metadata", "t3g"]);
+    let took = begun.elapsed().as_secs_f64();
+    // 600 kB at 400 kB/s; a half second may be caught up, and a loaded machine may add some.
+    assert!((1.2..3.5).contains(&took), "{took} s");
+}
+
+#[test]
+fn rates_are_written_as_sizes() {
+    let bench = Bench::with([NAME]);
+    for rate in ["20M", "20MB/s", "20MiB", "20000000"] {
+        bench.pass(&["--limit-rate", rate, "--dry-run"]).expect_code(0);
+    }
+}
+
+#[test]
+fn a_second_pass_on_the_same_destination_leaves() {
+    let bench = Bench::with([NAME]);
+    let gate = bench.camera.hold("GET .mp4", 1000);
+    let first = bench.footage(&[]).spawn();
+    gate.wait_reached(SOON);
+    let second = bench.pass(&[]).expect_code(75);
+    assert!(second.stderr.starts_with("warning: another pass holds "), "{second}");
+    assert!(second.stderr.contains(&format!("pid {}", first.id())), "{second}");
+    bench.quiet_pass(&["--cron"]);
+    // Looking is always possible.
+    let plan = bench.pass(&["--dry-run"]).expect_code(0);
+    assert!(plan.stdout.contains("fetch   20181028_131513_NF.mp4"), "{plan}");
+    gate.open();
+    assert_eq!(first.wait().expect_code(0).stderr, "");
+    bench.assert_like_camera("");
+}
+
+#[test]
+fn a_lock_may_lie_elsewhere() {
+    let bench = Bench::with([NAME]);
+    let lock = bench.scratch.join("elsewhere.lock").display().to_string();
+    let gate = bench.camera.hold("GET .mp4", 1000);
+    let first = bench.footage(&["--lock-file", &lock]).spawn();
+    gate.wait_reached(SOON);
+    let second = bench.pass(&["--lock-file", &lock]).expect_code(75);
+    assert!(second.stderr.contains(&lock), "{second}");
+    gate.open();
+    first.wait().expect_code(0);
+    assert!(!bench.dest().join(".footage/dashcam.lock").exists());
+    bench.quiet_pass(&["--lock-file", &lock]);
+}
+
+#[test]
+fn headers_go_with_every_request() {
+    for api in [Api::Old, Api::New] {
+        let bench = Bench::new(api);
+        bench.add([NAME]);
+        bench.quiet_pass(&["--header", "X-Token: one: two", "--header", "Cookie:a=b", "--verify"]);
+        let requests = bench.camera.requests();
+        assert!(requests.len() >= 6);
+        for request in requests {
+            assert_eq!(request.header("x-token"), Some("one: two"), "{request:?}");
+            assert_eq!(request.header("cookie"), Some("a=b"), "{request:?}");
+            assert!(request.header("user-agent").is_some_and(|agent| agent.starts_with("footage/")), "{request:?}");
+        }
+    }
+}
+
+#[test]
+fn settings_come_from_the_environment_and_options_win() {
+    let bench = Bench::with([NAME, "20181028_131613_EF", "20181028_131713_PF"]);
+    let plan = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let program = bench.scratch.footage(["dashcam"]).args(arguments);
+        let program = environment.iter().fold(program, |program, (name, value)| program.env(name, value));
+        let output = program.run();
+        assert_eq!(output.code, Some(0), "{environment:?} {output}");
+        output.stdout
+    };
+    let address = bench.camera.address();
+    let environment = [
+        ("FOOTAGE_ADDRESS", address.as_str()),
+        ("FOOTAGE_DRY_RUN", "true"),
+        ("FOOTAGE_GROUPING", "weekly"),
+        ("FOOTAGE_INCLUDE", "N,E"),
+        ("FOOTAGE_EXCLUDE", "E"),
+        ("FOOTAGE_SKIP_METADATA", "t3g"),
+    ];
+    let summary = "1 file to fetch of 1 recording, 0 files to remove, 0 waiting for another try\n";
+    assert_eq!(plan(&[], &environment), format!("fetch   2018-10-22/{NAME}.mp4\n{summary}"));
+    assert_eq!(
+        plan(&["-g", "none", "-i", "P", "-e", "", &address], &environment),
+        format!("fetch   20181028_131713_PF.mp4\n{summary}")
+    );
+    let keep = [("FOOTAGE_KEEP", "2w,E=forever"), ("FOOTAGE_DRY_RUN", "true"), ("FOOTAGE_SKIP_METADATA", "t3g")];
+    assert!(plan(&[&address], &keep).starts_with("fetch   20181028_131613_EF.mp4\n1 file to fetch"));
+}
+
+#[test]
+fn several_addresses_come_from_the_environment_too() {
+    let bench = Bench::with([NAME]);
+    let away = Camera::start(Api::Old);
+    away.depart(How::Refused);
+    let both = format!("{} {}", away.address(), bench.camera.address());
+    let program = bench.scratch.footage(["dashcam", "-d", "dest"]).env("FOOTAGE_ADDRESS", both);
+    program.env("FOOTAGE_MAX_USED_DISK", "98").run().expect_code(0);
+    bench.assert_like_camera("");
+}
+
+#[test]
+fn flags_are_set_in_the_environment_as_people_set_them() {
+    // In containers: FOOTAGE_CRON=1.
+    let bench = Bench::with([NAME]);
+    for yes in ["1", "true", "yes", "on"] {
+        let output = bench.footage(&[]).env("FOOTAGE_DRY_RUN", yes).run();
+        assert!(output.stdout.starts_with("fetch   ") && output.code == Some(0), "FOOTAGE_DRY_RUN={yes} {output}");
+    }
+    for no in ["0", "false", "no", ""] {
+        let output = bench.footage(&["--dry-run"]).env("FOOTAGE_JSON", no).run();
+        assert!(output.stdout.starts_with("fetch   ") && output.code == Some(0), "FOOTAGE_JSON={no} {output}");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    // `FOOTAGE_KEEP=` in a compose file or an env file means: not set.
+    let bench = Bench::with([NAME]);
+    for name in
+        ["KEEP", "EVERY", "KEEP_BYTES", "MIN_FREE", "LIMIT_RATE", "METRICS_PUSHGATEWAY_URL", "INCLUDE", "HEADER"]
+    {
+        let output = bench.footage(&["--dry-run"]).env(format!("FOOTAGE_{name}"), "").run();
+        assert_eq!(output.code, Some(0), "FOOTAGE_{name}= {output}");
+    }
+}
+
+#[test]
+fn every_option_has_its_variable() {
+    let help = Bench::new(Api::Old).scratch.footage(["dashcam", "--help"]).run().expect_code(0).stdout;
+    let mut options = 0;
+    for line in help.lines().map(str::trim) {
+        let Some((_, long)) = line.split_once("--").filter(|_| line.starts_with('-')) else { continue };
+        let name: String = long.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+        if name == "help" || name == "version" {
+            continue;
+        }
+        options += 1;
+        let variable = format!("[env: FOOTAGE_{}", name.replace('-', "_").to_uppercase());
+        assert!(help.contains(&variable), "--{name} has no {variable}=]");
+    }
+    assert!(options > 25, "{help}");
+}
