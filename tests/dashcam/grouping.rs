@@ -91,9 +91,11 @@ fn a_link_in_place_of_a_group_directory_is_not_followed() {
     let elsewhere = Scratch::new();
     std::fs::create_dir(bench.dest()).expect("the destination");
     symlink(elsewhere.path(), bench.dest().join("2018")).expect("a link");
-    let output = bench.pass(&["-g", "yearly"]).expect_code(1);
-    assert!(output.stderr.contains("2018") && output.stderr.contains("link"), "{output}");
+    bench.add(["20190101_000000_NF"]);
+    let output = bench.pass(&["-g", "yearly"]).expect_code(3);
+    assert!(output.stderr.contains("dest/2018") && output.stderr.contains("link"), "{output}");
     assert!(tree(elsewhere.path()).is_empty());
+    assert_eq!(bench.recordings(), ["2019/20190101_000000_NF"], "the rest goes on");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::support::Program;
 use crate::support::camera::{Api, Camera, How, Request};
 use crate::{Bench, NAME, SOON, files_of};
 
@@ -38,6 +39,20 @@ fn a_pause_between_passes_ends_at_once() {
         running.signal(signal);
         running.wait_timeout(Duration::from_secs(2)).expect_code(code);
     }
+}
+
+#[test]
+fn a_pass_under_nohup_outlives_its_terminal() {
+    let bench = Bench::with([NAME]);
+    let gate = bench.camera.hold("GET .mp4", 1000);
+    let command = format!("exec {} dashcam {} -d dest -u 98", env!("CARGO_BIN_EXE_footage"), bench.camera.address());
+    let nohup = Program::new("sh").args(["-c", &format!("trap '' HUP; {command}")]);
+    let running = nohup.current_dir(bench.scratch.path()).spawn();
+    gate.wait_reached(SOON);
+    running.signal(Signal::HUP);
+    gate.open();
+    running.wait_timeout(SOON).expect_code(0);
+    bench.assert_like_camera("");
 }
 
 #[test]
