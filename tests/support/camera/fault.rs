@@ -56,6 +56,13 @@ pub enum Fault {
     WrongBytes,
     /// Redirects to this URL with a 302.
     Redirect(String),
+    /// Adds a header, such as an `ETag`.
+    Header {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// Reads the request and closes cleanly, without a reply.
     SilentClose,
     /// Reads the request and resets the connection, without a reply. (A port where nobody listens
@@ -153,6 +160,7 @@ impl Fault {
                 *reply = Reply::status(302);
                 reply.headers.push(("Location", url));
             }
+            Self::Header { name, value } => reply.headers.push((name, value)),
             Self::NoLength => reply.framing = Framing::UntilClose,
             Self::Chunked => reply.framing = Framing::Chunked,
             Self::WrongLength(delta) => {
