@@ -16,10 +16,13 @@ mod resume;
 mod signals;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketType};
 use support::camera::{Api, Camera, How};
 use support::{Node, Output, Program, Scratch, mp4, tree};
 
@@ -142,6 +145,43 @@ fn wait_for_length(path: &Path, bytes: u64) {
     wait_until(&format!("{} has {bytes} bytes", path.display()), || length().is_ok_and(|length| length == bytes));
 }
 
-fn lines(text: &str) -> usize {
-    text.lines().count()
+/// A port on which a connection is neither made nor refused, as where no host is; for as long as this lives.
+struct DeadEnd {
+    address: SocketAddr,
+    _listener: OwnedFd,
+    _queue: Vec<OwnedFd>,
+}
+
+impl DeadEnd {
+    /// Nobody accepts, and the queue for those who wait is full: the kernel answers no further SYN.
+    fn new() -> Self {
+        let stream = || rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        let listener = stream();
+        let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        rustix::net::bind(&listener, &any).expect("a free port");
+        rustix::net::listen(&listener, 0).expect("listening");
+        let address = rustix::net::getsockname(&listener).expect("its address");
+        let address = SocketAddr::try_from(address).expect("an IP address");
+        // Two more than the queue holds, without waiting for them.
+        let queue = [(); 3].map(|()| {
+            let waiting = stream();
+            rustix::io::ioctl_fionbio(&waiting, true).expect("our own socket");
+            let _ = rustix::net::connect(&waiting, &address); // in progress
+            waiting
+        });
+        Self { address, _listener: listener, _queue: queue.into() }
+    }
+
+    /// Whether somebody tries to connect who is not ours.
+    fn is_knocked_at(&self) -> bool {
+        const SYN_SENT: &str = "02";
+        let to = format!(":{:04X}", self.address.port());
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+        let trying = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        trying.filter(|line| line[2].ends_with(&to) && line[3] == SYN_SENT).count() > self.own_attempts()
+    }
+
+    fn own_attempts(&self) -> usize {
+        self._queue.len() - 1
+    }
 }
