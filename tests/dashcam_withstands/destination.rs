@@ -294,7 +294,10 @@ fn a_link_in_the_place_of_a_group_directory_is_not_followed() {
     let output = bench.pass(&["--grouping", "daily"]).run();
     assert!(tree(&outside).is_empty(), "{output}");
     assert!(output.stderr.contains("2018-10-29"), "{output}");
-    assert!(bench.dest().join("2018-10-30/20181030_131513_NF.mp4").is_file(), "the other day has no part in it: {output}");
+    assert!(
+        bench.dest().join("2018-10-30/20181030_131513_NF.mp4").is_file(),
+        "the other day has no part in it: {output}"
+    );
 }
 
 /// Every name that is written to, other than by the rename of a whole file.

@@ -296,7 +296,6 @@ fn a_camera_without_head_gives_its_recordings_all_the_same() {
         Fault::NoLength,
         Fault::SilentClose,
         Fault::Refuse,
-        Fault::Stall { after: 0 },
         Fault::CutInHeaders,
     ] {
         for knows_ranges in [true, false] {

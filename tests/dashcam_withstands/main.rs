@@ -148,12 +148,12 @@ fn wait_for_length(path: &Path, bytes: u64) {
 /// A port on which a connection is neither made nor refused, as where no host is; for as long as this lives.
 struct DeadEnd {
     address: SocketAddr,
-    _listener: OwnedFd,
-    _queue: Vec<OwnedFd>,
+    /// The listener, and who fills its queue.
+    sockets: Vec<OwnedFd>,
 }
 
 impl DeadEnd {
-    /// Nobody accepts, and the queue for those who wait is full: the kernel answers no further SYN.
+    /// Nobody accepts, and the queue of those who wait is full: the kernel answers no further SYN.
     fn new() -> Self {
         let stream = || rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
         let listener = stream();
@@ -162,26 +162,28 @@ impl DeadEnd {
         rustix::net::listen(&listener, 0).expect("listening");
         let address = rustix::net::getsockname(&listener).expect("its address");
         let address = SocketAddr::try_from(address).expect("an IP address");
-        // Two more than the queue holds, without waiting for them.
-        let queue = [(); 3].map(|()| {
+        let mut dead_end = Self { address, sockets: vec![listener] };
+        while dead_end.knocking() == 0 {
             let waiting = stream();
             rustix::io::ioctl_fionbio(&waiting, true).expect("our own socket");
             let _ = rustix::net::connect(&waiting, &address); // in progress
-            waiting
-        });
-        Self { address, _listener: listener, _queue: queue.into() }
+            dead_end.sockets.push(waiting);
+        }
+        dead_end
     }
 
-    /// Whether somebody tries to connect who is not ours.
-    fn is_knocked_at(&self) -> bool {
+    /// Waits until somebody tries to connect beside ourselves.
+    #[track_caller]
+    fn wait_for_a_knock(&self) {
+        wait_until("somebody tries to connect", || self.knocking() > 1);
+    }
+
+    /// How many SYNs are unanswered.
+    fn knocking(&self) -> usize {
         const SYN_SENT: &str = "02";
         let to = format!(":{:04X}", self.address.port());
         let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
-        let trying = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        trying.filter(|line| line[2].ends_with(&to) && line[3] == SYN_SENT).count() > self.own_attempts()
-    }
-
-    fn own_attempts(&self) -> usize {
-        self._queue.len() - 1
+        let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        lines.filter(|line| line[2].ends_with(&to) && line[3] == SYN_SENT).count()
     }
 }

@@ -114,10 +114,9 @@ fn another_recording_under_the_same_name_starts_over() {
 #[test]
 fn a_validator_tells_another_recording_of_the_same_length() {
     for name in ["ETag", "Last-Modified"] {
-        for (value, now, starts) in [
-            ("\"a\"", "\"a\"", &[None, Some(CUT)][..]),
-            ("\"a\"", "\"b\"", &[None, Some(CUT), None][..]),
-        ] {
+        for (value, now, starts) in
+            [("\"a\"", "\"a\"", &[None, Some(CUT)][..]), ("\"a\"", "\"b\"", &[None, Some(CUT), None][..])]
+        {
             let bench = Bench::new();
             bench.camera.fault(".mp4", Fault::Header { name, value: value.into() }, Times::Always);
             bench.cut_at(CUT);
