@@ -201,7 +201,9 @@ fn missing_sidecars_are_normal_and_asked_for_once() {
         let bench = Bench { camera: Camera::start(api), scratch: Scratch::new() };
         bench.camera.add_recording("20181029_131513_NF", SIZE);
         let missing = ["20181029_131513_NF.thm", "20181029_131513_N.gps"];
-        missing.iter().for_each(|name| bench.camera.remove(name));
+        for name in missing {
+            bench.camera.remove(name);
+        }
         let output = bench.run(0);
         assert_eq!(output.stderr, "");
         bench.assert_mirrored();

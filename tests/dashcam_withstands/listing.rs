@@ -117,7 +117,7 @@ fn hostile_names_are_told_and_the_rest_goes_on() {
         bench.scratch.write("beside", "precious");
         let names = hostile_names().into_iter().chain([NAME.into()]);
         let listing = match api {
-            Api::Old => names.map(|name| format!("n:/Record/{name},s:1000000\r\n")).collect::<String>(),
+            Api::Old => names.map(|name| format!("n:/Record/{name},s:1000000")).collect::<Vec<_>>().join("\r\n"),
             Api::New => serde_json::json!({"filelist": names.collect::<Vec<_>>()}).to_string(),
         };
         bench.camera.set_listing(Listing::Raw(listing.into_bytes()));
