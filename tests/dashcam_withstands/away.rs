@@ -109,10 +109,9 @@ fn a_departure_at_any_request_is_a_departure() {
             let bench = Bench::empty();
             bench.camera.add_recording("20181029_131513_NF", SIZE);
             bench.camera.fault(*request, fault.clone(), Times::Always);
-            // The first question to /accessible is the probe, the second one comes after the loss.
             match number {
                 0 => bench.camera.fault("/", fault.clone(), Times::Always),
-                _ => bench.camera.fault("/accessible", Fault::SilentClose, Times::Nth(2)),
+                _ => bench.leave_after_a_loss(),
             }
             let output = bench.run(75);
             assert_one_line(&output);
