@@ -1,10 +1,11 @@
 //! What people type, and what it resolves to: flag, then environment, then default.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::builder::FalseyValueParser;
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
 use ureq::http::header::{HeaderName, HeaderValue};
 
 use crate::dashcam;
@@ -12,6 +13,7 @@ use crate::dashcam::address::Address;
 use crate::dashcam::name::{Format, Grouping};
 use crate::dashcam::policy::{Code, Policy, Priority, Protect};
 use crate::disk::Guard;
+use crate::error::{Error, Result};
 use crate::logging;
 use crate::metrics::{Sinks, parse_pushgateway_url};
 use crate::retention::{KeepRule, KeepRules};
@@ -22,11 +24,33 @@ use crate::units::{ByteSize, parse_duration, parse_rate, parse_seconds};
 /// Each command is one pass: run it from cron, a shell or a NAS task scheduler. A second run finds nothing to do; a
 /// killed one is carried on by the next.
 #[derive(Debug, Parser)]
-#[command(name = "footage", version, max_term_width = 100, infer_long_args = true, disable_help_subcommand = true)]
+#[command(
+    name = "footage",
+    version,
+    max_term_width = 100,
+    infer_long_args = true,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line as it is parsed: an empty variable of the environment, as compose files make them, counts as
+    /// not set.
+    #[must_use]
+    pub fn without_empty_variables() -> clap::Command {
+        let unset = |arg: Arg| match arg.get_env() {
+            Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => arg.env(None),
+            _ => arg,
+        };
+        let command = Self::command();
+        let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |sub| sub.mut_args(unset)))
+    }
 }
 
 /// The subcommands.
@@ -37,6 +61,7 @@ pub enum Command {
     /// Fetches what is not here yet, resuming what was cut off, and removes what --keep says. Exit codes: 0 done or
     /// nothing to do, 1 failed, 2 wrong usage, 3 done but some files failed, 75 not now (the camera is away or
     /// another pass is running; 0 with --cron), 128+n on signal n.
+    #[command(args_override_self = true)]
     Dashcam(Box<Dashcam>),
     /// Print a completion script for a shell
     Completions {
@@ -58,16 +83,16 @@ pub struct Common {
     #[arg(short, long, action = ArgAction::Count, env = "FOOTAGE_VERBOSE", help_heading = "Output")]
     pub verbose: u8,
     /// Say only errors
-    #[arg(short, long, env = "FOOTAGE_QUIET", help_heading = "Output")]
+    #[arg(short, long, env = "FOOTAGE_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub quiet: bool,
     /// Run from cron: silent unless footage arrived or something is wrong
-    #[arg(long, env = "FOOTAGE_CRON", help_heading = "Output")]
+    #[arg(long, env = "FOOTAGE_CRON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub cron: bool,
     /// Print the plan and change nothing
-    #[arg(long, env = "FOOTAGE_DRY_RUN", help_heading = "Output")]
+    #[arg(long, env = "FOOTAGE_DRY_RUN", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub dry_run: bool,
     /// Print the report, or with --dry-run the plan, as JSON on stdout
-    #[arg(long, env = "FOOTAGE_JSON", help_heading = "Output")]
+    #[arg(long, env = "FOOTAGE_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,
     /// How the log on stderr is written
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "FOOTAGE_LOG_FORMAT", help_heading = "Output")]
@@ -79,8 +104,8 @@ pub struct Common {
     #[arg(
         long,
         value_name = "URL",
-        value_parser = parse_pushgateway_url,
         env = "FOOTAGE_METRICS_PUSHGATEWAY_URL",
+        hide_env_values = true,
         help_heading = "Metrics"
     )]
     pub metrics_pushgateway_url: Option<String>,
@@ -119,7 +144,7 @@ pub struct Dashcam {
         hide_env_values = true,
         value_delimiter = ' '
     )]
-    pub addresses: Vec<Address>,
+    pub addresses: Vec<String>,
     /// Where the recordings go
     #[arg(short, long, value_name = "DEST", default_value = ".", env = "FOOTAGE_DESTINATION")]
     pub destination: PathBuf,
@@ -144,7 +169,7 @@ pub struct Dashcam {
     /// Remove recordings older than this, and fetch none: 2w, 30 (days), 36h; E=90d or M=forever for one type
     #[arg(short, long, value_name = "AGE", value_parser = parse_keep, env = "FOOTAGE_KEEP", help_heading = "Retention")]
     pub keep: Vec<List<KeepRule>>,
-    /// Remove the oldest recordings when all are more than this, such as 500GB
+    /// Remove the oldest recordings when all are more than this, such as 500GB; the newest are then fetched first
     #[arg(long, value_name = "SIZE", env = "FOOTAGE_KEEP_BYTES", help_heading = "Retention")]
     pub keep_bytes: Option<ByteSize>,
     /// Never remove these: codes such as E,M, or a moment such as
@@ -165,7 +190,7 @@ pub struct Dashcam {
     /// Stop before less than this is free
     #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE", help_heading = "Retention")]
     pub min_free: Option<ByteSize>,
-    /// What to do when there is no room
+    /// What to do when there is no room; with delete-oldest the newest are fetched first
     #[arg(long, value_name = "ACTION", default_value = "stop", env = "FOOTAGE_WHEN_FULL", help_heading = "Retention")]
     pub when_full: WhenFull,
     /// How long to wait for the camera, in seconds, at each step
@@ -194,13 +219,13 @@ pub struct Dashcam {
     pub limit_rate: Option<ByteSize>,
     /// Add a header to every request, as 'Name: value'
     #[arg(long, value_name = "HEADER", env = "FOOTAGE_HEADER", hide_env_values = true, help_heading = "Camera")]
-    pub header: Vec<Header>,
+    pub header: Vec<String>,
     /// Compare everything here with the camera, and fetch again what is short or broken
-    #[arg(long, env = "FOOTAGE_VERIFY", help_heading = "Camera")]
+    #[arg(long, env = "FOOTAGE_VERIFY", value_parser = FalseyValueParser::new(), help_heading = "Camera")]
     pub verify: bool,
     /// The peer's header for the isolation of its tests.
     #[arg(long, hide = true)]
-    pub affinity_key: Option<HeaderText>,
+    pub affinity_key: Option<String>,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub common: Common,
@@ -264,56 +289,38 @@ impl FromStr for SkipMetadata {
     }
 }
 
-/// `--header`. Its value may be a secret: it is never shown.
-#[derive(Clone)]
-pub struct Header(HeaderName, HeaderValue);
-
-impl std::fmt::Debug for Header {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Header").field(&self.0).finish_non_exhaustive()
-    }
-}
-
-impl FromStr for Header {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
-        let name = HeaderName::from_str(name.trim()).map_err(|_| "its name has letters that no header has")?;
-        Ok(Self(name, header_value(value)?))
-    }
-}
-
-/// The value of a header.
-#[derive(Debug, Clone)]
-pub struct HeaderText(HeaderValue);
-
-impl FromStr for HeaderText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        header_value(text).map(Self)
-    }
+/// A header of `--header`, as `'Name: value'`. Its value may be a secret: no error shows it.
+fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("--header: write it as 'Name: value'")?;
+    let name = HeaderName::from_str(name.trim()).map_err(|_| "--header: its name has letters that no header has")?;
+    Ok((name, header_value(value)?))
 }
 
 fn header_value(text: &str) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::from_str(text.trim()).map_err(|_| "its value has letters that no header has")?;
+    let mut value =
+        HeaderValue::from_str(text.trim()).map_err(|_| "--header: its value has letters that no header has")?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 impl Dashcam {
-    /// What was typed, resolved into what the pass works with.
-    #[must_use]
-    pub fn settings(&self) -> dashcam::Settings {
+    /// What was typed, resolved into what the pass works with. What may hold a password is read here and not by the
+    /// parser of the command line, which shows what it refuses.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]
+    pub fn settings(&self) -> Result<dashcam::Settings> {
         let delete_oldest = self.when_full == WhenFull::DeleteOldest;
-        let mut headers: Vec<_> = self.header.iter().map(|header| (header.0.clone(), header.1.clone())).collect();
+        let mut headers: Vec<_> =
+            self.header.iter().map(|text| parse_header(text)).collect::<Result<_, _>>().map_err(Error::Usage)?;
         if let Some(key) = &self.affinity_key {
-            headers.push((HeaderName::from_static("x-affinity-key"), key.0.clone()));
+            headers.push((HeaderName::from_static("x-affinity-key"), header_value(key).map_err(Error::Usage)?));
         }
-        dashcam::Settings {
-            addresses: self.addresses.clone(),
-            destination: self.destination.clone(),
+        let addresses: Vec<Address> =
+            self.address_words().iter().map(|word| word.parse()).collect::<Result<_, _>>().map_err(Error::Usage)?;
+        Ok(dashcam::Settings {
+            addresses,
+            destination: if self.destination.as_os_str().is_empty() { ".".into() } else { self.destination.clone() },
             lock_file: self.common.lock_file.clone(),
             policy: Policy {
                 grouping: self.grouping,
@@ -334,25 +341,32 @@ impl Dashcam {
             headers,
             limit_rate: self.limit_rate,
             verify: self.verify,
-        }
+        })
     }
 
-    /// The source as logs, reports and metrics name it: without secrets.
-    #[must_use]
-    pub fn source(&self) -> String {
-        self.addresses.first().map(ToString::to_string).unwrap_or_default()
+    /// The ADDRESSes. In the environment they stand in one variable, apart by spaces, unless all of it is a directory.
+    fn address_words(&self) -> Vec<String> {
+        match (self.addresses.as_slice(), std::env::var("FOOTAGE_ADDRESS")) {
+            ([one], Ok(variable)) if *one == variable && !Path::new(one).is_dir() => {
+                one.split_whitespace().map(str::to_owned).collect()
+            }
+            (words, _) => words.to_vec(),
+        }
     }
 }
 
 impl Common {
     /// Where metrics go; `source` is the default instance.
-    #[must_use]
-    pub fn sinks(&self, source: &str) -> Sinks {
-        Sinks {
+    ///
+    /// # Errors
+    /// [`Error::Usage`]
+    pub fn sinks(&self, source: &str) -> Result<Sinks> {
+        let url = self.metrics_pushgateway_url.as_deref().map(parse_pushgateway_url);
+        Ok(Sinks {
             file: self.metrics_file.clone(),
-            pushgateway_url: self.metrics_pushgateway_url.clone(),
+            pushgateway_url: url.transpose().map_err(Error::Usage)?,
             job: self.metrics_job.clone(),
             instance: self.metrics_instance.clone().unwrap_or_else(|| source.to_owned()),
-        }
+        })
     }
 }

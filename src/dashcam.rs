@@ -10,11 +10,13 @@ pub mod card;
 mod execute;
 pub mod fetch;
 pub mod held;
+pub mod learned;
 pub mod listing;
 pub mod name;
 pub mod partials;
 pub mod plan;
 pub mod policy;
+mod retain;
 mod show;
 pub mod source;
 mod verify;
@@ -29,6 +31,7 @@ use ureq::http::header::{HeaderName, HeaderValue};
 
 use self::address::Address;
 use self::held::{Held, Reading};
+use self::learned::{AbsentFile, Learned};
 use self::name::FileName;
 use self::policy::Policy;
 use self::source::{Offer, Source};
@@ -36,7 +39,7 @@ use crate::disk::{Guard, Space};
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::pass::{Context, Report, failure_key};
-use crate::store::{Store, write_atomically};
+use crate::store::Store;
 use crate::units::ByteSize;
 
 /// The settings of a pass, resolved.
@@ -65,6 +68,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The source as logs, reports and metrics name it: without secrets.
+    #[must_use]
+    pub fn source(&self) -> String {
+        self.addresses.first().map(ToString::to_string).unwrap_or_default()
+    }
+
     /// The limits of room in force; empty without any.
     fn limits(&self) -> String {
         let quota = self.policy.keep_bytes.map(|bytes| format!("keep-bytes {}", bytes.0));
@@ -92,39 +101,54 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     let held = Held::read(&store, context.now.into(), reading)?;
     report.failed_markers = held.failed_markers();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
-    let mut absent = Absent::load(&store);
+    let absent = AbsentFile::load(&store);
 
     // Plan. With the camera away, retention is still due.
     let offer = source.as_ref().ok().map(|(_, offer)| offer);
-    if let Some(offer) = offer {
-        tell_about(offer, context);
-        report.recordings_seen = offer.listing.videos.len();
-        absent.retain(offer);
-    }
     if report.given_up_for != settings.limits() {
         report.given_up_until = None;
         report.given_up_for = settings.limits();
     }
-    let given_up = report.given_up_until;
-    let plan = plan::plan(offer, &held, &absent.names, &settings.policy, given_up, context.local_now());
+    let mut learned = Learned {
+        absent: offer.map(|offer| absent.of(offer)).unwrap_or_default(),
+        given_up_until: report.given_up_until,
+        broke_off: report.broke_off.iter().filter_map(|name| name.parse().ok()).collect(),
+    };
+    let plan = plan::plan(offer, &held, &learned, &settings.policy, context.local_now());
+    if let Some(offer) = offer {
+        report.recordings_seen = offer.listing.videos.len();
+        tell(offer, &plan, context);
+    }
     report.recordings_selected = plan.selected;
     report.waiting_for_retry = plan.waiting.len();
-    for file in &plan.waiting {
-        context.told.lasts(&failure_key(file));
-    }
+    report.left_out = plan.left_out;
     if context.dry_run {
-        show::plan(&plan, &held, settings.policy.grouping, context.json);
-        return source.map(drop);
+        let (source, offer) = match source {
+            Ok(found) => found,
+            Err(error) => {
+                show::plan(&plan, &[], &held, settings.policy.grouping, context.json);
+                return Err(error);
+            }
+        };
+        let repairs =
+            if settings.verify { verify::check(&source, &offer, &held, &store, context, report)? } else { Vec::new() };
+        show::plan(&plan, &repairs, &held, settings.policy.grouping, context.json);
+        return Ok(());
     }
 
     // Execute.
-    let mut execution = execute::Execution::new(settings, context, &store, &held, &plan, &mut absent, report);
-    execution.mark(&plan.marks)?;
-    execution.remove(&plan.removals)?;
-    let (mut source, offer) = source?;
-    let ended = execution.fetch_all(&mut source, &http, &offer, &plan);
+    retain::mark(&store, &held, settings.policy.grouping, &plan.marks)?;
+    for removal in &plan.removals {
+        retain::remove_entry(&store, &held, report, removal)?;
+    }
+    let (source, offer) = source?;
+    let mut execution =
+        execute::Execution::new(settings, context, &store, &held, &plan, &mut learned, report, source, &http);
+    let ended = execution.fetch_all(&offer, &plan);
     execution.finish();
-    absent.save();
+    absent.save(&learned.absent);
+    let on_camera = |name: &&FileName| offer.listing.videos.binary_search(name).is_ok();
+    report.broke_off = learned.broke_off.iter().filter(on_camera).map(ToString::to_string).collect();
     ended
 }
 
@@ -142,8 +166,16 @@ fn open(settings: &Settings, context: &Context) -> Result<(Store, Option<Lock>)>
     Ok((store, Some(lock)))
 }
 
-/// Says, once, what of the listing is new to us.
-fn tell_about(offer: &Offer, context: &Context) {
+/// Says, once, what of the listing is new to us and what of the options comes to nothing.
+fn tell(offer: &Offer, plan: &plan::Plan, context: &Context) {
+    for file in &plan.waiting {
+        context.told.lasts(&failure_key(file));
+    }
+    for moment in &plan.marks_of_nothing {
+        let text =
+            format_args!("--protect {moment}: nothing of that moment is here or on the camera; nothing is marked");
+        context.told.warn(&format!("protect:{moment}"), text);
+    }
     let listing = &offer.listing;
     if listing.was_empty {
         context.told.warn("listing-empty", "the camera's listing is empty: is there a card in it?");
@@ -160,48 +192,5 @@ fn tell_about(offer: &Offer, context: &Context) {
             &format!("letters:{letters}"),
             format_args!("recordings named …_{letters}.mp4 are of a kind this program does not know; they are fetched"),
         );
-    }
-}
-
-/// Sidecars that the camera was asked for and does not have: not asked for again while it lists their recordings.
-#[derive(Debug)]
-struct Absent {
-    path: PathBuf,
-    names: BTreeSet<FileName>,
-    is_changed: bool,
-}
-
-impl Absent {
-    fn load(store: &Store) -> Self {
-        let path = store.state_path("dashcam.absent");
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        Self { path, names: text.lines().filter_map(|line| line.parse().ok()).collect(), is_changed: false }
-    }
-
-    fn insert(&mut self, name: FileName) {
-        self.is_changed |= self.names.insert(name);
-    }
-
-    /// Forgets what belongs to recordings that the camera no longer has.
-    fn retain(&mut self, offer: &Offer) {
-        let videos = &offer.listing.videos;
-        let before = self.names.len();
-        self.names.retain(|name| {
-            videos
-                .get(videos.partition_point(|video| video.at() < name.at()))
-                .is_some_and(|video| video.at() == name.at())
-        });
-        self.is_changed |= self.names.len() != before;
-    }
-
-    /// Lost, it costs requests: no reason to end a pass.
-    fn save(&self) {
-        if !self.is_changed {
-            return;
-        }
-        let lines: Vec<String> = self.names.iter().map(|name| format!("{name}\n")).collect();
-        if let Err(error) = write_atomically(&self.path, lines.concat().as_bytes()) {
-            log::warn!("{}", error.with_causes());
-        }
     }
 }

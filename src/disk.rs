@@ -56,8 +56,8 @@ pub struct Shortage {
     pub reason: String,
     /// How many bytes more must be free.
     pub missing: u64,
-    /// The option that says so.
-    pub option: &'static str,
+    /// The option that says so; none where the disk is simply full.
+    pub option: Option<&'static str>,
 }
 
 impl Shortage {
@@ -89,7 +89,7 @@ impl Guard {
                         ByteSize(need),
                     ),
                     missing: wanted - allowed,
-                    option: "--max-used-disk",
+                    option: Some("--max-used-disk"),
                 });
             }
         }
@@ -102,7 +102,7 @@ impl Guard {
                 self.min_free.unwrap_or_default(),
             ),
             missing: wanted - space.available,
-            option: "--min-free",
+            option: self.min_free.map(|_| "--min-free"),
         })
     }
 }
@@ -123,14 +123,14 @@ mod tests {
         assert_eq!(guard.shortage(space(95), 0), None);
         assert_eq!(guard.shortage(space(95), 1).map(|s| s.missing), Some(1));
         assert_eq!(guard.shortage(space(195), 100), None);
-        assert_eq!(guard.shortage(space(195), 101).map(|s| s.option), Some("--max-used-disk"));
+        assert_eq!(guard.shortage(space(195), 101).map(|s| s.option), Some(Some("--max-used-disk")));
     }
 
     #[test]
     fn what_must_stay_free_stays_free() {
         let guard = Guard { max_used_percent: None, min_free: Some(ByteSize(100)) };
         assert_eq!(guard.shortage(space(300), 200), None);
-        assert_eq!(guard.shortage(space(300), 250).map(|s| (s.missing, s.option)), Some((50, "--min-free")));
+        assert_eq!(guard.shortage(space(300), 250).map(|s| (s.missing, s.option)), Some((50, Some("--min-free"))));
         // Without any option a file that cannot fit is still refused before it is written.
         assert_eq!(Guard::default().shortage(space(300), 301).map(|s| s.missing), Some(1));
     }

@@ -59,7 +59,8 @@ pub enum Error {
     #[error("{0}")]
     Source(String),
     /// The disk guard stopped the pass before it wrote.
-    #[error("not enough room on the disk of {}: {reason}; free {missing} or more, or change {option}", path.display())]
+    #[error("not enough room on the disk of {}: {reason}; free {missing} or more{}", path.display(),
+        option.map(|option| format!(", or change {option}")).unwrap_or_default())]
     DiskFull {
         /// The destination.
         path: PathBuf,
@@ -68,7 +69,7 @@ pub enum Error {
         /// How much more must be free.
         missing: ByteSize,
         /// The option that set the limit.
-        option: &'static str,
+        option: Option<&'static str>,
     },
     /// SIGTERM or SIGINT.
     #[error("stopped by signal {0}")]
@@ -145,7 +146,15 @@ mod tests {
             (Error::Io { verb: "open", path: path(), source: io() }, 1),
             (Error::Source("listing".into()), 1),
             (Error::CannotLock { path: path(), source: io() }, 1),
-            (Error::DiskFull { path: path(), reason: "full".into(), missing: ByteSize(1), option: "--min-free" }, 1),
+            (
+                Error::DiskFull {
+                    path: path(),
+                    reason: "full".into(),
+                    missing: ByteSize(1),
+                    option: Some("--min-free"),
+                },
+                1,
+            ),
             (Error::Usage("what".into()), 2),
             (Error::Away("gone".into()), 75),
             (Error::Busy { path: path(), holder: String::new() }, 75),

@@ -41,8 +41,8 @@ impl Lock {
             return Err(refusal(path, source, Some(&mut file)));
         }
         let foreign = foreign.map(lock_foreign).transpose()?.flatten();
-        file.set_len(0).at("write the lock file", path)?;
-        writeln!(file, "pid {} since {now_rfc3339}", std::process::id()).at("write the lock file", path)?;
+        // Who holds it is a courtesy: on a full disk the pass that would make room must still start.
+        let _ = file.set_len(0).and_then(|()| writeln!(file, "pid {} since {now_rfc3339}", std::process::id()));
         Ok(Self { _file: file, _foreign: foreign })
     }
 }

@@ -5,18 +5,20 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local};
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use footage::cli::{Cli, Command, Common, Dashcam};
 use footage::error::{Error, Result};
 use footage::metrics::{Sinks, ended};
-use footage::pass::{Context, Report, Told};
+use footage::pass::{Context, ENDED, Report, Told};
 use footage::progress::Progress;
 use footage::stop::Stop;
 use footage::store::{Store, write_atomically};
 use footage::{dashcam, logging, stdout};
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let mut matches = Cli::without_empty_variables().get_matches();
+    let cli = Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
+    match cli.command {
         Command::Dashcam(args) => run_dashcam(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -29,16 +31,27 @@ fn main() -> ExitCode {
 }
 
 fn run_dashcam(args: &Dashcam) -> ExitCode {
-    let settings = args.settings();
+    let (settings, sinks) = match args.settings().and_then(|settings| {
+        let sinks = args.common.sinks(&settings.source())?;
+        Ok((settings, sinks))
+    }) {
+        Ok(resolved) => resolved,
+        Err(error) => usage(&error),
+    };
     let runner = Runner {
         pass: "dashcam",
-        source: args.source(),
-        sinks: args.common.sinks(&args.source()),
+        source: settings.source(),
+        sinks,
         timeout: settings.timeout,
         destination: settings.destination.clone(),
         common: &args.common,
     };
     runner.run(|context, report| dashcam::run(&settings, context, report))
+}
+
+/// Says what is wrong as the parser of the command line does, and exits with 2.
+fn usage(error: &Error) -> ! {
+    Cli::command().error(clap::error::ErrorKind::ValueValidation, error).exit()
 }
 
 /// What surrounds a pass of whatever kind.
@@ -106,19 +119,19 @@ impl Runner<'_> {
         if report.files_fetched > 0 {
             report.last_fetch_timestamp_seconds = Some(finished);
         }
-        let is_news = report.files_fetched > 0 || context.told.is_news();
-        report.told = context.told.into_keys();
+        self.sinks.deliver(&report, finished, self.timeout, &context.told);
+        report.told = context.told.into_keys(outcome.is_err());
         // The holder of the lock writes its own report; ours would only say that we left.
         if !matches!(outcome, Err(Error::Busy { .. })) {
             state.save(&report);
         }
-        if progress.is_shown() || (self.common.cron && is_news) {
+        let is_news = report.files_fetched > 0 || (outcome.is_ok() && progress.is_shown());
+        if is_news || (outcome.is_ok() && !self.common.cron) {
             log::info!(target: logging::SUMMARY, "{}", report.summary());
         }
         if self.common.json {
             stdout::line(&serde_json::to_string(&report).unwrap_or_default());
         }
-        self.sinks.deliver(&report, finished, self.timeout);
         report.exit_code
     }
 
@@ -130,7 +143,7 @@ impl Runner<'_> {
             Error::Stopped(_) => log::info!("{text}"),
             _ if error.is_not_now() && self.common.cron => log::info!("{text}"),
             _ if error.is_not_now() => log::warn!("{text}"),
-            _ => context.told.error(&format!("ended:{}", error.reason()), text),
+            _ => context.told.error(&format!("{ENDED}{}", error.reason()), text),
         }
     }
 

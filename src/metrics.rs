@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::pass::Report;
+use crate::pass::{Report, Told};
 use crate::retention::Reason;
 use crate::store::write_atomically;
 
@@ -24,7 +24,7 @@ pub struct Sinks {
 
 impl Sinks {
     /// Delivers a report. A sink that fails is told and does not change the outcome of the pass.
-    pub fn deliver(&self, report: &Report, finished_timestamp_seconds: f64, timeout: Duration) {
+    pub fn deliver(&self, report: &Report, finished_timestamp_seconds: f64, timeout: Duration, told: &Told) {
         if self.file.is_none() && self.pushgateway_url.is_none() {
             return;
         }
@@ -32,12 +32,12 @@ impl Sinks {
         if let Some(path) = &self.file
             && let Err(error) = write_atomically(path, text.as_bytes())
         {
-            log::warn!("the metrics were not written: {}", error.with_causes());
+            told.warn("metrics-file", format_args!("the metrics were not written: {}", error.with_causes()));
         }
         if let Some(url) = &self.pushgateway_url
             && let Err(error) = self.push(url, text, timeout)
         {
-            log::warn!("the metrics were not pushed: {error}");
+            told.warn("metrics-push", format_args!("the metrics were not pushed: {error}"));
         }
     }
 
@@ -157,12 +157,15 @@ impl Text {
 /// # Errors
 /// A sentence for the user.
 pub fn parse_pushgateway_url(text: &str) -> Result<String, String> {
-    let uri: ureq::http::Uri = text.parse().map_err(|_| format!("{text:?} is not a URL"))?;
+    // What stands before an @ may be a password.
+    let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let uri: ureq::http::Uri =
+        text.parse().map_err(|_| format!("--metrics-pushgateway-url: {shown:?} is not a URL"))?;
     match uri.scheme_str() {
         Some("http" | "https") if uri.host().is_some_and(|host| !host.is_empty()) => {
             Ok(text.trim_end_matches('/').to_owned())
         }
-        _ => Err(format!("{text:?} is not an http or https URL")),
+        _ => Err(format!("--metrics-pushgateway-url: {shown:?} is not an http or https URL")),
     }
 }
 

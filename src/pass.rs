@@ -1,6 +1,6 @@
 //! What all passes share: what a pass is given, and what it reports.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
@@ -38,13 +38,15 @@ impl Context {
     }
 }
 
+/// How the keys of what ends a pass begin.
+pub const ENDED: &str = "ended:";
+
 /// Warnings that are said once: once in a pass, and with `--cron` once for as long as the condition lasts.
 #[derive(Debug, Default)]
 pub struct Told {
     before: BTreeSet<String>,
     now: RefCell<BTreeSet<String>>,
     across_passes: bool,
-    is_news: Cell<bool>,
 }
 
 impl Told {
@@ -71,24 +73,21 @@ impl Told {
         }
     }
 
-    /// Whether anything was said that is new.
-    #[must_use]
-    pub fn is_news(&self) -> bool {
-        self.is_news.get()
-    }
-
     fn log(&self, key: &str, level: log::Level, text: impl std::fmt::Display) {
         let is_new = !(self.across_passes && self.before.contains(key));
         if self.now.borrow_mut().insert(key.to_owned()) {
-            self.is_news.set(self.is_news.get() || is_new);
             log::log!(if is_new { level } else { log::Level::Info }, "{text}");
         }
     }
 
-    /// What this pass said, for the next.
+    /// What this pass said, for the next. A pass that `ended` early has not seen what else may last.
     #[must_use]
-    pub fn into_keys(self) -> BTreeSet<String> {
-        self.now.into_inner()
+    pub fn into_keys(self, ended: bool) -> BTreeSet<String> {
+        let mut keys = self.now.into_inner();
+        if ended {
+            keys.extend(self.before.into_iter().filter(|key| !key.starts_with(ENDED)));
+        }
+        keys
     }
 }
 
@@ -159,6 +158,8 @@ pub struct Report {
     pub given_up_until: Option<NaiveDateTime>,
     /// Under these limits of room; under others it is forgotten.
     pub given_up_for: String,
+    /// Recordings that broke off without getting further: the next pass tries them last.
+    pub broke_off: BTreeSet<String>,
     /// What was said, so that it is not said at every pass from cron.
     pub told: BTreeSet<String>,
 }
@@ -174,6 +175,7 @@ impl Report {
             last_fetch_timestamp_seconds: last.last_fetch_timestamp_seconds,
             given_up_until: last.given_up_until,
             given_up_for: last.given_up_for.clone(),
+            broke_off: last.broke_off.clone(),
             ..Self::default()
         }
     }

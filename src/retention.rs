@@ -17,11 +17,13 @@ pub enum Reason {
     OverQuota,
     /// The oldest, to make room on a full disk: `--when-full delete-oldest`.
     DiskFull,
+    /// A remnant of another tool, where the whole file is here.
+    Superseded,
 }
 
 impl Reason {
     /// All reasons, for metrics that show zeros too.
-    pub const ALL: [Self; 3] = [Self::Expired, Self::OverQuota, Self::DiskFull];
+    pub const ALL: [Self; 4] = [Self::Expired, Self::OverQuota, Self::DiskFull, Self::Superseded];
 }
 
 impl fmt::Display for Reason {
@@ -30,6 +32,7 @@ impl fmt::Display for Reason {
             Self::Expired => "expired",
             Self::OverQuota => "over-quota",
             Self::DiskFull => "disk-full",
+            Self::Superseded => "superseded",
         })
     }
 }

@@ -16,9 +16,11 @@ use crate::units::ByteSize;
 pub enum Verdict<K> {
     /// Write it, after these are removed.
     Fits(Vec<(K, Reason)>),
-    /// Leave it: everything that could go is newer.
+    /// Leave it for good: newer footage has the room.
     TooOld,
-    /// The disk guard says no, and nothing may go.
+    /// Leave it: even alone, beside what is protected, it is more than the quota.
+    TooLarge,
+    /// The disk guard says no, and what may go does not make enough room.
     Full(Shortage),
 }
 
@@ -29,6 +31,8 @@ pub struct Room<K> {
     guard: Guard,
     quota: Option<u64>,
     held_bytes: u64,
+    /// What this pass wrote: newer than all that it asks for, since with a limit the newest come first.
+    written_bytes: u64,
     delete_oldest: bool,
 }
 
@@ -42,39 +46,39 @@ impl<K: Copy> Room<K> {
         quota: Option<ByteSize>,
         delete_oldest: bool,
     ) -> Self {
-        Self { candidates: candidates.into(), guard, quota: quota.map(|bytes| bytes.0), held_bytes, delete_oldest }
+        let quota = quota.map(|bytes| bytes.0);
+        Self { candidates: candidates.into(), guard, quota, held_bytes, written_bytes: 0, delete_oldest }
     }
 
     /// Decides about `need` more bytes for a recording of the time `at`.
     pub fn ask(&mut self, need: u64, at: NaiveDateTime, space: Space) -> Verdict<K> {
         let over_quota = self.quota.map_or(0, |quota| self.held_bytes.saturating_add(need).saturating_sub(quota));
-        let shortage = self.guard.shortage(space, need);
-        let missing = match &shortage {
-            Some(shortage) if self.delete_oldest => shortage.missing,
+        let older = |candidate: &&Candidate<K>| candidate.at < at;
+        let may_go: u64 = self.candidates.iter().take_while(older).map(|candidate| candidate.bytes).sum();
+        let newer: u64 = self.candidates.iter().skip_while(older).map(|candidate| candidate.bytes).sum();
+        let newer = newer.saturating_add(self.written_bytes);
+        if over_quota > may_go {
+            return if over_quota <= may_go.saturating_add(newer) { Verdict::TooOld } else { Verdict::TooLarge };
+        }
+        let mut missing = 0;
+        if let Some(shortage) = self.guard.shortage(space, need) {
+            missing = shortage.missing;
             // What leaves for the quota frees the disk too.
-            Some(shortage) if over_quota < shortage.missing => return Verdict::Full(shortage.clone()),
-            _ => 0,
-        };
+            let may_go = if self.delete_oldest { may_go } else { over_quota };
+            if missing > may_go {
+                let is_too_old = self.delete_oldest && missing <= may_go.saturating_add(newer);
+                return if is_too_old { Verdict::TooOld } else { Verdict::Full(shortage) };
+            }
+        }
+        let mut removals = Vec::new();
         let mut freed = 0_u64;
-        let enough = self.candidates.iter().take_while(|candidate| candidate.at < at).position(|candidate| {
+        while freed < over_quota.max(missing)
+            && let Some(candidate) = self.candidates.pop_front()
+        {
+            let reason = if freed < over_quota { Reason::OverQuota } else { Reason::DiskFull };
+            removals.push((candidate.key, reason));
             freed = freed.saturating_add(candidate.bytes);
-            freed >= over_quota.max(missing)
-        });
-        let going = match enough {
-            _ if over_quota == 0 && missing == 0 => 0,
-            Some(last) => last + 1,
-            None => return Verdict::TooOld,
-        };
-        let mut freed = 0;
-        let removals = self
-            .candidates
-            .drain(..going)
-            .map(|candidate| {
-                let reason = if freed < over_quota { Reason::OverQuota } else { Reason::DiskFull };
-                freed += candidate.bytes;
-                (candidate.key, reason)
-            })
-            .collect();
+        }
         self.held_bytes = self.held_bytes.saturating_sub(freed);
         Verdict::Fits(removals)
     }
@@ -82,6 +86,7 @@ impl<K: Copy> Room<K> {
     /// Counts what has been written.
     pub fn written(&mut self, bytes: u64) {
         self.held_bytes = self.held_bytes.saturating_add(bytes);
+        self.written_bytes = self.written_bytes.saturating_add(bytes);
     }
 }
 
@@ -118,6 +123,7 @@ mod tests {
         room.written(15);
         assert_eq!(room.ask(6, at(2), space(600)), Verdict::TooOld);
         assert_eq!(room.ask(5, at(2), space(600)), Verdict::Fits(vec![]));
+        assert_eq!(room.ask(31, at(2), space(600)), Verdict::TooLarge);
     }
 
     #[test]
@@ -128,6 +134,16 @@ mod tests {
             room(guard, None, true).ask(15, at(9), space(100)),
             Verdict::Fits(vec![(1, Reason::DiskFull), (2, Reason::DiskFull)])
         );
-        assert_eq!(room(guard, None, true).ask(500, at(9), space(100)), Verdict::TooOld);
+        assert_eq!(room(guard, None, true).ask(15, at(1), space(100)), Verdict::TooOld);
+        // Nothing of ours could make that much room: somebody else's files fill the disk.
+        assert!(matches!(room(guard, None, true).ask(500, at(9), space(100)), Verdict::Full(_)));
+        assert!(matches!(room(guard, None, true).ask(500, at(1), space(100)), Verdict::Full(_)));
+    }
+
+    #[test]
+    fn what_can_never_fit_shuts_nothing_else_out() {
+        let mut room = room(Guard::default(), Some(40), false);
+        assert_eq!(room.ask(41, at(9), space(600)), Verdict::TooLarge);
+        assert_eq!(room.ask(10, at(9), space(600)), Verdict::Fits(vec![]));
     }
 }

@@ -1,7 +1,7 @@
 //! Stopping on a signal, within two seconds whatever the pass is waiting for.
 //!
 //! The first SIGTERM or SIGINT sets a flag that every loop looks at, wakes whoever sleeps, and closes the open
-//! connections so that a read returns. A pass that has not left by itself after [`GRACE`] is stuck in the
+//! connections so that a read returns. A pass that has not left by itself after 1.5 seconds is stuck in the
 //! operating system (a connection being opened, a dead network share): the process ends then all the same.
 //! That is safe, because everything on disk is ready for `kill -9` at any moment. A second signal ends it at
 //! once. Works as PID 1 of a container too, where no signal has a default action.

@@ -55,7 +55,9 @@ impl FromStr for Address {
 
     /// What has a slash, and is no URL, is a directory: `./card`, `/media/card`. A host never has one.
     fn from_str(text: &str) -> Result<Self, String> {
-        let refuse = |why: &str| format!("{text:?} is not the address of a camera: {why}");
+        // What stands before an @ may be a password.
+        let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+        let refuse = |why: &str| format!("{shown:?} is not the address of a camera: {why}");
         if text.is_empty() {
             return Err(refuse("it is empty"));
         }

@@ -11,6 +11,7 @@
 //! Some cameras answer an endpoint they do not know with 502 or not at all (Elite 10), so anything but 200 falls back
 //! to the old listing. `/Config` holds passwords and `upload.cgi` writes: neither is ever asked for.
 
+use std::cell::Cell;
 use std::io::{Cursor, Read};
 use std::time::Duration;
 
@@ -73,6 +74,8 @@ pub struct Camera {
     headers: Vec<(HeaderName, HeaderValue)>,
     api: Api,
     timeout: Duration,
+    /// Not on every camera does HEAD tell a length.
+    head_works: Cell<bool>,
 }
 
 /// Where a try to list has failed.
@@ -114,7 +117,14 @@ impl Camera {
             value.set_sensitive(true);
             headers.push((ureq::http::header::AUTHORIZATION, value));
         }
-        let mut camera = Self { agent, base: url.base.clone(), headers, api: Api::Old, timeout: http.timeout };
+        let mut camera = Self {
+            agent,
+            base: url.base.clone(),
+            headers,
+            api: Api::Old,
+            timeout: http.timeout,
+            head_works: Cell::new(true),
+        };
         let listing = camera.probe().map_err(|probe| match probe {
             Probe::Unreachable(cause) | Probe::Unanswered(cause) => {
                 Error::Away(format!("the camera at {} is away: {cause}", camera.host()))
@@ -129,12 +139,18 @@ impl Camera {
         Ok((camera, Offer { listing: listing?, sidecars: Sidecars::Ask(sidecars) }))
     }
 
+    /// Whether this is the camera at a URL.
+    #[must_use]
+    pub fn is_at(&self, url: &Url) -> bool {
+        self.base == url.base
+    }
+
     fn host(&self) -> &str {
         self.base.split_once("://").map_or(&self.base, |(_, host)| host)
     }
 
     fn probe(&mut self) -> Result<Listing, Probe> {
-        let accessible = match self.send(&Method::GET, "/accessible", None, None) {
+        let accessible = match self.send(&Method::GET, &self.url("/accessible"), None, None) {
             Ok(response) => response.status().as_u16(),
             Err(error) if is_unreachable(&error) => return Err(Probe::Unreachable(explain(&error))),
             Err(error) => {
@@ -162,7 +178,7 @@ impl Camera {
     fn list(&mut self, api: Api) -> Result<Listing, Probe> {
         let path = api.listing_path();
         let limit = Some(self.timeout.saturating_mul(LISTING_TIMEOUTS));
-        let response = self.send(&Method::GET, path, None, limit).map_err(|error| {
+        let response = self.send(&Method::GET, &self.url(path), None, limit).map_err(|error| {
             let text = explain(&error);
             if is_unreachable(&error) { Probe::Unreachable(text) } else { Probe::Unanswered(text) }
         })?;
@@ -187,7 +203,7 @@ impl Camera {
     /// As [`Source::answers`](super::source::Source::answers).
     pub fn answers(&self) -> Result<(), String> {
         // The listing's head: the one thing of which it is known that this camera answers it.
-        match self.send(&Method::GET, self.api.listing_path(), None, None) {
+        match self.send(&Method::GET, &self.url(self.api.listing_path()), None, None) {
             Ok(_) => Ok(()),
             Err(error) => Err(explain(&error)),
         }
@@ -199,7 +215,7 @@ impl Camera {
             return self.metadata(file, video);
         }
         let range = (from > 0).then(|| format!("bytes={from}-"));
-        let response = self.send(&Method::GET, &self.path(file), range.as_deref(), None).map_err(lost)?;
+        let response = self.send(&Method::GET, &self.url(&self.path(file)), range.as_deref(), None).map_err(lost)?;
         let status = response.status().as_u16();
         let headers = response.headers();
         let validator = text(headers, &ETAG).or_else(|| text(headers, &LAST_MODIFIED)).map(str::to_owned);
@@ -212,16 +228,6 @@ impl Camera {
             // Where it starts is anybody's guess: nothing can be done with the body.
             (206, None) => return Err(Trouble::Refused("it answers with a part and does not say which".into())),
             (200, _) => (0, content_length(headers)),
-            // All of it is here: an empty rest, which is then compared with the total as any other.
-            (416, range) if range.is_some_and(|range| range.total == Some(from)) => {
-                return Ok(Opened {
-                    start: from,
-                    total: Some(from),
-                    validator,
-                    is_framed: true,
-                    body: Box::new(Cursor::new([])),
-                });
-            }
             (416, _) if from > 0 => return self.open(file, video, 0),
             (416, _) => return Err(Trouble::Status(416)),
             _ => return Err(self.trouble(&response)),
@@ -237,15 +243,23 @@ impl Camera {
             return self.metadata(file, video).map(|opened| opened.total);
         }
         let path = self.path(file);
-        let head = self.send(&Method::HEAD, &path, None, None).map_err(lost)?;
-        match (head.status().as_u16(), content_length(head.headers())) {
-            (200, Some(length)) => return Ok(Some(length)),
-            (404 | 410, _) => return Err(Trouble::Absent),
-            _ => {}
+        if self.head_works.get() {
+            match self.send(&Method::HEAD, &self.url(&path), None, None) {
+                Ok(head) if head.status() == 200 && content_length(head.headers()).is_some() => {
+                    return Ok(content_length(head.headers()));
+                }
+                Ok(_) => {}
+                Err(error @ ureq::Error::Timeout(_)) => return Err(lost(error)),
+                // Perhaps it is HEAD that it does not like: the next question tells.
+                Err(error) => log::debug!("HEAD {path}: {}", explain(&error)),
+            }
         }
-        // No HEAD here: the headers of a GET for one byte say it too. The body is left unread.
-        let get = self.send(&Method::GET, &path, Some("bytes=0-0"), None).map_err(lost)?;
+        // The headers of a GET for one byte say it too. The body is left unread.
+        let get = self.send(&Method::GET, &self.url(&path), Some("bytes=0-0"), None).map_err(lost)?;
         let headers = get.headers();
+        if get.status().is_success() {
+            self.head_works.set(false);
+        }
         match get.status().as_u16() {
             206 => Ok(text(headers, &CONTENT_RANGE).and_then(ContentRange::parse).and_then(|range| range.total)),
             200 => Ok(content_length(headers)),
@@ -268,7 +282,7 @@ impl Camera {
         let kind = if file.format() == Format::Thumbnail { "thumbnail" } else { "gps" };
         let question = serde_json::json!({"file": video.to_string(), "types": [kind]}).to_string();
         let request = self
-            .request(Method::POST, "/vodMetadata")
+            .request(Method::POST, &self.url("/vodMetadata"))
             .header("Content-Type", "application/json")
             .body(question)
             .map_err(|error| Trouble::Refused(error.to_string()))?;
@@ -301,8 +315,12 @@ impl Camera {
         Ok(Opened { start: 0, total, validator: None, is_framed: true, body: Box::new(Cursor::new(bytes)) })
     }
 
-    fn request(&self, method: Method, path: &str) -> ureq::http::request::Builder {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn request(&self, method: Method, url: &str) -> ureq::http::request::Builder {
+        let mut request = Request::builder().method(method).uri(url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
@@ -313,43 +331,41 @@ impl Camera {
     fn send(
         &self,
         method: &Method,
-        path: &str,
+        url: &str,
         range: Option<&str>,
         limit: Option<Duration>,
     ) -> Result<Response<Body>, ureq::Error> {
-        let mut path = path.to_owned();
+        let mut url = url.to_owned();
         let mut redirects = 0;
         loop {
-            let mut request = self.request(method.clone(), &path);
+            let mut request = self.request(method.clone(), &url);
             if let Some(range) = range {
                 request = request.header(RANGE, range);
             }
             let request = request.body(SendBody::none()).map_err(ureq::Error::Http)?;
             let request = self.agent.configure_request(request).timeout_global(limit).build();
             let response = self.agent.run(request)?;
-            log::debug!("{method} {path} {}: {}", range.unwrap_or(""), response.status());
+            log::debug!("{method} {url} {}: {}", range.unwrap_or(""), response.status());
             match self.redirect_within(&response) {
-                Some(target) if redirects < MAX_REDIRECTS => path = target,
+                Some(target) if redirects < MAX_REDIRECTS => url = target,
                 _ => return Ok(response),
             }
             redirects += 1;
         }
     }
 
-    /// The path that a redirect leads to, when it stays at this camera.
+    /// The URL that a redirect leads to, when it stays at this camera.
     fn redirect_within(&self, response: &Response<Body>) -> Option<String> {
         if !response.status().is_redirection() {
             return None;
         }
         let location = text(response.headers(), &LOCATION)?;
         let here = self.base.parse::<Uri>().ok()?;
-        match location.parse::<Uri>().ok()? {
-            uri if uri.host().is_none() && location.starts_with('/') => Some(location.to_owned()),
-            uri if uri.scheme() == here.scheme() && uri.authority() == here.authority() => {
-                uri.path_and_query().map(ToString::to_string)
-            }
-            _ => None,
-        }
+        let target = location.parse::<Uri>().ok()?;
+        let is_here =
+            target.host().is_none() || (target.scheme() == here.scheme() && target.authority() == here.authority());
+        let path = target.path_and_query().filter(|path| is_here && path.as_str().starts_with('/'))?;
+        Some(format!("{}://{}{path}", here.scheme_str()?, here.authority()?))
     }
 
     fn trouble(&self, response: &Response<Body>) -> Trouble {

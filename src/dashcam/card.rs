@@ -13,11 +13,12 @@ use super::source::{Offer, Opened, Sidecars, Trouble};
 use crate::error::{At, Error, Result};
 
 /// Where the recordings are below what people give us: the card, its `BlackVue` folder, or the folder itself.
-const RECORD_DIRS: [&str; 3] = ["BlackVue/Record", "Record", "."];
+const RECORD_DIRS: [&str; 2] = ["BlackVue/Record", "Record"];
 
 /// A mounted card. It is only read.
 #[derive(Debug)]
 pub struct Card {
+    root: PathBuf,
     record_dir: PathBuf,
 }
 
@@ -31,6 +32,7 @@ impl Card {
             return Err(Error::Away(format!("there is no card at {}", path.display())));
         }
         let record_dir = RECORD_DIRS.map(|dir| path.join(dir)).into_iter().find(|dir| dir.is_dir());
+        let is_card = record_dir.is_some();
         let record_dir = record_dir.unwrap_or_else(|| path.to_owned());
         let mut listing = Listing::default();
         let mut sidecars = HashSet::new();
@@ -46,8 +48,20 @@ impl Card {
                 None => log::debug!("{} on the card is not a recording", entry.file_name().display()),
             }
         }
+        // An empty mount point, or some other directory.
+        if !is_card && listing.videos.is_empty() {
+            let text =
+                format!("there is no card at {}: neither a folder BlackVue/Record nor recordings", path.display());
+            return Err(Error::Away(text));
+        }
         listing.videos.sort_unstable();
-        Ok((Self { record_dir }, Offer { listing, sidecars: Sidecars::Listed(sidecars) }))
+        Ok((Self { root: path.to_owned(), record_dir }, Offer { listing, sidecars: Sidecars::Listed(sidecars) }))
+    }
+
+    /// Whether this is the card at a path.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        self.root == path
     }
 
     /// Whether the card is still there.

@@ -5,7 +5,6 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use chrono::NaiveDateTime;
 use rustix::fs::OFlags;
 
 use super::name::{Entry, FileName, Format};
@@ -16,7 +15,7 @@ use crate::mp4::{self, Structure};
 use crate::progress::Item;
 use crate::rate::Limiter;
 use crate::stop::Stop;
-use crate::store::{publish, replace};
+use crate::store::{publish, remove, replace};
 use crate::units::ByteSize;
 
 /// After so many bytes a partial file is synced: what a power loss can cost.
@@ -25,6 +24,9 @@ const SYNC_EVERY_BYTES: u64 = 32 << 20;
 const SMALL_BYTES: u64 = 64 << 10;
 /// One read of the body.
 const READ_BYTES: usize = 256 << 10;
+/// So many bytes before the end of a partial file are asked for again and compared: a camera that answers a range with
+/// the right headers and other bytes must not spoil a recording.
+const OVERLAP_BYTES: u64 = 256;
 
 /// A file to fetch.
 #[derive(Debug, Clone)]
@@ -57,7 +59,7 @@ pub enum Fetched {
     StillWritten,
     /// The camera has no such file.
     Absent,
-    /// It does not fit, and what would have to go is newer.
+    /// It does not fit.
     LeftOut,
     /// It failed: the kind, the text, and whether to leave a marker and wait.
     Failed {
@@ -92,8 +94,17 @@ impl From<Error> for Interruption {
     }
 }
 
-/// Whether there is room for so many bytes of a recording of that time; makes some where that is allowed.
-pub type AskRoom<'a> = &'a mut dyn FnMut(u64, NaiveDateTime) -> Result<bool>;
+/// Whether to write a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// There is room, perhaps newly made.
+    WriteIt,
+    /// There is none for this one.
+    LeaveIt,
+}
+
+/// Asks for room for so many bytes.
+pub type AskRoom<'a> = &'a mut dyn FnMut(u64) -> Result<Answer>;
 
 /// Fetches files.
 #[derive(Debug)]
@@ -136,7 +147,6 @@ impl Fetcher<'_> {
                     have = 0;
                     continue;
                 }
-                Ok(Resumption::Damaged(message)) => return Ok(failed("damaged", message, true)),
                 Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have, received)),
                 Err(trouble) => return Ok(of_trouble(trouble)),
             };
@@ -151,7 +161,7 @@ impl Fetcher<'_> {
                 return Ok(of_trouble(Trouble::Empty));
             }
             let need = opened.total.map_or(0, |total| total.saturating_sub(opened.start));
-            if !room(need, want.file.at())? {
+            if room(need)? == Answer::LeaveIt {
                 return Ok(Fetched::LeftOut);
             }
             let start = opened.start;
@@ -167,8 +177,10 @@ impl Fetcher<'_> {
                 (None, Some(how)) => return Err(self.lost(format!("{how} after {have} bytes"), have, received)),
                 _ => {}
             }
-            let must_close = total.is_none() && !is_framed;
-            match self.prove(want, &partial, must_close) {
+            if total.is_none() && !is_framed {
+                return Ok(failed("length", "the camera announces no length: nothing proves it whole".into(), true));
+            }
+            match self.prove(want, &partial) {
                 Ok(Proof::Good) => {
                     self.publish(want, &partial)?;
                     return Ok(Fetched::Published { received, length: have });
@@ -187,17 +199,7 @@ impl Fetcher<'_> {
                     self.partials.forget(want.file);
                     have = 0;
                 }
-                Ok(Proof::Broken(why)) => {
-                    self.partials.damaged(want.file)?;
-                    return Ok(failed("damaged", damaged_text(&why, &partial.path), true));
-                }
-                Ok(Proof::NoLength) => {
-                    return Ok(failed(
-                        "length",
-                        "the camera announces no length: nothing proves it whole".into(),
-                        true,
-                    ));
-                }
+                Ok(Proof::Broken(why)) => return self.set_aside(want, &partial, &why).map_err(Into::into),
                 Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have, received)),
                 Err(trouble) => return Ok(of_trouble(trouble)),
             }
@@ -232,7 +234,6 @@ impl Fetcher<'_> {
             // All of it is here. Nothing to ask for but whether it still is all.
             return match self.source.length(want.file, want.video)? {
                 Some(length) if length != have => Ok(Resumption::StartOver),
-                _ if record.damaged => Ok(Resumption::Damaged(damaged_text("as before", &want.partial_path()))),
                 _ => Ok(Resumption::Go(Opened {
                     start: have,
                     total: Some(have),
@@ -242,17 +243,19 @@ impl Fetcher<'_> {
                 })),
             };
         }
-        let opened = self.source.open(want.file, want.video, have)?;
+        let from = have.saturating_sub(OVERLAP_BYTES);
+        let mut opened = self.source.open(want.file, want.video, from)?;
         if opened.start == 0 {
             return Ok(Resumption::Go(opened));
         }
-        // Asked for the rest of it, the camera says that there is none: the length announced before was wrong.
+        // Nothing comes behind the overlap: the length announced before was wrong.
         let nothing_left = opened.total == Some(have);
         let same_content = record.is_some_and(|record| {
             (nothing_left || record.total.is_none_or(|total| opened.total.is_none_or(|now| now == total)))
                 && (record.validator.is_none() || opened.validator.is_none() || record.validator == opened.validator)
         });
-        if opened.start == have && same_content {
+        if opened.start == from && same_content && overlap_agrees(&mut opened, &want.partial_path(), have)? {
+            opened.start = have;
             Ok(Resumption::Go(opened))
         } else if have > 0 {
             log::info!("{}: the camera does not go on at {have}: starting over", want.file);
@@ -319,9 +322,9 @@ impl Fetcher<'_> {
     }
 
     /// Whether what is here is the whole file as the camera has it.
-    fn prove(&self, want: &Want, partial: &Partial, must_close: bool) -> Result<Proof, Trouble> {
+    fn prove(&self, want: &Want, partial: &Partial) -> Result<Proof, Trouble> {
         if want.file.format() != Format::Video {
-            return Ok(if must_close { Proof::NoLength } else { Proof::Good });
+            return Ok(Proof::Good);
         }
         // A recording that is still being written grows.
         if let Some(length) = self.source.length(want.file, want.video)?
@@ -344,7 +347,35 @@ impl Fetcher<'_> {
             publish(&partial.file, &partial.path, &target)?;
         }
         self.partials.forget(want.file);
-        Ok(())
+        remove(&want.damaged_path())
+    }
+
+    /// The camera's own file is broken. It may be all that is left of an accident: kept, under a name that says so, while
+    /// later passes try again.
+    fn set_aside(&mut self, want: &Want, partial: &Partial, why: &str) -> Result<Fetched> {
+        let path = want.damaged_path();
+        replace(&partial.file, &partial.path, &path)?;
+        self.partials.forget(want.file);
+        let name = Entry::Damaged(want.file);
+        let message = format!("the camera's own file is damaged ({why}); all there is of it is kept as {name}");
+        Ok(failed("damaged", message, true))
+    }
+}
+
+/// Whether the camera's bytes from `opened.start` up to `have` are those of the partial file.
+fn overlap_agrees(opened: &mut Opened, partial: &Path, have: u64) -> Result<bool, Trouble> {
+    let length = usize::try_from(have - opened.start).unwrap_or(0);
+    let (mut theirs, mut ours) = (vec![0; length], vec![0; length]);
+    let read = File::open(partial).and_then(|mut file| {
+        file.seek(SeekFrom::Start(opened.start))?;
+        file.read_exact(&mut ours)
+    });
+    if read.is_err() {
+        return Ok(false);
+    }
+    match opened.body.read_exact(&mut theirs) {
+        Ok(()) => Ok(ours == theirs),
+        Err(error) => Err(Trouble::Lost(error.to_string())),
     }
 }
 
@@ -353,30 +384,26 @@ impl Want {
     fn partial_path(&self) -> PathBuf {
         self.partial_dir.as_ref().unwrap_or(&self.dir).join(Entry::Partial(self.file).to_string())
     }
+
+    /// Where a file stays whose structure is broken on the camera itself.
+    fn damaged_path(&self) -> PathBuf {
+        self.dir.join(Entry::Damaged(self.file).to_string())
+    }
 }
 
 enum Resumption {
     Go(Opened),
     StartOver,
-    Damaged(String),
 }
 
 enum Proof {
     Good,
     StillWritten(ByteSize),
     Broken(String),
-    NoLength,
 }
 
 fn failed(reason: &'static str, message: String, mark: bool) -> Fetched {
     Fetched::Failed { reason, message, mark }
-}
-
-fn damaged_text(why: &str, partial: &Path) -> String {
-    format!(
-        "the camera's own file is damaged ({why}); all there is of it is kept as {}",
-        partial.file_name().unwrap_or_default().to_string_lossy()
-    )
 }
 
 fn of_trouble(trouble: Trouble) -> Fetched {

@@ -11,7 +11,7 @@ use chrono::NaiveDateTime;
 
 use self::cache::Cache;
 use self::contents::Contents;
-use super::name::{Entry, FileName, Moment};
+use super::name::{Entry, FileName, Format, Moment};
 use crate::error::Result;
 use crate::store::Store;
 
@@ -38,6 +38,8 @@ pub struct Held {
     pub files: Vec<HeldFile>,
     /// What is neither: partial files, markers, in no order.
     pub others: Vec<(Entry, Dir)>,
+    /// Files that somebody moved away and left a link to: here, and not ours to remove.
+    pub links: BTreeSet<FileName>,
     /// When files failed, by name; `None` where the marker cannot be read.
     pub failed: BTreeMap<FileName, Option<NaiveDateTime>>,
     /// Moments that are protected for good.
@@ -82,7 +84,13 @@ impl Held {
     /// Whether this file is here.
     #[must_use]
     pub fn has(&self, name: FileName) -> bool {
-        self.find(name).is_some()
+        self.find(name).is_some() || self.links.contains(&name)
+    }
+
+    /// Where files of this recording are already.
+    #[must_use]
+    pub fn dir_of_recording(&self, video: FileName) -> Option<Dir> {
+        Format::ALL.into_iter().find_map(|format| self.find(video.sibling(format))).map(|file| file.dir)
     }
 
     /// The file of this name.
@@ -114,6 +122,7 @@ impl Held {
         let index = Dir::try_from(self.dirs.len()).unwrap_or(Dir::MAX);
         self.dirs.push(dir.to_owned());
         self.files.extend(contents.files.into_iter().map(|name| HeldFile { name, dir: index, bytes: 0 }));
+        self.links.extend(contents.links);
         for entry in contents.others {
             match entry {
                 Entry::Protected(moment) => drop(self.protected.insert(moment)),

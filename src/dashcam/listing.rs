@@ -8,6 +8,7 @@
 //! n:/Record/20181029_131513_NR.mp4,s:1000000        "20181029_131513_NR.mp4"]}
 //! ```
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::name::{FileName, Format};
 
 /// A listing larger than this is not a listing: 30,000 recordings need 1.4 MB.
-pub const MAX_BYTES: u64 = 32 << 20;
+pub const MAX_BYTES: u64 = 16 << 20;
 /// A longer line cannot be a recording; the rest of it is skipped unread.
 const MAX_LINE_BYTES: usize = 4096;
 /// So many lines that cannot be read are shown; the others are counted.
@@ -227,21 +228,74 @@ impl<'de> Visitor<'de> for JsonEntries<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         while let Some(entry) = seq.next_element::<JsonEntry>()? {
-            match entry {
-                JsonEntry::Plain(filename) | JsonEntry::Object { filename } => self.0.take(filename.as_bytes()),
-                JsonEntry::Other(_) => self.0.refuse(b"an entry without a file name"),
+            match entry.0 {
+                Some(filename) => self.0.take(filename.as_bytes()),
+                None => self.0.refuse(b"an entry without a file name"),
             }
         }
         Ok(())
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum JsonEntry {
-    Plain(String),
-    Object { filename: String },
-    Other(IgnoredAny),
+/// The file name of one entry: the entry itself, or its field `filename`. Everything else is skipped unread, however
+/// much it is.
+struct JsonEntry(Option<String>);
+
+impl<'de> Deserialize<'de> for JsonEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonEntryVisitor)
+    }
+}
+
+struct JsonEntryVisitor;
+
+impl<'de> Visitor<'de> for JsonEntryVisitor {
+    type Value = JsonEntry;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a recording")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<JsonEntry, E> {
+        Ok(JsonEntry(Some(text.to_owned())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonEntry, A::Error> {
+        let mut filename = None;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == "filename" {
+                filename = map.next_value::<JsonEntry>()?.0;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(JsonEntry(filename))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonEntry, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(JsonEntry(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<JsonEntry, E> {
+        Ok(JsonEntry(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<JsonEntry, E> {
+        Ok(JsonEntry(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<JsonEntry, E> {
+        Ok(JsonEntry(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<JsonEntry, E> {
+        Ok(JsonEntry(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<JsonEntry, E> {
+        Ok(JsonEntry(None))
+    }
 }
 
 #[cfg(test)]

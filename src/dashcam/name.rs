@@ -278,6 +278,11 @@ pub enum Entry {
     Final(FileName),
     /// `.20181029_131513_NF.mp4.part`: as much as has arrived.
     Partial(FileName),
+    /// `.20181029_131513_NF.mp4.damaged`: the camera's own file, whole but with a broken structure, for who wants to
+    /// rescue it.
+    Damaged(FileName),
+    /// `.20181029_131513_NF.mp4`: what a killed blackvuesync left. It cannot be trusted to be a beginning.
+    PeerPartial(FileName),
     /// `20181029_131513_NF.mp4.failed`: the camera could not give it; holds the time. The peer's format.
     Failed(FileName),
     /// `20181029_131513.protected`: retention leaves everything of this moment alone.
@@ -289,8 +294,21 @@ impl Entry {
     #[must_use]
     pub fn at(self) -> NaiveDateTime {
         match self {
-            Self::Final(file) | Self::Partial(file) | Self::Failed(file) => file.at(),
             Self::Protected(moment) => moment.0,
+            entry => entry.file().map(FileName::at).unwrap_or_default(),
+        }
+    }
+
+    /// The file that it is, or is about.
+    #[must_use]
+    pub fn file(self) -> Option<FileName> {
+        match self {
+            Self::Final(file)
+            | Self::Partial(file)
+            | Self::Damaged(file)
+            | Self::PeerPartial(file)
+            | Self::Failed(file) => Some(file),
+            Self::Protected(_) => None,
         }
     }
 }
@@ -300,6 +318,8 @@ impl Display for Entry {
         match self {
             Self::Final(file) => write!(f, "{file}"),
             Self::Partial(file) => write!(f, ".{file}.part"),
+            Self::Damaged(file) => write!(f, ".{file}.damaged"),
+            Self::PeerPartial(file) => write!(f, ".{file}"),
             Self::Failed(file) => write!(f, "{file}.failed"),
             Self::Protected(moment) => write!(f, "{moment}.protected"),
         }
@@ -311,7 +331,13 @@ impl FromStr for Entry {
 
     fn from_str(text: &str) -> Result<Self, NotAName> {
         if let Some(hidden) = text.strip_prefix('.') {
-            return hidden.strip_suffix(".part").ok_or(NotAName)?.parse().map(Self::Partial);
+            return if let Some(file) = hidden.strip_suffix(".part") {
+                file.parse().map(Self::Partial)
+            } else if let Some(file) = hidden.strip_suffix(".damaged") {
+                file.parse().map(Self::Damaged)
+            } else {
+                hidden.parse().map(Self::PeerPartial)
+            };
         }
         if let Some(file) = text.strip_suffix(".failed") {
             return file.parse().map(Self::Failed);
@@ -414,7 +440,7 @@ mod tests {
         ] {
             assert_eq!(name.parse::<FileName>(), Err(NotAName), "{name:?}");
         }
-        for name in ["20200101_000000_NF.mp4.bak", ".20200101_000000_NF.mp4", "20200101.protected", ".failed"] {
+        for name in ["20200101_000000_NF.mp4.bak", ".20200101_000000_NF.mp4.bak", "20200101.protected", ".failed"] {
             assert_eq!(name.parse::<Entry>(), Err(NotAName), "{name:?}");
         }
     }
@@ -462,7 +488,7 @@ mod tests {
         fn reading_and_writing_are_inverses(
             seconds in 0_i64..253_402_300_799,
             name in "[A-Z][A-Z][A-Z]?\\.mp4|[A-Z][A-Z]\\.thm|[A-Z]\\.(gps|3gf)",
-            prefix_suffix in prop::sample::select(vec![("", ""), (".", ".part"), ("", ".failed")]),
+            prefix_suffix in prop::sample::select(vec![("", ""), (".", ".part"), (".", ".damaged"), (".", ""), ("", ".failed")]),
         ) {
             let at = chrono::DateTime::from_timestamp(seconds, 0).expect("in range").naive_utc();
             let name = format!("{}{}_{name}{}", prefix_suffix.0, Moment(at), prefix_suffix.1);

@@ -7,7 +7,7 @@
 //! only costs bytes: partials without a record start over.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -27,9 +27,6 @@ pub struct Record {
     pub synced: u64,
     /// The boot in which it was written.
     pub boot: String,
-    /// It came whole, with this length, and its structure was broken: to fetch it again gives the same.
-    #[serde(default)]
-    pub damaged: bool,
 }
 
 impl Record {
@@ -79,23 +76,20 @@ impl Partials {
 
     /// A partial file begins, or goes on after `synced` bytes that are certain.
     pub fn begin(&mut self, name: FileName, total: Option<u64>, validator: Option<String>, synced: u64) -> Result<()> {
-        let record = Record { total, validator, synced, boot: self.boot.clone(), damaged: false };
-        self.records.insert(name.to_string(), record);
-        self.save()
+        let record = Record { total, validator, synced, boot: self.boot.clone() };
+        let before = self.records.insert(name.to_string(), record);
+        self.save()?;
+        // An older journal must not come back and promise bytes that have been given up.
+        if before.is_some_and(|before| before.synced > synced) {
+            File::open(&self.path).and_then(|journal| journal.sync_all()).at("sync", &self.path)?;
+        }
+        Ok(())
     }
 
     /// The first `synced` bytes are on disk.
     pub fn synced(&mut self, name: FileName, synced: u64) -> Result<()> {
         if let Some(record) = self.records.get_mut(&name.to_string()) {
             record.synced = synced;
-        }
-        self.save()
-    }
-
-    /// It came whole and is broken.
-    pub fn damaged(&mut self, name: FileName) -> Result<()> {
-        if let Some(record) = self.records.get_mut(&name.to_string()) {
-            record.damaged = true;
         }
         self.save()
     }
@@ -128,7 +122,7 @@ mod tests {
     use super::*;
 
     fn record(synced: u64) -> Record {
-        Record { total: Some(1000), validator: None, synced, boot: "a".into(), damaged: false }
+        Record { total: Some(1000), validator: None, synced, boot: "a".into() }
     }
 
     #[test]

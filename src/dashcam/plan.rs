@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::NaiveDateTime;
 
 use super::held::{Dir, Held};
+use super::learned::Learned;
 use super::name::{Entry, FileName, Format, Moment};
 use super::policy::{Policy, Priority, Protect};
 use super::source::{Offer, Sidecars};
@@ -38,12 +39,7 @@ impl Unit {
     /// The unit to which a file, or what is about it, belongs.
     #[must_use]
     pub fn of(entry: Entry) -> Option<Self> {
-        match entry {
-            Entry::Final(name) | Entry::Partial(name) | Entry::Failed(name) => {
-                Some(Self { at: name.at(), kind: name.kind() })
-            }
-            Entry::Protected(_) => None,
-        }
+        entry.file().map(|name| Self { at: name.at(), kind: name.kind() })
     }
 }
 
@@ -58,8 +54,12 @@ pub struct Plan {
     pub marks: Vec<Moment>,
     /// Recordings that the options ask for.
     pub selected: usize,
+    /// `--protect` names these moments, and nothing of them is here or on the camera.
+    pub marks_of_nothing: Vec<Moment>,
     /// Files that failed and are not due.
     pub waiting: Vec<FileName>,
+    /// Recordings that were given up for want of room.
+    pub left_out: usize,
 }
 
 /// What one eviction takes: all files of a moment and a type, since front and rear share sidecars.
@@ -71,34 +71,30 @@ pub struct Unit {
     pub kind: char,
 }
 
-/// The plan of a pass. Without an offer (the camera is away) only retention is due. `absent` are sidecars that the camera
-/// does not have; up to `given_up_until` recordings were given up for want of room, and stay so.
+/// The plan of a pass. Without an offer (the camera is away) only retention is due.
 #[must_use]
-pub fn plan(
-    offer: Option<&Offer>,
-    held: &Held,
-    absent: &BTreeSet<FileName>,
-    policy: &Policy,
-    given_up_until: Option<NaiveDateTime>,
-    now: NaiveDateTime,
-) -> Plan {
+pub fn plan(offer: Option<&Offer>, held: &Held, learned: &Learned, policy: &Policy, now: NaiveDateTime) -> Plan {
     let mut plan = Plan { removals: removals(held, policy, now), ..Plan::default() };
     let no_videos = Vec::new();
     let videos = offer.map_or(&no_videos, |offer| &offer.listing.videos);
-    plan.marks = marks(videos, held, policy);
+    (plan.marks, plan.marks_of_nothing) = marks(videos, held, policy);
     let Some(offer) = offer else { return plan };
     let selected = select(videos, policy);
     plan.selected = selected.len();
     let mut shared = HashSet::new();
     for video in selected {
-        let given_up = given_up_until.is_some_and(|until| video.at() <= until);
-        if (given_up || policy.expires(video.kind(), video.at(), now)) && !policy.protects(video, held) {
+        let is_protected = policy.protects(video, held);
+        if policy.expires(video.kind(), video.at(), now) && !is_protected {
             continue;
         }
-        let mut fetch = Fetch { video, formats: Vec::new(), dir: held.find(video).map(|file| file.dir) };
+        if learned.given_up_until.is_some_and(|until| video.at() <= until) && !is_protected {
+            plan.left_out += usize::from(!held.has(video));
+            continue;
+        }
+        let mut fetch = Fetch { video, formats: Vec::new(), dir: held.dir_of_recording(video) };
         for format in Format::ALL {
             let file = video.sibling(format);
-            if held.has(file) || !is_wanted(file, &offer.sidecars, absent, policy) {
+            if held.has(file) || !is_wanted(file, &offer.sidecars, &learned.absent, policy) {
                 continue;
             }
             if is_waiting(file, held, policy, now) {
@@ -111,7 +107,7 @@ pub fn plan(
             plan.fetches.push(fetch);
         }
     }
-    sort(&mut plan.fetches, policy);
+    sort(&mut plan.fetches, learned, policy);
     plan
 }
 
@@ -155,7 +151,7 @@ fn select(videos: &[FileName], policy: &Policy) -> Vec<FileName> {
         .collect()
 }
 
-fn sort(fetches: &mut [Fetch], policy: &Policy) {
+fn sort(fetches: &mut [Fetch], learned: &Learned, policy: &Policy) {
     let newest_first = policy.newest_first || policy.priority == Priority::Rdate;
     let by_type = policy.priority == Priority::Type;
     // Stable and by cached keys: within a key the order is that of names.
@@ -163,29 +159,38 @@ fn sort(fetches: &mut [Fetch], policy: &Policy) {
         let video = fetch.video;
         let seconds = video.at().and_utc().timestamp();
         let time = if newest_first { -seconds } else { seconds };
-        (if by_type { video.type_rank() } else { 0 }, time, video.direction_rank())
+        (learned.broke_off.contains(&video), if by_type { video.type_rank() } else { 0 }, time, video.direction_rank())
     });
 }
 
-fn marks(videos: &[FileName], held: &Held, policy: &Policy) -> Vec<Moment> {
-    let wanted = policy.protect.iter().filter_map(|word| match word {
-        Protect::Moment(moment) => Some(*moment),
-        Protect::Code(_) => None,
-    });
-    wanted
-        .filter(|moment| !held.protected.contains(moment))
-        .filter(|moment| {
-            held.files.iter().map(|file| file.name).chain(videos.iter().copied()).any(|name| name.at() == moment.0)
+/// The moments to mark, and those of which there is nothing.
+fn marks(videos: &[FileName], held: &Held, policy: &Policy) -> (Vec<Moment>, Vec<Moment>) {
+    let wanted: BTreeSet<Moment> = policy
+        .protect
+        .iter()
+        .filter_map(|word| match word {
+            Protect::Moment(moment) => Some(*moment),
+            Protect::Code(_) => None,
         })
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
+        .filter(|moment| !held.protected.contains(moment))
+        .collect();
+    let exists = |moment: &Moment| {
+        held.files.iter().map(|file| file.name).chain(videos.iter().copied()).any(|name| name.at() == moment.0)
+    };
+    wanted.into_iter().partition(exists)
 }
 
 /// What retention removes before anything is fetched.
 fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
+    let is_superseded = |entry: Entry| matches!(entry, Entry::PeerPartial(name) if held.has(name));
+    let mut removals: Vec<Removal> = held
+        .others
+        .iter()
+        .filter(|(entry, _)| is_superseded(*entry))
+        .map(|(entry, dir)| Removal { entry: *entry, dir: *dir, reason: Reason::Superseded, bytes: 0 })
+        .collect();
     if policy.keep.0.is_empty() && policy.keep_bytes.is_none() {
-        return Vec::new();
+        return removals;
     }
     let protected: HashSet<(NaiveDateTime, char)> = held
         .files
@@ -198,20 +203,13 @@ fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
             && !protected.contains(&(name.at(), name.kind()))
             && !policy.protects(name, held)
     };
-    let mut removals = Vec::new();
+    let reason = Reason::Expired;
     for file in held.files.iter().filter(|file| goes(file.name)) {
-        removals.push(Removal {
-            entry: Entry::Final(file.name),
-            dir: file.dir,
-            reason: Reason::Expired,
-            bytes: file.bytes,
-        });
+        removals.push(Removal { entry: Entry::Final(file.name), dir: file.dir, reason, bytes: file.bytes });
     }
-    for (entry, dir) in &held.others {
-        if let Entry::Partial(name) | Entry::Failed(name) = entry
-            && goes(*name)
-        {
-            removals.push(Removal { entry: *entry, dir: *dir, reason: Reason::Expired, bytes: 0 });
+    for (entry, dir) in held.others.iter().filter(|(entry, _)| !is_superseded(*entry)) {
+        if entry.file().is_some_and(goes) {
+            removals.push(Removal { entry: *entry, dir: *dir, reason, bytes: 0 });
         }
     }
     if let Some(quota) = policy.keep_bytes {
@@ -260,12 +258,11 @@ pub fn files_of(unit: Unit, held: &Held, reason: Reason) -> impl Iterator<Item =
         reason,
         bytes: file.bytes,
     });
-    let others = held.others.iter().filter_map(move |(entry, dir)| match entry {
-        Entry::Partial(name) | Entry::Failed(name) if is_of(*name) => {
-            Some(Removal { entry: *entry, dir: *dir, reason, bytes: 0 })
-        }
-        _ => None,
-    });
+    let others = held
+        .others
+        .iter()
+        .filter(move |(entry, _)| entry.file().is_some_and(is_of))
+        .map(move |(entry, dir)| Removal { entry: *entry, dir: *dir, reason, bytes: 0 });
     finals.chain(others)
 }
 

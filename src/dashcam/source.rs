@@ -93,9 +93,10 @@ impl Source {
     /// The first address that answers, and what it has.
     ///
     /// # Errors
-    /// [`Error::Away`] when none answers.
-    pub fn connect(addresses: &[Address], http: &camera::Http) -> Result<(Self, Offer)> {
+    /// [`Error::Away`] when none answers, [`Error::Source`] when one does that is no camera.
+    pub fn connect<'a>(addresses: impl IntoIterator<Item = &'a Address>, http: &camera::Http) -> Result<(Self, Offer)> {
         let mut away = Vec::new();
+        let mut no_camera = None;
         for address in addresses {
             let found = match address {
                 Address::Http(url) => Camera::connect(url, http).map(|(camera, offer)| (Self::Camera(camera), offer)),
@@ -103,11 +104,22 @@ impl Source {
             };
             match found {
                 Err(Error::Away(cause)) => away.push(cause),
+                Err(error @ Error::Source(_)) => no_camera = no_camera.or(Some(error)),
                 other => return other,
             }
             http.stop.check()?;
         }
-        Err(Error::Away(away.join("; ")))
+        Err(no_camera.unwrap_or_else(|| Error::Away(away.join("; "))))
+    }
+
+    /// Whether this is the source behind an address.
+    #[must_use]
+    pub fn is_at(&self, address: &Address) -> bool {
+        match (self, address) {
+            (Self::Camera(camera), Address::Http(url)) => camera.is_at(url),
+            (Self::Card(card), Address::Directory(path)) => card.is_at(path),
+            _ => false,
+        }
     }
 
     /// Whether the source still answers: one request, one answer of whatever kind.

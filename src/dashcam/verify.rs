@@ -10,6 +10,17 @@ use crate::mp4::{self, Structure};
 use crate::pass::{Context, Report};
 use crate::store::Store;
 
+/// A file to fetch again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Repair {
+    /// The file.
+    pub(super) file: FileName,
+    /// The recording it belongs to.
+    pub(super) video: FileName,
+    /// Where it stands.
+    pub(super) dir: Dir,
+}
+
 /// Compares every held file with the camera, by length, and every video with its own structure. What is shorter or
 /// broken is returned, to be fetched again; what differs in another way is counted as failed and left as it is: the
 /// copy here may be the better one.
@@ -20,7 +31,7 @@ pub(super) fn check(
     store: &Store,
     context: &Context,
     report: &mut Report,
-) -> Result<Vec<(FileName, Dir)>> {
+) -> Result<Vec<Repair>> {
     let mut again = Vec::new();
     let mut items = context.progress.items(held.files.len());
     for file in &held.files {
@@ -55,8 +66,8 @@ pub(super) fn check(
             Err(_) => None,
         };
         match (there, broken) {
-            (Some(there), _) if length < there => again.push((file.name, file.dir)),
-            (_, Some(_)) => again.push((file.name, file.dir)),
+            (Some(there), _) if length < there => again.push(Repair { file: file.name, video, dir: file.dir }),
+            (_, Some(_)) => again.push(Repair { file: file.name, video, dir: file.dir }),
             (Some(there), None) if length > there => {
                 let message = format!("{length} bytes here, {there} on the camera; left as it is");
                 report.fail(&context.told, file.name, "length", message);
@@ -64,8 +75,8 @@ pub(super) fn check(
             _ => {}
         }
     }
-    for (name, _) in &again {
-        log::warn!("{name}: not as on the camera; fetching it again");
+    for Repair { file, .. } in &again {
+        context.told.warn(&format!("repair:{file}"), format_args!("{file}: not as on the camera; fetching it again"));
     }
     Ok(again)
 }

@@ -74,6 +74,7 @@ struct Header {
 struct CachedDir {
     stamp: Stamp,
     groups: Vec<String>,
+    links: Vec<String>,
     others: Vec<String>,
     /// How many of the numbers behind the header are its files.
     files: usize,
@@ -135,7 +136,9 @@ fn encode(dirs: &BTreeMap<String, (Stamp, Contents)>) -> Vec<u8> {
         dirs.values().flat_map(|(_, contents)| &contents.files).flat_map(|name| name.to_bytes()).collect();
     let cached = |(dir, (stamp, contents)): (&String, &(Stamp, Contents))| {
         let others = contents.others.iter().map(ToString::to_string).collect();
-        let cached = CachedDir { stamp: *stamp, groups: contents.groups.clone(), others, files: contents.files.len() };
+        let links = contents.links.iter().map(ToString::to_string).collect();
+        let cached =
+            CachedDir { stamp: *stamp, groups: contents.groups.clone(), links, others, files: contents.files.len() };
         (dir.clone(), cached)
     };
     let header = Header {
@@ -163,7 +166,8 @@ fn decode(bytes: &[u8]) -> Option<BTreeMap<String, (Stamp, Contents)>> {
         names = left;
         let files = files.iter().map(|bytes| FileName::from_bytes(*bytes)).collect();
         let others = cached.others.iter().map(|name| name.parse()).collect::<Result<_, _>>().ok()?;
-        dirs.insert(dir, (cached.stamp, Contents { files, others, groups: cached.groups }));
+        let links = cached.links.iter().map(|name| name.parse()).collect::<Result<_, _>>().ok()?;
+        dirs.insert(dir, (cached.stamp, Contents { files, links, others, groups: cached.groups }));
     }
     Some(dirs)
 }
@@ -185,9 +189,10 @@ mod tests {
 
     fn dirs() -> BTreeMap<String, (Stamp, Contents)> {
         let parse = |name: &str| name.parse().expect("a name");
-        let root = Contents { files: vec![], others: vec![], groups: vec!["2018".into()] };
+        let root = Contents { files: vec![], links: vec![], others: vec![], groups: vec!["2018".into()] };
         let year = Contents {
             files: vec![parse("20181029_131513_NF.mp4"), parse("20181029_131513_NFS.mp4")],
+            links: vec![parse("20181029_131513_NR.mp4")],
             others: vec![".20181029_131513_ER.mp4.part".parse().expect("an entry")],
             groups: vec![],
         };

@@ -11,6 +11,8 @@ use crate::store::Store;
 pub(super) struct Contents {
     /// Whole files, sorted.
     pub(super) files: Vec<FileName>,
+    /// Links under the name of a file: somebody moved it and left this.
+    pub(super) links: Vec<FileName>,
     /// Partial files and markers.
     pub(super) others: Vec<Entry>,
     /// Directories that may be groups, sorted.
@@ -35,8 +37,8 @@ impl Contents {
             return;
         }
         match name.parse::<Entry>() {
-            // Somebody moved the recording and left a link: it is here, and not ours to remove.
-            Ok(Entry::Final(name)) if file_type.is_file() || file_type.is_symlink() => self.files.push(name),
+            Ok(Entry::Final(name)) if file_type.is_file() => self.files.push(name),
+            Ok(Entry::Final(name)) if file_type.is_symlink() => self.links.push(name),
             Ok(Entry::Final(_)) | Err(_) => {}
             Ok(other) if file_type.is_file() => self.others.push(other),
             Ok(_) => {}

@@ -31,7 +31,7 @@ fn videos_only() -> Policy {
 }
 
 fn fetched(offer: &Offer, held: &Held, policy: &Policy) -> Vec<String> {
-    let plan = plan(Some(offer), held, &BTreeSet::new(), policy, None, now());
+    let plan = plan(Some(offer), held, &Learned::default(), policy, now());
     let names = |fetch: &Fetch| fetch.formats.iter().map(|format| fetch.video.sibling(*format)).collect::<Vec<_>>();
     plan.fetches.iter().flat_map(names).map(|name| name.to_string()).collect()
 }
@@ -113,7 +113,7 @@ fn protection_holds_against_every_rule() {
             protect: protect.iter().map(|word| word.parse().expect("a word")).collect(),
             ..Policy::default()
         };
-        plan(None, &held, &BTreeSet::new(), &policy, None, now()).removals.len()
+        plan(None, &held, &Learned::default(), &policy, now()).removals.len()
     };
     assert_eq!(removed(&[], None), 2);
     assert_eq!(removed(&["E"], None), 1);
@@ -212,8 +212,8 @@ proptest! {
         };
         held.files.sort_unstable();
         held.files.dedup();
-        let absent = BTreeSet::new();
-        let first = plan(Some(&offer), &held, &absent, &policy, None, now());
+        let mut learned = Learned::default();
+        let first = plan(Some(&offer), &held, &learned, &policy, now());
         for removal in &first.removals {
             let Entry::Final(name) = removal.entry else { continue };
             prop_assert!(!policy.protects(name, &held), "{name} is protected");
@@ -221,8 +221,8 @@ proptest! {
         let after = apply(&held, &first, &policy);
         // What a plan fetches may be more than the quota allows; making room for that is the execution's part.
         let unlimited = Policy { keep_bytes: None, ..policy.clone() };
-        let given_up = first.removals.iter().filter(|removal| removal.reason == Reason::OverQuota).map(|removal| removal.entry.at()).max();
-        let second = plan(Some(&offer), &after, &absent, &unlimited, given_up, now());
+        learned.given_up_until = first.removals.iter().filter(|removal| removal.reason == Reason::OverQuota).map(|removal| removal.entry.at()).max();
+        let second = plan(Some(&offer), &after, &learned, &unlimited, now());
         prop_assert_eq!(&second.removals, &[]);
         prop_assert_eq!(&second.fetches, &[]);
         prop_assert_eq!(&second.marks, &[]);

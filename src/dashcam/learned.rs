@@ -1,0 +1,57 @@
+//! What earlier passes learned about the camera and must not learn again at every pass.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use chrono::NaiveDateTime;
+
+use super::name::FileName;
+use super::source::Offer;
+use crate::store::{Store, write_atomically};
+
+/// What a plan takes into account beside the listing and the destination.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Sidecars that the camera was asked for and does not have: not asked for again while it lists their recordings.
+    pub absent: BTreeSet<FileName>,
+    /// Up to this moment recordings were given up for want of room, and stay so.
+    pub given_up_until: Option<NaiveDateTime>,
+    /// Recordings that broke off without getting further: they come last, so that the others are not kept waiting.
+    pub broke_off: BTreeSet<FileName>,
+}
+
+/// The file with the absent sidecars, a name a line.
+#[derive(Debug)]
+pub(super) struct AbsentFile {
+    path: PathBuf,
+    saved: BTreeSet<FileName>,
+}
+
+impl AbsentFile {
+    pub(super) fn load(store: &Store) -> Self {
+        let path = store.state_path("dashcam.absent");
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        Self { path, saved: text.lines().filter_map(|line| line.parse().ok()).collect() }
+    }
+
+    /// The absent sidecars of recordings that the camera still has.
+    pub(super) fn of(&self, offer: &Offer) -> BTreeSet<FileName> {
+        let videos = &offer.listing.videos;
+        let is_listed = |name: &&FileName| {
+            let first = videos.partition_point(|video| video.at() < name.at());
+            videos.get(first).is_some_and(|video| video.at() == name.at())
+        };
+        self.saved.iter().filter(is_listed).copied().collect()
+    }
+
+    /// Lost, it costs requests: no reason to end a pass.
+    pub(super) fn save(&self, absent: &BTreeSet<FileName>) {
+        if *absent == self.saved {
+            return;
+        }
+        let lines: Vec<String> = absent.iter().map(|name| format!("{name}\n")).collect();
+        if let Err(error) = write_atomically(&self.path, lines.concat().as_bytes()) {
+            log::warn!("{}", error.with_causes());
+        }
+    }
+}

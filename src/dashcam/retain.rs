@@ -1,0 +1,40 @@
+//! The effects of retention: removing files, marking moments as protected.
+
+use super::held::Held;
+use super::name::{Entry, Moment};
+use super::plan::Removal;
+use crate::error::Result;
+use crate::pass::Report;
+use crate::retention::Reason;
+use crate::store::{Store, remove, write_atomically};
+
+/// Removes one file, and its group directory if that became empty.
+pub(super) fn remove_entry(store: &Store, held: &Held, report: &mut Report, removal: &Removal) -> Result<()> {
+    let dir = held.dir(removal.dir);
+    let path = store.root().join(dir).join(removal.entry.to_string());
+    let bytes = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+    remove(&path)?;
+    log::info!("{}: removed ({})", removal.entry, removal.reason);
+    report.removed(removal.reason, bytes);
+    if matches!(removal.entry, Entry::Failed(_)) {
+        report.failed_markers = report.failed_markers.saturating_sub(1);
+    }
+    if matches!(removal.reason, Reason::OverQuota | Reason::DiskFull) {
+        report.given_up_until = report.given_up_until.max(Some(removal.entry.at()));
+    }
+    store.remove_group_dir_if_empty(dir);
+    Ok(())
+}
+
+/// Marks moments as protected, each beside its recording.
+pub(super) fn mark(store: &Store, held: &Held, grouping: super::name::Grouping, moments: &[Moment]) -> Result<()> {
+    for moment in moments {
+        let beside =
+            held.files.iter().find(|file| file.name.at() == moment.0).map(|file| held.dir(file.dir).to_owned());
+        let dir = store.group_dir(&beside.unwrap_or_else(|| grouping.dir(moment.0)))?;
+        let path = dir.join(Entry::Protected(*moment).to_string());
+        write_atomically(&path, b"")?;
+        log::info!("{moment}: protected from retention; remove {} to release it", path.display());
+    }
+    Ok(())
+}
