@@ -1,0 +1,47 @@
+//! The binary needs nothing beside it.
+
+use std::fs;
+
+use super::support::camera::{Api, Camera};
+use super::support::{Program, Scratch};
+
+const FOOTAGE: &str = env!("CARGO_BIN_EXE_footage");
+
+#[test]
+fn the_binary_is_static() {
+    let ldd = Program::new("ldd").arg(FOOTAGE).env("LC_ALL", "C").run();
+    let said = format!("{}{}", ldd.stdout, ldd.stderr);
+    assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "ldd says: {said}");
+}
+
+/// Only root may `chroot`; for others `ldd` has to do.
+#[test]
+fn the_binary_runs_where_nothing_else_is() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let jail = Scratch::new();
+    fs::copy(FOOTAGE, jail.join("footage")).expect("copied");
+    let footage = |arguments: &[&str]| {
+        let chroot = Program::new("chroot").arg(jail.path()).arg("/footage").args(arguments);
+        chroot.run().expect_code(0)
+    };
+    let version = footage(&["--version"]);
+    assert_eq!(version.stdout, format!("footage {}\n", env!("CARGO_PKG_VERSION")));
+
+    let camera = Camera::start(Api::Old);
+    camera.add_recording("20181029_131513_NF", 100_000);
+    footage(&["dashcam", &camera.address(), "-d", "/by-address"]);
+
+    // All that a name needs.
+    jail.write("etc/hosts", "127.0.0.1 localhost\n");
+    let by_name = camera.address().replace("127.0.0.1", "localhost");
+    footage(&["dashcam", &by_name, "-d", "/by-name"]);
+
+    for destination in ["by-address", "by-name"] {
+        for name in camera.names() {
+            let arrived = fs::read(jail.join(destination).join(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert!(arrived == camera.bytes(&name), "{destination}/{name} differs");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Imports run one way, and what decides touches nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Source, assert_none, root, sources};
+
+const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
+
+/// What decides from values alone; the directory of the same name too.
+const PURE: [&str; 10] = [
+    "dashcam/address",
+    "dashcam/listing",
+    "dashcam/name",
+    "dashcam/plan",
+    "dashcam/policy",
+    "dashcam/wire",
+    "mp4",
+    "retention",
+    "room",
+    "units",
+];
+
+/// What the pure do not say. Reading from a `Read` that somebody hands in is allowed, and an IP address is a value.
+const EFFECTS: [&str; 18] = [
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::{",
+    "File::",
+    "Instant",
+    "SystemTime",
+    "Local::now",
+    "Utc::now",
+    "stdin",
+    "stdout",
+    "stderr",
+    "rustix::",
+    "fs2::",
+    "log::",
+];
+
+#[test]
+fn imports_run_one_way() {
+    assert_none(&against_the_layers(&sources(&root().join("src"))));
+}
+
+#[test]
+fn what_decides_touches_nothing() {
+    assert_none(&impure(&sources(&root().join("src"))));
+}
+
+#[test]
+fn these_rules_can_be_broken() {
+    let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+    let mut fine: Vec<Source> = PURE.map(|name| source(&format!("{name}.rs"), "use std::io::Read;")).into();
+    fine.push(source("main.rs", "use footage::{cli, dashcam};\nuse footage::error::Error;"));
+    fine.push(source("cli.rs", "use crate::dashcam::plan::{\n    Code, Policy,\n};"));
+    fine.push(source("dashcam.rs", "use crate::store::Store;\nuse crate::dashcam::plan::Policy;"));
+    fine.push(source("store.rs", "// as crate::dashcam does\nuse crate::error::At;"));
+    fine.push(source("error.rs", "use crate::units::ByteSize;"));
+    assert_none(&against_the_layers(&fine));
+    assert_none(&impure(&fine));
+
+    for (path, text) in [
+        ("dashcam.rs", "use crate::hikvision::index::Index;"),
+        ("dashcam/fetch.rs", "use crate::cli::Dashcam;"),
+        ("dashcam/fetch.rs", "use super::super::store::Store;"),
+        ("store.rs", "use crate::{\n    error::At,\n    dashcam::{name::FileName, plan},\n};"),
+        ("store.rs", "fn f() -> crate::upload::Key { todo!() }"),
+        ("error.rs", "use crate::store::Store;"),
+        ("units.rs", "use crate::main::main;"),
+    ] {
+        assert_eq!(against_the_layers(&[source(path, text)]).len(), 1, "{path}: {text}");
+    }
+    let ring = [source("lock.rs", "use crate::store::Store;"), source("store.rs", "use crate::lock::Lock;")];
+    assert_eq!(against_the_layers(&ring), ["lock → store → lock: imports run in a ring"]);
+
+    for text in [
+        "use std::fs;",
+        "let now = chrono::Local::now();",
+        "use std::time::{Duration, Instant};",
+        "use std::net::{Ipv6Addr, TcpStream};",
+        "use std::{fs, io};",
+    ] {
+        let mut broken: Vec<Source> = PURE.map(|name| source(&format!("{name}.rs"), "")).into();
+        broken.push(source("dashcam/plan/steps.rs", text));
+        assert_eq!(impure(&broken).len(), 1, "{text}");
+    }
+    assert_eq!(impure(&fine[1..]), [format!("src/{}.rs is not there", PURE[0])]);
+}
+
+/// `main` 0, `cli` 1, passes 2, what they share 3, and at the bottom the errors with the units that they speak in.
+fn layer(module: &str) -> u8 {
+    match module {
+        "main" => 0,
+        "lib" | "cli" => 1,
+        "error" | "units" => 4,
+        pass if PASSES.contains(&pass) => 2,
+        _ => 3,
+    }
+}
+
+fn against_the_layers(sources: &[Source]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut shared: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources {
+        let module = source.path.split(['/', '.']).next().unwrap_or_default().to_owned();
+        let code = code(&source.text);
+        if code.contains("super::super::") {
+            broken.push(format!("src/{}: super::super:: hides which module it means", source.path));
+        }
+        for imported in imports(&code) {
+            match (layer(&module), layer(&imported)) {
+                _ if module == imported => {}
+                (from, to) if from < to => {}
+                (from, to) if from == to && from > 2 => {
+                    shared.entry(module.clone()).or_default().insert(imported);
+                }
+                _ => broken.push(format!("src/{}: {module} must not import {imported}", source.path)),
+            }
+        }
+    }
+    broken.extend(shared.keys().find_map(|module| ring(&shared, &mut vec![module.clone()])));
+    broken
+}
+
+/// A way through `imports` from the last module of `way` to its first.
+fn ring(imports: &BTreeMap<String, BTreeSet<String>>, way: &mut Vec<String>) -> Option<String> {
+    for next in imports.get(way.last()?)? {
+        if *next == way[0] {
+            return Some(format!("{} → {next}: imports run in a ring", way.join(" → ")));
+        }
+        if !way.contains(next) {
+            way.push(next.clone());
+            let found = ring(imports, way);
+            way.pop();
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+    None
+}
+
+/// The first names behind `crate::`, which `main` calls `footage::`; with or without braces, in a `use` or not.
+fn imports(code: &str) -> BTreeSet<String> {
+    let paths = code.split("crate::").skip(1).chain(code.split("use footage::").skip(1));
+    paths.flat_map(first_names).collect()
+}
+
+fn first_names(path: &str) -> Vec<String> {
+    let name = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let Some(group) = path.strip_prefix('{') else { return vec![name(path)] };
+    let mut depth = 1;
+    let top_level = group
+        .chars()
+        .take_while(|c| {
+            depth += i32::from(*c == '{') - i32::from(*c == '}');
+            depth > 0
+        })
+        .collect::<String>();
+    let (mut names, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in top_level.char_indices() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if c == ',' && depth == 0 {
+            names.push(name(&top_level[start..at]));
+            start = at + 1;
+        }
+    }
+    names.push(name(&top_level[start..]));
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn impure(sources: &[Source]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for pure in PURE {
+        let mut files = sources
+            .iter()
+            .filter(|source| source.path == format!("{pure}.rs") || source.path.starts_with(&format!("{pure}/")))
+            .peekable();
+        if files.peek().is_none() {
+            broken.push(format!("src/{pure}.rs is not there"));
+        }
+        for source in files {
+            let code = code(&source.text).replace("std::net::Ipv6Addr", "").replace("std::net::Ipv4Addr", "");
+            let found = EFFECTS.iter().filter(|effect| code.contains(**effect));
+            broken.extend(found.map(|effect| format!("src/{}: it is pure, and says {effect}", source.path)));
+        }
+    }
+    broken
+}
+
+/// The text without its comments.
+fn code(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+}

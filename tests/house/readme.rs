@@ -1,0 +1,191 @@
+//! The README says what the program does: its options, its exit codes, and commands that can be typed.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use clap::Parser;
+use footage::cli::Cli;
+
+use super::support::Scratch;
+use super::{assert_none, root};
+
+/// Also what `.ci/run` runs.
+const TEST_COMMAND: &str = "sh tests/setup && cargo test";
+
+#[test]
+fn every_option_is_in_the_table_with_its_default() {
+    let options = options(&help());
+    let rows = table("### Options");
+    let mut broken = Vec::new();
+    for option in &options {
+        let Some(row) = rows.iter().find(|row| words(&row[0]).contains(&option.long)) else {
+            broken.push(format!("{} is in --help and not in the table", option.long));
+            continue;
+        };
+        let named = words(&row[0]);
+        for name in option.short.iter().chain(&option.value).filter(|name| !named.contains(name)) {
+            broken.push(format!("the row of {} does not say {name}", option.long));
+        }
+        if let Some(default) = &option.default
+            && !row[1..].iter().any(|cell| cell == default || cell.contains(&format!("`{default}`")))
+        {
+            broken.push(format!("the row of {} does not say its default, `{default}`", option.long));
+        }
+    }
+    let known: BTreeSet<&String> = options.iter().map(|option| &option.long).collect();
+    let shown: Vec<String> = rows.iter().flat_map(|row| words(&row[0])).filter(|word| word.starts_with("--")).collect();
+    let unknown = shown.iter().filter(|long| !known.contains(long));
+    broken.extend(unknown.map(|long| format!("{long} is in the table and not in --help")));
+    assert_none(&broken);
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_help() {
+    let help = help().split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, codes) = help.split_once("Exit codes: ").expect("the help tells the exit codes");
+    let (codes, _) = codes.split_once(". ").expect("in one sentence");
+    let told: BTreeSet<&str> = codes.split(", ").filter_map(|code| code.split(' ').next()).collect();
+    assert!(told.contains("75") && told.contains("128+n"), "{told:?}");
+
+    let shown: Vec<String> = table("## Exit codes").iter().map(|row| row[0].replace(['`', ' '], "")).collect();
+    let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
+    assert_eq!(shown, told);
+}
+
+#[test]
+fn the_commands_can_be_typed() {
+    let mut broken = Vec::new();
+    let scratch = Scratch::new();
+    for block in blocks(&readme(), "sh") {
+        let script = scratch.write("block", &block);
+        let parsed = super::support::Program::new("sh").arg("-n").arg(script).run();
+        if parsed.code != Some(0) {
+            broken.push(format!("not a shell script: {}\n{block}", parsed.stderr.trim()));
+        }
+        for line in block.replace("\\\n", " ").lines() {
+            for file in line.split_whitespace().filter(|word| word.starts_with("tests/")) {
+                if !root().join(file).exists() {
+                    broken.push(format!("{file} is not there: {line}"));
+                }
+            }
+            for command in commands(line).iter().filter(|command| command[0] == "footage") {
+                match Cli::try_parse_from(command) {
+                    Err(error) if error.exit_code() != 0 => broken.push(format!("{line}\n{error}")),
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn ci_runs_the_readmes_test_command() {
+    assert!(blocks(&readme(), "sh").iter().any(|block| block.lines().any(|line| line == TEST_COMMAND)));
+    let ci = fs::read_to_string(root().join(".ci/run")).expect(".ci/run is there");
+    assert!(ci.contains(TEST_COMMAND), ".ci/run does not run {TEST_COMMAND:?}");
+}
+
+#[test]
+fn commands_are_read_as_a_shell_reads_them() {
+    let line = "cd x && footage dashcam \"$CAMERA\" --header 'A: b c' >log 2>&1 # footage --nonsense";
+    let read = [vec!["cd", "x"], vec!["footage", "dashcam", "$CAMERA", "--header", "A: b c"]];
+    assert_eq!(commands(line), read);
+    assert!(Cli::try_parse_from(&commands(line)[1]).is_ok());
+    assert!(Cli::try_parse_from(["footage", "dashcam", "camera", "--nonsense"]).is_err());
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).expect("README.md is there")
+}
+
+fn help() -> String {
+    Scratch::new().footage(["dashcam", "--help"]).run().expect_code(0).stdout
+}
+
+/// An option as `--help` shows it.
+struct Shown {
+    long: String,
+    short: Option<String>,
+    value: Option<String>,
+    default: Option<String>,
+}
+
+fn options(help: &str) -> Vec<Shown> {
+    let mut options: Vec<Shown> = Vec::new();
+    for line in help.lines().map(str::trim) {
+        if line.starts_with('-') && line.contains("--") {
+            let words = words(line);
+            let find = |is: fn(&str) -> bool| words.iter().find(|word| is(word)).cloned();
+            let long = find(|word| word.starts_with("--")).expect("a long name");
+            let short = find(|word| word.len() == 2 && word.starts_with('-'));
+            options.push(Shown { long, short, value: find(|word| !word.starts_with('-')), default: None });
+        } else if let Some(default) = line.strip_prefix("[default: ").and_then(|rest| rest.strip_suffix(']')) {
+            options.last_mut().expect("an option").default = Some(default.to_owned());
+        }
+    }
+    options.retain(|option| option.long != "--help");
+    assert!(options.len() > 20, "--help is read wrongly: {help}");
+    options
+}
+
+/// `-d`, `--destination` and `DEST` of "`-d`, `--destination DEST`" or "-d, --destination <DEST>".
+fn words(text: &str) -> Vec<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    text.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The rows of the first table under a heading, without its head.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let readme = readme();
+    let below = readme.lines().skip_while(|line| line.trim_end() != heading);
+    let rows = below.skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|')).skip(2);
+    let cells = |row: &str| {
+        let row = row.trim().trim_matches('|').replace("\\|", "\0");
+        row.split('|').map(|cell| cell.replace('\0', "|").trim().to_owned()).collect()
+    };
+    let rows: Vec<Vec<String>> = rows.map(cells).collect();
+    assert!(!rows.is_empty(), "README.md has no table under {heading:?}");
+    rows
+}
+
+/// The fenced blocks of a language.
+fn blocks(markdown: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let blocks: Vec<String> = markdown
+        .split(&fence)
+        .skip(1)
+        .map(|rest| rest.split_once("```").map_or(rest, |(block, _)| block).to_owned())
+        .collect();
+    assert!(!blocks.is_empty(), "README.md has no {fence:?} block");
+    blocks
+}
+
+/// The commands of a line as words, without redirections and comments: as much of a shell as a README needs.
+fn commands(line: &str) -> Vec<Vec<String>> {
+    let mut commands = vec![Vec::new()];
+    let (mut word, mut quote) = (None::<String>, None);
+    for c in line.chars().chain([' ']) {
+        match (c, quote) {
+            (c, Some(q)) if c == q => quote = None,
+            (c, Some(_)) => word.get_or_insert_default().push(c),
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            ('#', None) if word.is_none() => break,
+            (' ' | '|' | '&' | ';', None) => {
+                if let Some(word) = word.take().filter(|word| !word.contains(['>', '<'])) {
+                    commands.last_mut().expect("one at least").push(word);
+                }
+                if c != ' ' {
+                    commands.push(Vec::new());
+                }
+            }
+            (c, None) => word.get_or_insert_default().push(c),
+        }
+    }
+    // The rest of `2>&1`.
+    commands.retain(|command| !command.is_empty() && command.as_slice() != ["1"]);
+    commands
+}

@@ -1,0 +1,52 @@
+//! What stands where, and how long it may be.
+
+use super::{assert_none, entries, root, sources};
+
+#[test]
+fn the_top_level_is_short() {
+    const KNOWN: [&str; 7] = ["Cargo.toml", "Cargo.lock", "src", "tests", "README.md", "COPYING", "CHANGELOG.md"];
+    let names = entries(root()).filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let is_known = |name: &String| name.starts_with('.') || name == "target" || KNOWN.contains(&name.as_str());
+    let strange: Vec<String> = names.filter(|name| !is_known(name)).collect();
+    assert_none(&strange);
+}
+
+#[test]
+fn files_are_short_enough_to_read() {
+    const MAX_LINES: usize = 450;
+    let long = sources(&root().join("src")).into_iter().filter_map(|source| {
+        let lines = source.text.lines().count();
+        (lines > MAX_LINES).then(|| format!("src/{}: {lines} lines, at most {MAX_LINES}", source.path))
+    });
+    assert_none(&long.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_program_does_not_panic_on_purpose() {
+    let mut broken = Vec::new();
+    for source in sources(&root().join("src")) {
+        let tests_from = source.text.find("#[cfg(test)]\nmod tests {").unwrap_or(source.text.len());
+        let is_tests = source.path.ends_with("tests.rs");
+        for (n, line) in source.text[..tests_from].lines().enumerate().filter(|_| !is_tests) {
+            if [".unwrap()", ".expect(", "panic!(", "todo!("].iter().any(|word| line.contains(word)) {
+                broken.push(format!("src/{}:{}: {}", source.path, n + 1, line.trim()));
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn no_file_names_a_developers_machine() {
+    // In two pieces, so that this file does not.
+    let homes = [("/ro", "ot/"), ("/Use", "rs/"), ("/ho", "me/")].map(|(a, b)| format!("{a}{b}"));
+    let mut broken = Vec::new();
+    for source in sources(root()) {
+        for (n, line) in source.text.lines().enumerate() {
+            if homes.iter().any(|home| line.contains(home)) {
+                broken.push(format!("{}:{}: {}", source.path, n + 1, line.trim()));
+            }
+        }
+    }
+    assert_none(&broken);
+}
