@@ -196,5 +196,5 @@ fn impure(sources: &[Source]) -> Vec<String> {
 
 /// The text without its comments.
 fn code(text: &str) -> String {
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+    text.split_inclusive('\n').filter(|line| !line.trim_start().starts_with("//")).collect()
 }

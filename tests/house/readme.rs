@@ -168,7 +168,6 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     for c in line.chars().chain([' ']) {
         match (c, quote) {
             (c, Some(q)) if c == q => quote = None,
-            (c, Some(_)) => word.get_or_insert_default().push(c),
             ('\'' | '"', None) => {
                 quote = Some(c);
                 word.get_or_insert_default();
@@ -182,7 +181,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
                     commands.push(Vec::new());
                 }
             }
-            (c, None) => word.get_or_insert_default().push(c),
+            (c, _) => word.get_or_insert_default().push(c),
         }
     }
     // The rest of `2>&1`.
