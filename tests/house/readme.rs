@@ -124,7 +124,6 @@ fn options(help: &str) -> Vec<Shown> {
             options.last_mut().expect("an option").default = Some(default.to_owned());
         }
     }
-    options.retain(|option| option.long != "--help");
     assert!(options.len() > 20, "--help is read wrongly: {help}");
     options
 }
