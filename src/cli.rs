@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
 use ureq::http::header::{HeaderName, HeaderValue};
 
@@ -137,16 +137,17 @@ pub struct Common {
 pub struct Dashcam {
     /// The camera: a host, host:port, IPv6 address or URL, or the directory of its mounted card; further ones are
     /// other ways to the same camera, tried in order
-    #[arg(
-        required = true,
-        value_name = "ADDRESS",
-        env = "FOOTAGE_ADDRESS",
-        hide_env_values = true,
-        value_delimiter = ' '
-    )]
+    #[arg(required = true, value_name = "ADDRESS", env = "FOOTAGE_ADDRESS", hide_env_values = true)]
     pub addresses: Vec<String>,
     /// Where the recordings go
-    #[arg(short, long, value_name = "DEST", default_value = ".", env = "FOOTAGE_DESTINATION")]
+    #[arg(
+        short,
+        long,
+        value_name = "DEST",
+        default_value = ".",
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
+        env = "FOOTAGE_DESTINATION"
+    )]
     pub destination: PathBuf,
     /// Sort recordings into directories by day, week (its Monday), month or year
     #[arg(short, long, default_value = "none", env = "FOOTAGE_GROUPING")]

@@ -220,7 +220,9 @@ fn man(command: Option<&str>) -> ExitCode {
         Some(name) => cli.find_subcommand(name).cloned(),
     };
     let mut text = Vec::new();
-    match page.map(|page| clap_mangen::Man::new(page).render(&mut text)) {
+    match page.map(|page| {
+        clap_mangen::Man::new(page).source(concat!("footage ", env!("CARGO_PKG_VERSION"))).render(&mut text)
+    }) {
         Some(Ok(())) => {
             stdout::line(&String::from_utf8_lossy(&text).trim_end());
             ExitCode::SUCCESS

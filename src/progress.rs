@@ -80,7 +80,7 @@ impl Items {
         self.total.set_message(format!("{} of {}{left}", self.done, self.count));
         let bar = self
             .progress
-            .add(0, "{prefix:24} {bar:24.green/dim} {bytes:>10}/{total_bytes:10} {bytes_per_sec:>12} {eta:>4}");
+            .add(0, "{prefix:24} {bar:24.green/dim} {decimal_bytes:>9}/{decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4}");
         bar.set_prefix(name);
         Item { bar }
     }
@@ -104,7 +104,8 @@ impl Item {
         if let Some(total) = total {
             self.bar.set_length(total);
         }
-        self.bar.set_position(from);
+        // What was here before must not count as speed.
+        self.bar.update(|state| state.set_pos(from));
         self.bar.reset_eta();
     }
 

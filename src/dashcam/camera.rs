@@ -249,9 +249,11 @@ impl Camera {
                     return Ok(content_length(head.headers()));
                 }
                 Ok(_) => {}
-                Err(error @ ureq::Error::Timeout(_)) => return Err(lost(error)),
-                // Perhaps it is HEAD that it does not like: the next question tells.
-                Err(error) => log::debug!("HEAD {path}: {}", explain(&error)),
+                // It has left, or it does not like HEAD: if it is still there, the next question is another.
+                Err(error) => {
+                    self.head_works.set(false);
+                    return Err(lost(error));
+                }
             }
         }
         // The headers of a GET for one byte say it too. The body is left unread.

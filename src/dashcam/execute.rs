@@ -223,6 +223,7 @@ impl<'a> Execution<'a> {
     /// Fetches one file, going on after each break as long as the camera answers and the file grows.
     fn fetch_through(&mut self, want: &Want, item: &Item) -> Result<Ended> {
         let mut furthest = None;
+        let mut received_before = 0;
         for _ in 0..MAX_RESUMPTIONS {
             let (room, store, held, report) = (&mut self.room, self.store, self.held, &mut *self.report);
             let mut ask = |need: u64| make_room(room, store, held, report, need, want.file);
@@ -234,19 +235,19 @@ impl<'a> Execution<'a> {
                 buffer: &mut self.buffer,
             };
             let (cause, have) = match fetcher.fetch(want, item, &mut ask) {
-                Ok(outcome) => {
-                    if let Fetched::Published { received, .. } = outcome {
-                        self.report.bytes_fetched += received;
-                    }
-                    return Ok(Ended::As(outcome));
+                Ok(Fetched::Published { received, length }) => {
+                    self.report.bytes_fetched += received;
+                    return Ok(Ended::As(Fetched::Published { received: received_before + received, length }));
                 }
+                Ok(outcome) => return Ok(Ended::As(outcome)),
                 Err(Interruption::Error(error)) => return Err(error),
                 Err(Interruption::Lost { cause, have, received }) => {
                     self.report.bytes_fetched += received;
+                    received_before += received;
                     (cause, have)
                 }
             };
-            log::debug!("{}: {cause}", want.file);
+            log::info!("{}: {cause}", want.file);
             self.reconnect(&cause)?;
             if furthest.is_some_and(|furthest| have <= furthest) {
                 return Ok(Ended::Lost(cause));

@@ -56,15 +56,14 @@ pub(super) fn check(
             }
             continue;
         };
-        let there = match source.length(file.name, video) {
-            Ok(there) => there,
-            Err(Trouble::Lost(cause)) => {
-                context.stop.check()?;
-                return Err(Error::Away(format!("the camera has left ({cause})")));
-            }
-            // What the camera cannot give cannot be compared.
-            Err(_) => None,
-        };
+        let mut there = source.length(file.name, video);
+        if let Err(Trouble::Lost(cause)) = &there {
+            context.stop.check()?;
+            source.answers().map_err(|_| Error::Away(format!("the camera has left ({cause})")))?;
+            there = source.length(file.name, video);
+        }
+        // What the camera cannot give cannot be compared.
+        let there = there.unwrap_or(None);
         match (there, broken) {
             (Some(there), _) if length < there => again.push(Repair { file: file.name, video, dir: file.dir }),
             (_, Some(_)) => again.push(Repair { file: file.name, video, dir: file.dir }),

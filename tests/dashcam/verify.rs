@@ -126,6 +126,7 @@ fn a_camera_without_head_is_compared_all_the_same() {
 fn a_camera_that_leaves_while_it_is_compared_ends_the_pass_softly() {
     let bench = after(|whole| whole);
     bench.camera.fault("HEAD /", Fault::SilentClose, Times::Always);
+    bench.camera.fault("GET /blackvue_vod.cgi", Fault::SilentClose, Times::Nth(2));
     bench.pass(&["--verify"]).expect_code(75);
     bench.camera.depart(How::Refused);
     bench.quiet_pass(&["--verify", "--cron"]);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::camera::{Api, Camera, Fault, How, Times};
 use crate::support::{Node, Scratch, mp4, seeded, tree};
-use crate::{Bench, NAME, SIZE, SOON, visible, wait_for_length, wait_until};
+use crate::{Bench, NAME, OVERLAP, SIZE, SOON, resumed, visible, wait_for_length, wait_until};
 
 /// Where most tests cut: in the payload, far from everything.
 const CUT: u64 = 123_457;
@@ -28,9 +28,8 @@ fn a_body_cut_by_a_clean_close_at_any_point() {
         bench.assert_nothing_visible();
         bench.run(0);
         bench.assert_mirrored();
-        let resumed_at = (point > 0).then_some(point);
-        assert_eq!(bench.starts(), [None, resumed_at], "cut at {point}");
-        assert_eq!(bench.camera.body_bytes_served(), first + second, "cut at {point}");
+        assert_eq!(bench.starts(), [None, resumed(point)], "cut at {point}");
+        assert_eq!(bench.camera.body_bytes_served(), first + second + point.min(OVERLAP), "cut at {point}");
     }
 }
 
@@ -46,7 +45,8 @@ fn a_body_that_breaks_off_again_and_again_is_completed_in_one_pass() {
         bench.camera.fault("GET .mp4", fault.clone(), times);
         bench.pass(&["--timeout", "1"]).run().expect_code(0);
         bench.assert_mirrored();
-        assert_eq!(bench.camera.body_bytes_served(), SIZE, "{fault:?}: {:?}", bench.starts());
+        let again = OVERLAP * (bench.starts().len() as u64 - 1);
+        assert_eq!(bench.camera.body_bytes_served(), SIZE + again, "{fault:?}: {:?}", bench.starts());
     }
 }
 
@@ -57,8 +57,8 @@ fn a_new_camera_is_resumed_too() {
     bench.cut_at(CUT);
     bench.run(0);
     bench.assert_mirrored();
-    assert_eq!(bench.starts(), [None, Some(CUT)]);
-    assert_eq!(bench.camera.body_bytes_served(), SIZE);
+    assert_eq!(bench.starts(), [None, resumed(CUT)]);
+    assert_eq!(bench.camera.body_bytes_served(), SIZE + OVERLAP);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_camera_that_does_not_go_on_where_asked_is_asked_for_the_whole() {
         bench.camera.fault("GET .mp4", fault.clone(), Times::Always);
         bench.run(0);
         bench.assert_mirrored();
-        assert_eq!(bench.starts()[1], Some(CUT), "{fault:?}");
+        assert_eq!(bench.starts()[1], resumed(CUT), "{fault:?}");
     }
 }
 
@@ -115,7 +115,7 @@ fn another_recording_under_the_same_name_starts_over() {
 fn a_validator_tells_another_recording_of_the_same_length() {
     for name in ["ETag", "Last-Modified"] {
         for (value, now, starts) in
-            [("\"a\"", "\"a\"", &[None, Some(CUT)][..]), ("\"a\"", "\"b\"", &[None, Some(CUT), None][..])]
+            [("\"a\"", "\"a\"", &[None, resumed(CUT)][..]), ("\"a\"", "\"b\"", &[None, resumed(CUT), None][..])]
         {
             let bench = Bench::new();
             bench.camera.fault(".mp4", Fault::Header { name, value: value.into() }, Times::Always);
@@ -132,7 +132,7 @@ fn a_validator_tells_another_recording_of_the_same_length() {
     }
 }
 
-/// 416 with the total that is held: all of it is here already, although nobody had announced how much that is.
+/// The rest is the overlap: all of it is here already, although nobody had announced how much that is.
 #[test]
 fn nothing_left_to_ask_for_is_the_end() {
     let bench = Bench::new();
@@ -141,8 +141,8 @@ fn nothing_left_to_ask_for_is_the_end() {
     fs::write(bench.partial(), bench.camera.bytes(NAME)).expect("written");
     bench.run(0);
     bench.assert_mirrored();
-    assert_eq!(bench.camera.requests_for("GET .mp4").last().map(|request| request.status), Some(416));
-    assert_eq!(bench.camera.body_bytes_served(), CUT);
+    assert_eq!(bench.starts().last(), Some(&resumed(SIZE)));
+    assert_eq!(bench.camera.body_bytes_served(), CUT + OVERLAP);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_partial_is_found_in_the_directory_of_another_grouping() {
     bench.pass(&["--grouping", "daily"]).run().expect_code(0);
     let whole = Node::of(&bench.camera.bytes(NAME));
     assert_eq!(visible(&bench.dest()), [(Path::new("2018-10-29").join(NAME), whole)].into());
-    assert_eq!(bench.camera.body_bytes_served(), SIZE);
+    assert_eq!(bench.camera.body_bytes_served(), SIZE + OVERLAP);
     assert!(!bench.partial().exists());
 }
 
@@ -273,8 +273,8 @@ fn a_power_loss_costs_what_was_not_synced() {
     bench.camera.clear_log();
     bench.run(0);
     bench.assert_mirrored();
-    assert_eq!(bench.starts(), [Some(synced)]);
-    assert_eq!(bench.camera.requests_for("GET .mp4")[0].body_bytes_sent, (40 << 20) - synced);
+    assert_eq!(bench.starts(), [resumed(synced)]);
+    assert_eq!(bench.camera.requests_for("GET .mp4")[0].body_bytes_sent, (40 << 20) - synced + OVERLAP);
 }
 
 /// Before the first sync nothing is certain, also when the file system says the partial is long.
@@ -304,11 +304,15 @@ fn what_a_power_loss_made_uncertain_stays_so() {
 }
 
 #[test]
-fn a_camera_that_leaves_again_and_again_is_never_asked_twice_for_a_byte() {
+fn a_camera_that_leaves_again_and_again_is_asked_twice_for_the_overlap_only() {
     let bench = Bench::new();
     let step = 43_210;
+    let mut passes = 0;
     for stop in (step..SIZE).step_by(usize::try_from(step).expect("a small number")) {
-        let gate = bench.camera.hold("GET .mp4", step);
+        // Of what a pass is given, the first bytes are the overlap.
+        let again = if passes == 0 { 0 } else { OVERLAP };
+        let gate = bench.camera.hold("GET .mp4", step + again);
+        passes += 1;
         let pass = bench.pass(&[]).spawn();
         gate.wait_reached(SOON);
         wait_until("the bytes are on disk", || fs::metadata(bench.partial()).is_ok_and(|file| file.len() == stop));
@@ -320,7 +324,7 @@ fn a_camera_that_leaves_again_and_again_is_never_asked_twice_for_a_byte() {
     }
     bench.run(0);
     bench.assert_mirrored();
-    assert_eq!(bench.camera.body_bytes_served(), SIZE);
+    assert_eq!(bench.camera.body_bytes_served(), SIZE + OVERLAP * passes);
 }
 
 fn journal(bench: &Bench) -> Value {
