@@ -1,11 +1,14 @@
 //! The progress bar: on a terminal, nowhere else.
 
+use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::units::human_duration;
+use crate::units::{ByteSize, human_duration};
 
 /// A bar for the file under way and a line for the whole pass.
 #[derive(Debug, Clone)]
@@ -78,11 +81,11 @@ impl Items {
             }
         };
         self.total.set_message(format!("{} of {}{left}", self.done, self.count));
-        let bar = self
-            .progress
-            .add(0, "{prefix:24} {bar:24.green/dim} {decimal_bytes:>9}/{decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4}");
+        let bar = self.progress.add(0, "{prefix:24} {bar:24.green/dim} {arrived:>19} {speed:>12} {left:>8}");
+        let began_at = Arc::new(AtomicU64::new(0));
+        bar.set_style(Item::style(bar.style(), &began_at));
         bar.set_prefix(name);
-        Item { bar }
+        Item { bar, began_at }
     }
 }
 
@@ -96,17 +99,40 @@ impl Drop for Items {
 #[derive(Debug)]
 pub struct Item {
     bar: ProgressBar,
+    /// Where this transfer began: what was here before must not count as speed.
+    began_at: Arc<AtomicU64>,
 }
 
 impl Item {
+    /// Speed and time left are averages over the transfer: the units and the numbers of the log and the summary.
+    fn style(style: ProgressStyle, began_at: &Arc<AtomicU64>) -> ProgressStyle {
+        let (speed_from, left_from) = (began_at.clone(), began_at.clone());
+        style
+            .with_key("arrived", |state: &ProgressState, line: &mut dyn Write| {
+                let total = state.len().map_or_else(|| "?".to_owned(), |bytes| ByteSize(bytes).to_string());
+                let _ = write!(line, "{} of {total}", ByteSize(state.pos()));
+            })
+            .with_key("speed", move |state: &ProgressState, line: &mut dyn Write| {
+                if let Some(speed) = speed(state, &speed_from) {
+                    let _ = write!(line, "{}/s", ByteSize(speed));
+                }
+            })
+            .with_key("left", move |state: &ProgressState, line: &mut dyn Write| {
+                if let (Some(speed), Some(length)) = (speed(state, &left_from), state.len()) {
+                    let left = Duration::from_secs(length.saturating_sub(state.pos()) / speed.max(1));
+                    let _ = write!(line, "{}", human_duration(left));
+                }
+            })
+    }
+
     /// How long the item is and where it goes on, in bytes.
     pub fn start(&self, from: u64, total: Option<u64>) {
         if let Some(total) = total {
             self.bar.set_length(total);
         }
-        // What was here before must not count as speed.
-        self.bar.update(|state| state.set_pos(from));
-        self.bar.reset_eta();
+        self.began_at.store(from, Ordering::Relaxed);
+        self.bar.set_position(from);
+        self.bar.reset_elapsed();
     }
 
     /// `bytes` more have arrived.
@@ -119,4 +145,11 @@ impl Drop for Item {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Bytes in a second since the transfer began; none until there is something to tell.
+fn speed(state: &ProgressState, began_at: &AtomicU64) -> Option<u64> {
+    let arrived = state.pos().saturating_sub(began_at.load(Ordering::Relaxed));
+    let millis = u64::try_from(state.elapsed().as_millis()).unwrap_or(u64::MAX);
+    (arrived > 0 && millis >= 200).then(|| arrived.saturating_mul(1000) / millis)
 }
