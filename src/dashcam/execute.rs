@@ -19,7 +19,7 @@ use super::verify::Repair;
 use super::{Settings, retain, verify};
 use crate::disk::Space;
 use crate::error::{Error, Result};
-use crate::pass::{Context, Report};
+use crate::pass::{Context, Report, Told};
 use crate::progress::Item;
 use crate::rate::Limiter;
 use crate::room::{Room, Verdict};
@@ -226,7 +226,8 @@ impl<'a> Execution<'a> {
         let mut received_before = 0;
         for _ in 0..MAX_RESUMPTIONS {
             let (room, store, held, report) = (&mut self.room, self.store, self.held, &mut *self.report);
-            let mut ask = |need: u64| make_room(room, store, held, report, need, want.file);
+            let told = &self.context.told;
+            let mut ask = |need: u64| make_room(room, store, held, report, told, need, want.file);
             let mut fetcher = Fetcher {
                 source: &self.source,
                 partials: &mut self.partials,
@@ -324,6 +325,7 @@ fn make_room(
     store: &Store,
     held: &Held,
     report: &mut Report,
+    told: &Told,
     need: u64,
     file: FileName,
 ) -> Result<Answer> {
@@ -335,7 +337,8 @@ fn make_room(
             Ok(Answer::LeaveIt)
         }
         Verdict::TooLarge => {
-            log::warn!("{file}: {} are more than --keep-bytes allows; left on the camera", ByteSize(need));
+            let text = format_args!("{file}: {} is more than --keep-bytes allows; left on the camera", ByteSize(need));
+            told.warn(&format!("too-large:{file}"), text);
             Ok(Answer::LeaveIt)
         }
         Verdict::Full(shortage) => Err(shortage.into_error(store.root())),
