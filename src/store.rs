@@ -202,6 +202,12 @@ fn look_then_rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes sure that a file, and its name, survive a power loss.
+pub fn sync_with_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|file| file.sync_all()).at("sync", path)?;
+    sync_parent(path)
+}
+
 fn sync_parent(path: &Path) -> Result<()> {
     path.parent().map_or(Ok(()), sync_dir)
 }

@@ -7,14 +7,14 @@
 //! only costs bytes: partials without a record start over.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::name::FileName;
 use crate::error::{At, Result};
-use crate::store::{Store, boot_id};
+use crate::store::{Store, boot_id, sync_with_dir};
 
 /// What is known of one partial file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,13 +77,10 @@ impl Partials {
     /// A partial file begins, or goes on after `synced` bytes that are certain.
     pub fn begin(&mut self, name: FileName, total: Option<u64>, validator: Option<String>, synced: u64) -> Result<()> {
         let record = Record { total, validator, synced, boot: self.boot.clone() };
-        let before = self.records.insert(name.to_string(), record);
+        self.records.insert(name.to_string(), record);
         self.save()?;
-        // An older journal must not come back and promise bytes that have been given up.
-        if before.is_some_and(|before| before.synced > synced) {
-            File::open(&self.path).and_then(|journal| journal.sync_all()).at("sync", &self.path)?;
-        }
-        Ok(())
+        // Where a file starts over, an older journal must not come back and promise bytes that were given up.
+        if synced == 0 { sync_with_dir(&self.path) } else { Ok(()) }
     }
 
     /// The first `synced` bytes are on disk.
@@ -108,7 +105,7 @@ impl Partials {
         }
     }
 
-    /// Not synced itself: after a power loss an older journal, or none, is found, and it promises less.
+    /// Not synced in general: after a power loss an older journal, or none, is found, and it promises less.
     fn save(&self) -> Result<()> {
         let text = serde_json::to_vec(&self.records).unwrap_or_default();
         let temporary = self.path.with_extension("json.tmp");
