@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod held;
 pub mod learned;
 pub mod listing;
+mod make_room;
 pub mod name;
 pub mod partials;
 pub mod plan;
@@ -74,10 +75,15 @@ impl Settings {
         self.addresses.first().map(ToString::to_string).unwrap_or_default()
     }
 
+    /// Whether room is limited by removing what is oldest.
+    fn is_limited(&self) -> bool {
+        self.policy.keep_bytes.is_some() || self.delete_oldest
+    }
+
     /// The limits of room in force; empty without any.
     fn limits(&self) -> String {
         let quota = self.policy.keep_bytes.map(|bytes| format!("keep-bytes {}", bytes.0));
-        let ring = self.delete_oldest.then(|| "delete-oldest".to_owned());
+        let ring = self.delete_oldest.then(|| format!("delete-oldest {:?}", self.guard));
         [quota, ring].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
@@ -93,11 +99,7 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
 
     // Read: what the camera has, what is here.
     let source = Source::connect(&settings.addresses, &http);
-    let reading = Reading {
-        afresh: settings.verify,
-        remember: !context.dry_run,
-        with_lengths: settings.policy.keep_bytes.is_some() || settings.delete_oldest,
-    };
+    let reading = Reading { afresh: settings.verify, remember: !context.dry_run, with_lengths: settings.is_limited() };
     let held = Held::read(&store, context.now.into(), reading)?;
     report.failed_markers = held.failed_markers();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);

@@ -71,7 +71,9 @@ impl Log for Logger {
                 "message": record.args().to_string(),
             })
             .to_string(),
-            Format::Text if self.journal => format!("<{}>{}", syslog_level(record.level()), record.args()),
+            Format::Text if self.journal => {
+                format!("<{}>{}", syslog_level(record.level()), printable(&record.args().to_string()))
+            }
             Format::Text => {
                 let stamp = if self.stamped { now() + " " } else { String::new() };
                 let level = match record.level() {

@@ -48,9 +48,6 @@ pub fn structure(file: &mut (impl Read + Seek), length: u64) -> io::Result<Struc
         if !kind.iter().all(|byte| (0x20..0x7f).contains(byte) || *byte == 0xa9) {
             return broken(format!("no box at {offset} of {length}"));
         }
-        if offset == 0 && &kind != b"ftyp" {
-            return broken("it does not begin with ftyp".into());
-        }
         let size = match u32::from_be_bytes([s0, s1, s2, s3]) {
             0 => left,
             1 if header_bytes == 16 => u64::from_be_bytes(wide),

@@ -144,7 +144,7 @@ pub struct Report {
     pub files_verified: usize,
     /// Files removed, by reason.
     pub files_removed: BTreeMap<String, usize>,
-    /// Their bytes, where the pass had to know sizes.
+    /// Their bytes.
     pub bytes_removed: u64,
     /// What failed.
     pub failures: Vec<Failure>,
@@ -158,6 +158,8 @@ pub struct Report {
     pub given_up_until: Option<NaiveDateTime>,
     /// Under these limits of room; under others it is forgotten.
     pub given_up_for: String,
+    /// To remove recordings did not free the disk: none is removed for room until there is some again.
+    pub removal_frees_nothing: bool,
     /// Recordings that broke off without getting further: the next pass tries them last.
     pub broke_off: BTreeSet<String>,
     /// What was said, so that it is not said at every pass from cron.
@@ -176,6 +178,7 @@ impl Report {
             given_up_until: last.given_up_until,
             given_up_for: last.given_up_for.clone(),
             broke_off: last.broke_off.clone(),
+            removal_frees_nothing: last.removal_frees_nothing,
             ..Self::default()
         }
     }

@@ -18,8 +18,8 @@ pub enum Verdict<K> {
     Fits(Vec<(K, Reason)>),
     /// Leave it for good: newer footage has the room.
     TooOld,
-    /// Leave it: even alone, beside what is protected, it is more than the quota.
-    TooLarge,
+    /// Leave it for now: it is more than the quota has room for beside what may not go.
+    NoRoom,
     /// The disk guard says no, and what may go does not make enough room.
     Full(Shortage),
 }
@@ -31,8 +31,8 @@ pub struct Room<K> {
     guard: Guard,
     quota: Option<u64>,
     held_bytes: u64,
-    /// What this pass wrote: newer than all that it asks for, since with a limit the newest come first.
-    written_bytes: u64,
+    /// What this pass wrote, and when it was recorded. It is not evicted in the same pass.
+    written: Vec<(NaiveDateTime, u64)>,
     delete_oldest: bool,
 }
 
@@ -47,7 +47,7 @@ impl<K: Copy> Room<K> {
         delete_oldest: bool,
     ) -> Self {
         let quota = quota.map(|bytes| bytes.0);
-        Self { candidates: candidates.into(), guard, quota, held_bytes, written_bytes: 0, delete_oldest }
+        Self { candidates: candidates.into(), guard, quota, held_bytes, written: Vec::new(), delete_oldest }
     }
 
     /// Decides about `need` more bytes for a recording of the time `at`.
@@ -56,9 +56,10 @@ impl<K: Copy> Room<K> {
         let older = |candidate: &&Candidate<K>| candidate.at < at;
         let may_go: u64 = self.candidates.iter().take_while(older).map(|candidate| candidate.bytes).sum();
         let newer: u64 = self.candidates.iter().skip_while(older).map(|candidate| candidate.bytes).sum();
-        let newer = newer.saturating_add(self.written_bytes);
+        let written: u64 = self.written.iter().filter(|(written_at, _)| *written_at > at).map(|(_, bytes)| bytes).sum();
+        let newer = newer.saturating_add(written);
         if over_quota > may_go {
-            return if over_quota <= may_go.saturating_add(newer) { Verdict::TooOld } else { Verdict::TooLarge };
+            return if over_quota <= may_go.saturating_add(newer) { Verdict::TooOld } else { Verdict::NoRoom };
         }
         let mut missing = 0;
         if let Some(shortage) = self.guard.shortage(space, need) {
@@ -83,10 +84,23 @@ impl<K: Copy> Room<K> {
         Verdict::Fits(removals)
     }
 
-    /// Counts what has been written.
-    pub fn written(&mut self, bytes: u64) {
+    /// Counts what is about to be written.
+    pub fn write(&mut self, bytes: u64, at: NaiveDateTime) {
         self.held_bytes = self.held_bytes.saturating_add(bytes);
-        self.written_bytes = self.written_bytes.saturating_add(bytes);
+        self.written.push((at, bytes));
+    }
+
+    /// What may not go fills the quota alone: no use to ask for anything.
+    #[must_use]
+    pub fn is_filled_for_good(&self) -> bool {
+        let may_go: u64 = self.candidates.iter().map(|candidate| candidate.bytes).sum();
+        self.quota.is_some_and(|quota| self.held_bytes.saturating_sub(may_go) >= quota)
+    }
+
+    /// What is missing on the disk for `need` bytes, whatever could go.
+    #[must_use]
+    pub fn shortage(&self, need: u64, space: Space) -> Option<Shortage> {
+        self.guard.shortage(space, need)
     }
 }
 
@@ -120,10 +134,10 @@ mod tests {
             room.ask(15, at(9), space(600)),
             Verdict::Fits(vec![(1, Reason::OverQuota), (2, Reason::OverQuota)])
         );
-        room.written(15);
+        room.write(15, at(9));
         assert_eq!(room.ask(6, at(2), space(600)), Verdict::TooOld);
         assert_eq!(room.ask(5, at(2), space(600)), Verdict::Fits(vec![]));
-        assert_eq!(room.ask(31, at(2), space(600)), Verdict::TooLarge);
+        assert_eq!(room.ask(31, at(2), space(600)), Verdict::NoRoom);
     }
 
     #[test]
@@ -143,7 +157,17 @@ mod tests {
     #[test]
     fn what_can_never_fit_shuts_nothing_else_out() {
         let mut room = room(Guard::default(), Some(40), false);
-        assert_eq!(room.ask(41, at(9), space(600)), Verdict::TooLarge);
+        assert_eq!(room.ask(41, at(9), space(600)), Verdict::NoRoom);
         assert_eq!(room.ask(10, at(9), space(600)), Verdict::Fits(vec![]));
+    }
+
+    #[test]
+    fn what_was_written_before_is_not_always_newer() {
+        // By type, or because it broke off before: the newest comes last.
+        let mut room: Room<u32> = Room::new(Vec::new(), 0, Guard::default(), Some(ByteSize(30)), false);
+        room.write(30, at(5));
+        assert_eq!(room.ask(10, at(9), space(600)), Verdict::NoRoom);
+        assert_eq!(room.ask(10, at(4), space(600)), Verdict::TooOld);
+        assert!(room.is_filled_for_good());
     }
 }

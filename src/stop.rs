@@ -79,6 +79,9 @@ impl Stop {
 
     /// Runs `hook` when a stop is asked for, from another thread: to close a connection that is being read.
     pub fn also(&self, hook: impl Fn() + Send + 'static) {
+        if self.is_requested() {
+            hook();
+        }
         self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }
 

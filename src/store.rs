@@ -151,7 +151,7 @@ pub fn replace(file: &File, from: &Path, to: &Path) -> Result<()> {
 /// that matters is in it.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(format!(".{name}.tmp"));
     let written = OpenOptions::new()
         .write(true)
         .create(true)

@@ -89,6 +89,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The longest time to wait for anything.
+const MAX_WAIT: Duration = Duration::from_hours(366 * 24);
+
 /// A length of time where a bare number, also a fraction, means seconds: `10`, `2.5`, `30s`, `1m`.
 ///
 /// # Errors
@@ -101,6 +104,8 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     };
     match parsed {
         Some(Duration::ZERO) => Err(format!("{text:?} must be greater than zero")),
+        // Beyond any use, and what a clock can count is not without an end.
+        Some(duration) if duration > MAX_WAIT => Err(format!("{text:?} is more than a year")),
         Some(duration) => Ok(duration),
         None => Err(format!("{text:?} is not a length of time: write 10, 2.5, 30s or 1m")),
     }
@@ -168,6 +173,7 @@ mod tests {
             assert!(parse_seconds(text).is_err(), "{text}");
         }
         assert!(parse_seconds("inf").is_err());
+        assert!(parse_seconds("1e19").is_err());
         assert!(parse_seconds("NaN").is_err());
     }
 }

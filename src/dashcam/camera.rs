@@ -202,7 +202,7 @@ impl Camera {
 
     /// As [`Source::answers`](super::source::Source::answers).
     pub fn answers(&self) -> Result<(), String> {
-        // The listing's head: the one thing of which it is known that this camera answers it.
+        // The listing, of which the body is left unread: the one thing of which it is known that this camera answers it.
         match self.send(&Method::GET, &self.url(self.api.listing_path()), None, None) {
             Ok(_) => Ok(()),
             Err(error) => Err(explain(&error)),
@@ -221,12 +221,9 @@ impl Camera {
         let validator = text(headers, &ETAG).or_else(|| text(headers, &LAST_MODIFIED)).map(str::to_owned);
         let content_range = text(headers, &CONTENT_RANGE).and_then(ContentRange::parse);
         let (start, total) = match (status, content_range) {
-            (206, Some(range)) => {
-                let end = range.end.map(|end| end + 1);
-                (range.start.unwrap_or(0), range.total.or(end))
-            }
+            (206, Some(ContentRange { start: Some(start), total, .. })) => (start, total),
             // Where it starts is anybody's guess: nothing can be done with the body.
-            (206, None) => return Err(Trouble::Refused("it answers with a part and does not say which".into())),
+            (206, _) => return Err(Trouble::Refused("it answers with a part and does not say which".into())),
             (200, _) => (0, content_length(headers)),
             (416, _) if from > 0 => return self.open(file, video, 0),
             (416, _) => return Err(Trouble::Status(416)),
@@ -288,6 +285,8 @@ impl Camera {
             .header("Content-Type", "application/json")
             .body(question)
             .map_err(|error| Trouble::Refused(error.to_string()))?;
+        let limit = Some(self.timeout.saturating_mul(LISTING_TIMEOUTS));
+        let request = self.agent.configure_request(request).timeout_global(limit).build();
         let response = self.agent.run(request).map_err(lost)?;
         // An endpoint that is not there has no metadata to give.
         match response.status().as_u16() {

@@ -8,21 +8,20 @@ use chrono::NaiveDateTime;
 use rustix::io::Errno;
 
 use super::camera::Http;
-use super::fetch::{Answer, Fetched, Fetcher, Interruption, Want};
+use super::fetch::{Fetched, Fetcher, Interruption, Want};
 use super::held::{Dir, Held, marker};
 use super::learned::Learned;
+use super::make_room::RoomMaker;
 use super::name::{Entry, FileName, Format};
 use super::partials::Partials;
-use super::plan::{Fetch, Plan, Unit, candidates, files_of};
+use super::plan::{Fetch, Plan};
 use super::source::{Offer, Source};
 use super::verify::Repair;
-use super::{Settings, retain, verify};
-use crate::disk::Space;
+use super::{Settings, verify};
 use crate::error::{Error, Result};
-use crate::pass::{Context, Report, Told};
+use crate::pass::{Context, Report};
 use crate::progress::Item;
 use crate::rate::Limiter;
-use crate::room::{Room, Verdict};
 use crate::store::{Store, remove, write_atomically};
 use crate::units::ByteSize;
 
@@ -45,7 +44,7 @@ pub(super) struct Execution<'a> {
     http: &'a Http,
     /// The newest recording listed.
     newest: Option<NaiveDateTime>,
-    room: Room<Unit>,
+    room: RoomMaker<'a>,
     partials: Partials,
     limiter: Limiter,
     buffer: Vec<u8>,
@@ -92,7 +91,7 @@ impl<'a> Execution<'a> {
             source,
             http,
             newest: None,
-            room: room(settings, held, plan),
+            room: RoomMaker::new(settings, store, held, plan),
             partials,
             limiter: Limiter::new(settings.limit_rate),
             buffer: Vec::new(),
@@ -103,6 +102,7 @@ impl<'a> Execution<'a> {
     /// Fetches everything planned, and with `--verify` what turns out short.
     pub(super) fn fetch_all(&mut self, offer: &Offer, plan: &Plan) -> Result<()> {
         self.newest = offer.listing.videos.last().map(|video| video.at());
+        self.settle_orphans(offer)?;
         let mut items = self.context.progress.items(plan.fetches.len());
         for fetch in &plan.fetches {
             self.context.stop.check()?;
@@ -122,9 +122,35 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
+    /// Partial files of recordings that the camera has overwritten: nothing more will come. One that is whole, because
+    /// the camera left just before it was published, is published; of the others what there is stays.
+    fn settle_orphans(&mut self, offer: &Offer) -> Result<()> {
+        for (entry, dir) in &self.held.others {
+            let Entry::Partial(name) = *entry else { continue };
+            let is_orphan = name.format() == Format::Video && offer.listing.videos.binary_search(&name).is_err();
+            if !is_orphan || self.held.has(name) {
+                continue;
+            }
+            if self.partials.publish_if_whole(name, &self.path(*dir, *entry))? {
+                log::info!("{name}: no longer on the camera, and all of it is here");
+                self.report.files_fetched += 1;
+                self.report.recordings_fetched += 1;
+            } else {
+                let text = format_args!("{name}: no longer on the camera; what had arrived is kept as {entry}");
+                self.context.told.warn(&format!("orphan:{name}"), text);
+            }
+        }
+        Ok(())
+    }
+
     fn fetch_recording(&mut self, fetch: &Fetch, item: &Item) -> Result<()> {
-        let is_limited = self.settings.policy.keep_bytes.is_some() || self.settings.delete_oldest;
-        if is_limited && self.report.given_up_until.is_some_and(|until| fetch.video.at() <= until) {
+        let given_up = self.report.given_up_until.is_some_and(|until| fetch.video.at() <= until)
+            && !self.settings.policy.protects(fetch.video, self.held);
+        if self.room.is_filled_for_good() {
+            let text = "what is protected fills --keep-bytes alone: nothing else is fetched";
+            self.context.told.warn("filled-for-good", text);
+        }
+        if given_up || self.room.is_filled_for_good() {
             self.report.left_out += 1;
             return Ok(());
         }
@@ -187,12 +213,11 @@ impl<'a> Execution<'a> {
             Err(error) => return Err(self.store.check_still_there().err().unwrap_or(error)),
         };
         match fetched {
-            Fetched::Published { received, length } => {
+            Fetched::Published { received } => {
                 let seconds = began.elapsed().as_secs_f64();
                 log::info!("{}: fetched {} in {seconds:.1} s", want.file, ByteSize(received));
                 self.lost_in_a_row = 0;
                 self.learned.broke_off.remove(&want.video);
-                self.room.written(length);
                 self.report.files_fetched += 1;
                 self.report.recordings_fetched += usize::from(is_video);
                 self.unmark_failed(want)?;
@@ -207,12 +232,15 @@ impl<'a> Execution<'a> {
             }
             Fetched::Absent if is_video => log::info!("{}: no longer on the camera", want.file),
             Fetched::Absent => {
-                self.learned.absent.insert(want.file);
+                // Beside a recording that has just ended it may still come.
+                if !want.is_recent {
+                    self.learned.absent.insert(want.file);
+                }
                 self.unmark_failed(want)?;
             }
             Fetched::Failed { reason, message, mark } => {
                 self.report.fail(told, want.file, reason, message);
-                if mark {
+                if mark && !want.replaces {
                     self.mark_failed(want)?;
                 }
             }
@@ -225,9 +253,8 @@ impl<'a> Execution<'a> {
         let mut furthest = None;
         let mut received_before = 0;
         for _ in 0..MAX_RESUMPTIONS {
-            let (room, store, held, report) = (&mut self.room, self.store, self.held, &mut *self.report);
-            let told = &self.context.told;
-            let mut ask = |need: u64| make_room(room, store, held, report, told, need, want.file);
+            let (room, context, report) = (&mut self.room, self.context, &mut *self.report);
+            let mut ask = |need: u64| room.ask(context, report, need, want.file);
             let mut fetcher = Fetcher {
                 source: &self.source,
                 partials: &mut self.partials,
@@ -236,9 +263,9 @@ impl<'a> Execution<'a> {
                 buffer: &mut self.buffer,
             };
             let (cause, have) = match fetcher.fetch(want, item, &mut ask) {
-                Ok(Fetched::Published { received, length }) => {
+                Ok(Fetched::Published { received }) => {
                     self.report.bytes_fetched += received;
-                    return Ok(Ended::As(Fetched::Published { received: received_before + received, length }));
+                    return Ok(Ended::As(Fetched::Published { received: received_before + received }));
                 }
                 Ok(outcome) => return Ok(Ended::As(outcome)),
                 Err(Interruption::Error(error)) => return Err(error),
@@ -286,11 +313,12 @@ impl<'a> Execution<'a> {
         write_atomically(&dir.join(name.to_string()), marker(self.context.local_now()).as_bytes())
     }
 
+    /// Removes what told that the file could not be had: its marker, a damaged copy.
     fn unmark_failed(&mut self, want: &Want) -> Result<()> {
-        let name = Entry::Failed(want.file);
-        for (_, dir) in self.held.others.iter().filter(|(entry, _)| *entry == name) {
-            remove(&self.path(*dir, name))?;
-            self.report.failed_markers = self.report.failed_markers.saturating_sub(1);
+        let (failed, damaged) = (Entry::Failed(want.file), Entry::Damaged(want.file));
+        for (entry, dir) in self.held.others.iter().filter(|(entry, _)| *entry == failed || *entry == damaged) {
+            remove(&self.path(*dir, *entry))?;
+            self.report.failed_markers = self.report.failed_markers.saturating_sub(usize::from(*entry == failed));
         }
         Ok(())
     }
@@ -305,50 +333,4 @@ fn is_in_the_way(error: &Error) -> bool {
     use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
     matches!(error, Error::Io { source, .. } if matches!(source.kind(), AlreadyExists | IsADirectory | NotADirectory)
         || Errno::from_io_error(source) == Some(Errno::LOOP))
-}
-
-/// The room there is once the plan's removals are done.
-fn room(settings: &Settings, held: &Held, plan: &Plan) -> Room<Unit> {
-    let removed: HashSet<Unit> = plan.removals.iter().filter_map(|removal| Unit::of(removal.entry)).collect();
-    let removed_bytes: u64 = plan.removals.iter().map(|removal| removal.bytes).sum();
-    let held_bytes: u64 = held.files.iter().map(|file| file.bytes).sum();
-    let quota = settings.policy.keep_bytes;
-    let mut candidates =
-        if quota.is_some() || settings.delete_oldest { candidates(held, &settings.policy) } else { Vec::new() };
-    candidates.retain(|candidate| !removed.contains(&candidate.key));
-    Room::new(candidates, held_bytes.saturating_sub(removed_bytes), settings.guard, quota, settings.delete_oldest)
-}
-
-/// Asks for room and removes what has to go for it.
-fn make_room(
-    room: &mut Room<Unit>,
-    store: &Store,
-    held: &Held,
-    report: &mut Report,
-    told: &Told,
-    need: u64,
-    file: FileName,
-) -> Result<Answer> {
-    let space = Space::of(store.root())?;
-    report.disk_used_ratio = Some(space.used_ratio());
-    match room.ask(need, file.at(), space) {
-        Verdict::TooOld => {
-            report.given_up_until = report.given_up_until.max(Some(file.at()));
-            Ok(Answer::LeaveIt)
-        }
-        Verdict::TooLarge => {
-            let text = format_args!("{file}: {} is more than --keep-bytes allows; left on the camera", ByteSize(need));
-            told.warn(&format!("too-large:{file}"), text);
-            Ok(Answer::LeaveIt)
-        }
-        Verdict::Full(shortage) => Err(shortage.into_error(store.root())),
-        Verdict::Fits(units) => {
-            for (unit, reason) in units {
-                for removal in files_of(unit, held, reason) {
-                    retain::remove_entry(store, held, report, &removal)?;
-                }
-            }
-            Ok(Answer::WriteIt)
-        }
-    }
 }

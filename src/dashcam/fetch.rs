@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -52,8 +52,6 @@ pub enum Fetched {
     Published {
         /// Bytes received in this call.
         received: u64,
-        /// The length of the file.
-        length: u64,
     },
     /// The camera is still writing it: for a later pass.
     StillWritten,
@@ -160,8 +158,8 @@ impl Fetcher<'_> {
             if opened.total == Some(0) && want.file.format() == Format::Video {
                 return Ok(of_trouble(Trouble::Empty));
             }
-            let need = opened.total.map_or(0, |total| total.saturating_sub(opened.start));
-            if room(need)? == Answer::LeaveIt {
+            let need = opened.total.map(|total| total.saturating_sub(opened.start));
+            if need != Some(0) && room(need.unwrap_or(0))? == Answer::LeaveIt {
                 return Ok(Fetched::LeftOut);
             }
             let start = opened.start;
@@ -183,7 +181,7 @@ impl Fetcher<'_> {
             match self.prove(want, &partial) {
                 Ok(Proof::Good) => {
                     self.publish(want, &partial)?;
-                    return Ok(Fetched::Published { received, length: have });
+                    return Ok(Fetched::Published { received });
                 }
                 Ok(Proof::StillWritten(now)) if want.is_recent => {
                     log::info!("{}: the camera is still writing it ({now} so far)", want.file);
@@ -196,7 +194,6 @@ impl Fetcher<'_> {
                 // The pieces may not fit together: once more, whole.
                 Ok(Proof::Broken(why)) if resumed && start > 0 => {
                     log::info!("{}: {why}; fetching it again from its beginning", want.file);
-                    self.partials.forget(want.file);
                     have = 0;
                 }
                 Ok(Proof::Broken(why)) => return self.set_aside(want, &partial, &why).map_err(Into::into),
@@ -217,6 +214,9 @@ impl Fetcher<'_> {
     fn held_part(&self, want: &Want) -> Result<u64> {
         let path = want.partial_path();
         match fs::symlink_metadata(&path) {
+            // A kill in the middle of publishing may have left one file with two names: what is published is not to be
+            // written again through the other name.
+            Ok(metadata) if metadata.is_file() && metadata.nlink() > 1 => Ok(0),
             Ok(metadata) if metadata.is_file() => Ok(self.partials.trusted(want.file, metadata.len())),
             Ok(_) => Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, "something else stands there"))
                 .at("resume", &path),
@@ -232,7 +232,7 @@ impl Fetcher<'_> {
             && record.total == Some(have)
         {
             // All of it is here. Nothing to ask for but whether it still is all.
-            return match self.source.length(want.file, want.video)? {
+            return match self.length_now(want)? {
                 Some(length) if length != have => Ok(Resumption::StartOver),
                 _ => Ok(Resumption::Go(Opened {
                     start: have,
@@ -269,23 +269,19 @@ impl Fetcher<'_> {
     fn receive(&mut self, want: &Want, mut opened: Opened, item: &Item, received: &mut u64) -> Result<Partial> {
         let path = want.partial_path();
         let mut have = opened.start;
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.nlink() > 1) {
+            remove(&path)?;
+        }
+        let mut file = create(&path)?;
+        // What lies behind the trusted part is cut off before anything vouches for this boot, and before anything is
+        // written: after a power loss it may be zeros.
+        file.set_len(have).at("write", &path)?;
+        file.seek(SeekFrom::Start(have)).at("write", &path)?;
         let journaled = opened.total.is_none_or(|total| total > SMALL_BYTES);
         if journaled {
             let synced = self.partials.get(want.file).map_or(0, |record| record.synced.min(have));
             self.partials.begin(want.file, opened.total, opened.validator.take(), synced)?;
         }
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            // A link that somebody put there would lead us out of the destination.
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)
-            .at("create", &path)?;
-        // What lies behind the trusted part is cut off before anything is written.
-        file.set_len(have).at("write", &path)?;
-        file.seek(SeekFrom::Start(have)).at("write", &path)?;
         item.start(have, opened.total);
         let mut unsynced = 0;
         let mut broke = None;
@@ -327,7 +323,7 @@ impl Fetcher<'_> {
             return Ok(Proof::Good);
         }
         // A recording that is still being written grows.
-        if let Some(length) = self.source.length(want.file, want.video)?
+        if let Some(length) = self.length_now(want)?
             && length != partial.have
         {
             return Ok(Proof::StillWritten(ByteSize(length)));
@@ -339,6 +335,15 @@ impl Fetcher<'_> {
         }
     }
 
+    /// How long the file is on the camera now, where it can say so. It may have been overwritten in the meantime, or be
+    /// unreadable: what is here is then all the more precious, and proven by its announced length and its boxes.
+    fn length_now(&self, want: &Want) -> Result<Option<u64>, Trouble> {
+        match self.source.length(want.file, want.video) {
+            Err(trouble @ Trouble::Lost(_)) => Err(trouble),
+            length => Ok(length.unwrap_or(None)),
+        }
+    }
+
     fn publish(&mut self, want: &Want, partial: &Partial) -> Result<()> {
         let target = want.dir.join(want.file.to_string());
         if want.replaces {
@@ -347,19 +352,32 @@ impl Fetcher<'_> {
             publish(&partial.file, &partial.path, &target)?;
         }
         self.partials.forget(want.file);
-        remove(&want.damaged_path())
+        Ok(())
     }
 
     /// The camera's own file is broken. It may be all that is left of an accident: kept, under a name that says so, while
     /// later passes try again.
     fn set_aside(&mut self, want: &Want, partial: &Partial, why: &str) -> Result<Fetched> {
         let path = want.damaged_path();
-        replace(&partial.file, &partial.path, &path)?;
+        // Of two, the longer is worth more.
+        if fs::symlink_metadata(&path).is_ok_and(|older| older.len() > partial.have) {
+            remove(&partial.path)?;
+        } else {
+            replace(&partial.file, &partial.path, &path)?;
+        }
         self.partials.forget(want.file);
         let name = Entry::Damaged(want.file);
         let message = format!("the camera's own file is damaged ({why}); all there is of it is kept as {name}");
         Ok(failed("damaged", message, true))
     }
+}
+
+/// Opens a partial file, new or not. A link that somebody put there would lead us out of the destination.
+fn create(path: &Path) -> Result<File> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).custom_flags(flags);
+    options.open(path).at("create", path)
 }
 
 /// Whether the camera's bytes from `opened.start` up to `have` are those of the partial file.

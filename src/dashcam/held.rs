@@ -38,6 +38,8 @@ pub struct Held {
     pub files: Vec<HeldFile>,
     /// What is neither: partial files, markers, in no order.
     pub others: Vec<(Entry, Dir)>,
+    /// The length of partial and damaged files together; 0 unless the pass needed to know.
+    pub other_bytes: u64,
     /// Files that somebody moved away and left a link to: here, and not ours to remove.
     pub links: BTreeSet<FileName>,
     /// When files failed, by name; `None` where the marker cannot be read.
@@ -106,6 +108,12 @@ impl Held {
         self.others.iter().find(|(entry, _)| *entry == Entry::Partial(name)).map(|(_, dir)| *dir)
     }
 
+    /// The bytes of all that is here; 0 unless the pass needed to know.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum::<u64>() + self.other_bytes
+    }
+
     /// The name of a directory.
     #[must_use]
     pub fn dir(&self, dir: Dir) -> &str {
@@ -136,6 +144,10 @@ impl Held {
             let path = store.root().join(&self.dirs[usize::from(file.dir)]).join(file.name.to_string());
             // A file that another pass removed in between takes no room.
             file.bytes = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
+        }
+        for (entry, dir) in &self.others {
+            let path = store.root().join(&self.dirs[usize::from(*dir)]).join(entry.to_string());
+            self.other_bytes += fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
         }
     }
 

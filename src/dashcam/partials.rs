@@ -7,14 +7,16 @@
 //! only costs bytes: partials without a record start over.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::name::FileName;
 use crate::error::{At, Result};
-use crate::store::{Store, boot_id, sync_with_dir};
+use crate::mp4::{self, Structure};
+use crate::store::{Store, boot_id, publish, sync_with_dir};
 
 /// What is known of one partial file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +74,25 @@ impl Partials {
     #[must_use]
     pub fn trusted(&self, name: FileName, length: u64) -> u64 {
         self.get(name).map_or(0, |record| record.trusted(length, &self.boot))
+    }
+
+    /// Publishes a partial file that holds all that was announced and closes as an MP4.
+    pub fn publish_if_whole(&mut self, name: FileName, path: &Path) -> Result<bool> {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file.at("open", path)?,
+        };
+        let length = file.metadata().at("read", path)?.len();
+        let is_all = self.get(name).is_some_and(|record| record.total == Some(length));
+        if !is_all || self.trusted(name, length) != length {
+            return Ok(false);
+        }
+        if mp4::structure(&mut file, length).at("read", path)? != Structure::Whole {
+            return Ok(false);
+        }
+        publish(&file, path, &path.with_file_name(name.to_string()))?;
+        self.forget(name);
+        Ok(true)
     }
 
     /// A partial file begins, or goes on after `synced` bytes that are certain.

@@ -35,6 +35,15 @@ pub struct Removal {
     pub bytes: u64,
 }
 
+/// What one eviction takes: all files of a moment and a type, since front and rear share sidecars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unit {
+    /// The moment.
+    pub at: NaiveDateTime,
+    /// The type.
+    pub kind: char,
+}
+
 impl Unit {
     /// The unit to which a file, or what is about it, belongs.
     #[must_use]
@@ -62,15 +71,6 @@ pub struct Plan {
     pub left_out: usize,
 }
 
-/// What one eviction takes: all files of a moment and a type, since front and rear share sidecars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Unit {
-    /// The moment.
-    pub at: NaiveDateTime,
-    /// The type.
-    pub kind: char,
-}
-
 /// The plan of a pass. Without an offer (the camera is away) only retention is due.
 #[must_use]
 pub fn plan(offer: Option<&Offer>, held: &Held, learned: &Learned, policy: &Policy, now: NaiveDateTime) -> Plan {
@@ -94,7 +94,7 @@ pub fn plan(offer: Option<&Offer>, held: &Held, learned: &Learned, policy: &Poli
         let mut fetch = Fetch { video, formats: Vec::new(), dir: held.dir_of_recording(video) };
         for format in Format::ALL {
             let file = video.sibling(format);
-            if held.has(file) || !is_wanted(file, &offer.sidecars, &learned.absent, policy) {
+            if held.has(file) || !is_wanted(file, &offer.sidecars, learned, policy) {
                 continue;
             }
             if is_waiting(file, held, policy, now) {
@@ -111,9 +111,11 @@ pub fn plan(offer: Option<&Offer>, held: &Held, learned: &Learned, policy: &Poli
     plan
 }
 
-fn is_wanted(file: FileName, sidecars: &Sidecars, absent: &BTreeSet<FileName>, policy: &Policy) -> bool {
+fn is_wanted(file: FileName, sidecars: &Sidecars, learned: &Learned, policy: &Policy) -> bool {
+    // A card says itself which sidecars it has.
+    let is_known_absent = matches!(sidecars, Sidecars::Ask(_)) && learned.absent.contains(&file);
     file.format() == Format::Video
-        || (!policy.skip.contains(&file.format()) && sidecars.may_have(file) && !absent.contains(&file))
+        || (!policy.skip.contains(&file.format()) && sidecars.may_have(file) && !is_known_absent)
 }
 
 fn is_waiting(file: FileName, held: &Held, policy: &Policy, now: NaiveDateTime) -> bool {
@@ -213,13 +215,14 @@ fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
         }
     }
     if let Some(quota) = policy.keep_bytes {
-        let left: u64 = held.files.iter().filter(|file| !goes(file.name)).map(|file| file.bytes).sum();
+        let going: u64 = held.files.iter().filter(|file| goes(file.name)).map(|file| file.bytes).sum();
+        let left = held.bytes() - going;
         let candidates: Vec<_> = candidates(held, policy)
             .into_iter()
             .filter(|candidate| !policy.expires(candidate.key.kind, candidate.at, now))
             .collect();
         for unit in evict(&candidates, left.saturating_sub(quota.0)) {
-            removals.extend(files_of(unit, held, Reason::OverQuota));
+            removals.extend(files_of(unit, held, Reason::OverQuota).filter(|removal| !is_superseded(removal.entry)));
         }
     }
     removals

@@ -6,7 +6,7 @@ use super::plan::Removal;
 use crate::error::Result;
 use crate::pass::Report;
 use crate::retention::Reason;
-use crate::store::{Store, remove, write_atomically};
+use crate::store::{Store, remove, sync_with_dir, write_atomically};
 
 /// Removes one file, and its group directory if that became empty.
 pub(super) fn remove_entry(store: &Store, held: &Held, report: &mut Report, removal: &Removal) -> Result<()> {
@@ -34,6 +34,7 @@ pub(super) fn mark(store: &Store, held: &Held, grouping: super::name::Grouping, 
         let dir = store.group_dir(&beside.unwrap_or_else(|| grouping.dir(moment.0)))?;
         let path = dir.join(Entry::Protected(*moment).to_string());
         write_atomically(&path, b"")?;
+        sync_with_dir(&path)?;
         log::info!("{moment}: protected from retention; remove {} to release it", path.display());
     }
     Ok(())

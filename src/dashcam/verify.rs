@@ -38,7 +38,15 @@ pub(super) fn check(
         context.stop.check()?;
         let item = items.begin(file.name.to_string());
         let path = store.root().join(held.dir(file.dir)).join(file.name.to_string());
-        let Ok(mut opened) = File::open(&path) else { continue };
+        let mut opened = match File::open(&path) {
+            Ok(opened) => opened,
+            // Another pass removed it in between.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                report.fail(&context.told, file.name, "damaged", format!("it cannot be read here: {error}"));
+                continue;
+            }
+        };
         let length = opened.metadata().map_or(0, |metadata| metadata.len());
         item.start(length, Some(length));
         let broken = match file.name.format() {

@@ -13,6 +13,7 @@ mod kill;
 mod listing;
 mod locks;
 mod resume;
+mod review;
 mod signals;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,8 @@
 //!   times were [`SETTLED`] before the listing.
 //! - FAT keeps no times for its root, network shares are changed by others and answer from caches. Only local file
 //!   systems of [`TRUSTED`] are remembered.
-//! - the file may be torn after a power loss: it carries a checksum, and the version of the program that wrote it.
+//! - the file may be torn after a power loss: it carries a checksum of the names, and the version of the program that
+//!   wrote it; what is before them is JSON, which is whole or none.
 //!
 //! The file is a line of JSON and behind it 8 bytes, little-endian, for each name. Deleting it only costs the time to
 //! list. `--verify` does not use it.
@@ -90,6 +91,8 @@ pub(super) struct Cache {
     is_changed: bool,
     now: SystemTime,
     is_trusted: bool,
+    /// That of the destination.
+    device: u64,
 }
 
 impl Cache {
@@ -99,13 +102,15 @@ impl Cache {
         let is_trusted = file_system.is_ok_and(|kind| TRUSTED.contains(&kind));
         let bytes = if is_trusted && !afresh { fs::read(&path).ok() } else { None };
         let known = bytes.and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        Self { path, known, fresh: BTreeMap::new(), is_changed: false, now, is_trusted }
+        let device = fs::metadata(store.root()).map(|metadata| metadata.dev()).unwrap_or_default();
+        Self { path, known, fresh: BTreeMap::new(), is_changed: false, now, is_trusted, device }
     }
 
     /// What a directory holds: as remembered where it has not changed, else read.
     pub(super) fn contents(&mut self, store: &Store, dir: &str) -> crate::error::Result<Contents> {
         let stamp = if self.is_trusted { Stamp::of(store, dir) } else { None };
-        let Some(stamp) = stamp else { return Contents::read(store, dir) };
+        // A group on a file system of its own is not the one that was looked at.
+        let Some(stamp) = stamp.filter(|stamp| stamp.device == self.device) else { return Contents::read(store, dir) };
         if let Some((known, contents)) = self.known.remove(dir)
             && known == stamp
         {

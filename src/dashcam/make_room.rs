@@ -1,0 +1,117 @@
+//! Making room for a file that is about to be written.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::fetch::Answer;
+use super::held::Held;
+use super::name::FileName;
+use super::plan::{Plan, Unit, candidates, files_of};
+use super::{Settings, retain};
+use crate::disk::Space;
+use crate::error::{Error, Result};
+use crate::pass::{Context, Report};
+use crate::room::{Room, Verdict};
+use crate::store::Store;
+use crate::units::ByteSize;
+
+/// Some file systems free what was removed a moment later.
+const FREED_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The room in a destination, and the hands that make some.
+pub(super) struct RoomMaker<'a> {
+    room: Room<Unit>,
+    store: &'a Store,
+    held: &'a Held,
+}
+
+impl<'a> RoomMaker<'a> {
+    /// The room there is once the plan's removals are done.
+    pub(super) fn new(settings: &Settings, store: &'a Store, held: &'a Held, plan: &Plan) -> Self {
+        let removed: HashSet<Unit> = plan.removals.iter().filter_map(|removal| Unit::of(removal.entry)).collect();
+        let removed_bytes: u64 = plan.removals.iter().map(|removal| removal.bytes).sum();
+        let held_bytes = held.bytes().saturating_sub(removed_bytes);
+        let mut candidates = if settings.is_limited() { candidates(held, &settings.policy) } else { Vec::new() };
+        candidates.retain(|candidate| !removed.contains(&candidate.key));
+        let quota = settings.policy.keep_bytes;
+        let room = Room::new(candidates, held_bytes, settings.guard, quota, settings.delete_oldest);
+        Self { room, store, held }
+    }
+
+    /// What may not go fills the quota alone.
+    pub(super) fn is_filled_for_good(&self) -> bool {
+        self.room.is_filled_for_good()
+    }
+
+    /// Asks for room for `need` bytes of a file, and removes what has to go for it.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`] when the disk stays full.
+    pub(super) fn ask(&mut self, context: &Context, report: &mut Report, need: u64, file: FileName) -> Result<Answer> {
+        let space = Space::of(self.store.root())?;
+        report.disk_used_ratio = Some(space.used_ratio());
+        let shortage = self.room.shortage(need, space);
+        if shortage.is_none() {
+            report.removal_frees_nothing = false;
+        }
+        // Once is enough: a pass from cron must not remove one recording after the other for nothing.
+        if let Some(shortage) = shortage
+            && report.removal_frees_nothing
+        {
+            return Err(frees_nothing(shortage.into_error(self.store.root())));
+        }
+        let units = match self.room.ask(need, file.at(), space) {
+            Verdict::TooOld => {
+                report.given_up_until = report.given_up_until.max(Some(file.at()));
+                return Ok(Answer::LeaveIt);
+            }
+            Verdict::NoRoom => {
+                let text =
+                    format_args!("{file}: {} have no room within --keep-bytes; left on the camera", ByteSize(need));
+                context.told.warn(&format!("no-room:{file}"), text);
+                return Ok(Answer::LeaveIt);
+            }
+            Verdict::Full(shortage) => return Err(shortage.into_error(self.store.root())),
+            Verdict::Fits(units) => units,
+        };
+        let removes = !units.is_empty();
+        for (unit, reason) in units {
+            for removal in files_of(unit, self.held, reason) {
+                retain::remove_entry(self.store, self.held, report, &removal)?;
+            }
+        }
+        if removes {
+            self.wait_until_freed(context, report, need)?;
+        }
+        self.room.write(need, file.at());
+        Ok(Answer::WriteIt)
+    }
+
+    /// Removing is one thing, freeing another: snapshots, or a program that holds the files open, keep the bytes.
+    fn wait_until_freed(&self, context: &Context, report: &mut Report, need: u64) -> Result<()> {
+        let mut waited = Duration::ZERO;
+        while let Some(shortage) = self.room.shortage(need, Space::of(self.store.root())?) {
+            if waited >= FREED_WITHIN {
+                report.removal_frees_nothing = true;
+                return Err(frees_nothing(shortage.into_error(self.store.root())));
+            }
+            context.stop.sleep(LOOK_EVERY)?;
+            waited += LOOK_EVERY;
+        }
+        Ok(())
+    }
+}
+
+fn frees_nothing(error: Error) -> Error {
+    match error {
+        Error::DiskFull { path, reason, missing, option } => {
+            let reason = format!(
+                "{reason}, and to remove recordings frees nothing here (snapshots? a program that holds them open?), \
+                 so no more are removed"
+            );
+            Error::DiskFull { path, reason, missing, option }
+        }
+        error => error,
+    }
+}
