@@ -33,6 +33,7 @@ pub mod cli;
 pub mod dashcam;
 pub mod disk;
 pub mod error;
+pub mod hikvision;
 pub mod lock;
 pub mod logging;
 pub mod metrics;

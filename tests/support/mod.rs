@@ -2,9 +2,17 @@
 //! built binary. All of it may run in parallel with itself, and it waits for events, never for time to pass.
 
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "every test crate uses a part of this")]
-#![allow(clippy::expect_used, clippy::disallowed_methods, reason = "a harness panics when in trouble, and has a clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a harness panics when in trouble, says why, and has a clock"
+)]
 
 pub mod camera;
+pub(crate) mod fuzz;
+pub(crate) mod hikvision;
 pub mod mp4;
 pub mod rng;
 

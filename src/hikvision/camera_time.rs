@@ -1,0 +1,171 @@
+//! The camera's wall clock.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, Timelike};
+
+/// How a time looks in a file name: `2025-09-07_14-30-15`.
+const FILE_NAME_FORM: &str = "%Y-%m-%d_%H-%M-%S";
+
+/// A time as the camera's own clock shows it, to the microsecond, without a zone.
+///
+/// Cameras store their wall clock as if it were UTC. Which zone that clock is in, and whether it steps for daylight
+/// saving, nobody has written down, so the digits are kept as they are under any `TZ` of the host. Two consequences:
+/// the same time can occur twice (in the fold of a time change), and a later recording can have an earlier time.
+///
+/// ```
+/// use footage::hikvision::camera_time::CameraTime;
+/// # fn main() -> Result<(), chrono::ParseError> {
+/// let time: CameraTime = "2025-09-07T14:30:15.5".parse()?;
+/// assert_eq!(time.to_string(), "2025-09-07T14:30:15.500000");
+/// assert_eq!(time.file_name_form().to_string(), "2025-09-07_14-30-15");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CameraTime(NaiveDateTime);
+
+impl CameraTime {
+    /// The time that an index stores as `seconds` since 1970 and `micros`; `None` if `micros` is a second or more.
+    #[must_use]
+    pub fn from_index(seconds: u32, micros: u32) -> Option<Self> {
+        if micros >= 1_000_000 {
+            return None;
+        }
+        let time = DateTime::from_timestamp(i64::from(seconds), micros * 1000)?;
+        Some(Self(time.naive_utc()))
+    }
+
+    /// The time with these digits. No camera shows a leap second; one counts as the last moment before.
+    #[must_use]
+    pub fn from_digits(digits: NaiveDateTime) -> Self {
+        let nanos = digits.nanosecond().min(999_999_999);
+        Self(digits.with_nanosecond(nanos).unwrap_or(digits))
+    }
+
+    /// The digits on the clock.
+    #[must_use]
+    pub fn digits(self) -> NaiveDateTime {
+        self.0
+    }
+
+    /// This time without its fraction of a second: what a file name can tell.
+    #[must_use]
+    pub fn whole_second(self) -> Self {
+        Self(self.0.with_nanosecond(0).unwrap_or(self.0))
+    }
+
+    /// How far two times are apart, whichever comes first.
+    #[must_use]
+    pub fn distance(self, other: Self) -> Duration {
+        (self.0 - other.0).abs().to_std().unwrap_or(Duration::MAX)
+    }
+
+    /// From `self` to a later time; zero if it is not later.
+    #[must_use]
+    pub fn until(self, later: Self) -> Duration {
+        (later.0 - self.0).to_std().unwrap_or(Duration::ZERO)
+    }
+
+    /// The form in file names, `2025-09-07_14-30-15`, which sorts as time does.
+    #[must_use]
+    pub fn file_name_form(self) -> FileNameForm {
+        FileNameForm(self)
+    }
+
+    /// Reads exactly what [`file_name_form`](Self::file_name_form) writes, and nothing looser.
+    #[must_use]
+    pub fn from_file_name_form(text: &str) -> Option<Self> {
+        let time = Self::from_digits(NaiveDateTime::parse_from_str(text, FILE_NAME_FORM).ok()?);
+        // chrono also reads `2025-9-7_…` and second 60; a name that we would not write is not ours.
+        (time.file_name_form().to_string() == text).then_some(time)
+    }
+}
+
+/// RFC 3339 without a zone, always with six digits of the second: `2025-09-07T14:30:15.787000`.
+impl fmt::Display for CameraTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%.6f"))
+    }
+}
+
+impl fmt::Debug for CameraTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Reads RFC 3339 without a zone, with or without a fraction.
+impl FromStr for CameraTime {
+    type Err = chrono::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(Self::from_digits)
+    }
+}
+
+/// Writes a [`CameraTime`] as file names have it.
+#[derive(Clone, Copy, Debug)]
+pub struct FileNameForm(CameraTime);
+
+impl fmt::Display for FileNameForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.0.format(FILE_NAME_FORM))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_second_of_microseconds_is_no_time() {
+        assert!(CameraTime::from_index(1, 999_999).is_some());
+        assert!(CameraTime::from_index(1, 1_000_000).is_none());
+    }
+
+    #[test]
+    fn names_that_we_would_not_write_are_refused() {
+        for text in [
+            "2025-9-7_14-30-15",
+            "2025-09-07_14-30-60",
+            "2025-09-07_14-30-15 ",
+            "+2025-09-07_14-30-15",
+            "2025-02-30_00-00-00",
+            "",
+        ] {
+            assert_eq!(CameraTime::from_file_name_form(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_distance_has_no_direction() {
+        let early = CameraTime::from_index(100, 250_000).unwrap();
+        let late = CameraTime::from_index(101, 0).unwrap();
+        assert_eq!(early.distance(late), Duration::from_millis(750));
+        assert_eq!(late.distance(early), Duration::from_millis(750));
+        assert_eq!(early.until(late), Duration::from_millis(750));
+        assert_eq!(late.until(early), Duration::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn both_forms_read_back(seconds: u32, micros in 0..1_000_000u32) {
+            let time = CameraTime::from_index(seconds, micros).unwrap();
+            prop_assert_eq!(time.to_string().parse::<CameraTime>(), Ok(time));
+            prop_assert_eq!(
+                CameraTime::from_file_name_form(&time.file_name_form().to_string()),
+                Some(time.whole_second())
+            );
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,30}") {
+            let _ = CameraTime::from_file_name_form(&text);
+            let _ = text.parse::<CameraTime>();
+        }
+    }
+}

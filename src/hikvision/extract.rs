@@ -1,0 +1,222 @@
+//! One segment into an MP4 file, through ffmpeg.
+//!
+//! The range is read once and fed to ffmpeg through a pipe, behind an IMKH header (see [`imkh_header`](super::stream::imkh_header)) and with
+//! its stuffing tidied ([`Tidy`](super::stream::Tidy)); what comes out is written once. Video is copied, AAC is copied, G.711, which
+//! MP4 cannot hold, becomes AAC.
+//!
+//! The camera may write over the range at any moment. Its writes go upwards through a ring file, so they meet the head of
+//! a segment before the rest: a head that is the segment's before and after the range was read means that all of the
+//! range was. ffmpeg is content with less than there should be, so how long the result lasts is compared with the index.
+
+mod feed;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::mp4::{self, Mp4Error, Track, TrackKind};
+use super::read_at::OpenFile;
+use super::segment::Segment;
+use super::stream::{AudioCodec, HEAD_LEN, Head, Mismatch, VideoCodec};
+use feed::Feed;
+
+/// How much longer or shorter than the index says a result may be, by the clock of the frames.
+const FRAME_TOLERANCE: Duration = Duration::from_secs(1);
+/// The same where the index has the wall clock only. It is set meanwhile now and then, and SQLite has whole seconds.
+const WALL_TOLERANCE: Duration = Duration::from_secs(3);
+/// Enough for speech at 8 kHz, and less than the most that AAC takes there.
+const AUDIO_BITRATE: &str = "32k";
+
+/// How to extract.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// The ffmpeg to run.
+    pub ffmpeg: &'a Path,
+    /// How long one run may take.
+    pub timeout: Duration,
+    /// Whether the pass is to stop.
+    pub is_stopped: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// What was extracted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extracted {
+    /// How long it lasts.
+    pub duration: Duration,
+    /// What became of the sound.
+    pub sound: Sound,
+}
+
+/// What became of the sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// There is none.
+    None,
+    /// It is in the file.
+    Kept,
+    /// It could not be converted; ffmpeg said so.
+    Lost(String),
+}
+
+/// Why a segment was not extracted. Then no file is left, or an incomplete one at the path that was given.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtractError {
+    /// The ring has moved on, before or meanwhile.
+    #[error("the segment is gone: {0}")]
+    Gone(Mismatch),
+    /// The ring file cannot be read.
+    #[error("cannot read the ring file at byte {offset}")]
+    Read {
+        /// Where.
+        offset: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// ffmpeg cannot be started.
+    #[error("cannot run ffmpeg")]
+    Start(#[source] io::Error),
+    /// ffmpeg failed.
+    #[error("ffmpeg failed ({status}): {said:?}")]
+    Failed {
+        /// How it ended.
+        status: String,
+        /// The last that it said.
+        said: String,
+    },
+    /// ffmpeg took too long and was killed.
+    #[error("ffmpeg took longer than {} s and was killed", .0.as_secs())]
+    Timeout(Duration),
+    /// The pass is to stop; ffmpeg was killed.
+    #[error("stopped")]
+    Stopped,
+    /// What ffmpeg has left is no MP4 file.
+    #[error(transparent)]
+    Mp4(#[from] Mp4Error),
+    /// There is no video in the result.
+    #[error("ffmpeg found no video in the segment")]
+    NoVideo,
+    /// Part of the segment is missing in the result.
+    #[error("the result lasts {} ms, the segment {} ms", .result.as_millis(), .segment.as_millis())]
+    Duration {
+        /// How long the result lasts.
+        result: Duration,
+        /// How long the index says.
+        segment: Duration,
+    },
+}
+
+/// Extracts `segment` of `ring_file` to `output`, which is overwritten. `progress` is told the bytes as they are read.
+///
+/// # Errors
+/// If there is no whole segment to be had.
+pub fn extract(
+    ring_file: &Path,
+    segment: &Segment,
+    output: &Path,
+    settings: &Settings<'_>,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Extracted, ExtractError> {
+    let offset = segment.span.start();
+    let ring_file = File::open(ring_file).map_err(|source| ExtractError::Read { offset, source })?;
+    let head = verified_head(&ring_file, segment)?;
+    let feed = Feed { ring_file: &ring_file, span: segment.span, head: &head, settings, progress };
+    let said = match feed.run(arguments(&head, output, true)) {
+        // It may be the sound alone that ffmpeg fails on.
+        Err(ExtractError::Failed { said, .. }) if head.audio.is_some() => {
+            feed.run(arguments(&head, output, false))?;
+            Some(said)
+        }
+        result => result.map(|()| None)?,
+    };
+    verified_head(&ring_file, segment)?;
+
+    let tracks = mp4::tracks(&OpenFile::open(output).map_err(Mp4Error::Read)?)?;
+    let of_kind = |kind| tracks.iter().find(|track: &&Track| track.kind == kind);
+    let video = of_kind(TrackKind::Video).ok_or(ExtractError::NoVideo)?;
+    check_duration(video.duration, segment)?;
+    Ok(Extracted {
+        duration: video.duration,
+        sound: match (said, of_kind(TrackKind::Sound)) {
+            (Some(said), _) => Sound::Lost(said),
+            (None, Some(_)) => Sound::Kept,
+            (None, None) => Sound::None,
+        },
+    })
+}
+
+/// The head of the range, if it still is the segment's.
+fn verified_head(ring_file: &File, segment: &Segment) -> Result<Head, ExtractError> {
+    let offset = segment.span.start();
+    let length = usize::try_from(segment.span.len()).unwrap_or(usize::MAX).min(HEAD_LEN);
+    let mut bytes = vec![0; length];
+    let n = ring_file.read_at(&mut bytes, offset).map_err(|source| ExtractError::Read { offset, source })?;
+    let head = Head::parse(&bytes[..n]).map_err(ExtractError::Gone)?;
+    head.verify(segment).map_err(ExtractError::Gone)?;
+    Ok(head)
+}
+
+/// Whether the result is all of the segment. From the first frame to the last is a frame less than the video lasts.
+fn check_duration(result: Duration, segment: &Segment) -> Result<(), ExtractError> {
+    let is_near = |segment: Duration, tolerance| result.abs_diff(segment) <= tolerance;
+    let wall = segment.start.until(segment.end);
+    match segment.frames {
+        Some(frames) if is_near(frames.duration(), FRAME_TOLERANCE) => Ok(()),
+        None if is_near(wall, WALL_TOLERANCE) => Ok(()),
+        _ => Err(ExtractError::Duration { result, segment: segment.duration() }),
+    }
+}
+
+fn arguments(head: &Head, output: &Path, with_sound: bool) -> Vec<OsString> {
+    let mut arguments: Vec<&str> =
+        "-nostdin -hide_banner -nostats -v error -f mpeg -i pipe:0 -map 0:v:0 -c:v copy".split(' ').collect();
+    if head.video == Some(VideoCodec::Hevc) {
+        // QuickTime plays HEVC under this name only.
+        arguments.extend(["-tag:v", "hvc1"]);
+    }
+    if with_sound {
+        arguments.extend(["-map", "0:a:0?", "-c:a"]);
+        match head.audio {
+            Some(AudioCodec::Aac) => arguments.push("copy"),
+            Some(AudioCodec::G711ALaw | AudioCodec::G711MuLaw) => arguments.extend(["aac", "-b:a", AUDIO_BITRATE]),
+            Some(AudioCodec::Other(_)) | None => arguments.push("aac"),
+        }
+    }
+    arguments.extend(["-movflags", "+faststart", "-f", "mp4", "-y"]);
+    let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
+    // With the protocol's name in front, no file name can be taken for an option or for another protocol.
+    let mut file = OsString::from("file:");
+    file.push(output);
+    arguments.push(file);
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hikvision::segment::{FrameClock, RingFile, SegmentSpan};
+
+    #[test]
+    fn a_short_result_is_noticed() {
+        let start = "2025-09-07T14:30:15".parse().unwrap();
+        let segment = |frames| Segment {
+            file: 0,
+            number: 0,
+            channel: 1,
+            kind: 13,
+            start,
+            end: "2025-09-07T14:31:15".parse().unwrap(),
+            span: SegmentSpan::new(0, 1, RingFile::Missing).unwrap(),
+            frames,
+        };
+        let seconds = Duration::from_secs;
+        assert!(check_duration(seconds(61), &segment(None)).is_ok());
+        assert!(check_duration(seconds(56), &segment(None)).is_err());
+        // The wall clock was set back by twenty seconds meanwhile.
+        let frames = FrameClock { first_45k: 0, last_45k: 80 * 45_000 };
+        assert!(check_duration(seconds(80), &segment(Some(frames))).is_ok());
+        assert!(check_duration(seconds(60), &segment(Some(frames))).is_err());
+    }
+}

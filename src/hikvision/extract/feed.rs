@@ -1,0 +1,160 @@
+//! One run of ffmpeg, fed with a range.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{ChildStderr, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, setpriority_process, waitid};
+
+use super::{ExtractError, Settings};
+use crate::hikvision::segment::SegmentSpan;
+use crate::hikvision::stream::{Head, Tidy, imkh_header};
+
+/// How much is read at once: a few reads a segment, also on a network share.
+const PIECE: usize = 256 << 10;
+/// How much may wait in the pipe.
+const PIPE: usize = 1 << 20;
+/// How much of what ffmpeg says is kept: the last.
+const KEPT_WORDS: usize = 2 << 10;
+/// How often the stop flag is looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// Extraction waits for whatever else the machine does.
+const NICENESS: i32 = 10;
+
+/// A range of a ring file on its way to ffmpeg.
+pub(super) struct Feed<'a> {
+    pub(super) ring_file: &'a File,
+    pub(super) span: SegmentSpan,
+    pub(super) head: &'a Head,
+    pub(super) settings: &'a Settings<'a>,
+    pub(super) progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// Why ffmpeg was killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Killed {
+    Timeout,
+    Stopped,
+}
+
+impl Feed<'_> {
+    /// Runs ffmpeg to its end.
+    pub(super) fn run(&self, arguments: Vec<OsString>) -> Result<(), ExtractError> {
+        let mut child = Command::new(self.settings.ffmpeg)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(ExtractError::Start)?;
+        let group = Pid::from_child(&child);
+        // Best effort: where it is refused, extraction is as important as anything else.
+        let _ = setpriority_process(Some(group), NICENESS);
+        let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+        let (ended, wait_for_end) = mpsc::channel::<()>();
+
+        let (fed, status, said, killed) = thread::scope(|scope| {
+            // Drained as long as ffmpeg lives: with a full pipe it would wait for us, and we for it.
+            let said = scope.spawn(move || stderr.map(last_words).unwrap_or_default());
+            let killed = scope.spawn(move || self.kill_in_time(group, &wait_for_end));
+            let fed = stdin.map_or(Ok(()), |stdin| self.feed(stdin));
+            if fed.is_err() {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            // Its number is ours until it is reaped, so until then nobody else's group can be hit. What it has started
+            // in turn goes with it: else that could hold its stderr open for ever.
+            let _ = waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            drop(ended);
+            let killed = killed.join().unwrap_or_default();
+            let _ = kill_process_group(group, Signal::KILL);
+            (fed, child.wait(), said.join().unwrap_or_default(), killed)
+        });
+        match killed {
+            Some(Killed::Timeout) => return Err(ExtractError::Timeout(self.settings.timeout)),
+            Some(Killed::Stopped) => return Err(ExtractError::Stopped),
+            None => fed?,
+        }
+        let status = status.map_err(ExtractError::Start)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(ExtractError::Failed { status: status.to_string(), said })
+    }
+
+    /// Writes header and range to ffmpeg. That it wants no more of it is no error here: its exit status tells why.
+    fn feed(&self, mut stdin: ChildStdin) -> Result<(), ExtractError> {
+        // Fewer turns between us and ffmpeg; where the system refuses, the pipe stays as it is.
+        let _ = fcntl_setpipe_size(&stdin, PIPE);
+        if stdin.write_all(&imkh_header(self.head)).is_err() {
+            return Ok(());
+        }
+        let mut tidy = Tidy::default();
+        let mut buffer = vec![0; PIECE];
+        let (mut offset, mut held) = (self.span.start(), 0);
+        while offset < self.span.end() {
+            let left = usize::try_from(self.span.end() - offset).unwrap_or(usize::MAX);
+            let end = buffer.len().min(held + left);
+            let n = match self.ring_file.read_at(&mut buffer[held..end], offset) {
+                Ok(0) => {
+                    let source = io::ErrorKind::UnexpectedEof.into();
+                    return Err(ExtractError::Read { offset, source });
+                }
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(ExtractError::Read { offset, source }),
+            };
+            offset += n as u64;
+            let filled = held + n;
+            let done = if offset == self.span.end() {
+                tidy.tidy(&mut buffer[..filled]);
+                filled
+            } else {
+                tidy.tidy(&mut buffer[..filled])
+            };
+            if stdin.write_all(&buffer[..done]).is_err() {
+                return Ok(());
+            }
+            buffer.copy_within(done..filled, 0);
+            held = filled - done;
+            (self.progress)(n as u64);
+        }
+        Ok(())
+    }
+
+    /// Kills ffmpeg and whatever it has started when its time is over or the pass is to stop.
+    fn kill_in_time(&self, group: Pid, end: &mpsc::Receiver<()>) -> Option<Killed> {
+        let begin = Instant::now();
+        while end.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            let killed = if (self.settings.is_stopped)() {
+                Killed::Stopped
+            } else if begin.elapsed() >= self.settings.timeout {
+                Killed::Timeout
+            } else {
+                continue;
+            };
+            let _ = kill_process_group(group, Signal::KILL);
+            return Some(killed);
+        }
+        None
+    }
+}
+
+/// Reads all that ffmpeg says, keeps the last of it.
+fn last_words(mut stderr: ChildStderr) -> String {
+    let mut words = Vec::new();
+    let mut piece = [0; 4096];
+    while let Ok(n @ 1..) = stderr.read(&mut piece) {
+        words.extend_from_slice(&piece[..n]);
+        let extra = words.len().saturating_sub(KEPT_WORDS);
+        words.drain(..extra);
+    }
+    String::from_utf8_lossy(&words).trim().to_owned()
+}

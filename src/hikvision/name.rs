@@ -1,0 +1,244 @@
+//! What extracted files are called: `tuin/video/2025-09-07_14-30-15-tuin.mp4`.
+//!
+//! | part | |
+//! | --- | --- |
+//! | `tuin` | the [`Tag`]: the camera's folder name or what it is renamed to, fit for any file system |
+//! | `video`, `images` | by medium |
+//! | `2025-09-07_14-30-15` | the camera's clock at the start |
+//! | `-2`, `-3` | before the extension, for a second and third one in the same second |
+//! | `.mp4`, `.jpg` | by medium |
+//!
+//! Only a name that reads back exactly is ours, to be counted as extracted or removed.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::camera_time::CameraTime;
+use super::segment::Medium;
+
+/// A tag's greatest length in bytes, so that the longest name stays under the 255 that file systems allow.
+const MAX_TAG: usize = 200;
+/// What SMB shares and exFAT refuse in names.
+const REFUSED: [char; 9] = ['/', '\\', ':', '*', '?', '"', '<', '>', '|'];
+
+/// What a camera is called in the destination.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(String);
+
+/// Why a text cannot be a tag.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} cannot be a camera's name in the destination: {why}")]
+pub struct TagError {
+    text: String,
+    why: &'static str,
+}
+
+impl Tag {
+    /// The tag that somebody chose.
+    ///
+    /// # Errors
+    /// If it cannot be a folder's name on every file system.
+    pub fn new(text: &str) -> Result<Self, TagError> {
+        let why = if text.is_empty() {
+            "it is empty"
+        } else if text.len() > MAX_TAG {
+            "it is longer than 200 bytes"
+        } else if text.chars().any(|c| c.is_control() || REFUSED.contains(&c)) {
+            "file systems refuse one of its characters"
+        } else if text.starts_with('.') {
+            "a dot in front would hide it"
+        } else if text.ends_with(['.', ' ']) || text.starts_with(' ') {
+            "some file systems drop a dot or space there"
+        } else {
+            return Ok(Self(text.to_owned()));
+        };
+        Err(TagError { text: text.to_owned(), why })
+    }
+
+    /// The tag of a camera that nobody has named: its folder's name, where that cannot be one with `_` in place of what
+    /// is in the way.
+    #[must_use]
+    pub fn of_folder(name: &str) -> Self {
+        let mut tag: String =
+            name.chars().map(|c| if c.is_control() || REFUSED.contains(&c) { '_' } else { c }).collect();
+        if tag.starts_with(['.', ' ']) {
+            tag.replace_range(..1, "_");
+        }
+        while tag.len() > MAX_TAG {
+            tag.pop();
+        }
+        if tag.ends_with(['.', ' ']) {
+            tag.pop();
+            tag.push('_');
+        }
+        if tag.is_empty() {
+            tag.push('_');
+        }
+        Self(tag)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which of the recordings that began in the same second: the first has no number in its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Copy(u32);
+
+impl Copy {
+    /// The first.
+    pub const FIRST: Self = Self(1);
+
+    /// The one after this.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// The name of an extracted file of a camera that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutputName {
+    /// What is in it.
+    pub medium: Medium,
+    /// The start, to the second.
+    pub second: CameraTime,
+    /// Which of that second.
+    pub copy: Copy,
+}
+
+impl OutputName {
+    /// The folder in the destination.
+    #[must_use]
+    pub fn folder(medium: Medium, tag: &Tag) -> PathBuf {
+        let folder = match medium {
+            Medium::Video => "video",
+            Medium::Picture => "images",
+        };
+        PathBuf::from(tag.as_str()).join(folder)
+    }
+
+    /// The name in that folder.
+    #[must_use]
+    pub fn file_name(&self, tag: &Tag) -> String {
+        let second = self.second.file_name_form();
+        let extension = extension(self.medium);
+        match self.copy {
+            Copy::FIRST => format!("{second}-{tag}.{extension}"),
+            Copy(copy) => format!("{second}-{tag}-{copy}.{extension}"),
+        }
+    }
+
+    /// The path in the destination.
+    #[must_use]
+    pub fn path(&self, tag: &Tag) -> PathBuf {
+        Self::folder(self.medium, tag).join(self.file_name(tag))
+    }
+
+    /// Reads exactly what [`file_name`](Self::file_name) writes.
+    #[must_use]
+    pub fn parse(name: &str, medium: Medium, tag: &Tag) -> Option<Self> {
+        let stem = name.strip_suffix(extension(medium))?.strip_suffix('.')?;
+        let (second, rest) = stem.split_at_checked("2025-09-07_14-30-15".len())?;
+        let rest = rest.strip_prefix('-')?.strip_prefix(tag.as_str())?;
+        let copy = match rest.strip_prefix('-') {
+            None if rest.is_empty() => Copy::FIRST,
+            None => return None,
+            Some(number) => Copy(number.parse().ok().filter(|copy| *copy > 1)?),
+        };
+        let parsed = Self { medium, second: CameraTime::from_file_name_form(second)?, copy };
+        (parsed.file_name(tag) == name).then_some(parsed)
+    }
+}
+
+fn extension(medium: Medium) -> &'static str {
+    match medium {
+        Medium::Video => "mp4",
+        Medium::Picture => "jpg",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tag(text: &str) -> Tag {
+        Tag::new(text).unwrap()
+    }
+
+    #[test]
+    fn names_are_as_documented() {
+        let name =
+            OutputName { medium: Medium::Video, second: "2025-09-07T14:30:15".parse().unwrap(), copy: Copy::FIRST };
+        let path = |name: OutputName| name.path(&tag("tuin")).into_os_string().into_string().unwrap();
+        assert_eq!(path(name), "tuin/video/2025-09-07_14-30-15-tuin.mp4");
+        let second = OutputName { medium: Medium::Picture, copy: Copy::FIRST.next(), ..name };
+        assert_eq!(path(second), "tuin/images/2025-09-07_14-30-15-tuin-2.jpg");
+    }
+
+    #[test]
+    fn other_names_are_not_ours() {
+        let ours = "2025-09-07_14-30-15-tuin.mp4";
+        assert!(OutputName::parse(ours, Medium::Video, &tag("tuin")).is_some());
+        for name in [
+            "2025-09-07_14-30-15-oprit.mp4",
+            "2025-09-07_14-30-15-tuin.jpg",
+            "2025-09-07_14-30-15-tuin-1.mp4",
+            "2025-09-07_14-30-15-tuin-02.mp4",
+            "2025-09-07_14-30-15-tuin-+2.mp4",
+            "2025-09-07_14-30-15-tuin2.mp4",
+            "2025-09-07_14-30-15-tuin.mp4.part",
+            ".2025-09-07_14-30-15-tuin.mp4",
+            "2025-13-07_14-30-15-tuin.mp4",
+            "2025-09-07_14-30-é-tuin.mp4",
+            "mp4",
+            "",
+        ] {
+            assert_eq!(OutputName::parse(name, Medium::Video, &tag("tuin")), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn tags_fit_every_file_system() {
+        for text in ["", ".", "..", ".hidden", "a/b", "a\nb", "a:b", "dot.", " space", &"x".repeat(201)] {
+            assert!(Tag::new(text).is_err(), "{text:?}");
+        }
+        for text in ["tuin", "Camera-Tuin", "quote's", "naïve", "tuin-2", "a b"] {
+            assert_eq!(Tag::new(text).unwrap(), Tag::of_folder(text));
+        }
+        assert_eq!(Tag::of_folder("..").as_str(), "__");
+        assert_eq!(Tag::of_folder("line\nbreak").as_str(), "line_break");
+    }
+
+    proptest! {
+        #[test]
+        fn a_folder_always_gives_a_tag(name in "\\PC{0,40}|[./ \\n]{0,4}|é{90,120}") {
+            let tag = Tag::of_folder(&name);
+            prop_assert_eq!(Tag::new(tag.as_str()), Ok(tag));
+        }
+
+        #[test]
+        fn every_name_reads_back(seconds: u32, copy in 1..5000u32, text in "[a-z0-9-]{1,12}", picture: bool) {
+            let medium = if picture { Medium::Picture } else { Medium::Video };
+            let second = CameraTime::from_index(seconds, 0).unwrap();
+            let name = OutputName { medium, second, copy: Copy(copy) };
+            let tag = Tag::new(&text).unwrap();
+            prop_assert_eq!(OutputName::parse(&name.file_name(&tag), medium, &tag), Some(name));
+        }
+
+        #[test]
+        fn any_name_is_read_or_refused(name in "\\PC{0,60}") {
+            let _ = OutputName::parse(&name, Medium::Video, &tag("tuin"));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What to extract: live recordings and what is held in, steps out.
+//!
+//! A name has seconds, and several recordings can begin in one: two events, or the same hour twice when the clocks go
+//! back. Which of them a held file is cannot be told from its name, and the order of recordings is no help: in that
+//! doubled hour the later one may have the smaller fraction of a second, and the ring forgets the earlier one some day.
+//! So an extracted file carries its recording's start, to the microsecond, as its modification time, the camera's digits
+//! taken for UTC. A file that has lost it (copied, or on a file system of two-second steps) counts as the first
+//! recording of its second that is not held otherwise.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::camera_time::CameraTime;
+use super::name::{Copy, OutputName, Tag};
+use super::segment::{Medium, Recording};
+
+/// How exactly file systems keep a modification time. Cameras have milliseconds.
+const EXACTNESS: Duration = Duration::from_millis(1);
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy {
+    /// Nothing that starts before.
+    pub from: Option<CameraTime>,
+    /// Nothing that starts then or later.
+    pub to: Option<CameraTime>,
+    /// What starts before has expired: it is removed, and not extracted again. Where a quota decides instead, the start of
+    /// the newest that was evicted.
+    pub keep_from: Option<CameraTime>,
+    /// No pictures.
+    pub without_pictures: bool,
+}
+
+/// An extracted file in the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its name.
+    pub name: OutputName,
+    /// Its modification time, the digits of UTC; see the module's documentation.
+    pub modified: Option<CameraTime>,
+}
+
+/// What to do for one camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Extract a recording to this name.
+    Extract {
+        /// The recording.
+        recording: Recording,
+        /// The name, which is not taken.
+        name: OutputName,
+    },
+    /// Remove a file whose time is over.
+    Expire {
+        /// Its name.
+        name: OutputName,
+    },
+}
+
+/// What there is to do for one camera, and why not more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Expired files first, for the room they leave; then recordings, the oldest first, which the ring overwrites first.
+    pub steps: Vec<Step>,
+    /// Recordings that are extracted already.
+    pub held: usize,
+    /// Recordings that are not wanted, by `from`, `to` or medium.
+    pub unwanted: usize,
+    /// Recordings whose time is over.
+    pub expired: usize,
+    /// Recordings whose ring file is missing.
+    pub missing: usize,
+}
+
+/// Plans the extraction of one camera's `recordings`.
+#[must_use]
+pub fn plan(recordings: &[Recording], held: &[Held], policy: &Policy) -> Plan {
+    let mut plan = Plan::default();
+    let is_over = |start: CameraTime| policy.keep_from.is_some_and(|keep_from| start < keep_from);
+    let mut expired: Vec<OutputName> = held.iter().map(|held| held.name).filter(|name| is_over(name.second)).collect();
+    expired.sort_unstable();
+    plan.steps.extend(expired.into_iter().map(|name| Step::Expire { name }));
+
+    let mut seconds: BTreeMap<(CameraTime, Medium), Vec<&Recording>> = BTreeMap::new();
+    for recording in recordings {
+        let start = recording.segment.start;
+        // By the second, as names have it: else a file could expire before its recording does.
+        if is_over(start.whole_second()) {
+            plan.expired += 1;
+        } else {
+            let second = (start.whole_second(), recording.medium);
+            seconds.entry(second).or_default().push(recording);
+        }
+    }
+    let mut held_in: HashMap<(CameraTime, Medium), Vec<Held>> = HashMap::new();
+    for held in held {
+        held_in.entry((held.name.second, held.name.medium)).or_default().push(*held);
+    }
+    for (second, recordings) in seconds {
+        let held = held_in.remove(&second).unwrap_or_default();
+        plan.add_second(second, recordings, held, policy);
+    }
+    plan
+}
+
+impl Plan {
+    /// Plans the recordings of one second.
+    fn add_second(
+        &mut self,
+        (second, medium): (CameraTime, Medium),
+        mut recordings: Vec<&Recording>,
+        mut held: Vec<Held>,
+        policy: &Policy,
+    ) {
+        let is_wanted = |recording: &Recording| {
+            let start = recording.segment.start;
+            policy.from.is_none_or(|from| start >= from)
+                && policy.to.is_none_or(|to| start < to)
+                && !(policy.without_pictures && medium == Medium::Picture)
+        };
+        // A held file was extracted once, so where it can be of several, it is rather of one that can be.
+        let cannot_be = |recording: &Recording| !(is_wanted(recording) && recording.is_present);
+        recordings.sort_by_key(|r| (r.segment.start, cannot_be(r), r.datadir, r.segment.file, r.segment.number));
+        held.sort_unstable_by_key(|held| held.name);
+        let taken: BTreeSet<Copy> = held.iter().map(|held| held.name.copy).collect();
+
+        let mut new: Vec<&Recording> = Vec::new();
+        for recording in recordings {
+            let start = recording.segment.start;
+            let own = held.iter().position(|held| held.modified.is_some_and(|time| time.distance(start) <= EXACTNESS));
+            if let Some(own) = own {
+                held.remove(own);
+                self.held += 1;
+            } else {
+                new.push(recording);
+            }
+        }
+        // What is left is of recordings that the ring has forgotten, or does not tell of which.
+        new.sort_by_key(|recording| cannot_be(recording));
+        let anyones = held.iter().filter(|held| !tells_recording(held)).count();
+        self.held += anyones.min(new.len());
+
+        let mut free =
+            std::iter::successors(Some(Copy::FIRST), |copy| Some(copy.next())).filter(|copy| !taken.contains(copy));
+        for recording in new.into_iter().skip(anyones) {
+            if !is_wanted(recording) {
+                self.unwanted += 1;
+            } else if !recording.is_present {
+                self.missing += 1;
+            } else if let Some(copy) = free.next() {
+                self.steps.push(Step::Extract { recording: *recording, name: OutputName { medium, second, copy } });
+            }
+        }
+    }
+}
+
+/// Whether a file's modification time is the start of a recording: then it is of the second in its name.
+fn tells_recording(held: &Held) -> bool {
+    held.modified.is_some_and(|time| time.whole_second() == held.name.second)
+}
+
+/// Two cameras that would be extracted into one folder.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cameras {first:?} and {second:?} would both be called {tag:?}: rename one with --camera {second:?}=NAME")]
+pub struct TagClash {
+    /// The name of both.
+    pub tag: String,
+    /// One camera.
+    pub first: String,
+    /// The other.
+    pub second: String,
+}
+
+/// Gives each camera its tag: what it is renamed to, or its folder's name.
+///
+/// # Errors
+/// If two get the same.
+pub fn tags(cameras: &[&str], renames: &BTreeMap<String, Tag>) -> Result<Vec<Tag>, TagClash> {
+    let mut owners: HashMap<Tag, &str> = HashMap::new();
+    let mut tags = Vec::new();
+    for camera in cameras {
+        let tag = renames.get(*camera).cloned().unwrap_or_else(|| Tag::of_folder(camera));
+        if let Some(first) = owners.insert(tag.clone(), camera) {
+            return Err(TagClash { tag: tag.to_string(), first: first.to_owned(), second: (*camera).to_owned() });
+        }
+        tags.push(tag);
+    }
+    Ok(tags)
+}
+
+#[cfg(test)]
+mod tests;

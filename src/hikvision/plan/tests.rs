@@ -1,0 +1,199 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::hikvision::segment::{RingFile, Segment, SegmentSpan};
+
+fn recording(start: &str, place: u32) -> Recording {
+    at(start.parse().unwrap(), place, Medium::Video)
+}
+
+fn at(start: CameraTime, place: u32, medium: Medium) -> Recording {
+    Recording {
+        medium,
+        datadir: 0,
+        is_present: true,
+        segment: Segment {
+            file: place,
+            number: 0,
+            channel: 1,
+            kind: 13,
+            start,
+            end: start,
+            span: SegmentSpan::new(0, 1, RingFile::Missing).unwrap(),
+            frames: None,
+        },
+    }
+}
+
+fn names(plan: &Plan) -> Vec<String> {
+    let tag = Tag::new("tuin").unwrap();
+    plan.steps
+        .iter()
+        .map(|step| match step {
+            Step::Extract { name, .. } => name.file_name(&tag),
+            Step::Expire { name } => format!("expire {}", name.file_name(&tag)),
+        })
+        .collect()
+}
+
+/// What is held after these steps.
+fn apply(mut held: Vec<Held>, plan: &Plan, keeps_times: bool) -> Vec<Held> {
+    for step in &plan.steps {
+        match *step {
+            Step::Extract { recording, name } => {
+                assert!(held.iter().all(|held| held.name != name), "overwrites {name:?}");
+                held.push(Held { name, modified: keeps_times.then_some(recording.segment.start) });
+            }
+            Step::Expire { name } => held.retain(|held| held.name != name),
+        }
+    }
+    held
+}
+
+#[test]
+fn the_oldest_first() {
+    let recordings = [recording("2025-09-07T14:30:15.5", 1), recording("2025-09-06T23:00:00", 2)];
+    let plan = plan(&recordings, &[], &Policy::default());
+    assert_eq!(names(&plan), ["2025-09-06_23-00-00-tuin.mp4", "2025-09-07_14-30-15-tuin.mp4"]);
+}
+
+#[test]
+fn the_hour_that_comes_twice() {
+    // Recorded in this order; the second has the smaller fraction.
+    let first = recording("2025-10-26T02:30:15.900", 1);
+    let second = recording("2025-10-26T02:30:15.100", 2);
+    let policy = Policy::default();
+
+    let before = plan(&[first], &[], &policy);
+    assert_eq!(names(&before), ["2025-10-26_02-30-15-tuin.mp4"]);
+    let held = apply(vec![], &before, true);
+
+    let after = plan(&[second, first], &held, &policy);
+    assert_eq!(names(&after), ["2025-10-26_02-30-15-tuin-2.mp4"]);
+    assert!(matches!(after.steps[..], [Step::Extract { recording, .. }] if recording == second));
+    let held = apply(held, &after, true);
+
+    for there in [vec![second, first], vec![second], vec![first]] {
+        assert_eq!(plan(&there, &held, &policy).steps, [], "whatever the ring has forgotten");
+    }
+}
+
+#[test]
+fn a_forgotten_recording_keeps_its_name() {
+    let policy = Policy::default();
+    let forgotten = recording("2025-10-26T02:30:15.900", 1);
+    let held = apply(vec![], &plan(&[forgotten], &[], &policy), true);
+    let another = recording("2025-10-26T02:30:15.100", 2);
+    assert_eq!(names(&plan(&[another], &held, &policy)), ["2025-10-26_02-30-15-tuin-2.mp4"]);
+}
+
+#[test]
+fn files_that_lost_their_times_still_count() {
+    let policy = Policy::default();
+    let recordings = [recording("2025-10-26T02:30:15.100", 1), recording("2025-10-26T02:30:15.900", 2)];
+    let held = apply(vec![], &plan(&recordings, &[], &policy), false);
+    assert_eq!(plan(&recordings, &held, &policy).steps, []);
+    let plan = plan(&recordings, &held[..1], &policy);
+    assert_eq!(names(&plan), ["2025-10-26_02-30-15-tuin-2.mp4"]);
+}
+
+#[test]
+fn only_what_is_wanted() {
+    let recordings = [
+        recording("2025-09-06T00:00:00", 1),
+        recording("2025-09-07T00:00:00", 2),
+        recording("2025-09-08T00:00:00", 3),
+        at("2025-09-07T01:00:00".parse().unwrap(), 4, Medium::Picture),
+        Recording { is_present: false, ..recording("2025-09-07T02:00:00", 5) },
+    ];
+    let policy = Policy {
+        from: Some("2025-09-07T00:00:00".parse().unwrap()),
+        to: Some("2025-09-08T00:00:00".parse().unwrap()),
+        without_pictures: true,
+        ..Policy::default()
+    };
+    let plan = plan(&recordings, &[], &policy);
+    assert_eq!(names(&plan), ["2025-09-07_00-00-00-tuin.mp4"]);
+    assert_eq!((plan.unwanted, plan.missing, plan.held), (3, 1, 0));
+}
+
+#[test]
+fn what_expired_is_removed_and_does_not_come_back() {
+    let recordings = [recording("2025-09-06T10:00:00.5", 1), recording("2025-09-07T10:00:00.5", 2)];
+    let held = apply(vec![], &plan(&recordings, &[], &Policy::default()), true);
+    let policy = Policy { keep_from: Some("2025-09-07T10:00:00".parse().unwrap()), ..Policy::default() };
+    let expiry = plan(&recordings, &held, &policy);
+    assert_eq!(names(&expiry), ["expire 2025-09-06_10-00-00-tuin.mp4"]);
+    let held = apply(held, &expiry, true);
+    let after = plan(&recordings, &held, &policy);
+    assert_eq!((after.steps.len(), after.expired, after.held), (0, 1, 1));
+}
+
+#[test]
+fn two_cameras_of_one_name_are_refused() {
+    let renames = BTreeMap::from([("Camera-Tuin".to_owned(), Tag::new("tuin").unwrap())]);
+    let both = tags(&["Camera-Tuin", "oprit"], &renames).unwrap();
+    assert_eq!(both.iter().map(Tag::as_str).collect::<Vec<_>>(), ["tuin", "oprit"]);
+    assert_eq!(
+        tags(&["Camera-Tuin", "tuin"], &renames).unwrap_err().to_string(),
+        r#"cameras "Camera-Tuin" and "tuin" would both be called "tuin": rename one with --camera "tuin"=NAME"#
+    );
+    assert!(tags(&["a:b", "a?b"], &BTreeMap::new()).is_err());
+}
+
+/// Recordings in few seconds, so that many share one.
+fn recordings() -> impl Strategy<Value = Vec<Recording>> {
+    let start = (0..4u32, 0..3u32)
+        .prop_map(|(second, fraction)| CameraTime::from_index(1_757_232_000 + second, fraction * 250_000).unwrap());
+    let medium = prop_oneof![Just(Medium::Video), Just(Medium::Picture)];
+    prop::collection::vec((start, medium, any::<bool>()), 0..12).prop_map(|recordings| {
+        (0..)
+            .zip(recordings)
+            .map(|(place, (start, medium, is_present))| Recording { is_present, ..at(start, place, medium) })
+            .collect()
+    })
+}
+
+fn time() -> impl Strategy<Value = Option<CameraTime>> {
+    prop::option::weighted(0.3, (0..5u32).prop_map(|second| CameraTime::from_index(1_757_232_000 + second, 0).unwrap()))
+}
+
+proptest! {
+    #[test]
+    fn a_second_pass_has_nothing_to_do(
+        recordings in recordings(), earlier in recordings(), keeps_times: bool,
+        (from, to, keep_from) in (time(), time(), time()), without_pictures: bool,
+    ) {
+        let policy = Policy { from, to, keep_from, without_pictures };
+        let held = apply(vec![], &plan(&earlier, &[], &Policy::default()), keeps_times);
+        let first = plan(&recordings, &held, &policy);
+        let held = apply(held, &first, keeps_times);
+        prop_assert_eq!(plan(&recordings, &held, &policy).steps, vec![]);
+    }
+
+    #[test]
+    fn every_recording_is_accounted_for(recordings in recordings(), keep_from in time(), from in time()) {
+        let policy = Policy { from, keep_from, ..Policy::default() };
+        let plan = plan(&recordings, &[], &policy);
+        prop_assert_eq!(plan.steps.len() + plan.held + plan.unwanted + plan.expired + plan.missing, recordings.len());
+    }
+
+    /// However many passes look at the ring while it turns: each recording with a start of its own is extracted once.
+    #[test]
+    fn each_is_extracted_once(mut recordings in recordings(), size in 1..6usize) {
+        let mut starts = std::collections::HashSet::new();
+        recordings.retain(|r| r.is_present && starts.insert((r.segment.start, r.medium)));
+        let mut held = vec![];
+        let mut extracted = vec![];
+        for end in 0..=recordings.len() {
+            let ring = &recordings[end.saturating_sub(size)..end];
+            let plan = plan(ring, &held, &Policy::default());
+            extracted.extend(plan.steps.iter().filter_map(|step| match step {
+                Step::Extract { recording, .. } => Some(*recording),
+                Step::Expire { .. } => None,
+            }));
+            held = apply(held, &plan, true);
+        }
+        prop_assert_eq!(extracted, recordings);
+    }
+}

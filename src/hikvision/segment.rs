@@ -1,0 +1,158 @@
+//! One closed recording or picture, as any index tells it.
+
+use std::time::Duration;
+
+use super::camera_time::CameraTime;
+
+/// What a ring file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Medium {
+    /// Program streams in `hiv00000.mp4`.
+    Video,
+    /// JPEGs in `hiv00000.pic`.
+    Picture,
+}
+
+impl Medium {
+    /// The name of ring file `file`. The `.mp4` is the camera's: there is no MP4 inside.
+    #[must_use]
+    pub fn ring_file_name(self, file: u32) -> String {
+        match self {
+            Self::Video => format!("hiv{file:05}.mp4"),
+            Self::Picture => format!("hiv{file:05}.pic"),
+        }
+    }
+}
+
+/// How long a ring file is, as far as one can know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingFile {
+    /// It is there, with so many bytes.
+    Present(u64),
+    /// It is not there. What its index says is listed all the same, but cannot be extracted.
+    Missing,
+}
+
+/// A byte range of a ring file: not empty, and inside the file if the file's length was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentSpan {
+    start: u64,
+    end: u64,
+}
+
+impl SegmentSpan {
+    /// The range from `start` up to, not including, `end`; `None` if that is empty, backwards or past the end of `file`.
+    #[must_use]
+    pub fn new(start: u64, end: u64, file: RingFile) -> Option<Self> {
+        let fits = match file {
+            RingFile::Present(bytes) => end <= bytes,
+            RingFile::Missing => true,
+        };
+        (start < end && fits).then_some(Self { start, end })
+    }
+
+    /// Offset of the first byte.
+    #[must_use]
+    pub fn start(self) -> u64 {
+        self.start
+    }
+
+    /// Offset of the byte after the last.
+    #[must_use]
+    pub fn end(self) -> u64 {
+        self.end
+    }
+
+    /// Number of bytes, at least one.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(self) -> u64 {
+        self.end - self.start
+    }
+}
+
+/// When the first and the last frame of a segment are shown, on the stream's own clock at 45 kHz: half their PTS. It
+/// wraps around about once a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FrameClock {
+    /// Half the first frame's PTS, modulo 2³².
+    pub first_45k: u32,
+    /// Half the last frame's PTS, modulo 2³².
+    pub last_45k: u32,
+}
+
+impl FrameClock {
+    /// From the first frame to the last: how much of the recording is there, whatever the wall clock did meanwhile.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        let ticks = u64::from(self.last_45k.wrapping_sub(self.first_45k));
+        Duration::from_micros(ticks * 1_000_000 / 45_000)
+    }
+}
+
+/// A closed segment that its index calls live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Number of the ring file, the digits of `hiv00042.mp4`.
+    pub file: u32,
+    /// Number of the segment in that file.
+    pub number: u32,
+    /// The camera's channel.
+    pub channel: u16,
+    /// What made the camera record, in its firmware's own numbers; 0 where the index does not say.
+    pub kind: u8,
+    /// The clock at the first frame, or when the picture was taken.
+    pub start: CameraTime,
+    /// The clock at the last frame; for a picture usually the same as `start`, never before it.
+    pub end: CameraTime,
+    /// Where it lies in the ring file.
+    pub span: SegmentSpan,
+    /// The stream's clock at the first and the last frame; SQLite indexes and pictures have none.
+    pub frames: Option<FrameClock>,
+}
+
+impl Segment {
+    /// How long the segment lasts: by the stream's clock if the index has it, else by the camera's.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.frames.map_or_else(|| self.start.until(self.end), FrameClock::duration)
+    }
+}
+
+/// A segment or picture, and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// What it is.
+    pub medium: Medium,
+    /// The position of its datadir among its camera's.
+    pub datadir: usize,
+    /// Whether its ring file is there; if not, it can be listed but not extracted.
+    pub is_present: bool,
+    /// What the index says.
+    pub segment: Segment,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_frame_clock_wraps() {
+        let frames = FrameClock { first_45k: u32::MAX - 44_999, last_45k: 45_000 };
+        assert_eq!(frames.duration(), Duration::from_secs(2));
+    }
+
+    proptest! {
+        #[test]
+        fn a_span_is_ordered_and_inside(start: u64, end: u64, bytes: u64) {
+            match SegmentSpan::new(start, end, RingFile::Present(bytes)) {
+                Some(span) => {
+                    prop_assert!(span.start() < span.end() && span.end() <= bytes);
+                    prop_assert_eq!(span.start() + span.len(), end);
+                }
+                None => prop_assert!(start >= end || end > bytes),
+            }
+        }
+    }
+}

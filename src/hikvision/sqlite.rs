@@ -1,0 +1,330 @@
+//! The SQLite indexes of newer firmware: `record_db_index00` for video, `event_db_index00` for pictures.
+//!
+//! **Video**, table `record_segment_idx_tb`:
+//!
+//! | column | meaning |
+//! | --- | --- |
+//! | `file_no` | the ring file |
+//! | `start_offset`, `end_offset` | first byte, byte after the last; end 0 while in progress |
+//! | `start_time_tv_sec`, `end_time_tv_sec` | the camera's clock, in seconds; with `…_tv_usec` if the table has them |
+//! | `record_type` | 0 for an empty row |
+//!
+//! **Pictures**: one table for each type of event, under names that differ between models, each with
+//!
+//! | column | meaning |
+//! | --- | --- |
+//! | `file_no` | the ring file |
+//! | `trigger_time` | the camera's clock, in seconds |
+//! | `pic_offset_0`, `pic_len_0` | the picture; length 0 for an event without one |
+//!
+//! The database is the camera's, which may be writing it: it is opened read-only and immutable, so that SQLite takes no
+//! lock, ignores a journal and creates none. What comes of reading while it changes is for the caller to notice.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::camera_time::CameraTime;
+use super::segment::{RingFile, Segment, SegmentSpan};
+
+const VIDEO_TABLE: &str = "record_segment_idx_tb";
+const VIDEO_COLUMNS: [&str; 6] =
+    ["file_no", "start_offset", "end_offset", "start_time_tv_sec", "end_time_tv_sec", "record_type"];
+const VIDEO_MICROS: [&str; 2] = ["start_time_tv_usec", "end_time_tv_usec"];
+const PICTURE_COLUMNS: [&str; 4] = ["file_no", "trigger_time", "pic_offset_0", "pic_len_0"];
+
+/// Why a database cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SqliteError {
+    /// Not a database, or damaged from the first page on.
+    #[error("cannot open the database")]
+    Open(#[source] rusqlite::Error),
+    /// Damaged further on.
+    #[error("cannot read table {table:?} of the database")]
+    Read {
+        /// The table.
+        table: String,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Another database, or an index as nobody has seen it.
+    #[error("the database has no table {expected}")]
+    NoTable {
+        /// What was looked for.
+        expected: &'static str,
+    },
+}
+
+/// What a database tells.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Closed segments or pictures, by file and offset.
+    pub segments: Vec<Segment>,
+    /// Segments that are being written: for a later pass.
+    pub in_progress: u32,
+    /// Rows that make no sense.
+    pub skipped: u32,
+    /// Pictures that a later picture has overwritten.
+    pub overwritten: u32,
+    /// Where reading came to an end too early. The rows before are in `segments`.
+    pub damage: Option<SqliteError>,
+}
+
+/// Reads an index of videos. `ring_file` tells how long a ring file is.
+///
+/// Rows are told as they are, stale or not: unlike the binary index, nothing in the database says which generation
+/// a row is of. The stream does, when it is extracted.
+///
+/// # Errors
+/// If nothing of it can be read.
+pub fn read_videos(path: &Path, ring_file: impl Fn(u32) -> RingFile) -> Result<Listing, SqliteError> {
+    let database = open(path)?;
+    let tables = tables(&database, &VIDEO_COLUMNS).map_err(SqliteError::Open)?;
+    let Some((_, columns)) = tables.into_iter().find(|(name, _)| name == VIDEO_TABLE) else {
+        return Err(SqliteError::NoTable { expected: VIDEO_TABLE });
+    };
+    let mut wanted = VIDEO_COLUMNS.to_vec();
+    if VIDEO_MICROS.iter().all(|column| columns.contains(*column)) {
+        wanted.extend(VIDEO_MICROS);
+    }
+    let mut listing = Listing::default();
+    let mut lengths = Lengths::new(ring_file);
+    listing.damage = for_each_row(&database, VIDEO_TABLE, &wanted, |row| {
+        if number::<u64>(row, 5) == Some(0) {
+            return;
+        }
+        if number::<u64>(row, 2) == Some(0) {
+            listing.in_progress += 1;
+            return;
+        }
+        match video(row, &mut lengths) {
+            Some(segment) => listing.segments.push(segment),
+            None => listing.skipped += 1,
+        }
+    })
+    .err();
+    listing.number();
+    Ok(listing)
+}
+
+/// Reads an index of pictures. `ring_file` tells how long a ring file is.
+///
+/// A JPEG cannot tell when it was taken, so of two pictures in the same bytes the one that was taken later is listed.
+///
+/// # Errors
+/// If nothing of it can be read.
+pub fn read_pictures(path: &Path, ring_file: impl Fn(u32) -> RingFile) -> Result<Listing, SqliteError> {
+    let database = open(path)?;
+    let mut listing = Listing::default();
+    let mut lengths = Lengths::new(ring_file);
+    let tables = tables(&database, &PICTURE_COLUMNS).map_err(SqliteError::Open)?;
+    if tables.is_empty() {
+        return Err(SqliteError::NoTable { expected: "with pic_offset_0" });
+    }
+    for (table, _) in tables {
+        let result = for_each_row(&database, &table, &PICTURE_COLUMNS, |row| {
+            if number::<u64>(row, 3) == Some(0) {
+                return;
+            }
+            match picture(row, &mut lengths) {
+                Some(segment) => listing.segments.push(segment),
+                None => listing.skipped += 1,
+            }
+        });
+        listing.damage = result.err().or(listing.damage);
+    }
+    listing.drop_overwritten();
+    listing.number();
+    Ok(listing)
+}
+
+impl Listing {
+    /// Sorts by file and offset, and numbers the segments of each file in that order: SQLite indexes have no numbers.
+    fn number(&mut self) {
+        self.segments.sort_unstable_by_key(|s| (s.file, s.span, s.start, s.end));
+        let mut last = None;
+        let mut number = 0;
+        for segment in &mut self.segments {
+            if last == Some(segment.file) {
+                number += 1;
+            } else {
+                number = 0;
+            }
+            last = Some(segment.file);
+            segment.number = number;
+        }
+    }
+
+    /// Keeps, of what lies in the same bytes, the latest; and of what two events share, one.
+    fn drop_overwritten(&mut self) {
+        self.segments.sort_by_key(|s| std::cmp::Reverse(s.start));
+        let mut kept: HashMap<u32, BTreeMap<u64, u64>> = HashMap::new();
+        let mut overwritten = 0;
+        self.segments.retain(|segment| {
+            let (start, end) = (segment.span.start(), segment.span.end());
+            let file = kept.entry(segment.file).or_default();
+            // Nothing kept overlaps anything kept, so only the last one that begins before our end can overlap us.
+            match file.range(..end).next_back() {
+                Some((&other_start, &other_end)) if other_end > start => {
+                    overwritten += u32::from((other_start, other_end) != (start, end));
+                    false
+                }
+                _ => {
+                    file.insert(start, end);
+                    true
+                }
+            }
+        });
+        self.overwritten = overwritten;
+    }
+}
+
+/// Ring files' lengths, asked for once each.
+struct Lengths<F> {
+    ask: F,
+    known: HashMap<u32, RingFile>,
+}
+
+impl<F: Fn(u32) -> RingFile> Lengths<F> {
+    fn new(ask: F) -> Self {
+        Self { ask, known: HashMap::new() }
+    }
+
+    fn of(&mut self, file: u32) -> RingFile {
+        *self.known.entry(file).or_insert_with(|| (self.ask)(file))
+    }
+}
+
+fn video<F: Fn(u32) -> RingFile>(row: &Row<'_>, lengths: &mut Lengths<F>) -> Option<Segment> {
+    let file = number(row, 0)?;
+    let start = time(row, 3, 6)?;
+    let end = time(row, 4, 7)?;
+    let span = SegmentSpan::new(number(row, 1)?, number(row, 2)?, lengths.of(file))?;
+    (start < end).then_some(Segment {
+        file,
+        number: 0,
+        channel: 0,
+        kind: number(row, 5)?,
+        start,
+        end,
+        span,
+        frames: None,
+    })
+}
+
+fn picture<F: Fn(u32) -> RingFile>(row: &Row<'_>, lengths: &mut Lengths<F>) -> Option<Segment> {
+    let file = number(row, 0)?;
+    let start = time(row, 1, usize::MAX)?;
+    let offset: u64 = number(row, 2)?;
+    let end = offset.checked_add(number(row, 3)?)?;
+    Some(Segment {
+        file,
+        number: 0,
+        channel: 0,
+        kind: 0,
+        start,
+        end: start,
+        span: SegmentSpan::new(offset, end, lengths.of(file))?,
+        frames: None,
+    })
+}
+
+/// The number in a column, if there is one and it fits.
+fn number<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> Option<T> {
+    T::try_from(row.get::<_, i64>(column).ok()?).ok()
+}
+
+fn time(row: &Row<'_>, seconds: usize, micros: usize) -> Option<CameraTime> {
+    let seconds = number(row, seconds).filter(|seconds| *seconds != 0)?;
+    CameraTime::from_index(seconds, number(row, micros).unwrap_or_default())
+        .or_else(|| CameraTime::from_index(seconds, 0))
+}
+
+fn open(path: &Path) -> Result<Connection, SqliteError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(immutable_uri(path), flags).map_err(SqliteError::Open)?;
+    // The database is a stranger's: nothing in its schema gets to run, and pages are checked before they are used.
+    for (option, value) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    ] {
+        database.set_db_config(option, value).map_err(SqliteError::Open)?;
+    }
+    database.pragma_update(None, "cell_size_check", true).map_err(SqliteError::Open)?;
+    Ok(database)
+}
+
+/// The path as a `file:` URI. `immutable` promises that nobody writes meanwhile, which is not so; but without it SQLite
+/// would lock the camera's file or replay its journal.
+fn immutable_uri(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // An empty authority, so that a path beginning with two slashes is not taken for one.
+    let mut uri = String::from("file://");
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri.push_str("?mode=ro&immutable=1");
+    uri
+}
+
+/// The ordinary tables that have all of `wanted` as columns, and which others of them.
+///
+/// The schema is asked as data: rusqlite's own `column_names` panics on a name that is no UTF-8, which a damaged page
+/// can hold.
+fn tables(database: &Connection, wanted: &[&str]) -> rusqlite::Result<Vec<(String, HashSet<String>)>> {
+    let mut statement = database.prepare(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
+    )?;
+    let names: Vec<String> = statement
+        .query_map([], |row| Ok(row.get(0).ok()))?
+        .filter_map(Result::transpose)
+        .collect::<rusqlite::Result<_>>()?;
+    let mut tables = Vec::new();
+    let mut statement = database.prepare("SELECT name FROM pragma_table_info(?)")?;
+    for name in names {
+        // A table that cannot be looked at is none of ours.
+        let Ok(columns) = statement.query_map([&name], |row| Ok(row.get(0).ok())) else {
+            continue;
+        };
+        let columns: HashSet<String> = columns.filter_map(|column| column.ok().flatten()).collect();
+        if wanted.iter().all(|column| columns.contains(*column)) {
+            tables.push((name, columns));
+        }
+    }
+    Ok(tables)
+}
+
+fn for_each_row(
+    database: &Connection,
+    table: &str,
+    columns: &[&str],
+    mut each: impl FnMut(&Row<'_>),
+) -> Result<(), SqliteError> {
+    let sql = format!("SELECT {} FROM {}", columns.join(", "), quoted(table));
+    let mut read = || {
+        let mut statement = database.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(row);
+        }
+        Ok(())
+    };
+    read().map_err(|source| SqliteError::Read { table: table.to_owned(), source })
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests;

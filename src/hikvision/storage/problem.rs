@@ -1,0 +1,125 @@
+//! What is wrong with a storage.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::hikvision::index::{IndexError, IndexWarning};
+use crate::hikvision::segment::Medium;
+use crate::hikvision::sqlite::SqliteError;
+
+/// Something that is wrong with a storage. It never keeps the rest from being listed.
+///
+/// Paths are printed quoted: a folder's name can hold line breaks.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// A folder or file that cannot be read.
+    #[error("cannot read {path:?}")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An input without a camera in it.
+    #[error("{path:?} holds no camera's storage: there is no info.bin, datadir or index in it or in the folders below")]
+    NoCamera {
+        /// The input.
+        path: PathBuf,
+    },
+    /// A camera without some of its datadirs.
+    #[error("{path:?} lacks datadirs: {missing}")]
+    MissingDatadirs {
+        /// The camera's folder.
+        path: PathBuf,
+        /// Which, in words.
+        missing: String,
+    },
+    /// A datadir without any index.
+    #[error("{path:?} has no index")]
+    NoIndex {
+        /// The datadir.
+        path: PathBuf,
+    },
+    /// An index that cannot be read, or not to its end.
+    #[error("cannot use {path:?}{}", instead(.mirror.as_deref()))]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: IndexFault,
+        /// The index that was read instead.
+        mirror: Option<PathBuf>,
+    },
+    /// Something in a binary index.
+    #[error("{path:?}: {warning}{}", instead(.mirror.as_deref()))]
+    Warning {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong in it.
+        warning: IndexWarning,
+        /// The index that was read instead.
+        mirror: Option<PathBuf>,
+    },
+    /// Rows of a SQLite index that make no sense.
+    #[error("{path:?}: {rows} rows make no sense and are skipped")]
+    Rows {
+        /// The index.
+        path: PathBuf,
+        /// How many.
+        rows: u32,
+    },
+    /// An index that was never the same before and after reading it.
+    #[error("{path:?} changed each time it was read: what is wrong in it will be right in a later pass")]
+    KeepsChanging {
+        /// The index.
+        path: PathBuf,
+    },
+    /// Ring files that an index counts on.
+    #[error("{path:?} lacks {files} ring files that its index names, with {segments} live segments: {first} first")]
+    MissingRingFiles {
+        /// The datadir.
+        path: PathBuf,
+        /// What they would hold.
+        medium: Medium,
+        /// How many.
+        files: usize,
+        /// Segments in them.
+        segments: usize,
+        /// The name of one.
+        first: String,
+    },
+}
+
+impl Problem {
+    /// Whether footage that may be there is not listed or cannot be extracted. The rest is worth a warning, no more.
+    #[must_use]
+    pub fn hides_footage(&self) -> bool {
+        match self {
+            Self::Folder { .. }
+            | Self::NoCamera { .. }
+            | Self::MissingDatadirs { .. }
+            | Self::NoIndex { .. }
+            | Self::MissingRingFiles { .. }
+            | Self::Rows { .. } => true,
+            Self::Index { mirror, .. } | Self::Warning { mirror, .. } => mirror.is_none(),
+            Self::KeepsChanging { .. } => false,
+        }
+    }
+}
+
+/// Why an index cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexFault {
+    /// A binary index.
+    #[error(transparent)]
+    Binary(#[from] IndexError),
+    /// A SQLite index.
+    #[error(transparent)]
+    Sqlite(Box<SqliteError>),
+}
+
+fn instead(mirror: Option<&Path>) -> String {
+    mirror
+        .and_then(Path::file_name)
+        .map_or_else(String::new, |name| format!(" ({} is read instead)", name.to_string_lossy()))
+}

@@ -1,0 +1,219 @@
+//! The indexes of a camera's datadirs, read.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use super::problem::IndexFault;
+use super::{ATTEMPTS, Camera, Datadir, Problem};
+use crate::hikvision::index::{self, IndexError, IndexWarning};
+use crate::hikvision::read_at::OpenFile;
+use crate::hikvision::segment::{Medium, Recording, RingFile, Segment};
+use crate::hikvision::sqlite::{self, SqliteError};
+
+/// The indexes of a datadir: for each medium those of older firmware first, and each mirror behind its original.
+pub(super) const INDEXES: [(&str, Medium, Format); 8] = [
+    ("index00.bin", Medium::Video, Format::Binary),
+    ("index01.bin", Medium::Video, Format::Binary),
+    ("record_db_index00", Medium::Video, Format::Sqlite),
+    ("record_db_index01", Medium::Video, Format::Sqlite),
+    ("index00p.bin", Medium::Picture, Format::Binary),
+    ("index01p.bin", Medium::Picture, Format::Binary),
+    ("event_db_index00", Medium::Picture, Format::Sqlite),
+    ("event_db_index01", Medium::Picture, Format::Sqlite),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Binary,
+    Sqlite,
+}
+
+/// What a camera's indexes tell.
+#[derive(Debug, Default)]
+pub struct CameraListing {
+    /// Closed live segments and pictures, by start, and where that is the same by place.
+    pub recordings: Vec<Recording>,
+    /// Segments that are being written: for a later pass.
+    pub in_progress: u32,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+impl Camera {
+    /// Reads the camera's indexes.
+    #[must_use]
+    pub fn read(&self) -> CameraListing {
+        let mut listing = CameraListing::default();
+        for (position, datadir) in self.datadirs.iter().enumerate() {
+            let mut is_indexed = false;
+            for medium in [Medium::Video, Medium::Picture] {
+                is_indexed |= datadir.read(position, medium, &mut listing);
+            }
+            if !is_indexed {
+                listing.problems.push(Problem::NoIndex { path: datadir.path.clone() });
+            }
+        }
+        listing.recordings.sort_by_key(|r| (r.medium, r.segment.start, r.datadir, r.segment.file, r.segment.number));
+        listing
+    }
+
+    /// The path of the ring file that holds `recording`.
+    #[must_use]
+    pub fn ring_file(&self, recording: &Recording) -> Option<PathBuf> {
+        let datadir = self.datadirs.get(recording.datadir)?;
+        Some(datadir.ring_file(recording.medium, recording.segment.file))
+    }
+}
+
+/// What one index tells.
+struct Contents {
+    segments: Vec<Segment>,
+    in_progress: u32,
+    problems: Vec<Problem>,
+    /// Whether another index may know better.
+    is_damaged: bool,
+}
+
+impl Datadir {
+    /// Reads the first index of `medium` that is whole, or else the first that can be read. False if there is none.
+    fn read(&self, position: usize, medium: Medium, listing: &mut CameraListing) -> bool {
+        let mut is_indexed = false;
+        let mut best: Option<Contents> = None;
+        let mut problems = Vec::new();
+        for (name, _, format) in INDEXES.iter().filter(|(_, of, _)| *of == medium) {
+            let Some(path) = self.files.path(&self.path, name).filter(|path| path.is_file()) else {
+                continue;
+            };
+            is_indexed = true;
+            match self.read_index(&path, medium, *format) {
+                Ok(contents) if !contents.is_damaged => {
+                    if let Some(damaged) = best.take() {
+                        problems.extend(damaged.problems);
+                    }
+                    for problem in &mut problems {
+                        problem.set_mirror(&path);
+                    }
+                    best = Some(contents);
+                    break;
+                }
+                // Two damaged indexes: the one that tells more.
+                Ok(contents) => match &mut best {
+                    Some(best) if best.segments.len() >= contents.segments.len() => problems.extend(contents.problems),
+                    best => {
+                        if let Some(before) = best.replace(contents) {
+                            problems.extend(before.problems);
+                        }
+                    }
+                },
+                Err(problem) => problems.push(problem),
+            }
+        }
+        listing.problems.append(&mut problems);
+        if let Some(contents) = best {
+            listing.problems.extend(contents.problems);
+            listing.in_progress += contents.in_progress;
+            self.add(position, medium, &contents.segments, listing);
+        }
+        is_indexed
+    }
+
+    fn add(&self, position: usize, medium: Medium, segments: &[Segment], listing: &mut CameraListing) {
+        let files: BTreeSet<u32> = segments.iter().map(|segment| segment.file).collect();
+        let missing: BTreeSet<u32> =
+            files.into_iter().filter(|file| self.ring_file_len(medium, *file) == RingFile::Missing).collect();
+        listing.recordings.extend(segments.iter().map(|segment| Recording {
+            medium,
+            datadir: position,
+            is_present: !missing.contains(&segment.file),
+            segment: *segment,
+        }));
+        if let Some(first) = missing.first() {
+            listing.problems.push(Problem::MissingRingFiles {
+                path: self.path.clone(),
+                medium,
+                files: missing.len(),
+                segments: segments.iter().filter(|segment| missing.contains(&segment.file)).count(),
+                first: medium.ring_file_name(*first),
+            });
+        }
+    }
+
+    fn read_index(&self, path: &Path, medium: Medium, format: Format) -> Result<Contents, Problem> {
+        let ring_file = |file| self.ring_file_len(medium, file);
+        let mut attempt = 1;
+        loop {
+            let before = stamp(path);
+            let result = match format {
+                Format::Binary => read_binary(path, medium, ring_file),
+                Format::Sqlite => read_sqlite(path, medium, ring_file),
+            };
+            if before == stamp(path) {
+                return result;
+            }
+            // The camera has written meanwhile. That is a matter of milliseconds every few seconds.
+            if attempt == ATTEMPTS {
+                return result.map(|mut contents| {
+                    contents.problems.push(Problem::KeepsChanging { path: path.to_owned() });
+                    contents
+                });
+            }
+            attempt += 1;
+        }
+    }
+}
+
+impl Problem {
+    fn set_mirror(&mut self, path: &Path) {
+        if let Self::Index { mirror, .. } | Self::Warning { mirror, .. } = self {
+            *mirror = Some(path.to_owned());
+        }
+    }
+}
+
+/// What changes when the camera writes an index: a binary index counts its writes in the first 8 B, a SQLite database at
+/// byte 24.
+fn stamp(path: &Path) -> Option<([u8; 32], u64, i64, i64)> {
+    let file = File::open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    let mut front = [0; 32];
+    file.read_at(&mut front, 0).ok()?;
+    Some((front, metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+}
+
+fn read_binary(path: &Path, medium: Medium, ring_file: impl Fn(u32) -> RingFile) -> Result<Contents, Problem> {
+    let problem = |source: IndexError| unusable(path, source.into());
+    let source = OpenFile::open(path).map_err(|source| problem(IndexError::Read { offset: 0, source }))?;
+    let listing = index::read(&source, medium, ring_file).map_err(problem)?;
+    Ok(Contents {
+        is_damaged: listing.warnings.iter().any(IndexWarning::is_damage),
+        segments: listing.segments,
+        in_progress: listing.in_progress,
+        problems: listing
+            .warnings
+            .into_iter()
+            .map(|warning| Problem::Warning { path: path.to_owned(), warning, mirror: None })
+            .collect(),
+    })
+}
+
+fn read_sqlite(path: &Path, medium: Medium, ring_file: impl Fn(u32) -> RingFile) -> Result<Contents, Problem> {
+    let problem = |source: SqliteError| unusable(path, IndexFault::Sqlite(source.into()));
+    let listing = match medium {
+        Medium::Video => sqlite::read_videos(path, ring_file),
+        Medium::Picture => sqlite::read_pictures(path, ring_file),
+    }
+    .map_err(problem)?;
+    let mut problems: Vec<Problem> = Vec::new();
+    let is_damaged = listing.damage.is_some();
+    problems.extend(listing.damage.map(problem));
+    if listing.skipped > 0 {
+        problems.push(Problem::Rows { path: path.to_owned(), rows: listing.skipped });
+    }
+    Ok(Contents { segments: listing.segments, in_progress: listing.in_progress, problems, is_damaged })
+}
+
+fn unusable(path: &Path, source: IndexFault) -> Problem {
+    Problem::Index { path: path.to_owned(), source, mirror: None }
+}
