@@ -1,5 +1,7 @@
 //! What people type, and what it resolves to: flag, then environment, then default.
 
+pub mod hikvision;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -63,6 +65,14 @@ pub enum Command {
     /// another pass is running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Dashcam(Box<Dashcam>),
+    /// Extract clean files from the storage of Hikvision and EZVIZ cameras
+    ///
+    /// Reads what the cameras write to an NFS share or a card, and extracts every segment that is still there once, as
+    /// MP4 and JPEG files named by the camera's clock. The storage is only read. Exit codes: 0 done or nothing to do, 1
+    /// failed, 2 wrong usage, 3 done but some segments failed, 75 not now (the storage is not there or another pass is
+    /// running; 0 with --cron), 128+n on signal n.
+    #[command(args_override_self = true)]
+    Hikvision(Box<hikvision::Hikvision>),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh

@@ -111,15 +111,21 @@ impl Error {
     /// The text with its chain of causes: "cannot open /x: permission denied".
     #[must_use]
     pub fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(next) = cause {
-            text.push_str(": ");
-            text.push_str(&next.to_string());
-            cause = next.source();
-        }
-        text
+        with_causes(self)
     }
+}
+
+/// The text of any error with its chain of causes: "cannot open /x: permission denied".
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
 }
 
 /// Gives an [`io::Error`] its verb and its path.

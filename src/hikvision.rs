@@ -1,4 +1,8 @@
-//! Clean files out of the storage that Hikvision and EZVIZ cameras write themselves, over NFS or to a card.
+//! `footage hikvision`: clean files out of the storage that Hikvision and EZVIZ cameras write, over NFS or to a card.
+//!
+//! A pass reads what the cameras' indexes call live and what the destination holds, plans, and executes: first
+//! retention, then one segment after the other, several at once, each proven to be still there before and after it is
+//! copied, and published when it is whole. The storage is only ever read, and a camera may be writing to it meanwhile.
 //!
 //! | module | idea |
 //! | --- | --- |
@@ -14,22 +18,195 @@
 //! | [`extract`] | one segment into an MP4 file, through ffmpeg |
 //! | [`read_at`] | bytes that are read at offsets |
 //! | [`storage`] | cameras found in the inputs, their indexes read |
+//! | [`held`] | what the destination holds |
+//! | [`failed`] | what could not be extracted, and when to try it again |
 //!
 //! ## Glossary
 //! **Datadir**: one folder of a camera's storage, with its index and its ring files. **Ring file**: a preallocated
 //! `hiv00000.mp4` or `hiv00000.pic` that the camera fills and years later fills again. **Generation**: what was written
 //! to a ring file between two such starts. **Segment**: one recording inside a ring file, a byte range with a start and
-//! an end. **Live**: of the file's present generation, so that its bytes are still there; the rest is **stale**.
+//! an end. **Live**: of the file's present generation, so that its bytes are still there; the rest is **stale**. **Tag**:
+//! what a camera is called in the destination.
 
 pub mod camera_time;
+mod execute;
 pub mod extract;
+pub mod failed;
+pub mod held;
 pub mod index;
+mod job;
 pub mod mp4;
 pub mod name;
 pub mod picture;
 pub mod plan;
 pub mod read_at;
 pub mod segment;
+mod show;
+mod source;
 pub mod sqlite;
 pub mod storage;
 pub mod stream;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{NaiveDateTime, SecondsFormat};
+
+use self::camera_time::CameraTime;
+use self::failed::FailedBefore;
+use self::held::Held;
+use self::name::Tag;
+use self::plan::{Plan, Policy, Step};
+use self::segment::Medium;
+use self::source::Source;
+use crate::disk::{Guard, Space};
+use crate::error::Result;
+use crate::ffmpeg;
+use crate::lock::Lock;
+use crate::pass::{Context, Report, failure_key};
+use crate::retention::Keep;
+use crate::store::Store;
+
+/// The settings of a pass, resolved.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where cameras are looked for.
+    pub inputs: Vec<PathBuf>,
+    /// Where footage goes.
+    pub destination: PathBuf,
+    /// `--lock-file`
+    pub lock_file: Option<PathBuf>,
+    /// `--list`: nothing but a listing.
+    pub is_list: bool,
+    /// `--camera`: tags by folder name or path.
+    pub renames: BTreeMap<String, Tag>,
+    /// What to extract and how long to keep it.
+    pub selection: Selection,
+    /// `--max-used-disk`, `--min-free`
+    pub guard: Guard,
+    /// `--jobs`, at least one.
+    pub jobs: usize,
+    /// `--timeout`
+    pub timeout: Duration,
+    /// `--retry-failed-after`
+    pub retry_failed_after: Duration,
+    /// `--ffmpeg`
+    pub ffmpeg: Option<PathBuf>,
+}
+
+/// What is wanted, before the clock is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Selection {
+    /// `--from`
+    pub from: Option<CameraTime>,
+    /// `--to`
+    pub to: Option<CameraTime>,
+    /// `--since`
+    pub since: Option<Duration>,
+    /// `--keep`
+    pub keep: Option<Keep>,
+    /// `--no-pictures`
+    pub without_pictures: bool,
+}
+
+impl Selection {
+    /// What is wanted when the host's clock shows `now`; a camera's clock is taken to show about the same.
+    fn policy(self, now: NaiveDateTime) -> Policy {
+        let age = |since: Duration| chrono::Duration::from_std(since).ok();
+        let since = self.since.and_then(age).and_then(|age| now.checked_sub_signed(age)).map(CameraTime::from_digits);
+        Policy {
+            from: self.from.max(since),
+            to: self.to,
+            keep_from: self.keep.and_then(|keep| keep.cutoff(now)).map(CameraTime::from_digits),
+            without_pictures: self.without_pictures,
+        }
+    }
+}
+
+impl Settings {
+    /// The source as logs, reports and metrics name it.
+    #[must_use]
+    pub fn source(&self) -> String {
+        self.inputs.first().map(|input| input.display().to_string()).unwrap_or_default()
+    }
+}
+
+/// What there is to do for one camera.
+struct Work<'a> {
+    source: &'a Source,
+    held: Held,
+    plan: Plan,
+}
+
+/// One pass.
+///
+/// # Errors
+/// What ended it early; the report then tells what was done until then.
+pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Result<()> {
+    let policy = settings.selection.policy(context.local_now());
+    let found = source::find(settings, context, report)?;
+    if settings.is_list {
+        show::list(&source::read(found, context, report)?, &policy, context.json);
+        return Ok(());
+    }
+    for camera in &found {
+        camera.check_destination(&settings.destination)?;
+    }
+    let (store, _lock) = open(settings, context)?;
+
+    // Read: what the cameras have, what is here.
+    let sources = source::read(found, context, report)?;
+    let mut failed_before = FailedBefore::load(&store, context.local_now(), settings.retry_failed_after);
+    report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
+
+    // Plan.
+    let mut works = Vec::new();
+    for source in &sources {
+        let held = Held::read(&store, &source.tag)?;
+        let mut plan = plan::plan(&source.listing.recordings, &held.files, &policy);
+        plan.steps.retain(|step| {
+            let Step::Extract { recording, name } = step else { return true };
+            let waits = failed_before.waits(&source.tag, recording);
+            if waits {
+                report.waiting_for_retry += 1;
+                context.told.lasts(&failure_key(&name.path(&source.tag).display()));
+            }
+            !waits
+        });
+        report.recordings_seen += source.listing.recordings.len();
+        report.recordings_selected += source.listing.recordings.len() - plan.unwanted - plan.expired;
+        report.still_written += usize::try_from(source.listing.in_progress).unwrap_or(usize::MAX);
+        works.push(Work { source, held, plan });
+    }
+    failed_before.forget_others(works.iter().map(|work| (&work.source.tag, &work.source.listing.recordings)));
+    if context.dry_run {
+        show::plan(&works, report, context.json);
+        return Ok(());
+    }
+
+    // Execute. Without a usable ffmpeg nothing is begun.
+    let is_video = |step: &Step| matches!(step, Step::Extract { name, .. } if name.medium == Medium::Video);
+    let ffmpeg = if works.iter().flat_map(|work| &work.plan.steps).any(is_video) {
+        ffmpeg::find(settings.ffmpeg.as_deref(), &context.stop)?
+    } else {
+        PathBuf::new()
+    };
+    let mut execution = execute::Execution { settings, context, store: &store, report, failed: &mut failed_before };
+    let ended = execution.remove(&works).and_then(|()| execution.extract(&works, &ffmpeg));
+    failed_before.save();
+    ended
+}
+
+/// The destination, locked. A dry run leaves it as it is and looks without a lock.
+fn open(settings: &Settings, context: &Context) -> Result<(Store, Option<Lock>)> {
+    let root = &settings.destination;
+    if context.dry_run {
+        return Ok((Store::at(root), None));
+    }
+    let store = Store::create(root)?;
+    let path = settings.lock_file.clone().unwrap_or_else(|| store.state_path("hikvision.lock"));
+    let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let lock = Lock::acquire(&path, None, &since)?;
+    Ok((store, Some(lock)))
+}

@@ -7,7 +7,7 @@
 //!
 //! # The way through the code
 //!
-//! `main` parses ([`cli`]), runs the pass ([`dashcam`]) and turns its outcome into an exit code, a summary, a report
+//! `main` parses ([`cli`]), runs the pass ([`dashcam`], [`hikvision`]) and turns its outcome into an exit code, a summary, a report
 //! and metrics. Plans, retention, names and formats are pure: values in, values out, `now` an argument. Effects live
 //! in `execute`, `fetch`, [`store`] and at the edges. Imports run one way, and a pass never imports another; a test
 //! keeps that true.
@@ -33,6 +33,7 @@ pub mod cli;
 pub mod dashcam;
 pub mod disk;
 pub mod error;
+pub mod ffmpeg;
 pub mod hikvision;
 pub mod lock;
 pub mod logging;

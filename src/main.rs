@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local};
 use clap::{CommandFactory, FromArgMatches};
+use footage::cli::hikvision::Hikvision;
 use footage::cli::{Cli, Command, Common, Dashcam};
 use footage::error::{Error, Result};
 use footage::metrics::{Sinks, ended};
@@ -13,13 +14,14 @@ use footage::pass::{Context, ENDED, Report, Told};
 use footage::progress::Progress;
 use footage::stop::Stop;
 use footage::store::{Store, write_atomically};
-use footage::{dashcam, logging, stdout};
+use footage::{dashcam, hikvision, logging, stdout};
 
 fn main() -> ExitCode {
     let mut matches = Cli::without_empty_variables().get_matches();
     let cli = Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
     match cli.command {
         Command::Dashcam(args) => run_dashcam(&args),
+        Command::Hikvision(args) => run_hikvision(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "footage", &mut script);
@@ -44,10 +46,34 @@ fn run_dashcam(args: &Dashcam) -> ExitCode {
         sinks,
         timeout: settings.timeout,
         destination: settings.destination.clone(),
+        changes_nothing: args.common.dry_run,
         common: &args.common,
     };
     runner.run(|context, report| dashcam::run(&settings, context, report))
 }
+
+fn run_hikvision(args: &Hikvision) -> ExitCode {
+    let (settings, sinks) = match args.settings().and_then(|settings| {
+        let sinks = args.common.sinks(&settings.source())?;
+        Ok((settings, sinks))
+    }) {
+        Ok(resolved) => resolved,
+        Err(error) => usage(&error),
+    };
+    let runner = Runner {
+        pass: "hikvision",
+        source: settings.source(),
+        sinks,
+        timeout: PUSH_TIMEOUT,
+        destination: settings.destination.clone(),
+        changes_nothing: args.common.dry_run || settings.is_list,
+        common: &args.common,
+    };
+    runner.run(|context, report| hikvision::run(&settings, context, report))
+}
+
+/// How long a Pushgateway may take, where the pass has no timeout for the network of its own.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Says what is wrong as the parser of the command line does, and exits with 2.
 fn usage(error: &Error) -> ! {
@@ -59,15 +85,18 @@ struct Runner<'a> {
     pass: &'static str,
     source: String,
     sinks: Sinks,
+    /// Of a push of metrics.
     timeout: Duration,
     destination: std::path::PathBuf,
+    /// A dry run or a listing: no state is kept and no metrics are delivered.
+    changes_nothing: bool,
     common: &'a Common,
 }
 
 impl Runner<'_> {
     /// Runs the pass once, or with `--every` until stopped.
     fn run(&self, mut pass: impl FnMut(&Context, &mut Report) -> Result<()>) -> ExitCode {
-        let progress = Progress::new(!self.common.quiet && !self.common.cron && !self.common.dry_run);
+        let progress = Progress::new(!self.common.quiet && !self.common.cron && !self.changes_nothing);
         let level = logging::level(self.common.verbose, self.common.quiet);
         let wants_summary = !self.common.quiet && (progress.is_shown() || self.common.cron);
         logging::init(self.common.log_format, level, wants_summary, progress.clone());
@@ -99,7 +128,7 @@ impl Runner<'_> {
         let last = state.load();
         let context = Context {
             now,
-            dry_run: self.common.dry_run,
+            dry_run: self.changes_nothing,
             json: self.common.json,
             stop: stop.clone(),
             progress: progress.clone(),
@@ -112,7 +141,7 @@ impl Runner<'_> {
         report.exit_code = self.exit_code(&outcome, &report);
         report.ended = outcome.as_ref().err().map(ended);
         report.duration_seconds = began.elapsed().as_secs_f64();
-        if self.common.dry_run {
+        if self.changes_nothing {
             return report.exit_code;
         }
         let finished = seconds(clock());

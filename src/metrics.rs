@@ -62,8 +62,11 @@ fn grouping_value(value: &str) -> String {
     }
 }
 
-/// The kinds of failure of one item, so that each metric exists before its first failure.
-pub const FAILURE_REASONS: [&str; 6] = ["damaged", "empty", "http", "length", "network", "refused"];
+/// The kinds of failure of one item in each pass, so that each metric exists before its first failure.
+pub const FAILURE_REASONS: [(&str, &[&str]); 2] = [
+    ("dashcam", &["damaged", "empty", "http", "length", "network", "refused"]),
+    ("hikvision", &["damaged", "encrypted", "ffmpeg", "gone", "read", "refused", "storage", "timeout"]),
+];
 /// The kinds of failure of a pass.
 const END_REASONS: [&str; 7] = ["away", "busy", "destination", "disk", "source", "stopped", "usage"];
 
@@ -93,7 +96,10 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
         "Files that failed in the last pass.",
         "reason",
         FAILURE_REASONS
-            .map(|reason| (reason, report.failures.iter().filter(|failure| failure.reason == reason).count() as f64)),
+            .iter()
+            .filter(|(pass, _)| *pass == report.pass)
+            .flat_map(|(_, reasons)| *reasons)
+            .map(|reason| (*reason, report.failures.iter().filter(|failure| failure.reason == *reason).count() as f64)),
     );
     for (name, help, value) in [
         ("files_fetched_last_run", "Files fetched in the last pass.", report.files_fetched),

@@ -70,8 +70,8 @@ impl Store {
         self.root.join(STATE_DIR).join(name)
     }
 
-    /// The group directory `name` directly in the destination (`""` is the destination itself), created when it
-    /// is not there. The destination itself is not created again: when it has vanished, a file system has.
+    /// The group directory `name` in the destination (`""` is the destination itself), created when it is not there
+    /// and what it stands in is. The destination itself is not created again: when it has vanished, a file system has.
     ///
     /// # Errors
     /// Also when a symbolic link or a file stands at that name: we do not write out of the destination.
@@ -81,7 +81,7 @@ impl Store {
         }
         let path = self.root.join(name);
         match fs::create_dir(&path) {
-            Ok(()) => sync_dir(&self.root)?,
+            Ok(()) => sync_parent(&path)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if !fs::symlink_metadata(&path).at("read", &path)?.is_dir() {
                     let source = io::Error::new(io::ErrorKind::NotADirectory, "not a directory, or a symbolic link");

@@ -85,6 +85,8 @@ pub enum ExtractError {
         status: String,
         /// The last that it said.
         said: String,
+        /// Whether a signal from elsewhere ended it.
+        was_killed: bool,
     },
     /// ffmpeg took too long and was killed.
     #[error("ffmpeg took longer than {} s and was killed", .0.as_secs())]

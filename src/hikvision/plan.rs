@@ -31,6 +31,17 @@ pub struct Policy {
     pub without_pictures: bool,
 }
 
+impl Policy {
+    /// Whether a recording is asked for by its time and medium; whether it is kept so long is another question.
+    #[must_use]
+    pub fn wants(&self, recording: &Recording) -> bool {
+        let start = recording.segment.start;
+        self.from.is_none_or(|from| start >= from)
+            && self.to.is_none_or(|to| start < to)
+            && !(self.without_pictures && recording.medium == Medium::Picture)
+    }
+}
+
 /// An extracted file in the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -112,14 +123,8 @@ impl Plan {
         mut held: Vec<Held>,
         policy: &Policy,
     ) {
-        let is_wanted = |recording: &Recording| {
-            let start = recording.segment.start;
-            policy.from.is_none_or(|from| start >= from)
-                && policy.to.is_none_or(|to| start < to)
-                && !(policy.without_pictures && medium == Medium::Picture)
-        };
         // A held file was extracted once, so where it can be of several, it is rather of one that can be.
-        let cannot_be = |recording: &Recording| !(is_wanted(recording) && recording.is_present);
+        let cannot_be = |recording: &Recording| !(policy.wants(recording) && recording.is_present);
         recordings.sort_by_key(|r| (r.segment.start, cannot_be(r), r.datadir, r.segment.file, r.segment.number));
         held.sort_unstable_by_key(|held| held.name);
         let taken: BTreeSet<Copy> = held.iter().map(|held| held.name.copy).collect();
@@ -143,7 +148,7 @@ impl Plan {
         let mut free =
             std::iter::successors(Some(Copy::FIRST), |copy| Some(copy.next())).filter(|copy| !taken.contains(copy));
         for recording in new.into_iter().skip(anyones) {
-            if !is_wanted(recording) {
+            if !policy.wants(recording) {
                 self.unwanted += 1;
             } else if !recording.is_present {
                 self.missing += 1;
@@ -171,17 +176,29 @@ pub struct TagClash {
     pub second: String,
 }
 
-/// Gives each camera its tag: what it is renamed to, or its folder's name.
+/// A camera's storage, as its tag is found by: the folder's name and its path.
+#[derive(Clone, Copy, Debug)]
+pub struct Folder<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The whole path, for two folders of one name.
+    pub path: &'a str,
+}
+
+/// Gives each camera its tag: what its path or its folder's name is renamed to, else that name.
 ///
 /// # Errors
-/// If two get the same.
-pub fn tags(cameras: &[&str], renames: &BTreeMap<String, Tag>) -> Result<Vec<Tag>, TagClash> {
-    let mut owners: HashMap<Tag, &str> = HashMap::new();
+/// If two get the same, also but for capitals: SMB shares and cards make no difference there.
+pub fn tags(cameras: &[Folder<'_>], renames: &BTreeMap<String, Tag>) -> Result<Vec<Tag>, TagClash> {
+    let mut owners: HashMap<String, Folder<'_>> = HashMap::new();
     let mut tags = Vec::new();
     for camera in cameras {
-        let tag = renames.get(*camera).cloned().unwrap_or_else(|| Tag::of_folder(camera));
-        if let Some(first) = owners.insert(tag.clone(), camera) {
-            return Err(TagClash { tag: tag.to_string(), first: first.to_owned(), second: (*camera).to_owned() });
+        let chosen = renames.get(camera.path).or_else(|| renames.get(camera.name));
+        let tag = chosen.cloned().unwrap_or_else(|| Tag::of_folder(camera.name));
+        if let Some(first) = owners.insert(tag.as_str().to_lowercase(), *camera) {
+            let (first, second) =
+                if first.name == camera.name { (first.path, camera.path) } else { (first.name, camera.name) };
+            return Err(TagClash { tag: tag.to_string(), first: first.to_owned(), second: second.to_owned() });
         }
         tags.push(tag);
     }

@@ -169,7 +169,7 @@ fn a_talkative_ffmpeg_does_not_block() {
         "head -c 300000 /dev/zero | tr '\\0' 'x' >&2; head -c 1000 >/dev/null; head -c 300000 /dev/zero | tr '\\0' 'y' >&2; exit 3",
     );
     let error = extract_with(&fake, &camera, &recordings[0], &dir.path().join("out.mp4")).unwrap_err();
-    let ExtractError::Failed { status, said } = error else { panic!("{error}") };
+    let ExtractError::Failed { status, said, .. } = error else { panic!("{error}") };
     assert_eq!((status.as_str(), said.len()), ("exit status: 3", 2048));
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt as _;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -86,7 +86,7 @@ impl Feed<'_> {
         if status.success() {
             return Ok(());
         }
-        Err(ExtractError::Failed { status: status.to_string(), said })
+        Err(ExtractError::Failed { status: status.to_string(), said, was_killed: status.signal().is_some() })
     }
 
     /// Writes header and range to ffmpeg. That it wants no more of it is no error here: its exit status tells why.

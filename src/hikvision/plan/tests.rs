@@ -132,13 +132,25 @@ fn what_expired_is_removed_and_does_not_come_back() {
 #[test]
 fn two_cameras_of_one_name_are_refused() {
     let renames = BTreeMap::from([("Camera-Tuin".to_owned(), Tag::new("tuin").unwrap())]);
-    let both = tags(&["Camera-Tuin", "oprit"], &renames).unwrap();
+    let tags = |folders: &[(&str, &str)], renames: &BTreeMap<String, Tag>| {
+        let folders: Vec<Folder<'_>> = folders.iter().map(|(name, path)| Folder { name, path }).collect();
+        tags(&folders, renames)
+    };
+    let both = tags(&[("Camera-Tuin", "/nas/Camera-Tuin"), ("oprit", "/nas/oprit")], &renames).unwrap();
     assert_eq!(both.iter().map(Tag::as_str).collect::<Vec<_>>(), ["tuin", "oprit"]);
     assert_eq!(
-        tags(&["Camera-Tuin", "tuin"], &renames).unwrap_err().to_string(),
+        tags(&[("Camera-Tuin", "/a"), ("tuin", "/b")], &renames).unwrap_err().to_string(),
         r#"cameras "Camera-Tuin" and "tuin" would both be called "tuin": rename one with --camera "tuin"=NAME"#
     );
-    assert!(tags(&["a:b", "a?b"], &BTreeMap::new()).is_err());
+    assert!(tags(&[("a:b", "/a"), ("a?b", "/b")], &BTreeMap::new()).is_err());
+    assert!(tags(&[("Tuin", "/a"), ("tuin", "/b")], &BTreeMap::new()).is_err());
+    let one_name = [("cam", "/a/cam"), ("cam", "/b/cam")];
+    assert_eq!(
+        tags(&one_name, &BTreeMap::new()).unwrap_err().to_string(),
+        r#"cameras "/a/cam" and "/b/cam" would both be called "cam": rename one with --camera "/b/cam"=NAME"#
+    );
+    let renames = [("/b/cam".to_owned(), Tag::new("other").unwrap())].into();
+    assert_eq!(tags(&one_name, &renames).unwrap()[1].as_str(), "other");
 }
 
 /// Recordings in few seconds, so that many share one.

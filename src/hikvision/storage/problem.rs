@@ -91,6 +91,38 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The folder or file in which it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Folder { path, .. }
+            | Self::NoCamera { path }
+            | Self::MissingDatadirs { path, .. }
+            | Self::NoIndex { path }
+            | Self::Index { path, .. }
+            | Self::Warning { path, .. }
+            | Self::Rows { path, .. }
+            | Self::KeepsChanging { path }
+            | Self::MissingRingFiles { path, .. } => path,
+        }
+    }
+
+    /// A word for it that stays the same while its numbers change.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } => "folder",
+            Self::NoCamera { .. } => "no-camera",
+            Self::MissingDatadirs { .. } => "datadirs",
+            Self::NoIndex { .. } => "no-index",
+            Self::Index { .. } => "index",
+            Self::Warning { .. } => "warning",
+            Self::Rows { .. } => "rows",
+            Self::KeepsChanging { .. } => "changing",
+            Self::MissingRingFiles { .. } => "ring-files",
+        }
+    }
+
     /// Whether footage that may be there is not listed or cannot be extracted. The rest is worth a warning, no more.
     #[must_use]
     pub fn hides_footage(&self) -> bool {

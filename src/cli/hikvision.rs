@@ -1,0 +1,203 @@
+//! What people type for `footage hikvision`.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use clap::Args;
+use clap::builder::FalseyValueParser;
+
+use super::Common;
+use crate::disk::Guard;
+use crate::error::{Error, Result};
+use crate::hikvision::camera_time::CameraTime;
+use crate::hikvision::name::Tag;
+use crate::hikvision::{Selection, Settings};
+use crate::retention::Keep;
+use crate::units::{ByteSize, parse_duration, parse_seconds};
+
+/// `footage hikvision`
+#[derive(Debug, Args)]
+#[command(mut_arg("metrics_job", |arg| arg.default_value("footage").help("The Pushgateway's job")))]
+#[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first INPUT]")))]
+pub struct Hikvision {
+    /// A camera's folder (info.bin, datadir0), a flat card, a single datadir, or a folder of camera folders
+    #[arg(required = true, value_name = "INPUT", env = "FOOTAGE_INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// Where the footage goes: DIR/CAMERA/video and DIR/CAMERA/images
+    #[arg(short, long, value_name = "DIR", env = "FOOTAGE_DESTINATION", required_unless_present = "list")]
+    pub destination: Option<PathBuf>,
+    /// List what the cameras have and extract nothing; as JSON with --json
+    #[arg(short, long, env = "FOOTAGE_LIST", value_parser = FalseyValueParser::new())]
+    pub list: bool,
+    /// What a camera is called, by its folder: Camera-Tuin=tuin
+    #[arg(short, long, value_name = "FOLDER=NAME", value_delimiter = ',', env = "FOOTAGE_CAMERA")]
+    pub camera: Vec<Rename>,
+    /// Only what begins at this time of the camera's clock or later: 2025-09-07 or 2025-09-07T14:30
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, env = "FOOTAGE_FROM", help_heading = "Which recordings")]
+    pub from: Option<CameraTime>,
+    /// Only what begins before this time
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, env = "FOOTAGE_TO", help_heading = "Which recordings")]
+    pub to: Option<CameraTime>,
+    /// Only what is not older than this: 7 (days), 12h
+    #[arg(long, value_name = "AGE", value_parser = parse_duration, env = "FOOTAGE_SINCE", help_heading = "Which recordings")]
+    pub since: Option<Duration>,
+    /// Leave the pictures out
+    #[arg(
+        long,
+        env = "FOOTAGE_NO_PICTURES",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Which recordings"
+    )]
+    pub no_pictures: bool,
+    /// Remove footage older than this, and extract none: 90d, 12w, 36h
+    #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP", help_heading = "Retention")]
+    pub keep: Option<Keep>,
+    /// Stop before the disk is fuller than this, as df counts
+    #[arg(
+        short = 'u',
+        long,
+        value_name = "PERCENT",
+        value_parser = clap::value_parser!(u8).range(5..=98),
+        env = "FOOTAGE_MAX_USED_DISK",
+        help_heading = "Retention"
+    )]
+    pub max_used_disk: Option<u8>,
+    /// Stop before less than this is free
+    #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE", help_heading = "Retention")]
+    pub min_free: Option<ByteSize>,
+    /// Extract so many at once [default: the number of processor cores]
+    #[arg(short, long, value_name = "N", env = "FOOTAGE_JOBS", help_heading = "Extraction")]
+    pub jobs: Option<NonZeroUsize>,
+    /// How long ffmpeg may take for one segment, in seconds
+    #[arg(
+        short,
+        long,
+        value_name = "SECONDS",
+        default_value = "600",
+        value_parser = parse_seconds,
+        env = "FOOTAGE_TIMEOUT",
+        help_heading = "Extraction"
+    )]
+    pub timeout: Duration,
+    /// How long to leave a segment alone that could not be extracted
+    #[arg(
+        long,
+        value_name = "AGE",
+        default_value = "1d",
+        value_parser = parse_duration,
+        env = "FOOTAGE_RETRY_FAILED_AFTER",
+        help_heading = "Extraction"
+    )]
+    pub retry_failed_after: Duration,
+    /// The ffmpeg to use, version 4 or newer [default: the one in PATH, or of a NAS package]
+    #[arg(long, value_name = "PATH", env = "FOOTAGE_FFMPEG", help_heading = "Extraction")]
+    pub ffmpeg: Option<PathBuf>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// A word of `--camera`: `Camera-Tuin=tuin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    folder: String,
+    tag: Tag,
+}
+
+impl FromStr for Rename {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.rsplit_once('=') {
+            Some((folder, name)) if !folder.is_empty() => {
+                let tag = Tag::new(name).map_err(|error| error.to_string())?;
+                Ok(Self { folder: folder.to_owned(), tag })
+            }
+            _ => Err(format!("{text:?} renames nothing: write FOLDER=NAME, such as Camera-Tuin=tuin")),
+        }
+    }
+}
+
+/// A time of the camera's clock: a day, which begins at midnight, or a day and a time.
+fn parse_moment(text: &str) -> Result<CameraTime, String> {
+    const FORMS: [&str; 4] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+    let text = text.trim();
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN)).ok();
+    day.or_else(|| FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()))
+        .map(CameraTime::from_digits)
+        .ok_or_else(|| format!("{text:?} is no time of a camera's clock: write 2025-09-07 or 2025-09-07T14:30:15"))
+}
+
+impl Hikvision {
+    /// What was typed, resolved into what the pass works with.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]
+    pub fn settings(&self) -> Result<Settings> {
+        let mut renames = BTreeMap::new();
+        for Rename { folder, tag } in &self.camera {
+            if renames.insert(folder.clone(), tag.clone()).is_some_and(|before| before != *tag) {
+                return Err(Error::Usage(format!("--camera: {folder:?} gets two names")));
+            }
+        }
+        let destination = self.destination.clone().unwrap_or_default();
+        Ok(Settings {
+            inputs: self.inputs(),
+            destination: if destination.as_os_str().is_empty() { ".".into() } else { destination },
+            lock_file: self.common.lock_file.clone(),
+            is_list: self.list,
+            renames,
+            selection: Selection {
+                from: self.from,
+                to: self.to,
+                since: self.since,
+                keep: self.keep,
+                without_pictures: self.no_pictures,
+            },
+            guard: Guard { max_used_percent: self.max_used_disk, min_free: self.min_free },
+            jobs: self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get),
+            timeout: self.timeout,
+            retry_failed_after: self.retry_failed_after,
+            ffmpeg: self.ffmpeg.clone(),
+        })
+    }
+
+    /// The INPUTs. In the environment they stand in one variable, apart by colons as in PATH, unless all of it is there.
+    fn inputs(&self) -> Vec<PathBuf> {
+        match (self.inputs.as_slice(), std::env::var_os("FOOTAGE_INPUT")) {
+            ([one], Some(variable)) if *one.as_os_str() == variable && !one.exists() => {
+                std::env::split_paths(&variable).filter(|path| !path.as_os_str().is_empty()).collect()
+            }
+            (inputs, _) => inputs.to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_its_midnight() {
+        let moment = |text| parse_moment(text).map(|moment| moment.to_string());
+        assert_eq!(moment("2025-09-07").as_deref(), Ok("2025-09-07T00:00:00.000000"));
+        assert_eq!(moment("2025-09-07 14:30").as_deref(), Ok("2025-09-07T14:30:00.000000"));
+        assert_eq!(moment("2025-09-07T14:30:15.5").as_deref(), Ok("2025-09-07T14:30:15.500000"));
+        for text in ["", "yesterday", "2025-02-30", "14:30", "2025-09-07T14"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_may_have_an_equals_sign_and_a_name_may_not() {
+        let rename: Rename = "a=b=c".parse().expect("a rename");
+        assert_eq!((rename.folder.as_str(), rename.tag.as_str()), ("a=b", "c"));
+        for text in ["", "tuin", "=tuin", "tuin=", "tuin=a/b", "tuin=.."] {
+            assert!(text.parse::<Rename>().is_err(), "{text}");
+        }
+    }
+}

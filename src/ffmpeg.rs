@@ -1,0 +1,149 @@
+//! ffmpeg, the one program that is needed beside this one: found, and asked for its version.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+
+/// The oldest major version that is taken: the first with HEVC in MP4 as players want it, and what the oldest of the
+/// NAS packages installs.
+const MIN_MAJOR: u32 = 4;
+/// How long `ffmpeg -version` may take, on a NAS whose disks sleep.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often a stop is looked for meanwhile.
+const TICK: Duration = Duration::from_millis(100);
+/// As much of what it says as is read; the version is at its front.
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
+/// Majors that the NAS packages may have, newest first.
+const PACKAGES: std::ops::RangeInclusive<u32> = MIN_MAJOR..=12;
+
+/// Finds an ffmpeg that is new enough. `named` is what `--ffmpeg` says; nothing else is tried then. Else it is the one
+/// in PATH, or where that is missing or too old (Synology's own), one that a package installed, newest first.
+///
+/// # Errors
+/// [`Error::Usage`]: none is there, or none is new enough.
+pub fn find(named: Option<&Path>, stop: &Stop) -> Result<PathBuf> {
+    let mut refusals = Vec::new();
+    for candidate in candidates(named) {
+        match version(&candidate, stop) {
+            Ok(version) if is_new_enough(&version) => {
+                log::info!("using {} (version {version})", candidate.display());
+                return Ok(candidate);
+            }
+            Ok(version) => refusals
+                .push(format!("{} is version {version}, and {MIN_MAJOR} or newer is needed", candidate.display())),
+            Err(why) => refusals.push(format!("{} {why}", candidate.display())),
+        }
+        stop.check()?;
+    }
+    let advice = match named {
+        Some(_) => "name another with --ffmpeg",
+        None => "install it, or name it with --ffmpeg",
+    };
+    if refusals.is_empty() {
+        refusals.push("there is none in PATH".to_owned());
+    }
+    Err(Error::Usage(format!("ffmpeg is needed: {}; {advice}", refusals.join("; "))))
+}
+
+fn candidates(named: Option<&Path>) -> Vec<PathBuf> {
+    let in_path = |name: &Path| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+    };
+    if let Some(named) = named {
+        // As a shell does it: a bare name is looked for, a path is taken.
+        let is_bare = named.components().count() == 1 && !named.is_absolute();
+        let found = if is_bare { in_path(named) } else { None };
+        return vec![found.unwrap_or_else(|| named.to_owned())];
+    }
+    let packages = PACKAGES.rev().flat_map(|major| {
+        [format!("/usr/local/bin/ffmpeg{major}"), format!("/var/packages/ffmpeg{major}/target/bin/ffmpeg")]
+    });
+    let packages = packages.chain(["/usr/local/ffmpeg/bin/ffmpeg".to_owned()]);
+    let packages = packages.map(PathBuf::from).filter(|file| file.is_file());
+    in_path(Path::new("ffmpeg")).into_iter().chain(packages).collect()
+}
+
+/// The version that a program says it is, or in words why it says none.
+fn version(program: &Path, stop: &Stop) -> Result<String, String> {
+    let mut child = Command::new(program)
+        .arg("-version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| format!("cannot be run: {error}"))?;
+    let group = Pid::from_child(&child);
+    let stdout = child.stdout.take();
+    let (sender, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let read = stdout.map(|stdout| stdout.take(MAX_ANSWER_BYTES).read_to_end(&mut text));
+        let _ = sender.send(read.map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default());
+    });
+    let began = Instant::now();
+    let answer = loop {
+        match answer.recv_timeout(TICK) {
+            Ok(answer) => break Some(answer),
+            Err(_) if began.elapsed() < PATIENCE && !stop.is_requested() => {}
+            Err(_) => break None,
+        }
+    };
+    // Whether it hangs or has said all: it is not needed any more. It is not reaped yet, so its number is its own.
+    let _ = kill_process_group(group, Signal::KILL);
+    let _ = child.wait();
+    let answer = answer.ok_or_else(|| format!("does not say its version within {} s", PATIENCE.as_secs()))?;
+    parse_version(&answer).ok_or_else(|| "does not say what version of ffmpeg it is".to_owned())
+}
+
+/// `5.1.9-0+deb12u1` of `ffmpeg version 5.1.9-0+deb12u1 Copyright (c) …`.
+fn parse_version(answer: &str) -> Option<String> {
+    let version = answer.lines().next()?.strip_prefix("ffmpeg version ")?.split_whitespace().next()?;
+    Some(version.to_owned())
+}
+
+/// Builds from the repository (`N-109421-g…`) count as new: they have no number, and nobody keeps an old one.
+fn is_new_enough(version: &str) -> bool {
+    let digits: String = version.trim_start_matches('n').chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<u32>().map_or(true, |major| major >= MIN_MAJOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared() {
+        let said = "ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers\nbuilt with gcc";
+        assert_eq!(parse_version(said).as_deref(), Some("5.1.9-0+deb12u1"));
+        assert_eq!(parse_version("avconv version 11"), None);
+        assert_eq!(parse_version(""), None);
+        for (version, is_new) in [
+            ("5.1.9", true),
+            ("4.0", true),
+            ("n7.1", true),
+            ("N-109421-g1234567", true),
+            ("2.8.17", false),
+            ("3.4", false),
+        ] {
+            assert_eq!(is_new_enough(version), is_new, "{version}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_ffmpeg_is_named() {
+        let error = find(Some(Path::new("/bin/true")), &Stop::default()).expect_err("true is no ffmpeg");
+        assert!(error.to_string().contains("/bin/true does not say"), "{error}");
+        let error = find(Some(Path::new("no-such-program")), &Stop::default()).expect_err("it is not there");
+        assert!(error.to_string().contains("no-such-program cannot be run"), "{error}");
+    }
+}

@@ -1,0 +1,105 @@
+//! What the destination holds of one camera.
+
+use std::path::PathBuf;
+
+use chrono::DateTime;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
+
+use super::camera_time::CameraTime;
+use super::name::{OutputName, Tag};
+use super::plan;
+use super::segment::Medium;
+use crate::error::Result;
+use crate::store::Store;
+
+/// What the destination holds of one camera.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Whole files and pictures.
+    pub files: Vec<plan::Held>,
+    /// Hidden files that a pass which was killed left behind, relative to the destination.
+    pub partials: Vec<PathBuf>,
+}
+
+impl Held {
+    /// Reads the folders of a camera. A folder that is a symbolic link is not looked into: it leads out of the
+    /// destination, and nothing is written or removed there either.
+    pub fn read(store: &Store, tag: &Tag) -> Result<Self> {
+        let mut held = Self::default();
+        for medium in [Medium::Video, Medium::Picture] {
+            held.read_folder(store, tag, medium)?;
+        }
+        Ok(held)
+    }
+
+    fn read_folder(&mut self, store: &Store, tag: &Tag, medium: Medium) -> Result<()> {
+        let folder = OutputName::folder(medium, tag);
+        let is_dir = |path: PathBuf| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+        if !is_dir(store.root().join(tag.as_str())) || !is_dir(store.root().join(&folder)) {
+            return Ok(());
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(CWD, store.root().join(&folder), flags, Mode::empty());
+        store.for_each_entry(&folder.display().to_string(), |name, kind| {
+            if let Some(whole) = OutputName::parse(name, medium, tag) {
+                if kind.is_file() {
+                    let modified = dir.as_ref().ok().and_then(|dir| {
+                        let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                        let nanos = u32::try_from(stat.st_mtime_nsec).ok()?;
+                        DateTime::from_timestamp(stat.st_mtime, nanos)
+                            .map(|time| CameraTime::from_digits(time.naive_utc()))
+                    });
+                    self.files.push(plan::Held { name: whole, modified });
+                } else if kind.is_symlink() {
+                    // Somebody moved it away and left a link: it is here.
+                    self.files.push(plan::Held { name: whole, modified: None });
+                }
+            } else if kind.is_file() && is_partial(name, medium, tag) {
+                self.partials.push(folder.join(name));
+            }
+        })
+    }
+}
+
+/// `.2025-09-07_14-30-15-tuin.mp4.part`
+#[must_use]
+pub fn partial_name(name: &str) -> String {
+    format!(".{name}.part")
+}
+
+fn is_partial(name: &str, medium: Medium, tag: &Tag) -> bool {
+    let whole = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part"));
+    whole.is_some_and(|whole| OutputName::parse(whole, medium, tag).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn only_what_is_wholly_ours_is_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let tag = Tag::new("tuin").unwrap();
+        let videos = dir.path().join("tuin/video");
+        fs::create_dir_all(&videos).unwrap();
+        let ours = "2025-09-07_14-30-15-tuin.mp4";
+        for name in [ours, ".2025-09-07_14-30-16-tuin.mp4.part", ".notes.mp4.part", "2025-09-07_14-30-15-tuin.mp4.bak"]
+        {
+            fs::write(videos.join(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("/nowhere", videos.join("2025-09-07_14-30-17-tuin.mp4")).unwrap();
+        fs::create_dir(videos.join("2025-09-07_14-30-18-tuin.mp4")).unwrap();
+        // A folder that leads elsewhere is left alone.
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::write(elsewhere.path().join("2025-09-07_14-30-15-tuin.jpg"), "x").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("tuin/images")).unwrap();
+
+        let held = Held::read(&Store::at(dir.path()), &tag).unwrap();
+        let mut names: Vec<String> = held.files.iter().map(|held| held.name.file_name(&tag)).collect();
+        names.sort();
+        assert_eq!(names, [ours, "2025-09-07_14-30-17-tuin.mp4"]);
+        assert_eq!(held.partials, [PathBuf::from("tuin/video/.2025-09-07_14-30-16-tuin.mp4.part")]);
+        assert_eq!(partial_name(ours), ".2025-09-07_14-30-15-tuin.mp4.part");
+    }
+}

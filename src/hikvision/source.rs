@@ -1,0 +1,92 @@
+//! The cameras of the inputs, with their tags, their indexes read, and what is wrong with them told.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::Settings;
+use super::name::Tag;
+use super::plan::{Folder, tags};
+use super::storage::{Camera, CameraListing, Discovery, Problem, discover};
+use crate::error::{Error, Result, with_causes};
+use crate::pass::{Context, Failure, Report};
+
+/// A camera, and what it is called in the destination.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) camera: Camera,
+    pub(super) tag: Tag,
+}
+
+/// A camera and what it has.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) camera: Camera,
+    pub(super) tag: Tag,
+    pub(super) listing: CameraListing,
+}
+
+/// Finds all cameras.
+///
+/// # Errors
+/// [`Error::Away`] when no input is there, [`Error::Source`] when there is no camera in any, [`Error::Usage`] when two
+/// cameras would have one name.
+pub(super) fn find(settings: &Settings, context: &Context, report: &mut Report) -> Result<Vec<Found>> {
+    let Discovery { cameras, problems } = discover(&settings.inputs);
+    if cameras.is_empty() {
+        let text = problems.iter().map(|problem| with_causes(problem)).collect::<Vec<_>>().join("; ");
+        let is_gone = |problem: &Problem| matches!(problem, Problem::Folder { source, .. } if source.kind() == ErrorKind::NotFound);
+        // A share that is not mounted, a card that is not inserted.
+        return Err(if problems.iter().all(is_gone) { Error::Away(text) } else { Error::Source(text) });
+    }
+    let paths: Vec<String> = cameras.iter().map(|camera| camera.path.display().to_string()).collect();
+    let folders: Vec<Folder<'_>> =
+        cameras.iter().zip(&paths).map(|(camera, path)| Folder { name: &camera.name, path }).collect();
+    let tags = tags(&folders, &settings.renames).map_err(|clash| Error::Usage(clash.to_string()))?;
+    let is_used = |folder: &String| folders.iter().any(|camera| camera.name == folder || camera.path == folder);
+    for folder in settings.renames.keys().filter(|folder| !is_used(folder)) {
+        context.told.warn(&format!("camera:{folder}"), format_args!("--camera: there is no camera {folder:?}"));
+    }
+    tell(&problems, context, report);
+    Ok(cameras.into_iter().zip(tags).map(|(camera, tag)| Found { camera, tag }).collect())
+}
+
+/// Reads the indexes of all cameras.
+pub(super) fn read(found: Vec<Found>, context: &Context, report: &mut Report) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for Found { camera, tag } in found {
+        context.stop.check()?;
+        let listing = camera.read();
+        tell(&listing.problems, context, report);
+        sources.push(Source { camera, tag, listing });
+    }
+    Ok(sources)
+}
+
+/// What may hide footage counts as failed; the rest is worth a word.
+fn tell(problems: &[Problem], context: &Context, report: &mut Report) {
+    for problem in problems {
+        let message = with_causes(problem);
+        let name = problem.path().display().to_string();
+        // What changes from pass to pass, such as a count, is not in the key.
+        context.told.warn(&format!("storage:{}:{name}", problem.kind()), &message);
+        if problem.hides_footage() {
+            report.failures.push(Failure { name, reason: "storage".to_owned(), message });
+        }
+    }
+}
+
+impl Found {
+    /// Refuses to write into the camera's own storage.
+    pub(super) fn check_destination(&self, destination: &Path) -> Result<()> {
+        let root = std::fs::canonicalize(destination).unwrap_or_else(|_| destination.to_owned());
+        let place = root.join(self.tag.as_str());
+        if place.starts_with(&self.camera.path) || self.camera.datadirs.iter().any(|dir| place.starts_with(&dir.path)) {
+            return Err(Error::Usage(format!(
+                "{} is in the storage of the camera {:?}, which is only read: name another --destination",
+                place.display(),
+                self.camera.name
+            )));
+        }
+        Ok(())
+    }
+}
