@@ -1,0 +1,125 @@
+//! What comes out of a storage, and that it comes out once.
+
+use std::fs;
+
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+
+use crate::support::hikvision::{Audio, Bench, Clip, Index, Layout, Model, Video, clip, jpeg, picture, probe, set};
+use crate::support::tree;
+
+#[test]
+fn every_segment_comes_out_once_and_whole() {
+    let bench = Bench::new();
+    let mut storage = bench.camera("tuin", Model { layout: Layout::Datadirs(2), ..Model::default() });
+    let codings = [(Video::H264, Audio::Aac), (Video::Hevc, Audio::ALaw), (Video::H264, Audio::None)];
+    for (minute, (video, audio)) in codings.into_iter().enumerate() {
+        storage.record(&Clip::new(video, audio, 2), &format!("2025-09-07 14:{minute:02}:15.250"));
+    }
+    let jpeg = jpeg();
+    storage.store(&picture(&jpeg), "2025-09-07 14:30:15");
+    storage.begin(&clip(), "2025-09-07 15:00:00");
+    let before = tree(&storage.root);
+
+    let report = bench.report(0, &[]);
+    assert_eq!(report["recordings_seen"], 4, "{report}");
+    assert_eq!((&report["recordings_fetched"], &report["files_fetched"]), (&3.into(), &4.into()), "{report}");
+    assert_eq!(report["still_written"], 1, "{report}");
+    let video = |minute: u32| format!("tuin/video/2025-09-07_14-{minute:02}-15-tuin.mp4");
+    let image = "tuin/images/2025-09-07_14-30-15-tuin.jpg";
+    assert_eq!(bench.held(), set([video(0), video(1), video(2), image.to_owned()]));
+    for (minute, coding) in (0..).zip(["h264,avc1,50", "hevc,hvc1,50", "h264,avc1,50"]) {
+        let path = bench.dest().join(video(minute));
+        let found = probe(&path, "stream=codec_name,codec_tag_string,nb_read_packets");
+        assert!(found.starts_with(coding), "{found}");
+        assert_eq!(found.contains("aac,mp4a"), minute < 2, "{found}");
+        assert_eq!(&fs::read(&path).unwrap()[4..8], b"ftyp");
+    }
+    assert_eq!(fs::read(bench.dest().join(image)).unwrap(), jpeg);
+    assert_eq!(tree(&storage.root), before, "the source is only read");
+
+    let held = tree(bench.dest());
+    bench.quiet_pass(&[]);
+    let mut after = tree(bench.dest());
+    let report = std::path::Path::new(".footage/hikvision.json");
+    after.insert(report.to_owned(), held[report].clone());
+    let lock = std::path::Path::new(".footage/hikvision.lock");
+    after.insert(lock.to_owned(), held[lock].clone());
+    assert_eq!(after, held, "a second pass changes nothing but its own report and lock");
+}
+
+#[test]
+fn a_pass_with_nothing_to_do_opens_no_ring_file_and_runs_no_ffmpeg() {
+    for index in [Index::Binary(2), Index::Binary(3), Index::Sqlite] {
+        let bench = Bench::new();
+        let mut storage = bench.camera("tuin", Model { index, ..Model::default() });
+        storage.record(&clip(), "2025-09-07 14:00:15");
+        storage.store(&picture(&jpeg()), "2025-09-07 14:00:15");
+        bench.pass(&[]).expect_code(0);
+
+        let watch = inotify::init(CreateFlags::NONBLOCK).unwrap();
+        for live in storage.live() {
+            inotify::add_watch(&watch, storage.ring_file(&live), WatchFlags::OPEN).unwrap();
+        }
+        bench.quiet_pass(&["--ffmpeg", "/nowhere/ffmpeg"]);
+        let mut events = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut is_opened = || inotify::Reader::new(&watch, &mut events).next().is_ok();
+        assert!(!is_opened(), "{index:?}: a ring file was opened");
+        let names: Vec<_> = fs::read_dir(storage.datadir(0)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let journals = names.iter().filter(|name| name.to_string_lossy().contains('-')).count();
+        assert_eq!(journals, 0, "{index:?}: {names:?}");
+        bench.pass(&["--camera", "tuin=other"]).expect_code(0);
+        assert!(is_opened(), "{index:?}: the watch sees nothing");
+    }
+}
+
+#[test]
+fn what_is_recorded_meanwhile_is_for_the_next_pass() {
+    let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15"]);
+    storage.begin(&clip(), "2025-09-07 14:01:15");
+    bench.pass(&[]).expect_code(0);
+    assert_eq!(bench.held().len(), 1);
+    storage.record(&clip(), "2025-09-07 14:01:15");
+    storage.record(&clip(), "2025-09-07 14:02:15");
+    bench.pass(&[]).expect_code(0);
+    assert_eq!(bench.held().len(), 3);
+}
+
+#[test]
+fn one_job_and_many_give_the_same() {
+    let starts: Vec<String> = (0..12).map(|minute| format!("2025-09-07 14:{minute:02}:15.5")).collect();
+    let starts: Vec<&str> = starts.iter().map(String::as_str).collect();
+    let (bench, _storage) = Bench::with(&starts);
+    bench.pass(&["--jobs", "1"]).expect_code(0);
+    let one = tree(bench.dest().join("tuin"));
+    fs::remove_dir_all(bench.dest()).unwrap();
+    bench.pass(&["--jobs", "7"]).expect_code(0);
+    assert_eq!(tree(bench.dest().join("tuin")), one);
+    assert_eq!(one.len(), 13, "twelve files and their folder");
+}
+
+#[test]
+fn every_kind_of_input_is_a_camera() {
+    let bench = Bench::new();
+    let mut datadirs = bench.camera("voor", Model::default());
+    datadirs.record(&clip(), "2025-09-07 14:00:15");
+    let mut flat = bench.camera("card", Model { layout: Layout::Flat, ..Model::default() });
+    flat.record(&clip(), "2025-09-07 14:00:15");
+    fs::create_dir_all(bench.scratch.join("nas/@eaDir/voor")).unwrap();
+    for (input, names) in [
+        ("nas", vec!["voor", "card"]),
+        ("nas/voor", vec!["voor"]),
+        ("nas/voor/", vec!["voor"]),
+        ("nas/voor/datadir0", vec!["voor"]),
+        ("nas/card", vec!["card"]),
+    ] {
+        let _ = fs::remove_dir_all(bench.dest());
+        bench.scratch.footage(["hikvision", input, "-d", "dest"]).run().expect_code(0);
+        let files = names.iter().map(|name| format!("{name}/video/2025-09-07_14-00-15-{name}.mp4"));
+        assert_eq!(bench.held(), set(files), "{input}");
+    }
+    // In the environment several stand in one variable, as in PATH.
+    let _ = fs::remove_dir_all(bench.dest());
+    let program = bench.scratch.footage(["hikvision", "-d", "dest"]).env("FOOTAGE_INPUT", "nas/voor:nas/card");
+    program.run().expect_code(0);
+    assert_eq!(bench.held().len(), 2);
+}

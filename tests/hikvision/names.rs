@@ -1,0 +1,104 @@
+//! What files are called: under any zone, in any second, from any folder.
+
+use std::fs;
+
+use crate::support::hikvision::{Bench, Model, clip, probe, set};
+
+#[test]
+fn the_hosts_zone_changes_nothing() {
+    for zone in ["UTC", "Europe/Amsterdam", "America/St_Johns", "Pacific/Kiritimati"] {
+        let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15", "2025-10-26 02:30:15"]);
+        bench.footage(&[]).env("TZ", zone).run().expect_code(0);
+        bench.footage(&["--ffmpeg", "/nowhere"]).env("TZ", "Asia/Tokyo").run().expect_code(0);
+        let names = ["2025-09-07_14-00-15", "2025-10-26_02-30-15"];
+        assert_eq!(bench.held(), set(names.map(|name| format!("tuin/video/{name}-tuin.mp4"))), "{zone}");
+    }
+}
+
+/// The clocks go back: the same second comes twice, and the second time its fraction may be the smaller one.
+#[test]
+fn two_in_the_fold_keep_their_names() {
+    let (bench, mut storage) = Bench::with(&["2025-10-26 02:30:15.750"]);
+    bench.pass(&[]).expect_code(0);
+    let first = "tuin/video/2025-10-26_02-30-15-tuin.mp4";
+    let second = "tuin/video/2025-10-26_02-30-15-tuin-2.mp4";
+    let bytes = fs::read(bench.dest().join(first)).unwrap();
+
+    let longer = crate::support::hikvision::Clip::new(
+        crate::support::hikvision::Video::H264,
+        crate::support::hikvision::Audio::Aac,
+        3,
+    );
+    storage.record(&longer, "2025-10-26 02:30:15.250");
+    bench.pass(&[]).expect_code(0);
+    assert_eq!(bench.held(), set([first, second]));
+    assert_eq!(fs::read(bench.dest().join(first)).unwrap(), bytes, "the first stays what it was");
+    assert!(probe(&bench.dest().join(second), "stream=nb_read_packets").starts_with("75"));
+    bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
+
+    // Somebody copies the destination, and the times are lost.
+    for name in [first, second] {
+        let file = fs::File::options().write(true).open(bench.dest().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now()).unwrap();
+    }
+    bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
+}
+
+#[test]
+fn two_of_one_second_in_one_pass_are_told_apart() {
+    let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15.100", "2025-09-07 14:00:15.900", "2025-09-07 14:00:16"]);
+    bench.pass(&[]).expect_code(0);
+    let names = ["15-tuin", "15-tuin-2", "16-tuin"];
+    assert_eq!(bench.held(), set(names.map(|name| format!("tuin/video/2025-09-07_14-00-{name}.mp4"))));
+    bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
+}
+
+#[test]
+fn odd_folders_get_names_that_every_file_system_takes() {
+    let bench = Bench::new();
+    let folders = ["with space", "quote's \"x\"", "line\nbreak", "-dash", "naïve"];
+    for folder in folders {
+        bench.camera(folder, Model::default()).record(&clip(), "2025-09-07 14:00:15");
+    }
+    let output = bench.pass(&["--json"]).expect_code(0);
+    assert_eq!(output.stderr, "");
+    let tags = ["with space", "quote's _x_", "line_break", "-dash", "naïve"];
+    assert_eq!(bench.held(), set(tags.map(|tag| format!("{tag}/video/2025-09-07_14-00-15-{tag}.mp4"))));
+    bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
+    for name in bench.held() {
+        assert!(probe(&bench.dest().join(name), "stream=nb_read_packets").starts_with("50"));
+    }
+}
+
+#[test]
+fn an_input_that_is_two_dots_is_the_folder_it_stands_for() {
+    let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
+    let inside = bench.scratch.join("nas/tuin/datadir0");
+    let dest = bench.dest();
+    let program = bench.scratch.footage(["hikvision", "..", "-d"]).arg(&dest).current_dir(inside);
+    program.run().expect_code(0);
+    assert_eq!(bench.held(), set(["tuin/video/2025-09-07_14-00-15-tuin.mp4"]));
+}
+
+#[test]
+fn a_camera_is_renamed_by_its_folder_or_its_path() {
+    let (bench, storage) = Bench::with(&["2025-09-07 14:00:15"]);
+    bench.camera("Camera, Oprit", Model::default()).record(&clip(), "2025-09-07 14:00:15");
+    let path = format!("{}=achter", storage.root.display());
+    let output = bench.pass(&["--camera", &path, "--camera", "nobody=x"]).expect_code(0);
+    assert!(output.stderr.contains("there is no camera \"nobody\""), "{output}");
+    let names = ["achter", "Camera, Oprit"];
+    assert_eq!(bench.held(), set(names.map(|name| format!("{name}/video/2025-09-07_14-00-15-{name}.mp4"))));
+}
+
+#[test]
+fn two_cameras_of_one_name_are_an_error_before_anything_starts() {
+    let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
+    bench.camera("oprit", Model::default()).record(&clip(), "2025-09-07 14:00:15");
+    let output = bench.pass(&["--camera", "oprit=Tuin"]).expect_code(2);
+    assert!(output.stderr.contains(r#"cameras "oprit" and "tuin" would both be called "tuin""#), "{output}");
+    assert!(!bench.dest().exists());
+    for option in ["oprit", "oprit=", "oprit=a/b", "=x", "oprit=.."] {
+        bench.pass(&["--camera", option]).expect_code(2);
+    }
+}

@@ -1,0 +1,27 @@
+//! `--from`, `--to`, `--since`, `--no-pictures`.
+
+use crate::support::hikvision::{Bench, jpeg, picture, set};
+
+#[test]
+fn times_are_the_cameras() {
+    let (bench, mut storage) =
+        Bench::with(&["2025-09-06 23:59:59", "2025-09-07 00:00:00", "2025-09-07 14:30:00", "2025-09-08 00:00:00"]);
+    storage.store(&picture(&jpeg()), "2025-09-07 14:00:00");
+    let options = ["--from", "2025-09-07", "--to", "2025-09-08", "--no-pictures"];
+    bench.footage(&options).env("TZ", "America/New_York").run().expect_code(0);
+    let names = ["00-00-00", "14-30-00"];
+    assert_eq!(bench.held(), set(names.map(|time| format!("tuin/video/2025-09-07_{time}-tuin.mp4"))));
+    let list = [["hikvision", "nas", "--list"].as_slice(), &["--from", "2025-09-07 14:00", "--to", "2025-09-07T15:00"]];
+    let listed = bench.scratch.footage(list.concat()).run().expect_code(0).stdout;
+    assert!(listed.contains("2 recordings of 1 camera"), "{listed}");
+}
+
+#[test]
+fn since_is_an_age() {
+    let (bench, _storage) = Bench::with(&["2025-09-07 00:00:00", "2037-01-01 00:00:00"]);
+    bench.pass(&["--since", "7"]).expect_code(0);
+    assert_eq!(bench.held(), set(["tuin/video/2037-01-01_00-00-00-tuin.mp4"]));
+    for options in [["--since", "soon"], ["--from", "yesterday"], ["--to", "2025-02-30"], ["--jobs", "0"]] {
+        bench.pass(&options).expect_code(2);
+    }
+}

@@ -1,0 +1,118 @@
+//! An ffmpeg that is missing, too old, hangs, dies or talks without end.
+
+use std::time::{Duration, Instant};
+
+use crate::support::Program;
+use crate::support::hikvision::{Bench, set};
+
+const NAME: &str = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
+
+fn one() -> Bench {
+    Bench::with(&["2025-09-07 14:00:15"]).0
+}
+
+/// Whether a program with these words in its command line runs.
+fn runs(words: &str) -> bool {
+    Program::new("pgrep").args(["-f", words]).run().code == Some(0)
+}
+
+#[test]
+fn without_a_usable_ffmpeg_nothing_is_begun() {
+    let bench = one();
+    bench.scratch.write("dest/tuin/video/2001-01-01_00-00-00-tuin.mp4", "old");
+    let held = bench.held();
+    let keep = ["--keep", "9000d", "--ffmpeg"];
+    let script = |name: &str, text: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        let path = bench.scratch.write(name, text);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    };
+    let old = script("old", "#!/bin/sh\necho 'ffmpeg version 2.8.17-0ubuntu0.1 Copyright (c) 2000-2020'\n");
+    let mute = script("mute", "#!/bin/sh\n");
+    let broken = script("broken", "no program\n");
+    for (ffmpeg, said) in [
+        ("/nowhere/ffmpeg", "/nowhere/ffmpeg cannot be run"),
+        (&old, "is version 2.8.17-0ubuntu0.1, and 4 or newer is needed"),
+        (&mute, "does not say what version"),
+        (&broken, "broken"),
+        ("nas", "nas cannot be run"),
+    ] {
+        let output = bench.pass(&[&keep[..], &[ffmpeg]].concat()).expect_code(2);
+        assert_eq!(output.stderr.lines().count(), 1, "{output}");
+        assert!(output.stderr.contains(said) && output.stderr.contains("--ffmpeg"), "{said}: {output}");
+        assert_eq!(bench.held(), held, "{ffmpeg}");
+    }
+    // With an empty PATH, and by the environment.
+    let output = bench.footage(&[]).env("PATH", "/nowhere").run().expect_code(2);
+    assert!(output.stderr.contains("there is none in PATH"), "{output}");
+    bench.footage(&[]).env("FOOTAGE_FFMPEG", &old).run().expect_code(2);
+    // A bare name is looked for in PATH.
+    bench.pass(&["--ffmpeg", "ffmpeg"]).expect_code(0);
+}
+
+#[test]
+fn an_ffmpeg_that_hangs_is_killed_with_all_it_started() {
+    let bench = one();
+    let fake = bench.fake_ffmpeg("sleep 4242 & sleep 4242");
+    let began = Instant::now();
+    let report = bench.report(3, &["--ffmpeg", &fake, "--timeout", "0.5"]);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert_eq!(report["failures"][0]["reason"], "timeout", "{report}");
+    assert_eq!(bench.held(), set::<&str>([]));
+    assert!(!runs("sleep 4242"));
+}
+
+#[test]
+fn an_ffmpeg_that_takes_all_and_writes_half_is_found_out() {
+    let bench = one();
+    // Nothing, rubbish, and half of the frames: each with exit code 0.
+    for body in [
+        "cat >/dev/null",
+        "for out; do :; done; cat >/dev/null; echo rubbish >\"${out#file:}\"",
+        "for out; do :; done; head -c 30000 | ffmpeg -v quiet -f mpeg -i - -c copy -f mp4 -y \"$out\"; cat >/dev/null; exit 0",
+    ] {
+        let fake = bench.fake_ffmpeg(body);
+        let report = bench.report(3, &["--ffmpeg", &fake, "--retry-failed-after", "1ms"]);
+        assert_eq!(report["failures"][0]["reason"], "damaged", "{body}: {report}");
+        assert_eq!(bench.held(), set::<&str>([]), "{body}");
+    }
+}
+
+#[test]
+fn an_ffmpeg_that_dies_fails_one_segment_until_the_next_pass() {
+    let bench = one();
+    let fake = bench.fake_ffmpeg("kill -9 $$");
+    let report = bench.report(3, &["--ffmpeg", &fake]);
+    assert_eq!(report["failures"][0]["reason"], "ffmpeg", "{report}");
+    let fake = bench.fake_ffmpeg("echo 'it hurts' >&2; exit 1");
+    let output = bench.pass(&["--ffmpeg", &fake]).expect_code(3);
+    assert!(output.stderr.contains("it hurts"), "{output}");
+    let report = bench.report(0, &["--retry-failed-after", "1ms"]);
+    assert_eq!(report["files_fetched"], 1, "{report}");
+    assert_eq!(bench.held(), set([NAME]));
+}
+
+#[test]
+fn an_ffmpeg_that_talks_without_end_is_listened_to() {
+    let bench = one();
+    let fake = bench.fake_ffmpeg("head -c 2000000 /dev/zero | tr '\\0' x >&2; exec ffmpeg \"$@\"");
+    bench.pass(&["--ffmpeg", &fake, "--timeout", "60"]).expect_code(0);
+    assert_eq!(bench.held(), set([NAME]));
+}
+
+#[test]
+fn a_signal_ends_ffmpeg_and_leaves_nothing() {
+    let bench = one();
+    let fake = bench.fake_ffmpeg("sleep 4343 & sleep 4343");
+    let running = bench.footage(&["--ffmpeg", &fake, "-v"]).spawn();
+    running.wait_for_stderr("using ", Duration::from_secs(20));
+    let began = Instant::now();
+    while !runs("sleep 4343") && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.term();
+    running.wait_timeout(Duration::from_secs(2)).expect_code(143);
+    assert!(!runs("sleep 4343"));
+    assert_eq!(bench.held(), set::<&str>([]));
+}
