@@ -4,7 +4,8 @@ use std::fs;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
-use crate::support::hikvision::{Audio, Bench, Clip, Index, Layout, Model, Video, clip, jpeg, picture, probe, set};
+use crate::support::bench::{Bench, clip, probe, set};
+use crate::support::hikvision::{Audio, Clip, Index, Layout, Model, Video, jpeg, picture};
 use crate::support::tree;
 
 #[test]

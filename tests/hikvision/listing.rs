@@ -1,6 +1,7 @@
 //! `--list`.
 
-use crate::support::hikvision::{Bench, Model, clip, jpeg, json, picture};
+use crate::support::bench::{Bench, clip, json};
+use crate::support::hikvision::{Model, jpeg, picture};
 use crate::support::tree;
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::support::hikvision::{Bench, Model, clip, probe, set};
+use crate::support::bench::{Bench, clip, probe, set};
+use crate::support::hikvision::Model;
 
 #[test]
 fn the_hosts_zone_changes_nothing() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::hikvision::{Bench, json, set};
+use crate::support::bench::{Bench, json, set};
 use crate::support::tree;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -41,7 +41,7 @@ fn cron_is_silent_unless_something_arrives_or_is_wrong() {
     let output = bench.pass(&["--cron"]).expect_code(3);
     assert_eq!(output.stderr, "");
     // And again once it was gone in between.
-    storage.record(&crate::support::hikvision::clip(), "2025-09-07 14:01:15");
+    storage.record(&crate::support::bench::clip(), "2025-09-07 14:01:15");
     bench.pass(&["--cron"]).expect_code(0);
     std::fs::remove_file(storage.ring_file(&storage.live()[0])).unwrap();
     assert!(bench.pass(&["--cron"]).expect_code(3).stderr.contains("hiv00000.mp4"));
@@ -104,7 +104,7 @@ fn every_repeats_until_stopped() {
     let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let running = bench.footage(&["--every", "0.2", "-v"]).spawn();
     running.wait_for_stderr("2025-09-07_14-00-15-tuin.mp4: extracted", SOON);
-    storage.record(&crate::support::hikvision::clip(), "2025-09-07 14:01:15");
+    storage.record(&crate::support::bench::clip(), "2025-09-07 14:01:15");
     running.wait_for_stderr("2025-09-07_14-01-15-tuin.mp4: extracted", SOON);
     running.interrupt();
     running.wait_timeout(Duration::from_secs(3)).expect_code(130);

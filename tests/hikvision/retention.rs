@@ -4,7 +4,7 @@ use std::fs;
 
 use chrono::{Days, Utc};
 
-use crate::support::hikvision::{Bench, clip, set};
+use crate::support::bench::{Bench, clip, set};
 
 fn days_ago(days: u64) -> String {
     Utc::now().date_naive().checked_sub_days(Days::new(days)).unwrap().to_string()
@@ -67,7 +67,7 @@ fn a_link_is_not_followed_out_of_the_destination() {
     std::os::unix::fs::symlink(&outside, bench.dest().join("tuin")).unwrap();
     let report = bench.report(3, &["--keep", "30d"]);
     assert_eq!(report["failures"][0]["reason"], "refused", "{report}");
-    assert_eq!(crate::support::hikvision::files(&outside), set(["video/2001-01-01_00-00-00-tuin.mp4"]));
+    assert_eq!(crate::support::bench::files(&outside), set(["video/2001-01-01_00-00-00-tuin.mp4"]));
 }
 
 #[test]

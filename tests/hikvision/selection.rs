@@ -1,6 +1,7 @@
 //! `--from`, `--to`, `--since`, `--no-pictures`.
 
-use crate::support::hikvision::{Bench, jpeg, picture, set};
+use crate::support::bench::{Bench, set};
+use crate::support::hikvision::{jpeg, picture};
 
 #[test]
 fn times_are_the_cameras() {

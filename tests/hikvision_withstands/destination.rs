@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::support::hikvision::{Audio, Bench, Clip, Video, files, jpeg, picture, set};
+use crate::support::bench::{Bench, files, set};
+use crate::support::hikvision::{Audio, Clip, Video, jpeg, picture};
 use crate::support::small_tmpfs;
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::Program;
-use crate::support::hikvision::{Bench, set};
+use crate::support::bench::{Bench, set};
 
 const NAME: &str = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
 

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::support::hikvision::{Bench, Index, Kind, Layout, Model, Storage, clip, jpeg, json, picture, set};
+use crate::support::bench::{Bench, clip, json, set};
+use crate::support::hikvision::{Index, Kind, Layout, Model, Storage, jpeg, picture};
 use crate::support::tree;
 
 const GOOD: &str = "oprit/video/2025-09-07_14-00-15-oprit.mp4";

@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::hikvision::{Bench, clip, jpeg, picture};
+use crate::support::bench::{Bench, clip};
+use crate::support::hikvision::{jpeg, picture};
 use crate::support::{Node, seeded, tree};
 
 #[test]

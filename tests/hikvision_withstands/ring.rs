@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
-use crate::support::hikvision::{Bench, Live, Storage, clip, instant, jpeg, picture, set};
+use crate::support::bench::{Bench, clip, set};
+use crate::support::hikvision::{Live, Storage, instant, jpeg, picture};
 
 const FIRST: &str = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
 const THIRD: &str = "tuin/video/2025-09-07_14-02-15-tuin.mp4";

@@ -5,7 +5,6 @@
 //! misreading in one does not hide the same in the other. What it has recorded and not yet overwritten is the truth
 //! that a listing is compared with: [`Storage::live`].
 
-mod bench;
 mod media;
 mod ring;
 
@@ -15,7 +14,6 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDateTime;
 
-pub(crate) use bench::{Bench, clip, files, json, probe, set};
 pub(crate) use media::{Audio, Clip, Video, jpeg, picture};
 pub(crate) use ring::{Instant, Kind, Live, Ring, Stride};
 

@@ -10,6 +10,7 @@
     reason = "a harness panics when in trouble, says why, and has a clock"
 )]
 
+pub(crate) mod bench;
 pub mod camera;
 pub(crate) mod fuzz;
 pub(crate) mod hikvision;

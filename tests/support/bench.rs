@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{Audio, Clip, Model, Storage, Video};
+use crate::support::hikvision::{Audio, Clip, Model, Storage, Video};
 use crate::support::{Node, Output, Program, Scratch, tree};
 
 /// A folder of cameras and a destination.
