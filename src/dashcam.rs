@@ -108,12 +108,12 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     // Plan. With the camera away, retention is still due.
     let offer = source.as_ref().ok().map(|(_, offer)| offer);
     if report.given_up_for != settings.limits() {
-        report.given_up_until = None;
+        report.given_up.clear();
         report.given_up_for = settings.limits();
     }
     let mut learned = Learned {
         absent: offer.map(|offer| absent.of(offer)).unwrap_or_default(),
-        given_up_until: report.given_up_until,
+        given_up: report.given_up.iter().filter_map(|unit| unit.parse().ok()).collect(),
         broke_off: report.broke_off.iter().filter_map(|name| name.parse().ok()).collect(),
     };
     let plan = plan::plan(offer, &held, &learned, &settings.policy, context.local_now());
@@ -150,6 +150,9 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     execution.finish();
     absent.save(&learned.absent);
     let on_camera = |name: &&FileName| offer.listing.videos.binary_search(name).is_ok();
+    let listed: BTreeSet<String> =
+        offer.listing.videos.iter().map(|video| plan::Unit::of_file(*video).to_string()).collect();
+    report.given_up.retain(|unit| listed.contains(unit));
     report.broke_off = learned.broke_off.iter().filter(on_camera).map(ToString::to_string).collect();
     ended
 }

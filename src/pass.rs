@@ -154,8 +154,8 @@ pub struct Report {
     pub disk_used_ratio: Option<f64>,
     /// When footage last arrived, in this pass or an earlier one; seconds since 1970.
     pub last_fetch_timestamp_seconds: Option<f64>,
-    /// Recordings up to this moment were given up for room and are not fetched again.
-    pub given_up_until: Option<NaiveDateTime>,
+    /// Recordings that were removed for room, and are not fetched again while the camera has them.
+    pub given_up: BTreeSet<String>,
     /// Under these limits of room; under others it is forgotten.
     pub given_up_for: String,
     /// To remove recordings did not free the disk: none is removed for room until there is some again.
@@ -175,7 +175,7 @@ impl Report {
             source,
             started: now.to_rfc3339_opts(SecondsFormat::Secs, true),
             last_fetch_timestamp_seconds: last.last_fetch_timestamp_seconds,
-            given_up_until: last.given_up_until,
+            given_up: last.given_up.clone(),
             given_up_for: last.given_up_for.clone(),
             broke_off: last.broke_off.clone(),
             removal_frees_nothing: last.removal_frees_nothing,

@@ -16,7 +16,7 @@ use crate::units::ByteSize;
 pub enum Verdict<K> {
     /// Write it, after these are removed.
     Fits(Vec<(K, Reason)>),
-    /// Leave it for good: newer footage has the room.
+    /// Leave it: newer footage has the room.
     TooOld,
     /// Leave it for now: it is more than the quota has room for beside what may not go.
     NoRoom,
@@ -50,27 +50,12 @@ impl<K: Copy> Room<K> {
         Self { candidates: candidates.into(), guard, quota, held_bytes, written: Vec::new(), delete_oldest }
     }
 
-    /// Decides about `need` more bytes for a recording of the time `at`.
+    /// Decides about `need` more bytes for a recording of the time `at`; what has to go is no candidate any more.
     pub fn ask(&mut self, need: u64, at: NaiveDateTime, space: Space) -> Verdict<K> {
-        let over_quota = self.quota.map_or(0, |quota| self.held_bytes.saturating_add(need).saturating_sub(quota));
-        let older = |candidate: &&Candidate<K>| candidate.at < at;
-        let may_go: u64 = self.candidates.iter().take_while(older).map(|candidate| candidate.bytes).sum();
-        let newer: u64 = self.candidates.iter().skip_while(older).map(|candidate| candidate.bytes).sum();
-        let written: u64 = self.written.iter().filter(|(written_at, _)| *written_at > at).map(|(_, bytes)| bytes).sum();
-        let newer = newer.saturating_add(written);
-        if over_quota > may_go {
-            return if over_quota <= may_go.saturating_add(newer) { Verdict::TooOld } else { Verdict::NoRoom };
-        }
-        let mut missing = 0;
-        if let Some(shortage) = self.guard.shortage(space, need) {
-            missing = shortage.missing;
-            // What leaves for the quota frees the disk too.
-            let may_go = if self.delete_oldest { may_go } else { over_quota };
-            if missing > may_go {
-                let is_too_old = self.delete_oldest && missing <= may_go.saturating_add(newer);
-                return if is_too_old { Verdict::TooOld } else { Verdict::Full(shortage) };
-            }
-        }
+        let (over_quota, missing) = match self.judge(need, at, space) {
+            Ok(excess) => excess,
+            Err(no) => return no,
+        };
         let mut removals = Vec::new();
         let mut freed = 0_u64;
         while freed < over_quota.max(missing)
@@ -82,6 +67,36 @@ impl<K: Copy> Room<K> {
         }
         self.held_bytes = self.held_bytes.saturating_sub(freed);
         Verdict::Fits(removals)
+    }
+
+    /// Whether a file of this length has to be left, as far as its recording is concerned.
+    #[must_use]
+    pub fn has_to_be_left(&self, need: u64, at: NaiveDateTime, space: Space) -> Option<Verdict<K>> {
+        self.judge(need, at, space).err().filter(|verdict| matches!(verdict, Verdict::TooOld | Verdict::NoRoom))
+    }
+
+    /// How many bytes have to go for the quota and for the disk, or why not.
+    fn judge(&self, need: u64, at: NaiveDateTime, space: Space) -> Result<(u64, u64), Verdict<K>> {
+        let over_quota = self.quota.map_or(0, |quota| self.held_bytes.saturating_add(need).saturating_sub(quota));
+        let older = |candidate: &&Candidate<K>| candidate.at < at;
+        let may_go: u64 = self.candidates.iter().take_while(older).map(|candidate| candidate.bytes).sum();
+        let newer: u64 = self.candidates.iter().skip_while(older).map(|candidate| candidate.bytes).sum();
+        let written: u64 = self.written.iter().filter(|(written_at, _)| *written_at > at).map(|(_, bytes)| bytes).sum();
+        let newer = newer.saturating_add(written);
+        if over_quota > may_go {
+            let is_too_old = over_quota <= may_go.saturating_add(newer);
+            return Err(if is_too_old { Verdict::TooOld } else { Verdict::NoRoom });
+        }
+        let Some(shortage) = self.guard.shortage(space, need) else { return Ok((over_quota, 0)) };
+        // What leaves for the quota frees the disk too.
+        let may_go = if self.delete_oldest { may_go } else { over_quota };
+        if shortage.missing <= may_go {
+            Ok((over_quota, shortage.missing))
+        } else if self.delete_oldest && shortage.missing <= may_go.saturating_add(newer) {
+            Err(Verdict::TooOld)
+        } else {
+            Err(Verdict::Full(shortage))
+        }
     }
 
     /// Counts what is about to be written.

@@ -144,13 +144,15 @@ impl<'a> Execution<'a> {
     }
 
     fn fetch_recording(&mut self, fetch: &Fetch, item: &Item) -> Result<()> {
-        let given_up = self.report.given_up_until.is_some_and(|until| fetch.video.at() <= until)
-            && !self.settings.policy.protects(fetch.video, self.held);
         if self.room.is_filled_for_good() {
             let text = "what is protected fills --keep-bytes alone: nothing else is fetched";
             self.context.told.warn("filled-for-good", text);
         }
-        if given_up || self.room.is_filled_for_good() {
+        let is_protected = self.settings.policy.protects(fetch.video, self.held);
+        let has_to_leave = self.room.is_filled_for_good()
+            || (!is_protected && self.room.is_too_old(fetch.video))
+            || self.has_to_leave(fetch)?;
+        if has_to_leave {
             self.report.left_out += 1;
             return Ok(());
         }
@@ -159,7 +161,7 @@ impl<'a> Execution<'a> {
             let want = match self.want(file, fetch.video, fetch.dir) {
                 Err(error) if is_in_the_way(&error) => {
                     self.report.fail(&self.context.told, file, "refused", error.with_causes());
-                    continue;
+                    break;
                 }
                 want => want?,
             };
@@ -170,6 +172,19 @@ impl<'a> Execution<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Under a limit of room the length of a recording is asked for before its bytes are.
+    fn has_to_leave(&mut self, fetch: &Fetch) -> Result<bool> {
+        let is_begun = self.held.partial(fetch.video).is_some();
+        if !self.settings.is_limited() || is_begun || !fetch.formats.contains(&Format::Video) {
+            return Ok(false);
+        }
+        match self.source.length(fetch.video, fetch.video) {
+            Ok(Some(length)) => self.room.has_to_leave(self.context, length, fetch.video),
+            // Whatever it is, the fetching will meet it too.
+            _ => Ok(false),
+        }
     }
 
     fn want(&self, file: FileName, video: FileName, dir: Option<Dir>) -> Result<Want> {

@@ -99,6 +99,8 @@ pub enum Answer {
     WriteIt,
     /// There is none for this one.
     LeaveIt,
+    /// No file is that long.
+    Implausible,
 }
 
 /// Asks for room for so many bytes.
@@ -159,8 +161,13 @@ impl Fetcher<'_> {
                 return Ok(of_trouble(Trouble::Empty));
             }
             let need = opened.total.map(|total| total.saturating_sub(opened.start));
-            if need != Some(0) && room(need.unwrap_or(0))? == Answer::LeaveIt {
-                return Ok(Fetched::LeftOut);
+            match if need == Some(0) { Answer::WriteIt } else { room(need.unwrap_or(0))? } {
+                Answer::WriteIt => {}
+                Answer::LeaveIt => return Ok(Fetched::LeftOut),
+                Answer::Implausible => {
+                    let length = ByteSize(opened.total.unwrap_or(0));
+                    return Ok(failed("length", format!("the camera announces {length}, which cannot be"), true));
+                }
             }
             let start = opened.start;
             let (total, is_framed) = (opened.total, opened.is_framed);

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use chrono::NaiveDateTime;
-
 use super::name::FileName;
+use super::plan::Unit;
 use super::source::Offer;
 use crate::store::{Store, write_atomically};
 
@@ -14,8 +13,8 @@ use crate::store::{Store, write_atomically};
 pub struct Learned {
     /// Sidecars that the camera was asked for and does not have: not asked for again while it lists their recordings.
     pub absent: BTreeSet<FileName>,
-    /// Up to this moment recordings were given up for want of room, and stay so.
-    pub given_up_until: Option<NaiveDateTime>,
+    /// What was removed for room is not fetched again.
+    pub given_up: BTreeSet<Unit>,
     /// Recordings that broke off without getting further: they come last, so that the others are not kept waiting.
     pub broke_off: BTreeSet<FileName>,
 }

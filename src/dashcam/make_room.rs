@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::NaiveDateTime;
+
 use super::fetch::Answer;
 use super::held::Held;
 use super::name::FileName;
@@ -17,11 +19,15 @@ use crate::units::ByteSize;
 
 /// Some file systems free what was removed a moment later.
 const FREED_WITHIN: Duration = Duration::from_secs(3);
+/// No camera makes a file of this length: it is the announcement that is wrong.
+const MAX_FILE_BYTES: u64 = 64 << 30;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The room in a destination, and the hands that make some.
 pub(super) struct RoomMaker<'a> {
     room: Room<Unit>,
+    /// In this pass no recording up to this moment found room.
+    too_old_until: Option<NaiveDateTime>,
     store: &'a Store,
     held: &'a Held,
 }
@@ -36,7 +42,7 @@ impl<'a> RoomMaker<'a> {
         candidates.retain(|candidate| !removed.contains(&candidate.key));
         let quota = settings.policy.keep_bytes;
         let room = Room::new(candidates, held_bytes, settings.guard, quota, settings.delete_oldest);
-        Self { room, store, held }
+        Self { room, too_old_until: None, store, held }
     }
 
     /// What may not go fills the quota alone.
@@ -50,6 +56,9 @@ impl<'a> RoomMaker<'a> {
     /// [`Error::DiskFull`] when the disk stays full.
     pub(super) fn ask(&mut self, context: &Context, report: &mut Report, need: u64, file: FileName) -> Result<Answer> {
         let space = Space::of(self.store.root())?;
+        if need > MAX_FILE_BYTES.min(space.total) {
+            return Ok(Answer::Implausible);
+        }
         report.disk_used_ratio = Some(space.used_ratio());
         let shortage = self.room.shortage(need, space);
         if shortage.is_none() {
@@ -62,14 +71,8 @@ impl<'a> RoomMaker<'a> {
             return Err(frees_nothing(shortage.into_error(self.store.root())));
         }
         let units = match self.room.ask(need, file.at(), space) {
-            Verdict::TooOld => {
-                report.given_up_until = report.given_up_until.max(Some(file.at()));
-                return Ok(Answer::LeaveIt);
-            }
-            Verdict::NoRoom => {
-                let text =
-                    format_args!("{file}: {} have no room within --keep-bytes; left on the camera", ByteSize(need));
-                context.told.warn(&format!("no-room:{file}"), text);
+            verdict @ (Verdict::TooOld | Verdict::NoRoom) => {
+                self.leave(context, &verdict, need, file);
                 return Ok(Answer::LeaveIt);
             }
             Verdict::Full(shortage) => return Err(shortage.into_error(self.store.root())),
@@ -86,6 +89,33 @@ impl<'a> RoomMaker<'a> {
         }
         self.room.write(need, file.at());
         Ok(Answer::WriteIt)
+    }
+
+    /// Whether a recording of this length has to be left on the camera; asked before anything of it is fetched.
+    ///
+    /// # Errors
+    /// The destination does not tell its free space.
+    pub(super) fn has_to_leave(&mut self, context: &Context, need: u64, video: FileName) -> Result<bool> {
+        let verdict = self.room.has_to_be_left(need, video.at(), Space::of(self.store.root())?);
+        let leaves = verdict.is_some();
+        if let Some(verdict) = verdict {
+            self.leave(context, &verdict, need, video);
+        }
+        Ok(leaves)
+    }
+
+    /// Whether newer footage has the room that this recording would need.
+    pub(super) fn is_too_old(&self, video: FileName) -> bool {
+        self.too_old_until.is_some_and(|until| video.at() <= until)
+    }
+
+    fn leave(&mut self, context: &Context, verdict: &Verdict<Unit>, need: u64, file: FileName) {
+        if *verdict == Verdict::TooOld {
+            self.too_old_until = self.too_old_until.max(Some(file.at()));
+        } else {
+            let text = format_args!("{file}: {} have no room within --keep-bytes; left on the camera", ByteSize(need));
+            context.told.warn(&format!("no-room:{file}"), text);
+        }
     }
 
     /// Removing is one thing, freeing another: snapshots, or a program that holds the files open, keep the bytes.

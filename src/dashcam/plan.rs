@@ -1,12 +1,14 @@
 //! What to do: pure, values in, values out. `plan` twice over its own result has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::str::FromStr;
 
 use chrono::NaiveDateTime;
 
 use super::held::{Dir, Held};
 use super::learned::Learned;
-use super::name::{Entry, FileName, Format, Moment};
+use super::name::{Entry, FileName, Format, Moment, NotAName};
 use super::policy::{Policy, Priority, Protect};
 use super::source::{Offer, Sidecars};
 use crate::retention::{Candidate, Reason, evict};
@@ -48,7 +50,32 @@ impl Unit {
     /// The unit to which a file, or what is about it, belongs.
     #[must_use]
     pub fn of(entry: Entry) -> Option<Self> {
-        entry.file().map(|name| Self { at: name.at(), kind: name.kind() })
+        entry.file().map(Self::of_file)
+    }
+
+    /// The unit of a file.
+    #[must_use]
+    pub fn of_file(name: FileName) -> Self {
+        Self { at: name.at(), kind: name.kind() }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", Moment(self.at), self.kind)
+    }
+}
+
+impl FromStr for Unit {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let (moment, kind) = text.rsplit_once('_').ok_or(NotAName)?;
+        let mut letters = kind.chars();
+        match (letters.next(), letters.next()) {
+            (Some(kind), None) => Ok(Self { at: moment.parse::<Moment>()?.0, kind }),
+            _ => Err(NotAName),
+        }
     }
 }
 
@@ -87,7 +114,7 @@ pub fn plan(offer: Option<&Offer>, held: &Held, learned: &Learned, policy: &Poli
         if policy.expires(video.kind(), video.at(), now) && !is_protected {
             continue;
         }
-        if learned.given_up_until.is_some_and(|until| video.at() <= until) && !is_protected {
+        if learned.given_up.contains(&Unit::of_file(video)) && !is_protected {
             plan.left_out += usize::from(!held.has(video));
             continue;
         }

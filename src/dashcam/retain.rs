@@ -2,7 +2,7 @@
 
 use super::held::Held;
 use super::name::{Entry, Moment};
-use super::plan::Removal;
+use super::plan::{Removal, Unit};
 use crate::error::Result;
 use crate::pass::Report;
 use crate::retention::Reason;
@@ -19,8 +19,10 @@ pub(super) fn remove_entry(store: &Store, held: &Held, report: &mut Report, remo
     if matches!(removal.entry, Entry::Failed(_)) {
         report.failed_markers = report.failed_markers.saturating_sub(1);
     }
-    if matches!(removal.reason, Reason::OverQuota | Reason::DiskFull) {
-        report.given_up_until = report.given_up_until.max(Some(removal.entry.at()));
+    if matches!(removal.reason, Reason::OverQuota | Reason::DiskFull)
+        && let Some(unit) = Unit::of(removal.entry)
+    {
+        report.given_up.insert(unit.to_string());
     }
     store.remove_group_dir_if_empty(dir);
     Ok(())

@@ -221,7 +221,7 @@ proptest! {
         let after = apply(&held, &first, &policy);
         // What a plan fetches may be more than the quota allows; making room for that is the execution's part.
         let unlimited = Policy { keep_bytes: None, ..policy.clone() };
-        learned.given_up_until = first.removals.iter().filter(|removal| removal.reason == Reason::OverQuota).map(|removal| removal.entry.at()).max();
+        learned.given_up = first.removals.iter().filter(|removal| removal.reason == Reason::OverQuota).filter_map(|removal| Unit::of(removal.entry)).collect();
         let second = plan(Some(&offer), &after, &learned, &unlimited, now());
         prop_assert_eq!(&second.removals, &[]);
         prop_assert_eq!(&second.fetches, &[]);
