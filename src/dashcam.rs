@@ -7,6 +7,7 @@
 pub mod address;
 pub mod camera;
 pub mod card;
+mod compare;
 mod execute;
 pub mod fetch;
 pub mod held;
@@ -24,7 +25,7 @@ mod verify;
 mod wire;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::SecondsFormat;
@@ -37,7 +38,7 @@ use self::name::FileName;
 use self::policy::Policy;
 use self::source::{Offer, Source};
 use crate::disk::{Guard, Space};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::pass::{Context, Report, failure_key};
 use crate::store::Store;
@@ -157,8 +158,36 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     ended
 }
 
+/// A card is only read: neither may the destination be on it, nor it be in the destination.
+fn check_apart(settings: &Settings) -> Result<()> {
+    let resolve = |path: &Path| {
+        // The nearest ancestor that exists tells where a destination will be.
+        path.ancestors().find_map(|ancestor| {
+            let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
+            let here = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+            here.canonicalize().ok().map(|real| real.join(rest))
+        })
+    };
+    let Some(destination) = resolve(&settings.destination) else { return Ok(()) };
+    for address in &settings.addresses {
+        let Address::Directory(path) = address else { continue };
+        let Some(card) = resolve(path) else { continue };
+        if destination.starts_with(&card) || card.starts_with(&destination) {
+            let text = format!(
+                "the card {} and the destination {} are one inside the other; the card is only read: name another \
+                 destination with --destination",
+                path.display(),
+                settings.destination.display(),
+            );
+            return Err(Error::Usage(text));
+        }
+    }
+    Ok(())
+}
+
 /// The destination, locked. A dry run leaves it as it is and looks without a lock.
 fn open(settings: &Settings, context: &Context) -> Result<(Store, Option<Lock>)> {
+    check_apart(settings)?;
     let root = &settings.destination;
     if context.dry_run {
         return Ok((Store::at(root), None));

@@ -81,7 +81,7 @@ impl Items {
             }
         };
         self.total.set_message(format!("{} of {}{left}", self.done, self.count));
-        let bar = self.progress.add(0, "{prefix:24} {bar:24.green/dim} {arrived:>19} {speed:>12} {left:>8}");
+        let bar = self.progress.add(0, "{prefix:23} {wide_bar:.green/dim} {arrived:>18} {speed:>10} {left:>7}");
         let began_at = Arc::new(AtomicU64::new(0));
         bar.set_style(Item::style(bar.style(), &began_at));
         bar.set_prefix(name);

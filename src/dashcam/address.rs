@@ -66,6 +66,9 @@ impl FromStr for Address {
                 (scheme.to_ascii_lowercase(), rest)
             }
             Some(_) => return Err(refuse("only http and https are spoken here")),
+            None if text.contains('@') && text.contains(':') && !text.starts_with(['/', '.']) && text.contains('/') => {
+                return Err(refuse("write a / in a password as %2F"));
+            }
             None if text.contains('/') || text == "." || text == ".." => {
                 return Ok(Self::Directory(text.into()));
             }
@@ -77,6 +80,9 @@ impl FromStr for Address {
             Ok(bare) => format!("[{bare}]"),
             Err(_) => host.to_owned(),
         };
+        if path.contains('@') && user.is_none() {
+            return Err(refuse("write a / in a password as %2F"));
+        }
         if path.contains(['?', '#']) {
             return Err(refuse("leave out what follows the path"));
         }
@@ -93,7 +99,11 @@ impl FromStr for Address {
 
 fn port_is_a_number(host: &str) -> bool {
     let after_brackets = host.rsplit_once(']').map_or(host, |(_, after)| after);
-    after_brackets.split_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok())
+    match after_brackets.split_once(':') {
+        Some((_, port)) => port.parse::<u16>().is_ok(),
+        // Something without a colon behind the brackets is a typing error.
+        None => !host.contains(']') || after_brackets.is_empty(),
+    }
 }
 
 fn percent_decode(text: &str) -> Vec<u8> {
@@ -138,7 +148,18 @@ mod tests {
         for text in ["/media/card", "./card", ".", "..", "card/"] {
             assert_eq!(text.parse(), Ok(Address::Directory(text.into())));
         }
-        for text in ["", "ftp://dashcam", "http://", "dash cam", "dashcam:x", "dashcam:99999", "http://cam/?x"] {
+        for text in [
+            "",
+            "ftp://dashcam",
+            "http://",
+            "dash cam",
+            "dashcam:x",
+            "dashcam:99999",
+            "http://cam/?x",
+            "[::1]8080",
+            "user:pass/word@cam",
+            "http://user:12/word@cam",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }

@@ -94,6 +94,10 @@ impl Camera {
     /// # Errors
     /// [`Error::Away`] when nothing answers, [`Error::Source`] when the answer is no listing.
     pub fn connect(url: &Url, http: &Http) -> Result<(Self, Offer)> {
+        let host = url.base.split_once("://").map_or(url.base.as_str(), |(_, host)| host);
+        if std::path::Path::new(host).is_dir() {
+            log::info!("{host} is taken for a camera; if you mean the directory, write ./{host}");
+        }
         // One connection at a time: cameras reset under parallel load. No proxy: a camera is on the LAN.
         let agent: Agent = Agent::config_builder()
             .http_status_as_error(false)
@@ -153,6 +157,10 @@ impl Camera {
         let accessible = match self.send(&Method::GET, &self.url("/accessible"), None, None) {
             Ok(response) => response.status().as_u16(),
             Err(error) if is_unreachable(&error) => return Err(Probe::Unreachable(explain(&error))),
+            Err(error) if is_no_tls(&error) => {
+                let text = format!("{} does not speak TLS as https needs it ({error}); write http://", self.host());
+                return Err(Probe::Other(Error::Source(text)));
+            }
             Err(error) => {
                 log::debug!("/accessible: {}", explain(&error));
                 0
@@ -399,6 +407,15 @@ fn is_unreachable(error: &ureq::Error) -> bool {
         | ureq::Error::ConnectionFailed
         | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
         ureq::Error::Io(error) => matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable),
+        _ => false,
+    }
+}
+
+/// Something answers, and it is no TLS, or a certificate that nobody vouches for. That will not pass by itself.
+fn is_no_tls(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
+        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
         _ => false,
     }
 }

@@ -28,8 +28,10 @@ impl Card {
     /// # Errors
     /// [`Error::Away`] when the directory is not there: the card is not inserted.
     pub fn insert(path: &Path) -> Result<(Self, Offer)> {
-        if !path.is_dir() {
-            return Err(Error::Away(format!("there is no card at {}", path.display())));
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error).at("look into", path),
+            _ => return Err(Error::Away(format!("there is no card at {}", path.display()))),
         }
         let record_dir = RECORD_DIRS.map(|dir| path.join(dir)).into_iter().find(|dir| dir.is_dir());
         let is_card = record_dir.is_some();

@@ -49,6 +49,8 @@ pub(super) struct Execution<'a> {
     limiter: Limiter,
     buffer: Vec<u8>,
     lost_in_a_row: u32,
+    /// Listed, and yet answered with 404.
+    vanished: Vec<Want>,
 }
 
 /// What ends the fetching of one file without ending the pass.
@@ -96,6 +98,7 @@ impl<'a> Execution<'a> {
             limiter: Limiter::new(settings.limit_rate),
             buffer: Vec::new(),
             lost_in_a_row: 0,
+            vanished: Vec::new(),
         }
     }
 
@@ -110,6 +113,7 @@ impl<'a> Execution<'a> {
             self.fetch_recording(fetch, &item)?;
         }
         drop(items);
+        self.explain_vanished()?;
         if self.settings.verify {
             let repairs = verify::check(&self.source, offer, self.held, self.store, self.context, self.report)?;
             let mut items = self.context.progress.items(repairs.len());
@@ -118,6 +122,25 @@ impl<'a> Execution<'a> {
                 let want = Want { replaces: true, ..self.want(file, video, Some(dir))? };
                 self.fetch_file(&want, &item)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A recording that is gone may have been overwritten since it was listed. If it is listed still, the camera cannot
+    /// give it, or we ask in the wrong place: nobody is to take that for a success.
+    fn explain_vanished(&mut self) -> Result<()> {
+        if self.vanished.is_empty() {
+            return Ok(());
+        }
+        let here = self.settings.addresses.iter().filter(|address| self.source.is_at(address));
+        let (_, offer) = Source::connect(here, self.http)?;
+        for want in std::mem::take(&mut self.vanished) {
+            if offer.listing.videos.binary_search(&want.file).is_err() {
+                log::info!("{}: no longer on the camera", want.file);
+                continue;
+            }
+            self.report.fail(&self.context.told, want.file, "http", "the camera lists it, and answers 404");
+            self.mark_failed(&want)?;
         }
         Ok(())
     }
@@ -245,7 +268,10 @@ impl<'a> Execution<'a> {
                 self.report.left_out += usize::from(is_video);
                 return Ok(false);
             }
-            Fetched::Absent if is_video => log::info!("{}: no longer on the camera", want.file),
+            Fetched::Absent if is_video => {
+                self.vanished.push(want.clone());
+                return Ok(false);
+            }
             Fetched::Absent => {
                 // Beside a recording that has just ended it may still come.
                 if !want.is_recent {
@@ -331,7 +357,9 @@ impl<'a> Execution<'a> {
     /// Removes what told that the file could not be had: its marker, a damaged copy.
     fn unmark_failed(&mut self, want: &Want) -> Result<()> {
         let (failed, damaged) = (Entry::Failed(want.file), Entry::Damaged(want.file));
-        for (entry, dir) in self.held.others.iter().filter(|(entry, _)| *entry == failed || *entry == damaged) {
+        for (entry, dir) in
+            self.held.others.iter().filter(|(entry, _)| *entry == failed || (*entry == damaged && !want.replaces))
+        {
             remove(&self.path(*dir, *entry))?;
             self.report.failed_markers = self.report.failed_markers.saturating_sub(usize::from(*entry == failed));
         }

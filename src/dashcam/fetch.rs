@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::compare::{keep_what_differs, overlap_agrees};
 use super::name::{Entry, FileName, Format};
 use super::partials::Partials;
 use super::source::{Opened, Source, Trouble};
@@ -41,7 +42,7 @@ pub struct Want {
     pub partial_dir: Option<PathBuf>,
     /// A damaged file stands there: the new one takes its place.
     pub replaces: bool,
-    /// The camera may still be writing it: it is among the newest.
+    /// It is among the newest: its sidecars may still come.
     pub is_recent: bool,
 }
 
@@ -190,13 +191,14 @@ impl Fetcher<'_> {
                     self.publish(want, &partial)?;
                     return Ok(Fetched::Published { received });
                 }
-                Ok(Proof::StillWritten(now)) if want.is_recent => {
-                    log::info!("{}: the camera is still writing it ({now} so far)", want.file);
-                    return Ok(Fetched::StillWritten);
-                }
                 Ok(Proof::StillWritten(now)) => {
-                    let message = format!("the camera announced {} and says {now} afterwards", ByteSize(have));
-                    return Ok(failed("length", message, true));
+                    // What is being written grows from pass to pass; what does not is a contradiction.
+                    if self.partials.saw_length(want.file, now)? {
+                        let message = format!("the camera announces {have} bytes and says {now} afterwards");
+                        return Ok(failed("length", message, true));
+                    }
+                    log::info!("{}: the camera is still writing it ({} so far)", want.file, ByteSize(now));
+                    return Ok(Fetched::StillWritten);
                 }
                 // The pieces may not fit together: once more, whole.
                 Ok(Proof::Broken(why)) if resumed && start > 0 => {
@@ -333,7 +335,7 @@ impl Fetcher<'_> {
         if let Some(length) = self.length_now(want)?
             && length != partial.have
         {
-            return Ok(Proof::StillWritten(ByteSize(length)));
+            return Ok(Proof::StillWritten(length));
         }
         match mp4::structure(&mut &partial.file, partial.have) {
             Ok(Structure::Whole) => Ok(Proof::Good),
@@ -354,6 +356,7 @@ impl Fetcher<'_> {
     fn publish(&mut self, want: &Want, partial: &Partial) -> Result<()> {
         let target = want.dir.join(want.file.to_string());
         if want.replaces {
+            keep_what_differs(want, &partial.file, &target)?;
             replace(&partial.file, &partial.path, &target)?;
         } else {
             publish(&partial.file, &partial.path, &target)?;
@@ -387,23 +390,6 @@ fn create(path: &Path) -> Result<File> {
     options.open(path).at("create", path)
 }
 
-/// Whether the camera's bytes from `opened.start` up to `have` are those of the partial file.
-fn overlap_agrees(opened: &mut Opened, partial: &Path, have: u64) -> Result<bool, Trouble> {
-    let length = usize::try_from(have - opened.start).unwrap_or(0);
-    let (mut theirs, mut ours) = (vec![0; length], vec![0; length]);
-    let read = File::open(partial).and_then(|mut file| {
-        file.seek(SeekFrom::Start(opened.start))?;
-        file.read_exact(&mut ours)
-    });
-    if read.is_err() {
-        return Ok(false);
-    }
-    match opened.body.read_exact(&mut theirs) {
-        Ok(()) => Ok(ours == theirs),
-        Err(error) => Err(Trouble::Lost(error.to_string())),
-    }
-}
-
 impl Want {
     /// Where the bytes go until they are proven.
     fn partial_path(&self) -> PathBuf {
@@ -411,7 +397,7 @@ impl Want {
     }
 
     /// Where a file stays whose structure is broken on the camera itself.
-    fn damaged_path(&self) -> PathBuf {
+    pub(super) fn damaged_path(&self) -> PathBuf {
         self.dir.join(Entry::Damaged(self.file).to_string())
     }
 }
@@ -423,7 +409,7 @@ enum Resumption {
 
 enum Proof {
     Good,
-    StillWritten(ByteSize),
+    StillWritten(u64),
     Broken(String),
 }
 

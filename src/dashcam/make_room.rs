@@ -56,7 +56,7 @@ impl<'a> RoomMaker<'a> {
     /// [`Error::DiskFull`] when the disk stays full.
     pub(super) fn ask(&mut self, context: &Context, report: &mut Report, need: u64, file: FileName) -> Result<Answer> {
         let space = Space::of(self.store.root())?;
-        if need > MAX_FILE_BYTES.min(space.total) {
+        if need > MAX_FILE_BYTES {
             return Ok(Answer::Implausible);
         }
         report.disk_used_ratio = Some(space.used_ratio());

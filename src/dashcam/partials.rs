@@ -29,6 +29,9 @@ pub struct Record {
     pub synced: u64,
     /// The boot in which it was written.
     pub boot: String,
+    /// How long the camera said it was once all that was announced had come, where that was something else.
+    #[serde(default)]
+    pub later_length: Option<u64>,
 }
 
 impl Record {
@@ -97,11 +100,20 @@ impl Partials {
 
     /// A partial file begins, or goes on after `synced` bytes that are certain.
     pub fn begin(&mut self, name: FileName, total: Option<u64>, validator: Option<String>, synced: u64) -> Result<()> {
-        let record = Record { total, validator, synced, boot: self.boot.clone() };
+        let later_length = self.get(name).and_then(|before| before.later_length);
+        let record = Record { total, validator, synced, boot: self.boot.clone(), later_length };
         self.records.insert(name.to_string(), record);
         self.save()?;
         // Where a file starts over, an older journal must not come back and promise bytes that were given up.
         if synced == 0 { sync_with_dir(&self.path) } else { Ok(()) }
+    }
+
+    /// The camera says another length than it announced. Returns whether it said the same in an earlier pass.
+    pub fn saw_length(&mut self, name: FileName, length: u64) -> Result<bool> {
+        let Some(record) = self.records.get_mut(&name.to_string()) else { return Ok(false) };
+        let said_before = record.later_length.replace(length) == Some(length);
+        self.save()?;
+        Ok(said_before)
     }
 
     /// The first `synced` bytes are on disk.
@@ -140,7 +152,7 @@ mod tests {
     use super::*;
 
     fn record(synced: u64) -> Record {
-        Record { total: Some(1000), validator: None, synced, boot: "a".into() }
+        Record { total: Some(1000), validator: None, synced, boot: "a".into(), later_length: None }
     }
 
     #[test]

@@ -245,6 +245,9 @@ fn a_sidecar_that_fails_does_not_harm_its_recording() {
 #[test]
 fn a_recording_that_left_the_camera_is_no_failure() {
     let bench = bench_with(ANY, Fault::Status(404));
+    let without_it = format!("v:1.00\r\nn:/Record/{OTHER},s:1000000\r\n");
+    let relisted = Fault::Answer { status: 200, body: without_it };
+    bench.camera.fault("/blackvue_vod.cgi", relisted, Times::Nth(2));
     let output = bench.run(0);
     assert_eq!(names(&bench), [OTHER]);
     assert_eq!(output.stderr, "");
