@@ -55,7 +55,7 @@ use chrono::{NaiveDateTime, SecondsFormat};
 
 use self::camera_time::CameraTime;
 use self::failed::FailedBefore;
-use self::held::Held;
+use self::held::{Held, Remembered};
 use self::name::Tag;
 use self::plan::{Plan, Policy, Step};
 use self::segment::Medium;
@@ -160,10 +160,12 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     let mut failed_before = FailedBefore::load(&store, context.local_now(), settings.retry_failed_after);
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
 
+    let mut remembered = Remembered::load(&store);
+
     // Plan.
     let mut works = Vec::new();
     for source in &sources {
-        let held = Held::read(&store, &source.tag)?;
+        let held = Held::read(&store, &source.tag, &mut remembered, context.now.into())?;
         let mut plan = plan::plan(&source.listing.recordings, &held.files, &policy);
         plan.steps.retain(|step| {
             let Step::Extract { recording, name } = step else { return true };
@@ -184,6 +186,8 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         show::plan(&works, report, context.json);
         return Ok(());
     }
+
+    remembered.save();
 
     // Execute. Without a usable ffmpeg nothing is begun.
     let is_video = |step: &Step| matches!(step, Step::Extract { name, .. } if name.medium == Medium::Video);

@@ -44,6 +44,7 @@ pub mod progress;
 pub mod rate;
 pub mod retention;
 pub mod room;
+pub mod stamp;
 pub mod stdout;
 pub mod stop;
 pub mod store;

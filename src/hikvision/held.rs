@@ -1,6 +1,13 @@
 //! What the destination holds of one camera.
+//!
+//! A folder that has not changed since the last pass is not read again: see [`remembered`].
+
+mod remembered;
 
 use std::path::PathBuf;
+use std::time::SystemTime;
+
+pub use remembered::Remembered;
 
 use chrono::DateTime;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
@@ -24,20 +31,26 @@ pub struct Held {
 impl Held {
     /// Reads the folders of a camera. A folder that is a symbolic link is not looked into: it leads out of the
     /// destination, and nothing is written or removed there either.
-    pub fn read(store: &Store, tag: &Tag) -> Result<Self> {
+    pub fn read(store: &Store, tag: &Tag, remembered: &mut Remembered, now: SystemTime) -> Result<Self> {
         let mut held = Self::default();
         for medium in [Medium::Video, Medium::Picture] {
-            held.read_folder(store, tag, medium)?;
+            let folder = OutputName::folder(medium, tag);
+            let is_dir = |path: PathBuf| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+            if is_dir(store.root().join(tag.as_str())) && is_dir(store.root().join(&folder)) {
+                let (files, partials) = remembered.folder(store, &folder, medium, now, || {
+                    let mut folder = Self::default();
+                    folder.read_folder(store, tag, medium)?;
+                    Ok((folder.files, folder.partials))
+                })?;
+                held.files.extend(files);
+                held.partials.extend(partials);
+            }
         }
         Ok(held)
     }
 
     fn read_folder(&mut self, store: &Store, tag: &Tag, medium: Medium) -> Result<()> {
         let folder = OutputName::folder(medium, tag);
-        let is_dir = |path: PathBuf| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-        if !is_dir(store.root().join(tag.as_str())) || !is_dir(store.root().join(&folder)) {
-            return Ok(());
-        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = openat(CWD, store.root().join(&folder), flags, Mode::empty());
         store.for_each_entry(&folder.display().to_string(), |name, kind| {
@@ -95,7 +108,8 @@ mod tests {
         fs::write(elsewhere.path().join("2025-09-07_14-30-15-tuin.jpg"), "x").unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("tuin/images")).unwrap();
 
-        let held = Held::read(&Store::at(dir.path()), &tag).unwrap();
+        let held =
+            Held::read(&Store::at(dir.path()), &tag, &mut Remembered::default(), SystemTime::UNIX_EPOCH).unwrap();
         let mut names: Vec<String> = held.files.iter().map(|held| held.name.file_name(&tag)).collect();
         names.sort();
         assert_eq!(names, [ours, "2025-09-07_14-30-17-tuin.mp4"]);

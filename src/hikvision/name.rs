@@ -98,6 +98,18 @@ impl Copy {
     /// The first.
     pub const FIRST: Self = Self(1);
 
+    /// Its number; 1 is the first.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The one of this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        (number > 0).then_some(Self(number))
+    }
+
     /// The one after this.
     #[must_use]
     pub fn next(self) -> Self {
