@@ -12,12 +12,20 @@ use super::{assert_none, root};
 /// Also what `.ci/run` runs.
 const TEST_COMMAND: &str = "sh tests/setup && cargo test";
 
+/// The commands, and where their options stand.
+const COMMANDS: [(&str, &str); 2] = [("dashcam", "### Options"), ("hikvision", "### Options of hikvision")];
+
 #[test]
 fn every_option_is_in_the_table_with_its_default() {
-    let options = options(&help());
-    let rows = table("### Options");
+    for (command, heading) in COMMANDS {
+        assert_none(&apart(&options(&help(command)), &table(heading)));
+    }
+}
+
+/// Where `--help` and the table of a command do not say the same.
+fn apart(options: &[Shown], rows: &[Vec<String>]) -> Vec<String> {
     let mut broken = Vec::new();
-    for option in &options {
+    for option in options {
         let Some(row) = rows.iter().find(|row| words(&row[0]).contains(&option.long)) else {
             broken.push(format!("{} is in --help and not in the table", option.long));
             continue;
@@ -36,12 +44,18 @@ fn every_option_is_in_the_table_with_its_default() {
     let shown: Vec<String> = rows.iter().flat_map(|row| words(&row[0])).filter(|word| word.starts_with("--")).collect();
     let unknown = shown.iter().filter(|long| !known.contains(long));
     broken.extend(unknown.map(|long| format!("{long} is in the table and not in --help")));
-    assert_none(&broken);
+    broken
 }
 
 #[test]
 fn the_exit_codes_are_those_of_the_help() {
-    let help = help().split_whitespace().collect::<Vec<_>>().join(" ");
+    for (command, _) in COMMANDS {
+        the_exit_codes_are_those_of(command);
+    }
+}
+
+fn the_exit_codes_are_those_of(command: &str) {
+    let help = help(command).split_whitespace().collect::<Vec<_>>().join(" ");
     let (_, codes) = help.split_once("Exit codes: ").expect("the help tells the exit codes");
     let (codes, _) = codes.split_once(". ").expect("in one sentence");
     let told: BTreeSet<&str> = codes.split(", ").filter_map(|code| code.split(' ').next()).collect();
@@ -99,8 +113,8 @@ fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("README.md is there")
 }
 
-fn help() -> String {
-    Scratch::new().footage(["dashcam", "--help"]).run().expect_code(0).stdout
+fn help(command: &str) -> String {
+    Scratch::new().footage([command, "--help"]).run().expect_code(0).stdout
 }
 
 /// An option as `--help` shows it.
