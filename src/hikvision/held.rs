@@ -1,6 +1,6 @@
 //! What the destination holds of one camera.
 //!
-//! A folder that has not changed since the last pass is not read again: see [`remembered`].
+//! A folder that has not changed since the last pass is not read again: see [`Remembered`].
 
 mod remembered;
 
