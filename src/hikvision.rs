@@ -48,6 +48,7 @@ pub mod storage;
 pub mod stream;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -85,8 +86,8 @@ pub struct Settings {
     pub selection: Selection,
     /// `--max-used-disk`, `--min-free`
     pub guard: Guard,
-    /// `--jobs`, at least one.
-    pub jobs: usize,
+    /// `--jobs`; none is the number of cores.
+    pub jobs: Option<NonZeroUsize>,
     /// `--timeout`
     pub timeout: Duration,
     /// `--retry-failed-after`

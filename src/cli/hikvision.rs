@@ -159,7 +159,7 @@ impl Hikvision {
                 without_pictures: self.no_pictures,
             },
             guard: Guard { max_used_percent: self.max_used_disk, min_free: self.min_free },
-            jobs: self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get),
+            jobs: self.jobs,
             timeout: self.timeout,
             retry_failed_after: self.retry_failed_after,
             ffmpeg: self.ffmpeg.clone(),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Timelike};
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
 
 /// How a time looks in a file name: `2025-09-07_14-30-15`.
 const FILE_NAME_FORM: &str = "%Y-%m-%d_%H-%M-%S";
@@ -87,7 +87,12 @@ impl CameraTime {
 /// RFC 3339 without a zone, always with six digits of the second: `2025-09-07T14:30:15.787000`.
 impl fmt::Display for CameraTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%.6f"))
+        let (date, time) = (self.0.date(), self.0.time());
+        let (year, month, day) = (date.year(), date.month(), date.day());
+        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+        let micros = time.nanosecond() / 1000;
+        // chrono's own formatting reads its pattern anew each time; a listing has thousands of times.
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}")
     }
 }
 
@@ -112,7 +117,10 @@ pub struct FileNameForm(CameraTime);
 
 impl fmt::Display for FileNameForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.0.format(FILE_NAME_FORM))
+        let (date, time) = (self.0.0.date(), self.0.0.time());
+        let (year, month, day) = (date.year(), date.month(), date.day());
+        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+        write!(f, "{year:04}-{month:02}-{day:02}_{hour:02}-{minute:02}-{second:02}")
     }
 }
 

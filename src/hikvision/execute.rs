@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -78,6 +79,7 @@ impl Execution<'_> {
                 Step::Expire { .. } => None,
             })
             .collect();
+        let jobs = self.settings.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let is_ended = AtomicBool::new(false);
         let stop = &context.stop;
         let is_stopped = || is_ended.load(Ordering::Relaxed) || stop.is_requested();
@@ -91,7 +93,7 @@ impl Execution<'_> {
             let mut ended = Ok(());
             loop {
                 while ended.is_ok()
-                    && running.len() < self.settings.jobs
+                    && running.len() < jobs
                     && let Some((number, (source, recording, name))) = steps.peek().copied()
                 {
                     let need = recording.segment.span.len() + OVERHEAD_BYTES;

@@ -1,7 +1,9 @@
 //! The listing, for `--list`, and the plan, for `--dry-run`.
 
 use std::fmt::Write;
+use std::path::Path;
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::Work;
@@ -24,7 +26,7 @@ pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
     if as_json {
         for (source, recording) in &recordings {
             text.push_str(if text.is_empty() { "[\n" } else { ",\n" });
-            let _ = write!(text, "{}", as_value(source, recording));
+            text.push_str(&serde_json::to_string(&Row::of(source, recording)).unwrap_or_default());
         }
         text.push_str(if text.is_empty() { "[]" } else { "\n]" });
         stdout::line(&text);
@@ -37,20 +39,24 @@ pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
         "camera", "start", "lasts", "size", "medium", "type"
     );
     let mut bytes = 0;
+    let mut place = Place::default();
     for (source, recording) in &recordings {
         let segment = &recording.segment;
         bytes += segment.span.len();
+        let start = segment.start.to_string();
         let missing = if recording.is_present { "" } else { " (missing)" };
         let _ = writeln!(
             text,
-            "{:width$}  {:23}  {:>8.1}s  {:>9}  {:7}  {:>4}  {} #{}{missing}",
+            "{:width$}  {} {}  {:>8.1}s  {:>9}  {:7}  {:>4}  {} #{}{missing}",
             source.tag.as_str(),
-            segment.start.digits().format("%Y-%m-%d %H:%M:%S%.3f"),
+            // Date and time apart, to the millisecond, as people read it.
+            start.get(..10).unwrap_or_default(),
+            start.get(11..23).unwrap_or_default(),
             segment.duration().as_secs_f64(),
             ByteSize(segment.span.len()).to_string(),
             medium(recording.medium),
             segment.kind,
-            place(source, recording),
+            place.of(source, recording),
             segment.number,
         );
     }
@@ -65,25 +71,47 @@ pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
     stdout::line(&text);
 }
 
-fn as_value(source: &Source, recording: &Recording) -> serde_json::Value {
-    let segment = &recording.segment;
-    json!({
-        "camera": source.camera.name,
-        "name": source.tag.as_str(),
-        "medium": medium(recording.medium),
-        "start": segment.start.to_string(),
-        "end": segment.end.to_string(),
-        "duration_seconds": segment.duration().as_secs_f64(),
-        "type": segment.kind,
-        "channel": segment.channel,
-        "datadir": source.camera.datadirs.get(recording.datadir).map(|datadir| datadir.number),
-        "file": segment.file,
-        "segment": segment.number,
-        "start_offset": segment.span.start(),
-        "end_offset": segment.span.end(),
-        "bytes": segment.span.len(),
-        "is_present": recording.is_present,
-    })
+/// A recording in JSON.
+#[derive(Serialize)]
+struct Row<'a> {
+    camera: &'a str,
+    name: &'a str,
+    medium: &'static str,
+    start: String,
+    end: String,
+    duration_seconds: f64,
+    r#type: u8,
+    channel: u16,
+    datadir: Option<u32>,
+    file: u32,
+    segment: u32,
+    start_offset: u64,
+    end_offset: u64,
+    bytes: u64,
+    is_present: bool,
+}
+
+impl<'a> Row<'a> {
+    fn of(source: &'a Source, recording: &Recording) -> Self {
+        let segment = &recording.segment;
+        Self {
+            camera: &source.camera.name,
+            name: source.tag.as_str(),
+            medium: medium(recording.medium),
+            start: segment.start.to_string(),
+            end: segment.end.to_string(),
+            duration_seconds: segment.duration().as_secs_f64(),
+            r#type: segment.kind,
+            channel: segment.channel,
+            datadir: source.camera.datadirs.get(recording.datadir).map(|datadir| datadir.number),
+            file: segment.file,
+            segment: segment.number,
+            start_offset: segment.span.start(),
+            end_offset: segment.span.end(),
+            bytes: segment.span.len(),
+            is_present: recording.is_present,
+        }
+    }
 }
 
 fn medium(medium: Medium) -> &'static str {
@@ -93,10 +121,23 @@ fn medium(medium: Medium) -> &'static str {
     }
 }
 
-/// `datadir0/hiv00042.mp4`
-fn place(source: &Source, recording: &Recording) -> String {
-    let path = source.camera.ring_file(recording).unwrap_or_default();
-    path.strip_prefix(&source.camera.path).unwrap_or(&path).display().to_string()
+/// `datadir0/hiv00042.mp4`, which hundreds of recordings in a row share.
+#[derive(Default)]
+struct Place<'a> {
+    last: Option<(&'a Path, usize, Medium, u32)>,
+    text: String,
+}
+
+impl<'a> Place<'a> {
+    fn of(&mut self, source: &'a Source, recording: &Recording) -> &str {
+        let key = (source.camera.path.as_path(), recording.datadir, recording.medium, recording.segment.file);
+        if self.last != Some(key) {
+            let path = source.camera.ring_file(recording).unwrap_or_default();
+            self.text = path.strip_prefix(&source.camera.path).unwrap_or(&path).display().to_string();
+            self.last = Some(key);
+        }
+        &self.text
+    }
 }
 
 /// Prints plans on stdout, as lines or as JSON.
