@@ -4,11 +4,12 @@
 //! files of the same name, and both would go on.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use fs2::FileExt;
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 
 use crate::error::{At, Error, Result};
@@ -27,48 +28,76 @@ impl Lock {
     /// respected when it exists and never created.
     ///
     /// # Errors
-    /// [`Error::Busy`] when another pass holds it, [`Error::CannotLock`] on a file system without locks.
+    /// [`Error::Busy`] when another pass holds it, [`Error::CannotLock`] on a file system without locks,
+    /// [`Error::Usage`] where a link or somebody's file stands.
     pub fn acquire(path: &Path, foreign: Option<&Path>, now_rfc3339: &str) -> Result<Self> {
-        // flock over NFS is emulated with fcntl locks, which need the file open for reading and writing.
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .at("open the lock file", path)?;
+        let mut file = open_own(path)?;
+        let content = content(&file).at("read the lock file", path)?;
+        if !content.is_empty() && !content.starts_with(HOLDER) {
+            return Err(Error::Usage(format!(
+                "{} holds something that is not a lock of this program, and is left alone: name another lock file, or \
+                 remove it",
+                path.display()
+            )));
+        }
         if let Err(source) = FileExt::try_lock_exclusive(&file) {
-            return Err(refusal(path, source, Some(&mut file)));
+            return Err(refusal(path, source, content.trim()));
         }
         let foreign = foreign.map(lock_foreign).transpose()?.flatten();
         // Who holds it is a courtesy: on a full disk the pass that would make room must still start.
-        let _ = file.set_len(0).and_then(|()| writeln!(file, "pid {} since {now_rfc3339}", std::process::id()));
+        let holder = format!("{HOLDER}{} since {now_rfc3339}\n", std::process::id());
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Self { _file: file, _foreign: foreign })
     }
 }
 
+/// How the content of our lock files begins.
+const HOLDER: &str = "pid ";
+
+/// Opens or makes our own lock file, which is written to: nothing but a regular file, and not through a link.
+fn open_own(path: &Path) -> Result<File> {
+    let not_one =
+        |what| Error::Usage(format!("the lock file {} is {what}: remove it, or name another", path.display()));
+    // flock over NFS is emulated with fcntl locks, which need the file open for reading and writing.
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .open(path);
+    let file = match opened {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => return Err(not_one("a symbolic link")),
+        other => other.at("open the lock file", path)?,
+    };
+    if file.metadata().at("open the lock file", path)?.is_file() { Ok(file) } else { Err(not_one("no regular file")) }
+}
+
+/// The beginning of a lock file: ours are shorter.
+fn content(file: &File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.take(200).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn lock_foreign(path: &Path) -> Result<Option<File>> {
-    // The peer makes it writable for all and readable for none.
-    let file = match File::options().write(true).open(path) {
+    // The peer makes it writable for all and readable for none. It is not written to, and a pipe is not waited for.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = match File::options().write(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).at("open the lock file", path),
     };
     match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
-        Err(errno) => Err(refusal(path, errno.into(), None)),
+        Err(errno) => Err(refusal(path, errno.into(), "")),
     }
 }
 
-fn refusal(path: &Path, source: io::Error, held: Option<&mut File>) -> Error {
+fn refusal(path: &Path, source: io::Error, holder: &str) -> Error {
     let errno = Errno::from_io_error(&source);
     // fcntl says EACCES or EAGAIN for the same thing.
     if source.kind() == io::ErrorKind::WouldBlock || errno == Some(Errno::ACCESS) {
-        let mut holder = String::new();
-        if let Some(file) = held {
-            let _ = file.take(200).read_to_string(&mut holder);
-        }
-        let holder = holder.trim();
         let holder = if holder.is_empty() { String::new() } else { format!(" ({holder})") };
         return Error::Busy { path: path.to_owned(), holder };
     }

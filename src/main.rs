@@ -13,7 +13,7 @@ use footage::metrics::{Sinks, ended};
 use footage::pass::{Context, ENDED, Report, Told};
 use footage::progress::Progress;
 use footage::stop::Stop;
-use footage::store::{Store, write_atomically};
+use footage::store::{Store, read_small, write_atomically};
 use footage::{dashcam, hikvision, logging, stdout};
 
 fn main() -> ExitCode {
@@ -200,7 +200,7 @@ impl State<'_> {
     fn load(&self) -> Report {
         let path = self.store.state_path(&format!("{}.json", self.runner.pass));
         let mut report: Report =
-            std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+            read_small(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let named = self.runner.common.metrics_state_file.as_deref().and_then(peer_timestamp);
         report.last_fetch_timestamp_seconds = named
             .or(report.last_fetch_timestamp_seconds)
@@ -210,7 +210,7 @@ impl State<'_> {
 
     /// Failing to leave a report is told and changes nothing: the footage is here.
     fn save(&self, report: &Report) {
-        if !self.store.state_path("").is_dir() {
+        if !self.store.has_state_dir() {
             return;
         }
         let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
@@ -227,7 +227,7 @@ impl State<'_> {
 }
 
 fn peer_timestamp(path: &Path) -> Option<f64> {
-    let text = std::fs::read(path).ok()?;
+    let text = read_small(path)?;
     serde_json::from_slice::<serde_json::Value>(&text).ok()?.get(PEER_STATE_KEY)?.as_f64()
 }
 

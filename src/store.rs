@@ -4,11 +4,11 @@
 //! there without overwriting, then its directory synced. Whoever looks at the tree sees whole files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::error::{At, Error, Result};
@@ -32,9 +32,10 @@ impl Store {
         }
         fs::create_dir_all(root).at("create the destination", root)?;
         let store = Self { identity: Some(identity(root)?), ..Self::at(root) };
-        let state = store.state_path("");
+        // Without the slash that `join("")` leaves at its end, and which follows a link.
+        let state = root.join(STATE_DIR);
         match fs::create_dir(&state) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_real_dir(&state)?,
             other => other.at("create", &state)?,
         }
         Ok(store)
@@ -64,6 +65,12 @@ impl Store {
         &self.root
     }
 
+    /// Whether the state folder is there, as [`create`](Self::create) makes and demands it.
+    #[must_use]
+    pub fn has_state_dir(&self) -> bool {
+        require_real_dir(&self.root.join(STATE_DIR)).is_ok()
+    }
+
     /// A file in the state folder.
     #[must_use]
     pub fn state_path(&self, name: &str) -> PathBuf {
@@ -82,12 +89,7 @@ impl Store {
         let path = self.root.join(name);
         match fs::create_dir(&path) {
             Ok(()) => sync_parent(&path)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if !fs::symlink_metadata(&path).at("read", &path)?.is_dir() {
-                    let source = io::Error::new(io::ErrorKind::NotADirectory, "not a directory, or a symbolic link");
-                    return Err(source).at("use", &path);
-                }
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_real_dir(&path)?,
             Err(error) => return Err(error).at("create", &path),
         }
         Ok(path)
@@ -124,6 +126,15 @@ impl Store {
     }
 }
 
+/// We do not write out of the destination.
+fn require_real_dir(path: &Path) -> Result<()> {
+    if fs::symlink_metadata(path).at("read", path)?.is_dir() {
+        return Ok(());
+    }
+    let source = io::Error::new(io::ErrorKind::NotADirectory, "not a directory, or a symbolic link");
+    Err(source).at("use", path)
+}
+
 fn identity(root: &Path) -> Result<(u64, u64)> {
     let metadata = fs::metadata(root).at("read", root)?;
     Ok((metadata.dev(), metadata.ino()))
@@ -152,10 +163,11 @@ pub fn replace(file: &File, from: &Path, to: &Path) -> Result<()> {
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.tmp"));
+    // Left by a pass that was killed, or a link to somebody's file: a new one follows no link.
+    remove(&temporary)?;
     let written = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .open(&temporary)
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&temporary, path));
@@ -165,6 +177,22 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     }
     Ok(())
 }
+
+/// Reads a small file that a pass has left; what cannot be read is as good as nothing. Neither is anything but a
+/// regular file: a pipe would be waited for until somebody writes to it.
+#[must_use]
+pub fn read_small(path: &Path) -> Option<Vec<u8>> {
+    let mut file = File::options().read(true).custom_flags(NONBLOCK).open(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Opening a pipe does not wait for its other end; reading a regular file is not changed by it.
+const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// Removes a file; one that is gone already is fine.
 pub fn remove(path: &Path) -> Result<()> {

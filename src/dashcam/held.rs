@@ -13,7 +13,7 @@ use self::cache::Cache;
 use self::contents::Contents;
 use super::name::{Entry, FileName, Format, Moment};
 use crate::error::Result;
-use crate::store::Store;
+use crate::store::{Store, read_small};
 
 /// An index into [`Held::dirs`].
 pub type Dir = u16;
@@ -157,7 +157,8 @@ impl Held {
                 && !self.has(*name)
             {
                 let path = store.root().join(self.dir(*dir)).join(entry.to_string());
-                let time = fs::read_to_string(path).ok().and_then(|text| parse_marker(&text));
+                let text = read_small(&path).and_then(|bytes| String::from_utf8(bytes).ok());
+                let time = text.and_then(|text| parse_marker(&text));
                 self.failed.insert(*name, time);
             }
         }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::name::FileName;
 use crate::error::{At, Result};
 use crate::mp4::{self, Structure};
-use crate::store::{Store, boot_id, publish, sync_with_dir};
+use crate::store::{Store, boot_id, publish, read_small, sync_with_dir, write_atomically};
 
 /// What is known of one partial file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl Partials {
     #[must_use]
     pub fn load(store: &Store) -> Self {
         let path = store.state_path("dashcam.partials.json");
-        let records = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let records = read_small(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Self { path, boot: boot_id(), records }
     }
 
@@ -141,9 +141,7 @@ impl Partials {
     /// Not synced in general: after a power loss an older journal, or none, is found, and it promises less.
     fn save(&self) -> Result<()> {
         let text = serde_json::to_vec(&self.records).unwrap_or_default();
-        let temporary = self.path.with_extension("json.tmp");
-        fs::write(&temporary, text).at("write", &temporary)?;
-        fs::rename(&temporary, &self.path).at("write", &self.path)
+        write_atomically(&self.path, &text)
     }
 }
 

@@ -16,6 +16,7 @@ mod locks;
 mod resume;
 mod review;
 mod signals;
+mod state;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -7,7 +7,6 @@
 //! wrote it; what is before them is JSON, which is whole or none. `--verify` does not use it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -16,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::contents::Contents;
 use crate::dashcam::name::FileName;
 use crate::stamp::{Stamp, Trust, checksum};
-use crate::store::{Store, write_atomically};
+use crate::store::{Store, read_small, write_atomically};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Header {
@@ -51,7 +50,7 @@ impl Cache {
     pub(super) fn load(store: &Store, now: SystemTime, afresh: bool) -> Self {
         let path = store.state_path("dashcam.names");
         let trust = Trust::below(store.root());
-        let bytes = if trust.is_any() && !afresh { fs::read(&path).ok() } else { None };
+        let bytes = if trust.is_any() && !afresh { read_small(&path) } else { None };
         let known = bytes.and_then(|bytes| decode(&bytes)).unwrap_or_default();
         Self { path, known, fresh: BTreeMap::new(), is_changed: false, now, trust }
     }

@@ -1,0 +1,99 @@
+//! Our own folder and files in a destination, and somebody's files in their place.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::support::camera::{Fault, Times};
+use crate::support::mp4;
+use crate::{Bench, SIZE, SOON};
+
+const OTHER: &str = "20181029_131613_NF.mp4";
+
+fn pipe(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("made");
+}
+
+// Links.
+
+/// Names that are foreseeable, and that a pass creates.
+#[test]
+fn links_under_the_names_of_locks_and_temporaries_are_not_written_through() {
+    for (link, code) in [
+        (".footage/dashcam.lock", 2),
+        (".footage/.dashcam.json.tmp", 3),
+        (".footage/.dashcam.partials.json.tmp", 3),
+        (".footage/dashcam.partials.json.tmp", 3),
+        (".footage/.dashcam.names.tmp", 3),
+        (".20181029_131513_NF.mp4.failed.tmp", 3),
+    ] {
+        let bench = Bench::new();
+        bench.camera.fault("GET .mp4", Fault::Status(500), Times::Nth(1));
+        bench.camera.add(OTHER, mp4::movie(SIZE, 2));
+        for target in ["precious", ""] {
+            let precious = bench.scratch.write("precious", target);
+            fs::create_dir_all(bench.dest().join(".footage")).expect("made");
+            let _ = fs::remove_file(bench.dest().join(link));
+            symlink(&precious, bench.dest().join(link)).expect("linked");
+            let output = bench.pass(&[]).run();
+            assert_eq!(fs::read_to_string(&precious).expect("still there"), target, "{link}: {output}");
+            if target == "precious" {
+                output.expect_code(code);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_link_in_the_place_of_our_folder_is_not_followed() {
+    let bench = Bench::new();
+    let outside = bench.scratch.join("outside");
+    fs::create_dir_all(&outside).expect("made");
+    fs::create_dir_all(bench.dest()).expect("made");
+    symlink(&outside, bench.dest().join(".footage")).expect("linked");
+    let output = bench.run(1);
+    assert_eq!(output.stderr.lines().count(), 1, "{output}");
+    assert!(output.stderr.contains("dest/.footage: not a directory, or a symbolic link"), "{output}");
+    assert_eq!(fs::read_dir(&outside).expect("listed").count(), 0);
+}
+
+#[test]
+fn a_file_that_is_no_lock_is_not_made_one() {
+    let bench = Bench::new();
+    let notes = bench.scratch.write("notes.txt", "precious");
+    let output = bench.pass(&["--lock-file", "notes.txt"]).run().expect_code(2);
+    assert!(output.stderr.contains("notes.txt holds something that is not a lock"), "{output}");
+    assert_eq!(fs::read_to_string(&notes).expect("still there"), "precious");
+    let output = bench.pass(&["--lock-file", "."]).run();
+    assert!(output.code != Some(0), "{output}");
+    // Empty, as `touch` makes it, or ours.
+    bench.scratch.write("empty", "");
+    bench.pass(&["--lock-file", "empty"]).run().expect_code(0);
+    assert!(fs::read_to_string(bench.scratch.join("empty")).expect("read").starts_with("pid "));
+    bench.pass(&["--lock-file", "empty"]).run().expect_code(0);
+}
+
+// Pipes.
+
+/// Nobody writes to it: a pass that reads it waits for ever.
+#[test]
+fn a_pipe_in_the_place_of_a_state_file_is_not_waited_for() {
+    for (name, code) in [
+        (".footage/dashcam.json", 0),
+        (".footage/dashcam.partials.json", 0),
+        (".footage/dashcam.names", 0),
+        (".footage/dashcam.lock", 2),
+        (".blackvuesync.metrics-state.json", 0),
+        (".blackvuesync.lock", 1),
+    ] {
+        let bench = Bench::new();
+        fs::create_dir_all(bench.dest().join(".footage")).expect("made");
+        pipe(&bench.dest().join(name));
+        let pass = bench.pass(&[]).spawn();
+        assert!(pass.ends_within(SOON.min(Duration::from_secs(20))), "{name}");
+        pass.wait().expect_code(code);
+    }
+}
