@@ -1,5 +1,6 @@
 //! Parse, run the pass, turn its outcome into an exit code, a summary, a report and metrics.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -25,8 +26,7 @@ fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "footage", &mut script);
-            stdout::line(&String::from_utf8_lossy(&script).trim_end());
-            ExitCode::SUCCESS
+            print(&script)
         }
         Command::Man { command } => man(command.as_deref()),
     }
@@ -142,7 +142,7 @@ impl Runner<'_> {
         report.ended = outcome.as_ref().err().map(ended);
         report.duration_seconds = began.elapsed().as_secs_f64();
         if self.changes_nothing {
-            return report.exit_code;
+            return and_printed(report.exit_code);
         }
         let finished = seconds(clock());
         if report.files_fetched > 0 {
@@ -161,7 +161,7 @@ impl Runner<'_> {
         if self.common.json {
             stdout::line(&serde_json::to_string(&report).unwrap_or_default());
         }
-        report.exit_code
+        and_printed(report.exit_code)
     }
 
     /// One line for what ended a pass. From cron what is normal is silent, and what lasts is told once.
@@ -241,6 +241,21 @@ fn seconds(at: DateTime<Local>) -> f64 {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64()
 }
 
+/// The exit code of a pass, which has not done all when what was asked for on stdout did not get there.
+fn and_printed(code: u8) -> u8 {
+    let Some(failure) = stdout::take_failure() else { return code };
+    log::error!("{failure}");
+    if matches!(code, 0 | 3) { 1 } else { code }
+}
+
+/// Prints what is all that was asked for.
+fn print(text: &[u8]) -> ExitCode {
+    stdout::line(&String::from_utf8_lossy(text).trim_end());
+    let Some(failure) = stdout::take_failure() else { return ExitCode::SUCCESS };
+    let _ = writeln!(std::io::stderr(), "error: {failure}");
+    ExitCode::FAILURE
+}
+
 fn man(command: Option<&str>) -> ExitCode {
     let mut cli = Cli::command();
     cli.build();
@@ -252,10 +267,7 @@ fn man(command: Option<&str>) -> ExitCode {
     match page.map(|page| {
         clap_mangen::Man::new(page).source(concat!("footage ", env!("CARGO_PKG_VERSION"))).render(&mut text)
     }) {
-        Some(Ok(())) => {
-            stdout::line(&String::from_utf8_lossy(&text).trim_end());
-            ExitCode::SUCCESS
-        }
+        Some(Ok(())) => print(&text),
         _ => Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, "there is no such command").exit(),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::support::camera::{Fault, Times};
-use crate::support::mp4;
+use crate::support::{Program, mp4};
 use crate::{Bench, SIZE, SOON};
 
 const OTHER: &str = "20181029_131613_NF.mp4";
@@ -95,5 +95,38 @@ fn a_pipe_in_the_place_of_a_state_file_is_not_waited_for() {
         let pass = bench.pass(&[]).spawn();
         assert!(pass.ends_within(SOON.min(Duration::from_secs(20))), "{name}");
         pass.wait().expect_code(code);
+    }
+}
+
+// Standard output.
+
+/// `footage` with these arguments and with stdout redirected as the shell does.
+fn redirected(bench: &Bench, arguments: &str, to: &str) -> crate::support::Output {
+    let footage = env!("CARGO_BIN_EXE_footage");
+    let script = format!("{footage} {arguments} {to}");
+    Program::new("sh").args(["-c", &script]).current_dir(bench.scratch.path()).env("TZ", "UTC").run()
+}
+
+/// A report that is cut short must not look like one.
+#[test]
+fn what_does_not_get_to_stdout_fails() {
+    let bench = Bench::new();
+    let dashcam = format!("dashcam {} -d dest", bench.camera.address());
+    for arguments in [&format!("{dashcam} --dry-run"), &format!("{dashcam} --json"), "completions bash", "man"] {
+        let output = redirected(&bench, arguments, ">/dev/full").expect_code(1);
+        assert!(output.stderr.contains("error: cannot write to stdout: "), "{output}");
+        assert_eq!(output.stderr.matches("cannot write").count(), 1, "{output}");
+    }
+    bench.assert_mirrored();
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let bench = Bench::new();
+    let dry_run = format!("dashcam {} -d dest --dry-run", bench.camera.address());
+    for arguments in [dry_run.as_str(), "completions bash"] {
+        let script = format!("(sleep 0.2; {} {arguments}; echo code $? >&2) | true", env!("CARGO_BIN_EXE_footage"));
+        let output = Program::new("sh").args(["-c", &script]).current_dir(bench.scratch.path()).run();
+        assert_eq!(output.stderr, "code 0\n", "{output}");
     }
 }
