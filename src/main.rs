@@ -149,7 +149,7 @@ impl Runner<'_> {
             report.last_fetch_timestamp_seconds = Some(finished);
         }
         self.sinks.deliver(&report, finished, self.timeout, &context.told);
-        report.told = context.told.into_keys(outcome.is_err());
+        report.told = context.told.keys(&outcome);
         // The holder of the lock writes its own report; ours would only say that we left.
         if !matches!(outcome, Err(Error::Busy { .. })) {
             state.save(&report);

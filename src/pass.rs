@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Local, NaiveDateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::retention::Reason;
 use crate::stop::Stop;
@@ -80,12 +81,14 @@ impl Told {
         }
     }
 
-    /// What this pass said, for the next. A pass that `ended` early has not seen what else may last.
+    /// What was said, for the next pass. A pass that ended early has not seen what else may last; one that found nobody,
+    /// or was stopped, has not even seen whether what ended an earlier one still would.
     #[must_use]
-    pub fn into_keys(self, ended: bool) -> BTreeSet<String> {
-        let mut keys = self.now.into_inner();
-        if ended {
-            keys.extend(self.before.into_iter().filter(|key| !key.starts_with(ENDED)));
+    pub fn keys(&self, outcome: &Result<()>) -> BTreeSet<String> {
+        let mut keys = self.now.borrow().clone();
+        if let Err(error) = outcome {
+            let saw_little = error.is_not_now() || matches!(error, Error::Stopped(_));
+            keys.extend(self.before.iter().filter(|key| saw_little || !key.starts_with(ENDED)).cloned());
         }
         keys
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::support::camera::{Fault, Times};
+use crate::support::camera::{Fault, How, Times};
 use crate::support::{Program, mp4};
 use crate::{Bench, SIZE, SOON};
 
@@ -129,4 +129,25 @@ fn a_reader_that_leaves_is_no_error() {
         let output = Program::new("sh").args(["-c", &script]).current_dir(bench.scratch.path()).run();
         assert_eq!(output.stderr, "code 0\n", "{output}");
     }
+}
+
+// What was said.
+
+/// The camera that leaves in between has not made any room.
+#[test]
+fn a_full_disk_is_told_once_also_when_the_camera_is_away_in_between() {
+    let bench = Bench::new();
+    let options = ["--cron", "--min-free", "1000TB", "--timeout", "0.3"];
+    let output = bench.pass(&options).run().expect_code(1);
+    assert!(output.stderr.contains("not enough room"), "{output}");
+    bench.camera.depart(How::Refused);
+    bench.pass(&options).run().expect_code(0);
+    bench.camera.come_back();
+    let output = bench.pass(&options).run().expect_code(1);
+    assert_eq!(output.stderr, "");
+    // Once there was room, it is news again.
+    bench.pass(&["--cron"]).run().expect_code(0);
+    bench.camera.add(OTHER, mp4::movie(SIZE, 2));
+    let output = bench.pass(&options).run().expect_code(1);
+    assert!(output.stderr.contains("not enough room"), "{output}");
 }
