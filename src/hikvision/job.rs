@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -80,7 +81,7 @@ impl Job {
         let path = self.dir.join(partial_name(&self.file_name));
         let file = create_anew(&path)?;
         let written = match self.recording.medium {
-            Medium::Video => self.write_video(&path, settings, progress),
+            Medium::Video => self.write_video(&file, &path, settings, progress),
             Medium::Picture => self.write_picture(&file, &path, progress),
         };
         let published = written.and_then(|lost_sound| {
@@ -99,11 +100,13 @@ impl Job {
 
     fn write_video(
         &self,
+        file: &File,
         path: &Path,
         settings: &Settings<'_>,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Option<String>, Outcome> {
-        match extract(&self.ring_file, &self.recording.segment, path, settings, progress) {
+        let output = path_of_this_process(file, path);
+        match extract(&self.ring_file, &self.recording.segment, &output, settings, progress) {
             Ok(extracted) => Ok(match extracted.sound {
                 Sound::Lost(said) => Some(said),
                 Sound::Kept | Sound::None => None,
@@ -153,6 +156,14 @@ impl Job {
 }
 
 /// A new file at a hidden name. What a killed pass left there is unlinked, not reused: its ffmpeg may still hold it open.
+/// A name of the open file that only lives as long as we do. When we are killed, an ffmpeg that was just being started
+/// must not find the path again: by then the next pass may be writing a file of that name. Without `/proc` (an empty
+/// chroot) it is the path all the same.
+fn path_of_this_process(file: &File, path: &Path) -> PathBuf {
+    let by_descriptor = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
+    if by_descriptor.exists() { by_descriptor } else { path.to_owned() }
+}
+
 fn create_anew(path: &Path) -> Result<File> {
     remove(path)?;
     File::options()
