@@ -332,7 +332,6 @@ impl Dashcam {
         Ok(dashcam::Settings {
             addresses,
             destination: if self.destination.as_os_str().is_empty() { ".".into() } else { self.destination.clone() },
-            lock_file: self.common.lock_file.clone(),
             policy: Policy {
                 grouping: self.grouping,
                 keep: KeepRules(flat(&self.keep)),

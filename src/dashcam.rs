@@ -28,7 +28,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::SecondsFormat;
 use ureq::http::header::{HeaderName, HeaderValue};
 
 use self::address::Address;
@@ -39,10 +38,12 @@ use self::policy::Policy;
 use self::source::{Offer, Source};
 use crate::disk::{Guard, Space};
 use crate::error::{Error, Result};
-use crate::lock::Lock;
 use crate::pass::{Context, Report, failure_key};
 use crate::store::Store;
 use crate::units::ByteSize;
+
+/// The lock file of blackvuesync in a destination; it may still be in the same crontab.
+pub const PEER_LOCK: &str = ".blackvuesync.lock";
 
 /// The settings of a pass, resolved.
 #[derive(Debug)]
@@ -51,8 +52,6 @@ pub struct Settings {
     pub addresses: Vec<Address>,
     /// Where footage goes.
     pub destination: PathBuf,
-    /// `--lock-file`
-    pub lock_file: Option<PathBuf>,
     /// What to fetch, keep and protect.
     pub policy: Policy,
     /// `--max-used-disk`, `--min-free`
@@ -89,22 +88,21 @@ impl Settings {
     }
 }
 
-/// One pass.
+/// One pass over a destination that is locked for it, other than in a dry run.
 ///
 /// # Errors
 /// What ended it early; the report then tells what was done until then.
-pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Result<()> {
-    let (store, _lock) = open(settings, context)?;
+pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
     let http =
         camera::Http { timeout: settings.timeout, headers: settings.headers.clone(), stop: context.stop.clone() };
 
     // Read: what the camera has, what is here.
     let source = Source::connect(&settings.addresses, &http);
     let reading = Reading { afresh: settings.verify, remember: !context.dry_run, with_lengths: settings.is_limited() };
-    let held = Held::read(&store, context.now.into(), reading)?;
+    let held = Held::read(store, context.now.into(), reading)?;
     report.failed_markers = held.failed_markers();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
-    let absent = AbsentFile::load(&store);
+    let absent = AbsentFile::load(store);
 
     // Plan. With the camera away, retention is still due.
     let offer = source.as_ref().ok().map(|(_, offer)| offer);
@@ -134,19 +132,19 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
             }
         };
         let repairs =
-            if settings.verify { verify::check(&source, &offer, &held, &store, context, report)? } else { Vec::new() };
+            if settings.verify { verify::check(&source, &offer, &held, store, context, report)? } else { Vec::new() };
         show::plan(&plan, &repairs, &held, settings.policy.grouping, context.json);
         return Ok(());
     }
 
     // Execute.
-    retain::mark(&store, &held, settings.policy.grouping, &plan.marks)?;
+    retain::mark(store, &held, settings.policy.grouping, &plan.marks)?;
     for removal in &plan.removals {
-        retain::remove_entry(&store, &held, report, removal)?;
+        retain::remove_entry(store, &held, report, removal)?;
     }
     let (source, offer) = source?;
     let mut execution =
-        execute::Execution::new(settings, context, &store, &held, &plan, &mut learned, report, source, &http);
+        execute::Execution::new(settings, context, store, &held, &plan, &mut learned, report, source, &http);
     let ended = execution.fetch_all(&offer, &plan);
     execution.finish();
     absent.save(&learned.absent);
@@ -158,8 +156,11 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     ended
 }
 
-/// A card is only read: neither may the destination be on it, nor it be in the destination.
-fn check_apart(settings: &Settings) -> Result<()> {
+/// Before anything is made: a card is only read, so neither may the destination be on it, nor it be in the destination.
+///
+/// # Errors
+/// [`Error::Usage`]
+pub fn check(settings: &Settings) -> Result<()> {
     let resolve = |path: &Path| {
         // The nearest ancestor that exists tells where a destination will be.
         path.ancestors().find_map(|ancestor| {
@@ -183,21 +184,6 @@ fn check_apart(settings: &Settings) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The destination, locked. A dry run leaves it as it is and looks without a lock.
-fn open(settings: &Settings, context: &Context) -> Result<(Store, Option<Lock>)> {
-    check_apart(settings)?;
-    let root = &settings.destination;
-    if context.dry_run {
-        return Ok((Store::at(root), None));
-    }
-    let store = Store::create(root)?;
-    let path = settings.lock_file.clone().unwrap_or_else(|| store.state_path("dashcam.lock"));
-    let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let peer = root.join(".blackvuesync.lock");
-    let lock = Lock::acquire(&path, Some(&peer), &since)?;
-    Ok((store, Some(lock)))
 }
 
 /// Says, once, what of the listing is new to us and what of the options comes to nothing.

@@ -52,7 +52,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{NaiveDateTime, SecondsFormat};
+use chrono::NaiveDateTime;
 
 use self::camera_time::CameraTime;
 use self::failed::FailedBefore;
@@ -64,7 +64,6 @@ use self::source::Source;
 use crate::disk::{Guard, Space};
 use crate::error::Result;
 use crate::ffmpeg;
-use crate::lock::Lock;
 use crate::pass::{Context, Report, failure_key};
 use crate::retention::Keep;
 use crate::store::Store;
@@ -76,8 +75,6 @@ pub struct Settings {
     pub inputs: Vec<PathBuf>,
     /// Where footage goes.
     pub destination: PathBuf,
-    /// `--lock-file`
-    pub lock_file: Option<PathBuf>,
     /// `--list`: nothing but a listing.
     pub is_list: bool,
     /// `--camera`: tags by folder name or path.
@@ -140,11 +137,21 @@ struct Work<'a> {
     plan: Plan,
 }
 
-/// One pass.
+/// Whether there are cameras, and the destination is not in the storage of one: a pass asks before anything is made in
+/// the destination, which may be on the share that is not there.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn check(settings: &Settings) -> Result<()> {
+    let (found, _) = source::look(settings)?;
+    found.iter().try_for_each(|camera| camera.check_destination(&settings.destination))
+}
+
+/// One pass over a destination that is locked for it, other than in a dry run.
 ///
 /// # Errors
 /// What ended it early; the report then tells what was done until then.
-pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Result<()> {
+pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
     let policy = settings.selection.policy(context.local_now());
     let found = source::find(settings, context, report)?;
     if settings.is_list {
@@ -154,19 +161,18 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     for camera in &found {
         camera.check_destination(&settings.destination)?;
     }
-    let (store, _lock) = open(settings, context)?;
 
     // Read: what the cameras have, what is here.
     let sources = source::read(found, context, report)?;
-    let mut failed_before = FailedBefore::load(&store, context.local_now(), settings.retry_failed_after);
+    let mut failed_before = FailedBefore::load(store, context.local_now(), settings.retry_failed_after);
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
 
-    let mut remembered = Remembered::load(&store);
+    let mut remembered = Remembered::load(store);
 
     // Plan.
     let mut works = Vec::new();
     for source in &sources {
-        let held = Held::read(&store, &source.tag, &mut remembered, context.now.into())?;
+        let held = Held::read(store, &source.tag, &mut remembered, context.now.into())?;
         let mut plan = plan::plan(&source.listing.recordings, &held.files, &policy);
         plan.steps.retain(|step| {
             let Step::Extract { recording, name } = step else { return true };
@@ -197,21 +203,8 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     } else {
         PathBuf::new()
     };
-    let mut execution = execute::Execution { settings, context, store: &store, report, failed: &mut failed_before };
+    let mut execution = execute::Execution { settings, context, store, report, failed: &mut failed_before };
     let ended = execution.remove(&works).and_then(|()| execution.extract(&works, &ffmpeg));
     failed_before.save();
     ended
-}
-
-/// The destination, locked. A dry run leaves it as it is and looks without a lock.
-fn open(settings: &Settings, context: &Context) -> Result<(Store, Option<Lock>)> {
-    let root = &settings.destination;
-    if context.dry_run {
-        return Ok((Store::at(root), None));
-    }
-    let store = Store::create(root)?;
-    let path = settings.lock_file.clone().unwrap_or_else(|| store.state_path("hikvision.lock"));
-    let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let lock = Lock::acquire(&path, None, &since)?;
-    Ok((store, Some(lock)))
 }

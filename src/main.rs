@@ -1,20 +1,21 @@
 //! Parse, run the pass, turn its outcome into an exit code, a summary, a report and metrics.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, SecondsFormat};
 use clap::{CommandFactory, FromArgMatches};
 use footage::cli::hikvision::Hikvision;
 use footage::cli::{Cli, Command, Common, Dashcam};
 use footage::error::{Error, Result};
+use footage::lock::Lock;
 use footage::metrics::{Sinks, ended};
 use footage::pass::{Context, ENDED, Report, Told};
 use footage::progress::Progress;
 use footage::stop::Stop;
-use footage::store::{Store, read_small, write_atomically};
+use footage::store::{Store, read_small, write_atomically, write_even_if_full};
 use footage::{dashcam, hikvision, logging, stdout};
 
 fn main() -> ExitCode {
@@ -48,8 +49,10 @@ fn run_dashcam(args: &Dashcam) -> ExitCode {
         destination: settings.destination.clone(),
         changes_nothing: args.common.dry_run,
         common: &args.common,
+        peer_lock: Some(dashcam::PEER_LOCK),
+        check: &|| dashcam::check(&settings),
     };
-    runner.run(|context, report| dashcam::run(&settings, context, report))
+    runner.run(|store, context, report| dashcam::run(&settings, store, context, report))
 }
 
 fn run_hikvision(args: &Hikvision) -> ExitCode {
@@ -68,8 +71,10 @@ fn run_hikvision(args: &Hikvision) -> ExitCode {
         destination: settings.destination.clone(),
         changes_nothing: args.common.dry_run || settings.is_list,
         common: &args.common,
+        peer_lock: None,
+        check: &|| hikvision::check(&settings),
     };
-    runner.run(|context, report| hikvision::run(&settings, context, report))
+    runner.run(|store, context, report| hikvision::run(&settings, store, context, report))
 }
 
 /// How long a Pushgateway may take, where the pass has no timeout for the network of its own.
@@ -87,15 +92,19 @@ struct Runner<'a> {
     sinks: Sinks,
     /// Of a push of metrics.
     timeout: Duration,
-    destination: std::path::PathBuf,
+    destination: PathBuf,
     /// A dry run or a listing: no state is kept and no metrics are delivered.
     changes_nothing: bool,
     common: &'a Common,
+    /// The lock file of a peer tool in the destination: respected, never made.
+    peer_lock: Option<&'static str>,
+    /// What must be so before anything is made in the destination.
+    check: &'a dyn Fn() -> Result<()>,
 }
 
 impl Runner<'_> {
     /// Runs the pass once, or with `--every` until stopped.
-    fn run(&self, mut pass: impl FnMut(&Context, &mut Report) -> Result<()>) -> ExitCode {
+    fn run(&self, mut pass: impl FnMut(&Store, &Context, &mut Report) -> Result<()>) -> ExitCode {
         let progress = Progress::new(!self.common.quiet && !self.common.cron && !self.changes_nothing);
         let level = logging::level(self.common.verbose, self.common.quiet);
         let wants_summary = !self.common.quiet && (progress.is_shown() || self.common.cron);
@@ -121,10 +130,38 @@ impl Runner<'_> {
         }
     }
 
-    fn once(&self, stop: &Stop, progress: &Progress, pass: &mut impl FnMut(&Context, &mut Report) -> Result<()>) -> u8 {
+    /// The destination, locked. A dry run leaves it as it is and looks without a lock.
+    fn open(&self, now: DateTime<Local>) -> Result<(Store, Option<Lock>)> {
+        let store = Store::at(&self.destination);
+        if self.changes_nothing {
+            return Ok((store, None));
+        }
+        match (self.check)() {
+            // Where earlier passes have left their state, the pass finds it out once more, under the lock.
+            Err(error) if matches!(error, Error::Usage(_)) || !store.has_state_dir() => return Err(error),
+            _ => {}
+        }
+        let store = Store::create(&self.destination)?;
+        let own = self.common.lock_file.clone().unwrap_or_else(|| store.state_path(&format!("{}.lock", self.pass)));
+        let peer = self.peer_lock.map(|name| store.root().join(name));
+        let lock = Lock::acquire(&own, peer.as_deref(), &now.to_rfc3339_opts(SecondsFormat::Secs, true))?;
+        Ok((store, Some(lock)))
+    }
+
+    /// What a pass remembers is read, and left for the next, under the lock.
+    fn once(
+        &self,
+        stop: &Stop,
+        progress: &Progress,
+        pass: &mut impl FnMut(&Store, &Context, &mut Report) -> Result<()>,
+    ) -> u8 {
         let began = Instant::now();
         let now = clock();
-        let state = State { runner: self, store: Store::at(&self.destination) };
+        let (store, lock) = match self.open(now) {
+            Ok((store, lock)) => (store, Ok(lock)),
+            Err(error) => (Store::at(&self.destination), Err(error)),
+        };
+        let state = State { runner: self, store };
         let last = state.load();
         let context = Context {
             now,
@@ -135,7 +172,10 @@ impl Runner<'_> {
             told: Told::new(last.told.clone(), self.common.cron),
         };
         let mut report = Report::begin(self.pass, self.source.clone(), now, &last);
-        let outcome = pass(&context, &mut report);
+        let (lock, outcome) = match lock {
+            Ok(lock) => (lock, pass(&state.store, &context, &mut report)),
+            Err(error) => (None, Err(error)),
+        };
         stop.forget_hooks();
         self.tell(&outcome, &context);
         report.exit_code = self.exit_code(&outcome, &report);
@@ -148,12 +188,22 @@ impl Runner<'_> {
         if report.files_fetched > 0 {
             report.last_fetch_timestamp_seconds = Some(finished);
         }
+        report.told = context.told.keys(&outcome);
+        // Before anything that may take long, or be cut short by a signal.
+        let saved = report.clone();
+        state.save(&saved, &outcome);
+        self.print(&mut report, &outcome, progress);
         self.sinks.deliver(&report, finished, self.timeout, &context.told);
         report.told = context.told.keys(&outcome);
-        // The holder of the lock writes its own report; ours would only say that we left.
-        if !matches!(outcome, Err(Error::Busy { .. })) {
-            state.save(&report);
+        if report != saved {
+            state.save(&report, &outcome);
         }
+        drop(lock);
+        report.exit_code
+    }
+
+    /// The summary, and the report with `--json`.
+    fn print(&self, report: &mut Report, outcome: &Result<()>, progress: &Progress) {
         let is_news = report.files_fetched > 0 || (outcome.is_ok() && progress.is_shown());
         if is_news || (outcome.is_ok() && !self.common.cron) {
             log::info!(target: logging::SUMMARY, "{}", report.summary());
@@ -161,7 +211,7 @@ impl Runner<'_> {
         if self.common.json {
             stdout::line(&serde_json::to_string(&report).unwrap_or_default());
         }
-        and_printed(report.exit_code)
+        report.exit_code = and_printed(report.exit_code);
     }
 
     /// One line for what ended a pass. From cron what is normal is silent, and what lasts is told once.
@@ -198,9 +248,8 @@ const PEER_STATE_KEY: &str = "last_successful_file_pull_timestamp_seconds";
 
 impl State<'_> {
     fn load(&self) -> Report {
-        let path = self.store.state_path(&format!("{}.json", self.runner.pass));
         let mut report: Report =
-            read_small(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+            read_small(&self.path()).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let named = self.runner.common.metrics_state_file.as_deref().and_then(peer_timestamp);
         report.last_fetch_timestamp_seconds = named
             .or(report.last_fetch_timestamp_seconds)
@@ -208,21 +257,26 @@ impl State<'_> {
         report
     }
 
-    /// Failing to leave a report is told and changes nothing: the footage is here.
-    fn save(&self, report: &Report) {
-        if !self.store.has_state_dir() {
+    /// Failing to leave a report is told, unless there is worse to tell, and changes nothing: the footage is here.
+    fn save(&self, report: &Report, outcome: &Result<()>) {
+        // The holder of the lock writes its own report; ours would only say that we left.
+        if !self.store.has_state_dir() || matches!(outcome, Err(Error::Busy { .. })) {
             return;
         }
         let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
-        let mut written =
-            write_atomically(&self.store.state_path(&format!("{}.json", self.runner.pass)), text.as_bytes());
+        let mut written = write_even_if_full(&self.path(), text.as_bytes());
         if let (Some(path), Some(at)) = (&self.runner.common.metrics_state_file, report.last_fetch_timestamp_seconds) {
             let text = serde_json::json!({ PEER_STATE_KEY: at }).to_string() + "\n";
             written = written.and(write_atomically(path, text.as_bytes()));
         }
         if let Err(error) = written {
-            log::warn!("the report was not written: {}", error.with_causes());
+            let level = if outcome.is_ok() { log::Level::Warn } else { log::Level::Info };
+            log::log!(level, "the report was not written: {}", error.with_causes());
         }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.store.state_path(&format!("{}.json", self.runner.pass))
     }
 }
 

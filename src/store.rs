@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, OFlags, RenameFlags};
+use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::error::{At, Error, Result};
@@ -176,6 +176,36 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         return Err(error).at("write", path);
     }
     Ok(())
+}
+
+/// As [`write_atomically`], for what must be remembered on a full disk too: without room for a second copy the old one
+/// is overwritten where it stands.
+pub fn write_even_if_full(path: &Path, bytes: &[u8]) -> Result<()> {
+    match write_atomically(path, bytes) {
+        Err(Error::Io { source, .. })
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+        {
+            overwrite(path, bytes).at("write", path)
+        }
+        other => other,
+    }
+}
+
+fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed() | NONBLOCK;
+    let mut file = File::options().write(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    // Under a second name it may be somebody's.
+    if !metadata.is_file() || metadata.nlink() != 1 {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    if length > metadata.len() {
+        // Mostly there is room in its last block. If not, it is left as it was.
+        rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, length)?;
+    }
+    file.write_all(bytes)?;
+    file.set_len(length)
 }
 
 /// Reads a small file that a pass has left; what cannot be read is as good as nothing. Neither is anything but a

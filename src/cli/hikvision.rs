@@ -148,7 +148,6 @@ impl Hikvision {
         Ok(Settings {
             inputs: self.inputs(),
             destination: if destination.as_os_str().is_empty() { ".".into() } else { destination },
-            lock_file: self.common.lock_file.clone(),
             is_list: self.list,
             renames,
             selection: Selection {

@@ -25,12 +25,25 @@ pub(super) struct Source {
     pub(super) listing: CameraListing,
 }
 
+/// Finds all cameras, and tells what is wrong with them.
+pub(super) fn find(settings: &Settings, context: &Context, report: &mut Report) -> Result<Vec<Found>> {
+    let (found, problems) = look(settings)?;
+    let is_used = |folder: &String| {
+        found.iter().any(|found| found.camera.name == *folder || found.camera.path.display().to_string() == *folder)
+    };
+    for folder in settings.renames.keys().filter(|folder| !is_used(folder)) {
+        context.told.warn(&format!("camera:{folder}"), format_args!("--camera: there is no camera {folder:?}"));
+    }
+    tell(&problems, context, report);
+    Ok(found)
+}
+
 /// Finds all cameras.
 ///
 /// # Errors
 /// [`Error::Away`] when no input is there, [`Error::Source`] when there is no camera in any, [`Error::Usage`] when two
 /// cameras would have one name.
-pub(super) fn find(settings: &Settings, context: &Context, report: &mut Report) -> Result<Vec<Found>> {
+pub(super) fn look(settings: &Settings) -> Result<(Vec<Found>, Vec<Problem>)> {
     let Discovery { cameras, problems } = discover(&settings.inputs);
     if cameras.is_empty() {
         let text = problems.iter().map(|problem| with_causes(problem)).collect::<Vec<_>>().join("; ");
@@ -42,12 +55,8 @@ pub(super) fn find(settings: &Settings, context: &Context, report: &mut Report) 
     let folders: Vec<Folder<'_>> =
         cameras.iter().zip(&paths).map(|(camera, path)| Folder { name: &camera.name, path }).collect();
     let tags = tags(&folders, &settings.renames).map_err(|clash| Error::Usage(clash.to_string()))?;
-    let is_used = |folder: &String| folders.iter().any(|camera| camera.name == folder || camera.path == folder);
-    for folder in settings.renames.keys().filter(|folder| !is_used(folder)) {
-        context.told.warn(&format!("camera:{folder}"), format_args!("--camera: there is no camera {folder:?}"));
-    }
-    tell(&problems, context, report);
-    Ok(cameras.into_iter().zip(tags).map(|(camera, tag)| Found { camera, tag }).collect())
+    let found = cameras.into_iter().zip(tags).map(|(camera, tag)| Found { camera, tag }).collect();
+    Ok((found, problems))
 }
 
 /// Reads the indexes of all cameras.

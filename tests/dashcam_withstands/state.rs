@@ -1,6 +1,7 @@
 //! Our own folder and files in a destination, and somebody's files in their place.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::support::camera::{Fault, How, Times};
-use crate::support::{Program, mp4};
+use crate::support::{Program, mp4, small_tmpfs};
 use crate::{Bench, SIZE, SOON};
 
 const OTHER: &str = "20181029_131613_NF.mp4";
@@ -150,4 +151,68 @@ fn a_full_disk_is_told_once_also_when_the_camera_is_away_in_between() {
     bench.camera.add(OTHER, mp4::movie(SIZE, 2));
     let output = bench.pass(&options).run().expect_code(1);
     assert!(output.stderr.contains("not enough room"), "{output}");
+}
+
+/// There is no room for a second copy of the report either.
+#[test]
+fn a_disk_without_any_room_is_told_once() {
+    let bench = Bench::new();
+    let mount = small_tmpfs(1 << 20);
+    let pass = || {
+        let address = bench.camera.address();
+        bench.scratch.footage(["dashcam", &address, "--cron", "-d"]).arg(mount.path()).run()
+    };
+    pass().expect_code(0);
+    bench.camera.add(OTHER, mp4::movie(SIZE, 2));
+    fs::write(mount.path().join("ballast"), vec![1; 2 << 20]).expect_err("the file system is small");
+    let output = pass().expect_code(1);
+    assert_eq!(output.stderr.lines().count(), 1, "{output}");
+    assert!(output.stderr.contains("not enough room"), "{output}");
+    for _ in 0..2 {
+        let output = pass().expect_code(1);
+        assert_eq!(output.stderr, "");
+    }
+    let report = fs::read_to_string(mount.path().join(".footage/dashcam.json")).expect("read");
+    assert!(report.contains("ended:disk") && report.ends_with("}\n"), "{report}");
+    fs::remove_file(mount.path().join("ballast")).expect("removed");
+    pass().expect_code(0);
+    let report = fs::read_to_string(mount.path().join(".footage/dashcam.json")).expect("read");
+    assert!(!report.contains("ended:disk"), "{report}");
+}
+
+// The report.
+
+/// A Pushgateway that accepts and never answers.
+#[test]
+fn the_report_is_left_before_metrics_are_pushed_and_under_the_lock() {
+    let bench = Bench::new();
+    let gateway = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", gateway.local_addr().expect("its address"));
+    let pass = bench.pass(&["--metrics-pushgateway-url", &url, "--timeout", "60"]).spawn();
+    let _push = gateway.accept().expect("a push");
+    let report = || fs::read_to_string(bench.dest().join(".footage/dashcam.json")).expect("the report");
+    assert!(report().contains("\"files_fetched\": 1"), "{}", report());
+    let before = report();
+    bench.run(75);
+    pass.term();
+    pass.wait().expect_code(143);
+    assert_eq!(report(), before);
+}
+
+/// What a pass says of its metrics is said once as well.
+#[test]
+fn a_pushgateway_that_is_not_there_is_told_once() {
+    let bench = Bench::new();
+    let options = ["--cron", "--metrics-pushgateway-url", "http://127.0.0.1:1"];
+    let output = bench.pass(&options).run().expect_code(0);
+    assert!(output.stderr.contains("not pushed"), "{output}");
+    let output = bench.pass(&options).run().expect_code(0);
+    assert_eq!(output.stderr, "");
+}
+
+#[test]
+fn a_dry_run_makes_nothing() {
+    let bench = Bench::new();
+    bench.pass(&["--dry-run", "--lock-file", "lock"]).run().expect_code(0);
+    assert!(!bench.dest().exists() && !bench.scratch.join("lock").exists());
 }
