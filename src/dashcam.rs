@@ -100,6 +100,10 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let source = Source::connect(&settings.addresses, &http);
     let reading = Reading { afresh: settings.verify, remember: !context.dry_run, with_lengths: settings.is_limited() };
     let held = Held::read(store, context.now.into(), reading)?;
+    for dir in &held.closed {
+        let text = format_args!("{dir} in the destination may not be read, and is left alone: permission denied");
+        context.told.warn(&format!("closed:{dir}"), text);
+    }
     report.failed_markers = held.failed_markers();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
     let absent = AbsentFile::load(store);

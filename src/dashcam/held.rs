@@ -5,6 +5,7 @@ mod contents;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::time::SystemTime;
 
 use chrono::NaiveDateTime;
@@ -12,7 +13,7 @@ use chrono::NaiveDateTime;
 use self::cache::Cache;
 use self::contents::Contents;
 use super::name::{Entry, FileName, Format, Moment};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{Store, read_small};
 
 /// An index into [`Held::dirs`].
@@ -44,6 +45,8 @@ pub struct Held {
     pub links: BTreeSet<FileName>,
     /// When files failed, by name; `None` where the marker cannot be read.
     pub failed: BTreeMap<FileName, Option<NaiveDateTime>>,
+    /// Directories named like groups that we may not look into.
+    pub closed: Vec<String>,
     /// Moments that are protected for good.
     pub protected: BTreeSet<Moment>,
 }
@@ -69,8 +72,15 @@ impl Held {
         let groups = root.groups.clone();
         held.take("", root);
         for group in groups.into_iter().take(usize::from(Dir::MAX)) {
-            let contents = cache.contents(store, &group)?;
-            held.take(&group, contents);
+            match cache.contents(store, &group) {
+                Ok(contents) => held.take(&group, contents),
+                // Somebody's own directory that is named like a group. Whatever else fails is the disk's fault, and then
+                // what is in it must not be fetched again.
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+                    held.closed.push(group);
+                }
+                Err(error) => return Err(error),
+            }
         }
         if how.remember {
             cache.save();

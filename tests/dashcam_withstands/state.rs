@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
@@ -215,4 +215,30 @@ fn a_dry_run_makes_nothing() {
     let bench = Bench::new();
     bench.pass(&["--dry-run", "--lock-file", "lock"]).run().expect_code(0);
     assert!(!bench.dest().exists() && !bench.scratch.join("lock").exists());
+}
+
+// Directories.
+
+/// Somebody's own, named like a group. The tests run as root, to whom all is open until it gives that up.
+#[test]
+fn a_directory_that_may_not_be_read_is_told_once_and_left_alone() {
+    let bench = Bench::new();
+    let closed = bench.dest().join("2018");
+    fs::create_dir_all(&closed).expect("made");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("closed");
+    let pass = || {
+        Program::new("setpriv")
+            .args(["--bounding-set", "-dac_override,-dac_read_search", env!("CARGO_BIN_EXE_footage"), "dashcam"])
+            .args([&bench.camera.address(), "-d", "dest", "--cron"])
+            .current_dir(bench.scratch.path())
+            .run()
+    };
+    let output = pass().expect_code(0);
+    assert!(output.stderr.contains("2018 in the destination may not be read"), "{output}");
+    assert!(bench.dest().join(crate::NAME).is_file());
+    assert_eq!(pass().expect_code(0).stderr, "");
+    fs::set_permissions(bench.dest(), fs::Permissions::from_mode(0o300)).expect("closed");
+    let output = pass().expect_code(1);
+    assert!(output.stderr.contains("cannot list"), "{output}");
+    fs::set_permissions(bench.dest(), fs::Permissions::from_mode(0o755)).expect("opened");
 }
