@@ -86,6 +86,7 @@ fn a_pipe_in_the_place_of_a_state_file_is_not_waited_for() {
         (".footage/dashcam.json", 0),
         (".footage/dashcam.partials.json", 0),
         (".footage/dashcam.names", 0),
+        (".footage/dashcam.absent", 0),
         (".footage/dashcam.lock", 2),
         (".blackvuesync.metrics-state.json", 0),
         (".blackvuesync.lock", 1),
