@@ -164,8 +164,8 @@ fn verified_head(ring_file: &File, segment: &Segment) -> Result<Head, ExtractErr
 fn check_duration(result: Duration, segment: &Segment) -> Result<(), ExtractError> {
     let is_near = |segment: Duration, tolerance| result.abs_diff(segment) <= tolerance;
     let wall = segment.start.until(segment.end);
-    match segment.frames {
-        Some(frames) if is_near(frames.duration(), FRAME_TOLERANCE) => Ok(()),
+    match segment.frame_duration() {
+        Some(frames) if is_near(frames, FRAME_TOLERANCE) => Ok(()),
         None if is_near(wall, WALL_TOLERANCE) => Ok(()),
         _ => Err(ExtractError::Duration { result, segment: segment.duration() }),
     }
@@ -216,6 +216,10 @@ mod tests {
         let seconds = Duration::from_secs;
         assert!(check_duration(seconds(61), &segment(None)).is_ok());
         assert!(check_duration(seconds(56), &segment(None)).is_err());
+        // This firmware writes no frame clock.
+        let none = FrameClock { first_45k: 0, last_45k: 0 };
+        assert!(check_duration(seconds(61), &segment(Some(none))).is_ok());
+        assert!(check_duration(seconds(56), &segment(Some(none))).is_err());
         // The wall clock was set back by twenty seconds meanwhile.
         let frames = FrameClock { first_45k: 0, last_45k: 80 * 45_000 };
         assert!(check_duration(seconds(80), &segment(Some(frames))).is_ok());

@@ -112,10 +112,16 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// How long the segment lasts by the stream's clock. A firmware that writes none leaves its fields the same.
+    #[must_use]
+    pub fn frame_duration(&self) -> Option<Duration> {
+        self.frames.map(FrameClock::duration).filter(|duration| !duration.is_zero())
+    }
+
     /// How long the segment lasts: by the stream's clock if the index has it, else by the camera's.
     #[must_use]
     pub fn duration(&self) -> Duration {
-        self.frames.map_or_else(|| self.start.until(self.end), FrameClock::duration)
+        self.frame_duration().unwrap_or_else(|| self.start.until(self.end))
     }
 }
 

@@ -15,6 +15,10 @@ use crate::retention::Reason;
 use crate::stdout;
 use crate::units::{ByteSize, count};
 
+/// About what a recording takes in a listing, so that the text need not grow.
+const JSON_BYTES: usize = 320;
+const LINE_BYTES: usize = 110;
+
 /// Prints what the cameras have on stdout, as a table or as a JSON array with a line for each recording.
 pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
     let recordings: Vec<(&Source, &Recording)> = sources
@@ -22,7 +26,7 @@ pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
         .flat_map(|source| source.listing.recordings.iter().map(move |recording| (source, recording)))
         .filter(|(_, recording)| policy.wants(recording))
         .collect();
-    let mut text = String::new();
+    let mut text = String::with_capacity(recordings.len() * if as_json { JSON_BYTES } else { LINE_BYTES });
     if as_json {
         for (source, recording) in &recordings {
             text.push_str(if text.is_empty() { "[\n" } else { ",\n" });
@@ -44,15 +48,17 @@ pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
         let segment = &recording.segment;
         bytes += segment.span.len();
         let start = segment.start.to_string();
+        let tenths = (segment.duration().as_millis() + 50) / 100;
         let missing = if recording.is_present { "" } else { " (missing)" };
         let _ = writeln!(
             text,
-            "{:width$}  {} {}  {:>8.1}s  {:>9}  {:7}  {:>4}  {} #{}{missing}",
+            "{:width$}  {} {}  {:>6}.{}s  {:>9}  {:7}  {:>4}  {} #{}{missing}",
             source.tag.as_str(),
             // Date and time apart, to the millisecond, as people read it.
             start.get(..10).unwrap_or_default(),
             start.get(11..23).unwrap_or_default(),
-            segment.duration().as_secs_f64(),
+            tenths / 10,
+            tenths % 10,
             ByteSize(segment.span.len()).to_string(),
             medium(recording.medium),
             segment.kind,
