@@ -34,17 +34,11 @@ fn main() -> ExitCode {
 }
 
 fn run_dashcam(args: &Dashcam) -> ExitCode {
-    let (settings, sinks) = match args.settings().and_then(|settings| {
-        let sinks = args.common.sinks(&settings.source())?;
-        Ok((settings, sinks))
-    }) {
-        Ok(resolved) => resolved,
-        Err(error) => usage(&error),
-    };
+    let settings = args.settings().unwrap_or_else(|error| usage(&error));
     let runner = Runner {
         pass: "dashcam",
         source: settings.source(),
-        sinks,
+        sinks: args.common.sinks(&settings.source()).unwrap_or_else(|error| usage(&error)),
         timeout: settings.timeout,
         destination: settings.destination.clone(),
         changes_nothing: args.common.dry_run,
@@ -56,17 +50,11 @@ fn run_dashcam(args: &Dashcam) -> ExitCode {
 }
 
 fn run_hikvision(args: &Hikvision) -> ExitCode {
-    let (settings, sinks) = match args.settings().and_then(|settings| {
-        let sinks = args.common.sinks(&settings.source())?;
-        Ok((settings, sinks))
-    }) {
-        Ok(resolved) => resolved,
-        Err(error) => usage(&error),
-    };
+    let settings = args.settings().unwrap_or_else(|error| usage(&error));
     let runner = Runner {
         pass: "hikvision",
         source: settings.source(),
-        sinks,
+        sinks: args.common.sinks(&settings.source()).unwrap_or_else(|error| usage(&error)),
         timeout: PUSH_TIMEOUT,
         destination: settings.destination.clone(),
         changes_nothing: args.common.dry_run || settings.is_list,
