@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::support::camera::{Fault, How, Times};
 use crate::support::{Program, mp4, small_tmpfs};
-use crate::{Bench, SIZE, SOON};
+use crate::{Bench, SIZE, SOON, wait_until};
 
 const OTHER: &str = "20181029_131613_NF.mp4";
 
@@ -242,4 +242,52 @@ fn a_directory_that_may_not_be_read_is_told_once_and_left_alone() {
     let output = pass().expect_code(1);
     assert!(output.stderr.contains("cannot list"), "{output}");
     fs::set_permissions(bench.dest(), fs::Permissions::from_mode(0o755)).expect("opened");
+}
+
+/// Names in directories that have not changed are remembered; what is remembered must never be wrong.
+#[test]
+fn what_is_remembered_of_the_destination_is_never_wrong() {
+    let bench = Bench::empty();
+    let recordings = ["20181028_131513_NF", "20181029_131513_NF", "20181029_131613_NF"];
+    for recording in recordings {
+        bench.camera.add_recording(recording, SIZE);
+    }
+    let pass = || bench.pass(&["--grouping", "daily"]).run().expect_code(0);
+    pass();
+    // Only what has not changed for two seconds is remembered: passes until both days are.
+    let memory = bench.dest().join(".footage/dashcam.names");
+    wait_until("both days are remembered", || {
+        pass();
+        let bytes = fs::read(&memory).unwrap_or_default();
+        let header = String::from_utf8_lossy(&bytes).lines().next().map(str::to_owned).unwrap_or_default();
+        header.contains("2018-10-28") && header.contains("2018-10-29")
+    });
+    let remembered = fs::read(&memory).expect("there");
+    bench.camera.clear_log();
+    pass();
+    assert_eq!(fs::read(&memory).expect("there"), remembered, "nothing has changed");
+    assert_eq!(bench.camera.body_bytes_served(), 0);
+
+    // One goes, one is moved away, a whole day goes: all of it comes back.
+    let dest = bench.dest();
+    let harm: [&dyn Fn(); 3] = [
+        &|| fs::remove_file(dest.join("2018-10-29/20181029_131513_NF.mp4")).expect("removed"),
+        &|| {
+            let moved = dest.join("2018-10-29/holiday.mp4");
+            fs::rename(dest.join("2018-10-29/20181029_131613_NF.mp4"), moved).expect("moved");
+        },
+        &|| fs::remove_dir_all(dest.join("2018-10-28")).expect("removed"),
+    ];
+    for harm in harm {
+        harm();
+        pass();
+        for recording in recordings {
+            let path = dest.join(format!("{}-{}-{}", &recording[..4], &recording[4..6], &recording[6..8]));
+            let name = format!("{recording}.mp4");
+            assert_eq!(fs::read(path.join(&name)).expect("back"), bench.camera.bytes(&name));
+        }
+    }
+    // A journal that lies is not believed.
+    fs::write(&memory, &remembered[..remembered.len() - 8]).expect("torn");
+    pass();
 }
