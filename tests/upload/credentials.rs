@@ -110,7 +110,7 @@ fn keys_come_from_where_the_aws_cli_finds_them_first() {
         (&["--profile", "b2"], &ENV_KEY, "B2KEY", "ca-east-006"),
         (&["--profile", "b2"], &[("AWS_PROFILE", "default")], "B2KEY", "ca-east-006"),
         (&["--profile", "only-config"], &[], "CONFIGKEY", "eu-north-1"),
-        // One half of a key is none.
+        // Empty is not set.
         (&[], &[("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")], "DEFAULTKEY", "eu-west-1"),
     ]);
 }
@@ -194,6 +194,8 @@ fn without_a_key_nothing_is_tried() {
     refused(&["--profile", "nobody"], &[], "nobody");
     refused(&[], &[("AWS_PROFILE", "nobody")], "nobody");
     refused(&["--profile", "half"], &[], "half");
+    // Half a key in the environment is a mistake, and no reason to take somebody else's.
+    refused(&[], &[("AWS_ACCESS_KEY_ID", "ENVKEY")], "AWS_SECRET_ACCESS_KEY");
     refused(&["--profile", "role"], &[], "role_arn");
     std::fs::remove_dir_all(bench.uploads.scratch.join("home/.aws")).unwrap();
     refused(&[], &[], "aws_access_key_id");
