@@ -6,6 +6,7 @@
 
 mod fault;
 mod http;
+mod memory;
 mod serve;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,6 +18,7 @@ pub use super::camera::Times;
 pub use fault::{Answer, Fault, When};
 
 use fault::{Matcher, Rule};
+use memory::Memory;
 
 /// A request as the proxy saw it.
 #[derive(Clone, Debug)]
@@ -124,6 +126,17 @@ impl Proxy {
         self.change(|state| state.region = Some(region.into()));
     }
 
+    /// Is the server itself from now on, one that keeps lengths and ETags only: for very many objects. What it is asked is
+    /// noted without headers.
+    pub fn be_quick(&self) {
+        self.change(|state| state.memory = Some(Memory::default()));
+    }
+
+    /// How many objects the quick server has.
+    pub fn kept(&self) -> usize {
+        self.shared.lock().memory.as_ref().map_or(0, Memory::len)
+    }
+
     /// All requests in the order of their arrival.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().log.clone()
@@ -212,6 +225,7 @@ struct State {
     gates: Vec<GateState>,
     is_b2: bool,
     region: Option<String>,
+    memory: Option<Memory>,
     log: Vec<Request>,
     /// Requests that were in the log once.
     forgotten: usize,
@@ -245,7 +259,8 @@ impl Shared {
     fn arrive(&self, request: &Request) -> (usize, Option<Fault>) {
         let mut state = self.lock();
         let id = state.forgotten + state.log.len();
-        state.log.push(request.clone());
+        let headers = if state.memory.is_some() { Vec::new() } else { request.headers.clone() };
+        state.log.push(Request { headers, ..request.clone() });
         let fault = state.rules.iter_mut().rev().find_map(|rule| rule.meet(request));
         let fault = fault.or_else(|| state.refusal(request).map(Fault::Answer));
         drop(state);

@@ -99,6 +99,15 @@ impl Connection<'_> {
             }
             _ => {}
         }
+        if self.shared.lock().memory.is_some() {
+            let mut body = Vec::new();
+            self.continue_if_expected(head)?;
+            self.body(id, request, head.length().unwrap_or(0), fault, &mut body)?;
+            let answer = self.shared.lock().memory.as_mut().map(|memory| memory.answer(request, &body));
+            let answer = answer.ok_or(io::ErrorKind::NotConnected)?;
+            self.reply(id, &mut own(&answer), answer.body.as_bytes(), request, None)?;
+            return Ok(Then::Next);
+        }
         let Some((mut reply, body)) = self.ask_server(id, head, request, fault)? else {
             return Ok(Then::Reset);
         };
