@@ -2,6 +2,7 @@
 
 pub mod dashcam;
 pub mod hikvision;
+pub mod upload;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -68,6 +69,14 @@ pub enum Command {
     /// running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Hikvision(Box<hikvision::Hikvision>),
+    /// Upload closed files to an S3 bucket, prove them, then perhaps remove them
+    ///
+    /// Sends what is not in the bucket yet to AWS, Backblaze B2 or any S3 server, carries on what was interrupted, and
+    /// compares hashes and sizes before a file counts. Keys come from the AWS files and variables. Exit codes: 0 done or
+    /// nothing to do, 1 failed, 2 wrong usage, 3 done but some files failed, 75 not now (the server cannot be reached or
+    /// another pass is running; 0 with --cron), 128+n on signal n.
+    #[command(args_override_self = true)]
+    Upload(Box<upload::Upload>),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh

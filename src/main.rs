@@ -9,9 +9,10 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches};
 use footage::cli::dashcam::Dashcam;
 use footage::cli::hikvision::Hikvision;
+use footage::cli::upload::Upload;
 use footage::cli::{Cli, Command};
 use footage::error::Error;
-use footage::{dashcam, hikvision, stdout};
+use footage::{dashcam, hikvision, stdout, upload};
 use runner::Runner;
 
 fn main() -> ExitCode {
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Dashcam(args) => run_dashcam(&args),
         Command::Hikvision(args) => run_hikvision(&args),
+        Command::Upload(args) => run_upload(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "footage", &mut script);
@@ -59,6 +61,22 @@ fn run_hikvision(args: &Hikvision) -> ExitCode {
         check: &|| hikvision::check(&settings),
     };
     runner.run(|stores, context, report| hikvision::run(&settings, &stores[0], context, report))
+}
+
+fn run_upload(args: &Upload) -> ExitCode {
+    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    let runner = Runner {
+        pass: "upload",
+        source: settings.source(),
+        sinks: args.common.metrics.sinks(&settings.source()).unwrap_or_else(|error| usage(&error)),
+        timeout: PUSH_TIMEOUT,
+        places: settings.sources.clone(),
+        changes_nothing: args.common.output.dry_run,
+        common: &args.common,
+        peer_lock: None,
+        check: &|| upload::check(&settings),
+    };
+    runner.run(|stores, context, report| upload::run(&settings, stores, context, report))
 }
 
 /// How long a Pushgateway may take, where the pass has no timeout for the network of its own.
