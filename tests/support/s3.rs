@@ -28,7 +28,7 @@ pub(crate) struct S3 {
 /// The access key that the server knows.
 pub(crate) const ACCESS_KEY: &str = "AKIAFOOTAGETESTS";
 /// Its secret, with the letters that secrets have.
-pub(crate) const SECRET_KEY: &str = "wJalr/K7MDENG+bPxRfiCY=EXAMPLEKEY";
+pub(crate) const SECRET_KEY: &str = "wJalr/K7MDENG+b#PxRf;CY=EXAMPLEKEY";
 
 impl S3 {
     /// Starts the server over a directory of its own in `scratch`, with one bucket.

@@ -189,11 +189,8 @@ impl Connection<'_> {
         let (mut passed, mut is_wanted) = (0, true);
         loop {
             let mut room = self.shared.pass_gates(request, passed).min(length - passed);
-            match fault {
-                Some(Fault::ResetRequest { after } | Fault::StopReading { after }) => {
-                    room = room.min(after.saturating_sub(passed));
-                }
-                _ => {}
+            if let Some(Fault::ResetRequest { after } | Fault::StopReading { after }) = fault {
+                room = room.min(after.saturating_sub(passed));
             }
             if room == 0 && passed < length {
                 if let Some(Fault::StopReading { .. }) = fault {
