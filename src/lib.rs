@@ -7,7 +7,7 @@
 //!
 //! # The way through the code
 //!
-//! `main` parses ([`cli`]), runs the pass ([`dashcam`], [`hikvision`]) and turns its outcome into an exit code, a summary, a report
+//! `main` parses ([`cli`]), runs the pass ([`dashcam`], [`hikvision`], [`upload`]) and turns its outcome into an exit code, a summary, a report
 //! and metrics. Plans, retention, names and formats are pure: values in, values out, `now` an argument. Effects live
 //! in `execute`, `fetch`, [`store`] and at the edges. Imports run one way, and a pass never imports another; a test
 //! keeps that true.
@@ -29,6 +29,7 @@
 //! | retention | which footage goes, and why |
 //! | disk guard | how full the disk may get |
 
+pub mod backoff;
 pub mod cli;
 pub mod dashcam;
 pub mod disk;
@@ -42,6 +43,7 @@ pub mod mp4;
 pub mod pass;
 pub mod progress;
 pub mod rate;
+pub mod recording_time;
 pub mod retention;
 pub mod room;
 pub mod stamp;
@@ -49,3 +51,4 @@ pub mod stdout;
 pub mod stop;
 pub mod store;
 pub mod units;
+pub mod upload;

@@ -19,10 +19,12 @@ pub enum Reason {
     DiskFull,
     /// A remnant of another tool, where the whole file is here.
     Superseded,
+    /// It is proven to be in the bucket: `--delete`, `--delete-after`.
+    Uploaded,
 }
 
 impl Reason {
-    /// All reasons, for metrics that show zeros too.
+    /// The reasons of passes that fetch, for metrics that show zeros too.
     pub const ALL: [Self; 4] = [Self::Expired, Self::OverQuota, Self::DiskFull, Self::Superseded];
 }
 
@@ -33,6 +35,7 @@ impl fmt::Display for Reason {
             Self::OverQuota => "over-quota",
             Self::DiskFull => "disk-full",
             Self::Superseded => "superseded",
+            Self::Uploaded => "uploaded",
         })
     }
 }
