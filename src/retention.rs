@@ -24,8 +24,14 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reasons of passes that fetch, for metrics that show zeros too.
-    pub const ALL: [Self; 4] = [Self::Expired, Self::OverQuota, Self::DiskFull, Self::Superseded];
+    /// The reasons of a pass, for metrics that show zeros too.
+    #[must_use]
+    pub fn of(pass: &str) -> &'static [Self] {
+        match pass {
+            "upload" => &[Self::Expired, Self::Uploaded],
+            _ => &[Self::Expired, Self::OverQuota, Self::DiskFull, Self::Superseded],
+        }
+    }
 }
 
 impl fmt::Display for Reason {

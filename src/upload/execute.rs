@@ -270,7 +270,7 @@ impl Execution<'_> {
                     match file.failure.take() {
                         None => in_a_row = 0,
                         Some(Failure::NoSuchUpload) if file.restarts < MAX_RESTARTS && ended.is_ok() => {
-                            self.restart(&mut file, &queue, &mut aborts);
+                            self.restart(&mut file, &queue);
                             running.insert(number, file);
                         }
                         Some(Failure::Ended(error)) => end(&mut ended, error),
@@ -344,23 +344,14 @@ impl Execution<'_> {
         queue.change(|tasks| tasks.push_front(task));
     }
 
-    /// The server has forgotten the upload: once more from its beginning.
-    fn restart(&mut self, file: &mut Running<'_>, queue: &Queue, aborts: &mut usize) {
-        let local = &self.files[file.upload.file];
-        log::info!("{}: the server has forgotten the upload: beginning it anew", local.path);
-        self.journals[local.place].over(&local.path);
+    /// The server says that it has forgotten the upload: what it has of it is asked for, else the file begins anew.
+    fn restart(&self, file: &mut Running<'_>, queue: &Queue) {
+        log::info!("{}: the server has forgotten the upload", self.files[file.upload.file].path);
         file.restarts += 1;
-        let forgotten = file.open.take().map(|open| open.id);
+        let begun = file.open.take().map(|open| Begun { id: open.id, parts: open.done });
         file.outstanding = 1;
-        let task = Task::Start(file.upload.file, Arc::clone(&file.job), None);
-        queue.change(|tasks| {
-            tasks.push_front(task);
-            // It may know the parts all the same.
-            if let Some(id) = forgotten {
-                tasks.push_front(Task::Abort(local.place, String::new(), file.upload.key.clone(), id));
-                *aborts += 1;
-            }
-        });
+        let task = Task::Start(file.upload.file, Arc::clone(&file.job), begun);
+        queue.change(|tasks| tasks.push_front(task));
     }
 
     /// A file is in the bucket.

@@ -17,6 +17,9 @@ impl FromStr for Patterns {
         if let Some(word) = words.iter().find(|word| word.contains('/')) {
             return Err(format!("{word:?}: a pattern is of names and has no folders"));
         }
+        if let Some(word) = words.iter().find(|word| word.contains(['[', ']'])) {
+            return Err(format!("{word:?}: a pattern has * and ? and no brackets; ? stands for any one letter"));
+        }
         Ok(Self(words.iter().map(|word| word.to_lowercase().chars().collect()).collect()))
     }
 }
@@ -66,7 +69,7 @@ mod tests {
         for name in ["a.ts.part", "ts", "20181029_131513_N.mp4", "xz", "xyza", ""] {
             assert!(!patterns.matches(name), "{name}");
         }
-        for text in ["", " , ", "cam1/*.ts"] {
+        for text in ["", " , ", "cam1/*.ts", "[ab].ts"] {
             assert!(text.parse::<Patterns>().is_err(), "{text}");
         }
         let slow: Patterns = "*a*a*a*a*a*a*a*a*b".parse().expect("patterns");

@@ -96,12 +96,14 @@ pub fn resolve(asked: &Asked, around: Around<'_>) -> Result<Access, String> {
     }
 
     // As the AWS CLI does: a profile named on the command line wins over keys in the environment.
-    let of_variables = || {
-        let key_id = variable("AWS_ACCESS_KEY_ID")?;
-        let secret = variable("AWS_SECRET_ACCESS_KEY")?;
-        Some(Credentials { key_id, secret, session_token: variable("AWS_SESSION_TOKEN") })
+    let from_variables = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+        _ if asked.profile.is_some() => None,
+        (Some(key_id), Some(secret)) => {
+            Some(Credentials { key_id, secret, session_token: variable("AWS_SESSION_TOKEN") })
+        }
+        (Some(_), None) => return Err("AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not".into()),
+        (None, _) => None,
     };
-    let from_variables = if asked.profile.is_none() { of_variables() } else { None };
     let is_from_file = from_variables.is_none();
     let credentials = from_variables
         .or_else(|| in_credentials.and_then(of_section))
@@ -271,6 +273,8 @@ mod tests {
             let error = with(&asked, &[]).expect_err(url);
             assert!(!error.contains("secret"), "{error}");
         }
+        let half = with(&Asked::default(), &[("AWS_ACCESS_KEY_ID", "V")]);
+        assert!(half.expect_err("half a key").contains("AWS_SECRET_ACCESS_KEY"));
         let nothing = resolve(&Asked::default(), Around { variable: &|_| None, credentials: "", config: "" });
         assert!(nothing.expect_err("no keys").contains("AWS_ACCESS_KEY_ID"));
     }

@@ -68,8 +68,8 @@ pub struct Part {
     pub number: NonZeroU32,
     /// Its length in bytes.
     pub size: u64,
-    /// Its ETag, without quotes.
-    pub etag: String,
+    /// Its ETag, without quotes, where the server lists it.
+    pub etag: Option<String>,
 }
 
 /// An upload in parts that was begun.
@@ -317,7 +317,7 @@ impl Client {
                 Some(Part {
                     number: part.get("PartNumber")?.parse().ok()?,
                     size: part.get("Size")?.parse().ok()?,
-                    etag: unquoted(part.get("ETag")?),
+                    etag: part.get("ETag").map(unquoted).filter(|etag| !etag.is_empty()),
                 })
             }));
             match root.get("NextPartNumberMarker") {
