@@ -6,7 +6,7 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`pattern`], [`local`] | which files there are, and which of them are closed |
-//! | [`key`] | what an object is called |
+//! | [`key`], [`zone`] | what an object is called |
 //! | [`ini`], [`profile`] | where to send, and as whom |
 //! | [`journal`] | what is known of each file |
 //! | [`plan`] | files and what is known of them in, steps out |
@@ -37,6 +37,7 @@ pub mod s3;
 mod show;
 pub mod timetable;
 mod transfer;
+pub mod zone;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,7 +45,7 @@ use std::time::Duration;
 
 use self::execute::Execution;
 use self::journal::{Journal, Record};
-use self::key::{Template, Zone};
+use self::key::Template;
 use self::local::{Local, OpenFiles};
 use self::pace::Pacer;
 use self::pattern::Patterns;
@@ -54,6 +55,7 @@ use self::profile::Access;
 use self::s3::Client;
 use self::timetable::Timetable;
 use self::transfer::Transfer;
+use self::zone::Zone;
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report, Sent, failure_key};
 use crate::retention::Keep;
@@ -118,7 +120,7 @@ impl Settings {
         Policy {
             prefix: self.prefix.clone(),
             template: self.template.clone(),
-            zone: self.zone,
+            zone: self.zone.clone(),
             delete_after: self.delete_after,
             keep: self.keep,
             retry_failed_after: self.retry_failed_after,

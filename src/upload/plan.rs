@@ -9,9 +9,10 @@ use std::time::Duration;
 use chrono::{DateTime, Local as HostZone, Utc};
 
 use super::journal::{Begun, Record};
-use super::key::{Moment, Named, ObjectKey, Template, Zone};
+use super::key::{Moment, Named, ObjectKey, Template};
 use super::local::Local;
 use super::parts::MAX_BYTES;
+use super::zone::Zone;
 use crate::retention::{Keep, Reason};
 
 /// What is wanted.
@@ -191,7 +192,7 @@ fn abort(place: usize, path: &str, record: &Record) -> Option<Step> {
 
 impl Policy {
     fn moment(&self, local: &Local) -> Moment {
-        Moment::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), self.zone)
+        Moment::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), &self.zone)
     }
 
     /// Whether a file that was proven then is to be removed now, and why. The future counts as now.
