@@ -13,12 +13,12 @@ use crate::error::{Error, Result};
 use crate::retention::Keep;
 use crate::store::read_small;
 use crate::units::{parse_duration, parse_seconds};
-use crate::upload::Settings;
 use crate::upload::key::Template;
 use crate::upload::pattern::Patterns;
 use crate::upload::profile::{Addressing, Around, Asked, resolve};
 use crate::upload::timetable::Timetable;
 use crate::upload::zone::Zone;
+use crate::upload::{Mode, Settings};
 
 /// `footage upload`
 #[derive(Debug, Args)]
@@ -118,6 +118,18 @@ pub struct Upload {
         help_heading = "Transfer"
     )]
     pub timeout: Duration,
+    /// Upload nothing: compare every file with the bucket by hash and size, and print what is missing or differs
+    #[arg(
+        long,
+        env = "FOOTAGE_VERIFY",
+        value_parser = FalseyValueParser::new(),
+        conflicts_with = "reconcile",
+        help_heading = "Comparing"
+    )]
+    pub verify: bool,
+    /// Upload nothing: compare what is remembered with the bucket's listing, print what differs and forget it
+    #[arg(long, env = "FOOTAGE_RECONCILE", value_parser = FalseyValueParser::new(), help_heading = "Comparing")]
+    pub reconcile: bool,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub common: Common,
@@ -188,6 +200,11 @@ impl Upload {
             timetable: self.limit_rate.clone().unwrap_or_default(),
             timeout: self.timeout,
             retry_failed_after: self.retry_failed_after,
+            compare: match (self.verify, self.reconcile) {
+                (true, _) => Some(Mode::Verify),
+                (_, true) => Some(Mode::Reconcile),
+                _ => None,
+            },
             headers: headers.collect(),
         })
     }

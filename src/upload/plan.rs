@@ -56,6 +56,8 @@ pub struct Upload {
     pub moment: Moment,
     /// What is there of it already.
     pub begun: Option<Begun>,
+    /// An earlier pass may have begun an upload in parts of which it did not learn the id.
+    pub may_have_begun: bool,
     /// Objects with these ETags under the key are ours, and may be replaced.
     pub spoilt: Vec<String>,
 }
@@ -148,6 +150,7 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
                 begun: record
                     .filter(|record| is_same && record.key == key.as_str())
                     .and_then(|record| record.begun.clone()),
+                may_have_begun: record.is_some_and(|record| record.is_started && record.key == key.as_str()),
                 spoilt: record
                     .filter(|record| record.key == key.as_str())
                     .map(|record| record.spoilt.clone())

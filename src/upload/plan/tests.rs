@@ -136,6 +136,7 @@ fn any_file() -> impl Strategy<Value = (Local, Option<Record>)> {
                 key: format!("p/{path}"),
                 proven: is_proven.then(|| ("e".into(), NOW - days)),
                 begun: (!is_proven).then(|| Begun { id: "u".into(), parts: BTreeMap::new() }),
+                is_started: false,
                 spoilt: Vec::new(),
                 failed: (is_failed && !is_proven).then_some(NOW - days),
             };
