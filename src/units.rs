@@ -11,20 +11,21 @@ use std::time::Duration;
 pub struct ByteSize(pub u64);
 
 impl fmt::Display for ByteSize {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
         if self.0 < 1000 {
             return write!(f, "{} B", self.0);
         }
-        let mut value = self.0 as f64 / 1000.0;
-        let mut unit = 0;
-        // 999.95 would print as "1000.0": one unit up reads better.
-        while value >= 999.95 && unit + 1 < UNITS.len() {
-            value /= 1000.0;
-            unit += 1;
+        let mut unit_bytes = 1000_u64;
+        for unit in UNITS {
+            let tenths = self.0.saturating_add(unit_bytes / 20) / (unit_bytes / 10);
+            // 999.95 would print as "1000.0": one unit up reads better.
+            if tenths < 10_000 || unit == UNITS[UNITS.len() - 1] {
+                return write!(f, "{}.{} {unit}", tenths / 10, tenths % 10);
+            }
+            unit_bytes *= 1000;
         }
-        write!(f, "{value:.1} {}", UNITS[unit])
+        Ok(())
     }
 }
 
