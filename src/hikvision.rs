@@ -56,7 +56,7 @@ use chrono::NaiveDateTime;
 
 use self::camera_time::CameraTime;
 use self::failed::FailedBefore;
-use self::held::{Held, Remembered};
+use self::held::Held;
 use self::name::Tag;
 use self::plan::{Plan, Policy, Step};
 use self::segment::Medium;
@@ -65,6 +65,7 @@ use crate::disk::{Guard, Space};
 use crate::error::Result;
 use crate::ffmpeg;
 use crate::pass::{Context, Report, failure_key};
+use crate::remembered::Remembered;
 use crate::retention::Keep;
 use crate::store::Store;
 
@@ -166,13 +167,12 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let sources = source::read(found, context, report)?;
     let mut failed_before = FailedBefore::load(store, context.local_now(), settings.retry_failed_after);
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
-
-    let mut remembered = Remembered::load(store);
+    let mut remembered = Remembered::load(store, "hikvision.held", context.now.into());
 
     // Plan.
     let mut works = Vec::new();
     for source in &sources {
-        let held = Held::read(store, &source.tag, &mut remembered, context.now.into())?;
+        let held = Held::read(store, &source.tag, &mut remembered)?;
         let mut plan = plan::plan(&source.listing.recordings, &held.files, &policy);
         plan.steps.retain(|step| {
             let Step::Extract { recording, name } = step else { return true };

@@ -42,6 +42,7 @@ pub mod mp4;
 pub mod pass;
 pub mod progress;
 pub mod rate;
+pub mod remembered;
 pub mod retention;
 pub mod room;
 pub mod stamp;

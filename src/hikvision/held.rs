@@ -2,12 +2,9 @@
 //!
 //! A folder that has not changed since the last pass is not read again: see [`Remembered`].
 
-mod remembered;
+mod records;
 
-use std::path::PathBuf;
-use std::time::SystemTime;
-
-pub use remembered::Remembered;
+use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
@@ -17,10 +14,11 @@ use super::name::{OutputName, Tag};
 use super::plan;
 use super::segment::Medium;
 use crate::error::Result;
+use crate::remembered::Remembered;
 use crate::store::Store;
 
 /// What the destination holds of one camera.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Held {
     /// Whole files and pictures.
     pub files: Vec<plan::Held>,
@@ -31,17 +29,15 @@ pub struct Held {
 impl Held {
     /// Reads the folders of a camera. A folder that is a symbolic link is not looked into: it leads out of the
     /// destination, and nothing is written or removed there either.
-    pub fn read(store: &Store, tag: &Tag, remembered: &mut Remembered, now: SystemTime) -> Result<Self> {
+    pub fn read(store: &Store, tag: &Tag, remembered: &mut Remembered<Self>) -> Result<Self> {
         let mut held = Self::default();
+        let is_dir = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
         for medium in [Medium::Video, Medium::Picture] {
             let folder = OutputName::folder(medium, tag);
-            let is_dir = |path: PathBuf| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-            if is_dir(store.root().join(tag.as_str())) && is_dir(store.root().join(&folder)) {
-                let (files, partials) = remembered.folder(store, &folder, medium, now, || {
-                    let mut folder = Self::default();
-                    folder.read_folder(store, tag, medium)?;
-                    Ok((folder.files, folder.partials))
-                })?;
+            if is_dir(&store.root().join(tag.as_str())) && is_dir(&store.root().join(&folder)) {
+                let folder = folder.display().to_string();
+                let Self { files, partials } =
+                    remembered.contents(store, &folder, || Self::read_folder(store, tag, medium))?;
                 held.files.extend(files);
                 held.partials.extend(partials);
             }
@@ -49,7 +45,8 @@ impl Held {
         Ok(held)
     }
 
-    fn read_folder(&mut self, store: &Store, tag: &Tag, medium: Medium) -> Result<()> {
+    fn read_folder(store: &Store, tag: &Tag, medium: Medium) -> Result<Self> {
+        let mut held = Self::default();
         let folder = OutputName::folder(medium, tag);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = openat(CWD, store.root().join(&folder), flags, Mode::empty());
@@ -62,15 +59,16 @@ impl Held {
                         DateTime::from_timestamp(stat.st_mtime, nanos)
                             .map(|time| CameraTime::from_digits(time.naive_utc()))
                     });
-                    self.files.push(plan::Held { name: whole, modified });
+                    held.files.push(plan::Held { name: whole, modified });
                 } else if kind.is_symlink() {
                     // Somebody moved it away and left a link: it is here.
-                    self.files.push(plan::Held { name: whole, modified: None });
+                    held.files.push(plan::Held { name: whole, modified: None });
                 }
             } else if kind.is_file() && is_partial(name, medium, tag) {
-                self.partials.push(folder.join(name));
+                held.partials.push(folder.join(name));
             }
-        })
+        })?;
+        Ok(held)
     }
 }
 
@@ -108,8 +106,9 @@ mod tests {
         fs::write(elsewhere.path().join("2025-09-07_14-30-15-tuin.jpg"), "x").unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("tuin/images")).unwrap();
 
-        let held =
-            Held::read(&Store::at(dir.path()), &tag, &mut Remembered::default(), SystemTime::UNIX_EPOCH).unwrap();
+        let store = Store::at(dir.path());
+        let mut remembered = Remembered::afresh(&store, "held", std::time::SystemTime::UNIX_EPOCH);
+        let held = Held::read(&store, &tag, &mut remembered).unwrap();
         let mut names: Vec<String> = held.files.iter().map(|held| held.name.file_name(&tag)).collect();
         names.sort();
         assert_eq!(names, [ours, "2025-09-07_14-30-17-tuin.mp4"]);
