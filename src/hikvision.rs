@@ -2,7 +2,8 @@
 //!
 //! A pass reads what the cameras' indexes call live and what the destination holds, plans, and executes: first
 //! retention, then one segment after the other, several at once, each proven to be still there before and after it is
-//! copied, and published when it is whole. The storage is only ever read, and a camera may be writing to it meanwhile.
+//! copied, and published when it is whole. What there is of a damaged one is kept apart. The storage is only ever read, and
+//! a camera may be writing to it meanwhile.
 //!
 //! | module | idea |
 //! | --- | --- |

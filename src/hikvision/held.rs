@@ -10,7 +10,7 @@ use chrono::DateTime;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 
 use super::camera_time::CameraTime;
-use super::name::{OutputName, Tag};
+use super::name::{Entry, OutputName, Tag};
 use super::plan;
 use super::segment::Medium;
 use crate::error::Result;
@@ -20,7 +20,7 @@ use crate::store::Store;
 /// What the destination holds of one camera.
 #[derive(Clone, Debug, Default)]
 pub struct Held {
-    /// Whole files and pictures.
+    /// Whole files and pictures, and what there is of damaged ones.
     pub files: Vec<plan::Held>,
     /// Hidden files that a pass which was killed left behind, relative to the destination.
     pub partials: Vec<PathBuf>,
@@ -51,36 +51,25 @@ impl Held {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = openat(CWD, store.root().join(&folder), flags, Mode::empty());
         store.for_each_entry(&folder.display().to_string(), |name, kind| {
-            if let Some(whole) = OutputName::parse(name, medium, tag) {
-                if kind.is_file() {
-                    let modified = dir.as_ref().ok().and_then(|dir| {
-                        let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-                        let nanos = u32::try_from(stat.st_mtime_nsec).ok()?;
-                        DateTime::from_timestamp(stat.st_mtime, nanos)
-                            .map(|time| CameraTime::from_digits(time.naive_utc()))
-                    });
-                    held.files.push(plan::Held { name: whole, modified });
-                } else if kind.is_symlink() {
-                    // Somebody moved it away and left a link: it is here.
-                    held.files.push(plan::Held { name: whole, modified: None });
+            let modified = || {
+                let stat = statat(dir.as_ref().ok()?, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                let time = DateTime::from_timestamp(stat.st_mtime, u32::try_from(stat.st_mtime_nsec).ok()?)?;
+                Some(CameraTime::from_digits(time.naive_utc()))
+            };
+            match Entry::parse(name, medium, tag) {
+                Some(entry @ (Entry::Whole(_) | Entry::Damaged(_))) if kind.is_file() => {
+                    held.files.push(plan::Held { entry, modified: modified() });
                 }
-            } else if kind.is_file() && is_partial(name, medium, tag) {
-                held.partials.push(folder.join(name));
+                // Somebody moved it away and left a link: it is here.
+                Some(entry @ Entry::Whole(_)) if kind.is_symlink() => {
+                    held.files.push(plan::Held { entry, modified: None });
+                }
+                Some(Entry::Partial(_)) if kind.is_file() => held.partials.push(folder.join(name)),
+                _ => {}
             }
         })?;
         Ok(held)
     }
-}
-
-/// `.2025-09-07_14-30-15-tuin.mp4.part`
-#[must_use]
-pub fn partial_name(name: &str) -> String {
-    format!(".{name}.part")
-}
-
-fn is_partial(name: &str, medium: Medium, tag: &Tag) -> bool {
-    let whole = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part"));
-    whole.is_some_and(|whole| OutputName::parse(whole, medium, tag).is_some())
 }
 
 #[cfg(test)]
@@ -95,8 +84,9 @@ mod tests {
         let videos = dir.path().join("tuin/video");
         fs::create_dir_all(&videos).unwrap();
         let ours = "2025-09-07_14-30-15-tuin.mp4";
-        for name in [ours, ".2025-09-07_14-30-16-tuin.mp4.part", ".notes.mp4.part", "2025-09-07_14-30-15-tuin.mp4.bak"]
-        {
+        let damaged = ".2025-09-07_14-30-14-tuin.mp4.damaged";
+        let others = [".notes.mp4.part", ".notes.mp4.damaged", "2025-09-07_14-30-15-tuin.mp4.bak"];
+        for name in [ours, damaged, ".2025-09-07_14-30-16-tuin.mp4.part"].into_iter().chain(others) {
             fs::write(videos.join(name), "x").unwrap();
         }
         std::os::unix::fs::symlink("/nowhere", videos.join("2025-09-07_14-30-17-tuin.mp4")).unwrap();
@@ -109,10 +99,9 @@ mod tests {
         let store = Store::at(dir.path());
         let mut remembered = Remembered::afresh(&store, "held", std::time::SystemTime::UNIX_EPOCH);
         let held = Held::read(&store, &tag, &mut remembered).unwrap();
-        let mut names: Vec<String> = held.files.iter().map(|held| held.name.file_name(&tag)).collect();
+        let mut names: Vec<String> = held.files.iter().map(|held| held.entry.file_name(&tag)).collect();
         names.sort();
-        assert_eq!(names, [ours, "2025-09-07_14-30-17-tuin.mp4"]);
+        assert_eq!(names, [damaged, ours, "2025-09-07_14-30-17-tuin.mp4"]);
         assert_eq!(held.partials, [PathBuf::from("tuin/video/.2025-09-07_14-30-16-tuin.mp4.part")]);
-        assert_eq!(partial_name(ours), ".2025-09-07_14-30-15-tuin.mp4.part");
     }
 }

@@ -11,7 +11,6 @@ use super::plan::{Policy, Step};
 use super::segment::{Medium, Recording};
 use super::source::Source;
 use crate::pass::Report;
-use crate::retention::Reason;
 use crate::stdout;
 use crate::units::{ByteSize, count};
 
@@ -182,14 +181,15 @@ pub(super) fn plan(works: &[Work<'_>], report: &Report, as_json: bool) {
     for work in works {
         for step in &work.plan.steps {
             match step {
-                Step::Expire { name } => removals.push(name.path(&work.source.tag).display().to_string()),
+                Step::Remove { entry, reason } => {
+                    removals.push((entry.path(&work.source.tag).display().to_string(), reason.to_string()));
+                }
                 Step::Extract { name, .. } => extractions.push(name.path(&work.source.tag).display().to_string()),
             }
         }
     }
     if as_json {
-        let removals: Vec<_> =
-            removals.iter().map(|path| json!({"path": path, "reason": Reason::Expired.to_string()})).collect();
+        let removals: Vec<_> = removals.iter().map(|(path, reason)| json!({"path": path, "reason": reason})).collect();
         stdout::line(&json!({
             "dry_run": true,
             "recordings_selected": report.recordings_selected,
@@ -199,8 +199,8 @@ pub(super) fn plan(works: &[Work<'_>], report: &Report, as_json: bool) {
         }));
         return;
     }
-    for path in &removals {
-        stdout::line(&format_args!("remove  {path} ({})", Reason::Expired));
+    for (path, reason) in &removals {
+        stdout::line(&format_args!("remove  {path} ({reason})"));
     }
     for path in &extractions {
         stdout::line(&format_args!("extract {path}"));

@@ -4,14 +4,16 @@ use chrono::DateTime;
 
 use super::Held;
 use crate::hikvision::camera_time::CameraTime;
-use crate::hikvision::name::{Copy, OutputName};
+use crate::hikvision::name::{Copy, Entry, OutputName};
 use crate::hikvision::plan;
 use crate::hikvision::segment::Medium;
 use crate::remembered::Contents;
 
-/// The second and the modification time, each an i64 of microseconds since 1970, which of that second, a u32, and the
-/// medium; all little-endian.
+/// The second and the modification time, each an i64 of microseconds since 1970, which of that second, a u32, all
+/// little-endian; and [`PICTURE`] and [`DAMAGED`].
 const RECORD: usize = 21;
+const PICTURE: u8 = 1;
+const DAMAGED: u8 = 2;
 /// In place of a modification time where there is none.
 const NONE: i64 = i64::MIN;
 
@@ -22,10 +24,12 @@ impl Contents for Held {
         let micros = |time: CameraTime| time.digits().and_utc().timestamp_micros();
         records.reserve(self.files.len() * RECORD);
         for file in &self.files {
-            records.extend(micros(file.name.second).to_le_bytes());
+            let name = file.entry.name();
+            records.extend(micros(name.second).to_le_bytes());
             records.extend(file.modified.map_or(NONE, micros).to_le_bytes());
-            records.extend(file.name.copy.number().to_le_bytes());
-            records.push(u8::from(file.name.medium == Medium::Picture));
+            records.extend(name.copy.number().to_le_bytes());
+            let picture = if name.medium == Medium::Picture { PICTURE } else { 0 };
+            records.push(picture | if file.is_damaged() { DAMAGED } else { 0 });
         }
     }
 
@@ -48,9 +52,12 @@ fn file(record: &[u8; RECORD]) -> Option<plan::Held> {
     let (copy, rest) = rest.split_first_chunk()?;
     let second = time(i64::from_le_bytes(*second))?;
     let copy = Copy::from_number(u32::from_le_bytes(*copy))?;
-    let medium = if rest == [0] { Medium::Video } else { Medium::Picture };
+    let [flags] = *rest else { return None };
+    let medium = if flags & PICTURE == 0 { Medium::Video } else { Medium::Picture };
+    let name = OutputName { medium, second, copy };
     let modified = Some(i64::from_le_bytes(*modified)).filter(|micros| *micros != NONE).and_then(time);
-    Some(plan::Held { name: OutputName { medium, second, copy }, modified })
+    let entry = if flags & DAMAGED == 0 { Entry::Whole(name) } else { Entry::Damaged(name) };
+    Some(plan::Held { entry, modified })
 }
 
 #[cfg(test)]
@@ -59,13 +66,12 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_what_was_read() {
-        let file = |medium, copy, modified: Option<&str>| plan::Held {
-            name: OutputName { medium, second: "2025-09-07T14:30:15".parse().unwrap(), copy },
-            modified: modified.map(|time| time.parse().unwrap()),
-        };
+        let name = |medium, copy| OutputName { medium, second: "2025-09-07T14:30:15".parse().unwrap(), copy };
+        let modified = Some("2025-09-07T14:30:15.787001".parse().unwrap());
         let files = vec![
-            file(Medium::Video, Copy::FIRST, Some("2025-09-07T14:30:15.787001")),
-            file(Medium::Picture, Copy::FIRST.next(), None),
+            plan::Held { entry: Entry::Whole(name(Medium::Video, Copy::FIRST)), modified },
+            plan::Held { entry: Entry::Damaged(name(Medium::Video, Copy::FIRST.next())), modified },
+            plan::Held { entry: Entry::Whole(name(Medium::Picture, Copy::FIRST)), modified: None },
         ];
         let mut records = Vec::new();
         Held { files: files.clone(), partials: Vec::new() }.encode(&mut records);
