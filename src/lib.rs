@@ -29,6 +29,7 @@
 //! | retention | which footage goes, and why |
 //! | disk guard | how full the disk may get |
 
+pub mod child;
 pub mod cli;
 pub mod dashcam;
 pub mod disk;
@@ -44,6 +45,7 @@ pub mod pass;
 pub mod progress;
 pub mod prometheus;
 pub mod rate;
+pub mod record;
 pub mod retention;
 pub mod room;
 pub mod stamp;

@@ -35,7 +35,8 @@ impl FromStr for CameraName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let is_fine = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if text.is_empty() || text.len() > Self::MAX_BYTES || text.starts_with(['.', '-']) || !text.chars().all(is_fine) {
+        if text.is_empty() || text.len() > Self::MAX_BYTES || text.starts_with(['.', '-']) || !text.chars().all(is_fine)
+        {
             return Err(format!(
                 "{text:?} cannot be a camera's name: it is a folder, made of letters, digits, '-', '_' and '.', and begins \
                  with a letter, a digit or '_'"
@@ -139,7 +140,7 @@ impl SegmentName {
         let container = Container::of_extension(extension)?;
         let (second, rest) = stem.split_at_checked(SECOND_BYTES)?;
         let (offset, copy) = rest.split_at_checked(5)?;
-        let local = NaiveDateTime::parse_from_str(second, SECOND).ok()?;
+        let local = NaiveDateTime::parse_from_str(second, SECOND).ok().filter(|local| local.nanosecond() == 0)?;
         let minutes = |text: &str| text.parse::<i32>().ok();
         let sign = match offset.get(..1)? {
             "+" => 1,
@@ -150,7 +151,7 @@ impl SegmentName {
         let start = FixedOffset::east_opt(offset)?.from_local_datetime(&local).single()?;
         let copy = if copy.is_empty() { 1 } else { copy.strip_prefix('-')?.parse().ok()? };
         let parsed = Self { start, copy, container };
-        // "-02", "-1", a 61st second, "+-530": one segment has one name.
+        // "-02", "-1", "+-530": one segment has one name.
         (parsed.file_name() == name).then_some(parsed)
     }
 }

@@ -68,7 +68,8 @@ impl Reader {
             self.extend(&rest[..end]);
             rest = &rest[end + 1..];
             if !self.is_overlong
-                && let Some(event) = std::str::from_utf8(&self.pending).ok().and_then(|line| read(line, &mut self.progress))
+                && let Some(event) =
+                    std::str::from_utf8(&self.pending).ok().and_then(|line| read(line, &mut self.progress))
             {
                 each(event);
             }
@@ -97,7 +98,9 @@ fn read(line: &str, progress: &mut Progress) -> Option<Event> {
     // What has no value yet is "N/A", and stays what it was.
     match key {
         "frame" => progress.frames = value.parse().unwrap_or(progress.frames),
-        "fps" => progress.fps = value.parse().ok().filter(|fps: &f64| fps.is_finite() && *fps >= 0.0).unwrap_or(progress.fps),
+        "fps" => {
+            progress.fps = value.parse().ok().filter(|fps: &f64| fps.is_finite() && *fps >= 0.0).unwrap_or(progress.fps)
+        }
         "out_time_us" => progress.out_time = value.parse().map_or(progress.out_time, Duration::from_micros),
         "dup_frames" => progress.dup_frames = value.parse().unwrap_or(progress.dup_frames),
         "drop_frames" => progress.drop_frames = value.parse().unwrap_or(progress.drop_frames),

@@ -31,9 +31,9 @@ pub fn next(entries: &[Entry], zone: Tz, now: DateTime<Utc>) -> Option<(DateTime
 fn around(entries: &[Entry], zone: Tz, now: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, &Entry)> {
     let today = now.with_timezone(&zone).date_naive();
     let days = [today.checked_sub_days(Days::new(1)), Some(today), today.checked_add_days(Days::new(1))];
-    days.into_iter().flatten().flat_map(move |day| {
-        entries.iter().filter_map(move |entry| Some((instant(day, entry.at, zone)?, entry)))
-    })
+    days.into_iter()
+        .flatten()
+        .flat_map(move |day| entries.iter().filter_map(move |entry| Some((instant(day, entry.at, zone)?, entry))))
 }
 
 /// The first instant at which the zone's clock shows this time or, where the clock leaps over it, has passed it.
@@ -61,8 +61,9 @@ mod tests {
 
     fn both(zone: Tz, now: &str) -> [String; 2] {
         let entries = entries();
-        [last(&entries, zone, utc(now)), next(&entries, zone, utc(now))]
-            .map(|found| found.map(|(at, entry)| format!("{} {}", entry.get, at.format("%m-%d %H:%M"))).unwrap_or_default())
+        [last(&entries, zone, utc(now)), next(&entries, zone, utc(now))].map(|found| {
+            found.map(|(at, entry)| format!("{} {}", entry.get, at.format("%m-%d %H:%M"))).unwrap_or_default()
+        })
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl FromStr for Shard {
 /// of this program comes to the same answer.
 fn weight(host: u32, camera: &str) -> u64 {
     let bytes = host.to_le_bytes().into_iter().chain(camera.bytes());
-    let hash = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    let hash =
+        bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     hash ^ (hash >> 31)
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn it_is_the_same_in_every_version() {
         let hosts: Vec<u32> = ["yard", "gate", "door", "cam1", "cam2", "cam3"].map(|name| host_of(name, 5)).into();
-        assert_eq!(hosts, [0; 6]);
+        assert_eq!(hosts, [2, 5, 5, 1, 3, 5]);
     }
 
     #[test]

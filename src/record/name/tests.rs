@@ -24,7 +24,8 @@ fn a_name_is_its_camera_s_local_time_with_its_offset() {
 #[test]
 fn names_are_unique_and_sorted_through_both_changes_of_the_clock() {
     for day in ["2026-03-29", "2026-10-25"] {
-        let midnight = NaiveDate::parse_from_str(day, "%Y-%m-%d").expect("a day").and_hms_opt(0, 0, 0).expect("midnight");
+        let midnight =
+            NaiveDate::parse_from_str(day, "%Y-%m-%d").expect("a day").and_hms_opt(0, 0, 0).expect("midnight");
         let names: Vec<SegmentName> =
             (0..36).map(|n| name(midnight.and_utc().timestamp() + n * 600, Tz::Europe__Berlin)).collect();
         let texts: std::collections::BTreeSet<String> = names.iter().map(ToString::to_string).collect();
@@ -56,7 +57,9 @@ fn what_is_not_ours_is_no_name() {
     }
     let elsewhere = "2026-11-20/2026-11-21_10-00-00+0530.mkv";
     assert_eq!(elsewhere.parse::<SegmentName>(), Err(()));
-    for text in [".1-0000000g.mkv", ".1-1.mkv", ".01-00000001.mkv", "1-00000001.mkv", ".1-00000001.mkv.part", ".-00000001.ts"] {
+    for text in
+        [".1-0000000g.mkv", ".1-1.mkv", ".01-00000001.mkv", "1-00000001.mkv", ".1-00000001.mkv.part", ".-00000001.ts"]
+    {
         assert_eq!(text.parse::<OpenName>(), Err(()), "{text}");
     }
 }
