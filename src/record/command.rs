@@ -12,8 +12,8 @@ use crate::ffmpeg::Version;
 
 /// How often ffmpeg tells where it is, in seconds.
 pub const PROGRESS_SECONDS: u32 = 2;
-/// What is encoded gets a key frame every three seconds, whatever its rate: a segment begins with one.
-const KEY_FRAMES: &str = "expr:gte(t,n_forced*3)";
+/// What is encoded gets a key frame every two seconds, whatever its rate: a segment begins with one.
+const KEY_FRAMES: &str = "expr:gte(t,n_forced*2)";
 /// And the encoder makes none of its own in between.
 const GROUP: &str = "600";
 /// Sound that is encoded anew; cameras send speech.

@@ -123,6 +123,7 @@ impl Supervisor<'_> {
             }
             self.unpublish(&recorder.name);
         } else {
+            self.publish_camera(recorder.live.clone());
             self.left.insert(recorder.name.clone(), recorder);
         }
     }
