@@ -7,7 +7,7 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 17] = [
+const PURE: [&str; 19] = [
     "dashcam/address",
     "dashcam/listing",
     "dashcam/name",
@@ -21,7 +21,9 @@ const PURE: [&str; 17] = [
     "hikvision/plan",
     "hikvision/segment",
     "hikvision/stream",
+    "live",
     "mp4",
+    "prometheus",
     "retention",
     "room",
     "units",
