@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod command;
 pub mod config;
+pub mod listen;
 pub mod name;
 pub mod plan;
 pub mod progress;
