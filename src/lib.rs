@@ -49,6 +49,7 @@ pub mod record;
 pub mod retention;
 pub mod room;
 pub mod stamp;
+pub mod status;
 pub mod stdout;
 pub mod stop;
 pub mod store;

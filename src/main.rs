@@ -9,9 +9,10 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches};
 use footage::cli::dashcam::Dashcam;
 use footage::cli::hikvision::Hikvision;
+use footage::cli::status::Status;
 use footage::cli::{Cli, Command};
 use footage::error::Error;
-use footage::{dashcam, hikvision, stdout};
+use footage::{dashcam, hikvision, status, stdout};
 use runner::Runner;
 
 fn main() -> ExitCode {
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Dashcam(args) => run_dashcam(&args),
         Command::Hikvision(args) => run_hikvision(&args),
+        Command::Status(args) => run_status(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "footage", &mut script);
@@ -59,6 +61,18 @@ fn run_hikvision(args: &Hikvision) -> ExitCode {
         check: &|| hikvision::check(&settings),
     };
     runner.run(|stores, context, report| hikvision::run(&settings, &stores[0], context, report))
+}
+
+fn run_status(args: &Status) -> ExitCode {
+    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    let outcome = status::run(&settings, runner::clock());
+    let (code, failure) = match (outcome, stdout::take_failure()) {
+        (Ok(code), None) => return ExitCode::from(code),
+        (Ok(_), Some(failure)) => (1, failure),
+        (Err(error), _) => (error.exit_code(), error.with_causes()),
+    };
+    let _ = writeln!(std::io::stderr(), "error: {failure}");
+    ExitCode::from(code)
 }
 
 /// How long a Pushgateway may take, where the pass has no timeout for the network of its own.

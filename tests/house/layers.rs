@@ -7,7 +7,7 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 20] = [
+const PURE: [&str; 22] = [
     "dashcam/address",
     "dashcam/listing",
     "dashcam/name",
@@ -27,6 +27,8 @@ const PURE: [&str; 20] = [
     "record/listen/answer",
     "retention",
     "room",
+    "status/judge",
+    "status/show",
     "units",
 ];
 
