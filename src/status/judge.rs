@@ -203,7 +203,8 @@ impl Judge<'_> {
         }
         for row in &mut self.status.rows[first..] {
             let is_its = |problem: &Problem| problem.camera == row.camera;
-            row.ok = row.state != GONE_STATE && !self.status.problems[known..].iter().any(is_its);
+            let is_dead = row.pass == "record" && ["gone", "stopped"].contains(&row.state);
+            row.ok = !is_dead && !self.status.problems[known..].iter().any(is_its);
         }
     }
 
@@ -402,3 +403,6 @@ fn short(seconds: i64) -> String {
 fn to_u64(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

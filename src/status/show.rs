@@ -194,3 +194,6 @@ pub fn zabbix_discovery(status: &Status) -> String {
     };
     json!({ "data": status.rows.iter().map(entry).collect::<Vec<_>>() }).to_string()
 }
+
+#[cfg(test)]
+mod tests;
