@@ -9,11 +9,13 @@
 //! | [`read`] | destinations found, their reports and locks read |
 //! | [`newest`] | the newest recording in a tree, by its name |
 //! | [`judge`] | what was read in, rows and problems out |
+//! | [`rows`] | what is told, as values |
 //! | [`show`] | a table, as wide as the terminal |
 
 pub mod judge;
 pub mod newest;
 pub mod read;
+pub mod rows;
 pub mod show;
 
 use std::path::PathBuf;

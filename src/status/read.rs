@@ -102,14 +102,15 @@ fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Local>) -> Option<P
 /// A report, or the state of a recorder, which has cameras.
 fn left(bytes: &[u8]) -> Left {
     let is_live = |value: &serde_json::Value| value.get("cameras").is_some_and(serde_json::Value::is_array);
+    let is_report = |value: &serde_json::Value| value.get("pass").is_some_and(serde_json::Value::is_string);
     match serde_json::from_slice::<serde_json::Value>(bytes) {
         Ok(value) if is_live(&value) => {
             serde_json::from_value::<Live>(value).map_or(Left::Unreadable, |live| Left::Live(Box::new(live)))
         }
-        Ok(value) => {
+        Ok(value) if is_report(&value) => {
             serde_json::from_value::<Report>(value).map_or(Left::Unreadable, |report| Left::Report(Box::new(report)))
         }
-        Err(_) => Left::Unreadable,
+        _ => Left::Unreadable,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::judge::{Disk, Problem, Row, Status};
+use super::rows::{Disk, Problem, Row, Status};
 use crate::units::{ByteSize, short_duration};
 
 /// Between two columns.

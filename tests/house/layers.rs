@@ -7,7 +7,7 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 22] = [
+const PURE: [&str; 23] = [
     "dashcam/address",
     "dashcam/listing",
     "dashcam/name",
@@ -28,6 +28,7 @@ const PURE: [&str; 22] = [
     "retention",
     "room",
     "status/judge",
+    "status/rows",
     "status/show",
     "units",
 ];
