@@ -40,6 +40,8 @@ pub struct Settings {
     pub guard: Guard,
     /// What to print.
     pub output: Output,
+    /// `--cron`: print nothing when all is well.
+    pub only_when_wrong: bool,
 }
 
 /// A camera that should be recorded.
@@ -82,14 +84,15 @@ pub fn run(settings: &Settings, now: DateTime<Local>) -> Result<u8> {
     }
     let status = judge::judge(&places, settings, now.timestamp());
     match settings.output {
-        Output::Table => stdout::line(&show::table(&status, now.timestamp(), width_of_stdout())),
-        Output::Json => stdout::line(&serde_json::to_string_pretty(&status).unwrap_or_default()),
         Output::ZabbixDiscovery => {
             stdout::line(&show::zabbix_discovery(&status));
             return Ok(0);
         }
+        _ if settings.only_when_wrong && status.ok => {}
+        Output::Table => stdout::line(&show::table(&status, now.timestamp(), width_of_stdout())),
+        Output::Json => stdout::line(&serde_json::to_string_pretty(&status).unwrap_or_default()),
     }
-    Ok(if status.problems.is_empty() { 0 } else { WRONG })
+    Ok(if status.ok { 0 } else { WRONG })
 }
 
 /// How wide the terminal is; none where stdout is no terminal.

@@ -40,6 +40,9 @@ pub struct Status {
     /// It is wrong when less than this is free
     #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE")]
     pub min_free: Option<ByteSize>,
+    /// Run from cron: silent when all is well
+    #[arg(long, env = "FOOTAGE_CRON", value_parser = FalseyValueParser::new())]
+    pub cron: bool,
     /// Print everything as JSON
     #[arg(long, env = "FOOTAGE_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
@@ -73,6 +76,7 @@ impl Status {
             max_age: self.max_age,
             guard: Guard { max_used_percent: self.max_used_disk, min_free: self.min_free },
             output,
+            only_when_wrong: self.cron,
         })
     }
 }

@@ -61,6 +61,18 @@ fn zabbix_finds_what_there_is() {
 }
 
 #[test]
+fn cron_hears_of_what_is_wrong_and_of_nothing_else() {
+    let bench = Bench::new();
+    bench.fetch("dest").expect_code(0);
+    for options in [&["--cron"][..], &["--cron", "--json"]] {
+        let quiet = bench.status(&[options, &["dest"]].concat()).expect_code(0);
+        assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+        let loud = bench.status(&[options, &["dest", "--max-age", "1s"]].concat()).expect_code(3);
+        assert!(loud.stdout.contains("the newest recording is 1m old"), "{loud}");
+    }
+}
+
+#[test]
 fn who_does_not_get_it_is_told() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);

@@ -24,6 +24,7 @@ fn settings() -> Settings {
         max_age: None,
         guard: Guard::default(),
         output: Output::Json,
+        only_when_wrong: false,
     }
 }
 
@@ -31,8 +32,8 @@ fn lock(is_held: bool, since: &str) -> Holder {
     Holder { is_held: Some(is_held), pid: Some(7), since: Some(since.into()) }
 }
 
-fn newest(age_seconds: u64) -> Option<Newest> {
-    Some(Newest { path: "/data/x.mp4".into(), age_seconds })
+fn newest(age_seconds: u64) -> Newest {
+    Newest { path: "/data/x.mp4".into(), age_seconds }
 }
 
 fn place(passes: Vec<Pass>) -> Place {
@@ -47,7 +48,7 @@ fn dashcam(report: Report) -> Pass {
         kind: "dashcam",
         lock: lock(false, BEFORE),
         left: Left::Report(Box::new(report)),
-        newest: vec![(String::new(), newest(7200))],
+        newest: vec![(String::new(), Some(newest(7200)))],
     }
 }
 
@@ -181,7 +182,7 @@ fn footage_may_be_too_old() {
     let named = |name: &str, newest: Option<Newest>| vec![(name.to_owned(), newest)];
     let dashcam = dashcam(Report::default());
     assert_eq!(wrong(dashcam.clone()), []);
-    let old = Pass { newest: named("", newest(48 * 3600 + 1)), ..dashcam.clone() };
+    let old = Pass { newest: named("", Some(newest(48 * 3600 + 1))), ..dashcam.clone() };
     assert_eq!(wrong(old), [(String::new(), "the newest recording is 2d old".into())]);
     let hikvision = Pass { kind: "hikvision", newest: named("tuin", None), ..dashcam.clone() };
     assert_eq!(wrong(hikvision), [("tuin".into(), "there is no recording".into())]);
