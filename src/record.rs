@@ -37,6 +37,7 @@ mod errands;
 mod hints;
 mod holder;
 mod keeper;
+pub mod listen;
 mod mailbox;
 pub mod name;
 mod places;
