@@ -16,6 +16,9 @@ pub(crate) mod fuzz;
 pub(crate) mod hikvision;
 pub mod mp4;
 pub mod rng;
+pub(crate) mod s3;
+pub(crate) mod s3_proxy;
+pub(crate) mod uploads;
 
 mod mount;
 mod program;

@@ -9,6 +9,7 @@ mod away;
 mod faults;
 mod harness;
 mod listings;
+mod s3;
 
 use std::time::Duration;
 
