@@ -14,8 +14,11 @@ pub(crate) mod bench;
 pub mod camera;
 pub(crate) mod fuzz;
 pub(crate) mod hikvision;
+pub(crate) mod ip_camera;
+pub(crate) mod mjpeg;
 pub mod mp4;
 pub mod rng;
+pub(crate) mod rtsp;
 
 mod mount;
 mod program;

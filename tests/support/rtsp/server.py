@@ -23,7 +23,7 @@ SOUNDS = {"aac": "rtpmp4gpay", "alaw": "rtppcmapay", "mulaw": "rtppcmupay"}
 
 def factory(file, sound):
     pipeline = f'filesrc location="{file}" ! matroskademux name=file'
-    pipeline += " file. ! queue ! rtph264pay name=pay0 pt=96 config-interval=-1"
+    pipeline += " file. ! queue ! rtph264pay name=pay0 pt=96"
     if sound:
         pipeline += f" file. ! queue ! {SOUNDS[sound]} name=pay1 pt=97"
     made = GstRtspServer.RTSPMediaFactory()
