@@ -199,7 +199,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     // Execute. Without a usable ffmpeg nothing is begun.
     let is_video = |step: &Step| matches!(step, Step::Extract { name, .. } if name.medium == Medium::Video);
     let ffmpeg = if works.iter().flat_map(|work| &work.plan.steps).any(is_video) {
-        ffmpeg::find(settings.ffmpeg.as_deref(), &context.stop)?
+        ffmpeg::find(settings.ffmpeg.as_deref(), &context.stop)?.path
     } else {
         PathBuf::new()
     };
