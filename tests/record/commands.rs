@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site};
+use crate::support::site::{QUICK, Site, expect_sound};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -65,6 +65,6 @@ fn interrupted_it_ends_as_cleanly() {
     running.interrupt();
     running.wait_timeout(SOON).expect_code(130);
     site.expect_nothing_runs();
-    site.closed("yard").iter().for_each(|segment| segment.expect_sound());
+    expect_sound(&site.closed("yard"));
     assert!(site.hidden("yard").is_empty());
 }

@@ -45,7 +45,11 @@ fn every_sound_in_every_container() {
 fn pictures_over_http_become_video() {
     let camera = MjpegCamera::start();
     let table = |more: &str| format!("url = {:?}\n{more}", camera.url());
-    let cameras = [("ts", table("container = \"ts\"")), ("slow", table("fps = 5\nbitrate = \"200k\""))];
+    // With a key frame each second, so that short segments can begin.
+    let cameras = [
+        ("ts", table("container = \"ts\"\noutput_options = [\"-g\", \"10\"]")),
+        ("slow", table("fps = 5\nbitrate = \"200k\"\noutput_options = [\"-g\", \"5\"]")),
+    ];
     let site = Site::with(QUICK, &cameras);
     let running = site.start(&[]);
     for (name, frames) in [("ts", 2 * PICTURES_PER_SECOND), ("slow", 10)] {

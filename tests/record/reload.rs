@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site, wait_for};
+use crate::support::site::{QUICK, Site, expect_sound, wait_for};
 
 #[test]
 fn only_what_changed_is_touched() {
@@ -27,12 +27,12 @@ fn only_what_changed_is_touched() {
     });
     assert_eq!(after["stays"], [before[0]]);
     wait_for("a segment in the new container", || {
-        site.closed("changes").iter().any(|segment| segment.name.ends_with(".ts")).then_some(())
+        site.closed("changes").iter().any(|segment| segment.path.extension().unwrap() == "ts").then_some(())
     });
     // What was open is closed, as at any other end.
     assert!(site.hidden("goes").is_empty(), "{:?}", site.hidden("goes"));
     for name in ["goes", "changes"] {
-        site.closed(name).iter().for_each(|segment| segment.expect_sound());
+        expect_sound(&site.closed(name));
     }
     running.term();
     let output = running.wait().expect_code(143);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
-use crate::support::site::{QUICK, Site, Watcher, wait_for};
+use crate::support::site::{QUICK, Site, Watcher, expect_sound, wait_for};
 
 #[test]
 fn segments_begin_at_clock_marks_and_come_to_stand_whole() {
@@ -65,7 +65,7 @@ fn a_camera_by_options() {
     site.footage(&options).args(["--for", "5s"]).run().expect_code(0);
     let closed = site.closed("yard");
     assert!((2..=4).contains(&closed.len()), "{closed:?}");
-    closed.iter().for_each(|segment| segment.expect_sound());
+    expect_sound(&closed);
     assert!(site.hidden("yard").is_empty());
     site.expect_nothing_runs();
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::ip_camera::Fault;
 use crate::support::mjpeg::MjpegCamera;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, PASSWORD_IN_URL, RtspCamera, USER};
-use crate::support::site::{QUICK, Site, wait_for};
+use crate::support::site::{QUICK, Site, expect_sound, wait_for};
 
 /// A segment that began now or later, within a minute.
 #[track_caller]
@@ -66,7 +66,7 @@ fn cameras_in_trouble_are_recorded_again_and_others_never_notice() {
         site.segmenter(name);
     }
     for name in ["dies", "stalls", "drops", "pictures"] {
-        site.closed(name).iter().for_each(|segment| segment.expect_sound());
+        expect_sound(&site.closed(name));
     }
 
     // The one that was well all the time was never touched.
@@ -86,12 +86,12 @@ fn cameras_in_trouble_are_recorded_again_and_others_never_notice() {
 
 #[test]
 fn strange_video_is_recorded_as_it_comes() {
-    let [noise, jumps, back, raw] = [(); 4].map(|()| RtspCamera::start(Film::Plain));
+    let [noise, jumps, jumps_back, raw] = [(); 4].map(|()| RtspCamera::start(Film::Plain));
     let growing = RtspCamera::start(Film::Growing);
     let cameras = [
         ("noise", noise.table()),
         ("jumps", jumps.table()),
-        ("back", back.table()),
+        ("back", jumps_back.table()),
         ("raw", format!("{}\nwallclock = false", raw.table())),
         ("growing", growing.table()),
         ("growing-ts", format!("{}\ncontainer = \"ts\"", growing.table())),
@@ -104,7 +104,7 @@ fn strange_video_is_recorded_as_it_comes() {
         site.wait_for_closed(name, 1);
     }
     jumps.jump(3600);
-    back.jump(-3600);
+    jumps_back.jump(-3600);
     raw.jump(3600);
     for name in ["noise", "jumps", "back", "growing", "growing-ts", "growing-mp4"] {
         site.wait_for_closed(name, 5);
@@ -124,12 +124,12 @@ fn strange_video_is_recorded_as_it_comes() {
     }
     for name in ["growing", "growing-ts", "growing-mp4"] {
         let closed = site.closed(name);
-        closed.iter().for_each(|segment| segment.expect_sound());
-        let size = |segment: usize| {
-            let sizes = crate::support::site::probe(&closed[segment].path, &["-select_streams", "v"], "frame=width");
-            sizes.split_whitespace().last().unwrap().replace(',', "")
+        expect_sound(&closed);
+        let width = |segment: usize| {
+            let widths = crate::support::site::probe(&closed[segment].path, &["-select_streams", "v"], "frame=width");
+            widths.split_whitespace().last().unwrap().replace(',', "")
         };
-        assert_eq!((size(0).as_str(), size(closed.len() - 1).as_str()), ("640", "960"), "{name}");
+        assert_eq!((width(0).as_str(), width(closed.len() - 1).as_str()), ("640", "960"), "{name}");
     }
     assert!(site.closed("noise").iter().all(|segment| segment.frames() > 0));
 }

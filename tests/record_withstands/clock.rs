@@ -1,7 +1,7 @@
 //! Midnight and the two changes of the clock, with ffmpeg's clock set there.
 
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{Site, wait_for};
+use crate::support::site::{Site, expect_sound, wait_for};
 
 /// Records over a moment: ffmpeg's clock begins six seconds before the hour. The names that come out.
 fn names_around(cases: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
@@ -29,7 +29,7 @@ fn names_around(cases: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
         running.term();
         running.wait().expect_code(143);
         let closed = site.closed("yard");
-        closed.iter().for_each(|segment| segment.expect_sound());
+        expect_sound(&closed);
         names.push(
             closed.into_iter().map(|it| it.path.strip_prefix(site.dest()).unwrap().display().to_string()).collect(),
         );

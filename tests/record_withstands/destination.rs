@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site, closed, wait_for};
+use crate::support::site::{QUICK, Site, closed, expect_sound, wait_for};
 use crate::support::{Mount, small_tmpfs};
 
 /// A second of video is about 33 kB.
@@ -60,7 +60,7 @@ fn the_guard_pauses_before_the_disk_is_full() {
     assert!(available() > 1_300_000, "{} bytes are free", available());
     running.term();
     running.wait_timeout(Duration::from_secs(8)).expect_code(143);
-    closed(mount.path(), "yard").iter().for_each(|segment| segment.expect_sound());
+    expect_sound(&closed(mount.path(), "yard"));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn with_delete_oldest_the_oldest_closed_segments_go() {
     let kept = closed(mount.path(), "yard");
     let kept: Vec<_> = kept.iter().filter(|segment| segment.name != "notes.txt").collect();
     assert!((2..=12).contains(&kept.len()), "{kept:?}");
-    kept.iter().for_each(|segment| segment.expect_sound());
+    expect_sound(kept);
     assert!(notes.exists());
 }
 
@@ -148,5 +148,5 @@ fn a_name_that_is_taken_is_never_overwritten() {
     }
     let ours: Vec<_> = site.closed("yard").into_iter().filter(|segment| segment.name.contains("-2.mkv")).collect();
     assert!(!ours.is_empty(), "{:?}", site.closed("yard"));
-    ours.iter().for_each(|segment| segment.expect_sound());
+    expect_sound(&ours);
 }

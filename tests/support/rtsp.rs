@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-pub(crate) use films::{FRAMES_PER_SECOND, Film, long_film};
+pub(crate) use films::{FRAMES_PER_SECOND, Film};
 
 use super::ip_camera::{Fault, Shared};
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::{Program, Running, Scratch};
 
 /// No test waits longer for footage to arrive.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a directory or a process is looked at.
 const TICK: Duration = Duration::from_millis(30);
 
@@ -37,7 +37,7 @@ impl Site {
     pub(crate) fn configure<B: AsRef<str>>(&self, defaults: &str, cameras: &[(&str, B)]) {
         let mut text = format!("[defaults]\ndestination = \"dest\"\n{defaults}\n");
         for (name, body) in cameras {
-            text += &format!("\n[cameras.{name}]\n{}\n", body.as_ref());
+            text.extend(["\n[cameras.", name, "]\n", body.as_ref(), "\n"]);
         }
         self.write(&text);
     }
@@ -225,6 +225,14 @@ impl Segment {
         let output = Program::new("ffmpeg").args(decode).arg(&self.path).args(["-f", "null", "-"]).run();
         assert!(output.code == Some(0) && output.stderr.is_empty(), "{}: {output}", self.name);
         assert!(self.frames() > 0, "{} is empty", self.name);
+    }
+}
+
+/// Decodes all of these segments; panics when anything in them is not as it should be.
+#[track_caller]
+pub(crate) fn expect_sound<'s>(segments: impl IntoIterator<Item = &'s Segment>) {
+    for segment in segments {
+        segment.expect_sound();
     }
 }
 
