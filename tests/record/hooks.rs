@@ -12,7 +12,8 @@ fn a_program_runs_for_each_closed_segment() {
     // What it is given is there, whole, under its last name.
     let hook = site.script(
         "hook",
-        "echo \"$1 $FOOTAGE_CAMERA $FOOTAGE_SEGMENT $FOOTAGE_START $FOOTAGE_DURATION $(wc -c <\"$FOOTAGE_SEGMENT\")\" >>hooks",
+        "set -- \"$1\" $FOOTAGE_SEGMENT_CAMERA $FOOTAGE_SEGMENT_PATH $FOOTAGE_SEGMENT_START $FOOTAGE_SEGMENT_DURATION_SECONDS\n\
+         echo \"$* $(wc -c <\"$3\")\" >>hooks",
     );
     site.configure(QUICK, &[("yard", format!("{}\non_segment = [{hook:?}, \"word\"]", camera.table()))]);
     let running = site.start(&[]);

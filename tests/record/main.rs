@@ -9,6 +9,7 @@ mod check;
 mod commands;
 mod config;
 mod hooks;
+mod listener;
 mod media;
 mod reload;
 mod retention;

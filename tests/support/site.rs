@@ -1,6 +1,8 @@
 //! A place with cameras: a configuration, the recorders that run with it, and what stands in their destination.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -48,6 +50,12 @@ impl Site {
         std::fs::rename(new, self.scratch.join("footage.toml")).unwrap();
     }
 
+    /// Puts a line in front of the configuration, where keys stand that are no camera's.
+    pub(crate) fn prepend(&self, line: &str) {
+        let text = std::fs::read_to_string(self.scratch.join("footage.toml")).unwrap();
+        self.write(&format!("{line}\n{text}"));
+    }
+
     /// `footage` with these arguments. All that it starts can be told from what other tests start.
     pub(crate) fn footage(&self, arguments: &[&str]) -> Program {
         self.scratch.footage(arguments).env("RECORDER_OF", self.scratch.path())
@@ -87,14 +95,13 @@ impl Site {
         })
     }
 
-    /// The segmenters that run, by camera.
+    /// The segmenters that run, by camera: what writes to `CAMERA/.%s-…`.
     pub(crate) fn segmenters(&self) -> BTreeMap<String, Vec<u32>> {
-        let dest = format!("{}/", self.dest().display());
         let mut found: BTreeMap<String, Vec<u32>> = BTreeMap::new();
         for process in self.processes() {
-            let output = process.words.iter().rev().find_map(|word| word.split_once(&dest));
-            if let Some((_, below)) = output.filter(|_| process.words.iter().any(|word| word == "segment")) {
-                let camera = below.split('/').next().unwrap_or_default();
+            let folder = process.words.iter().find_map(|word| word.split_once("/.%s-"));
+            if let Some((folder, _)) = folder {
+                let camera = folder.rsplit('/').next().unwrap_or_default();
                 found.entry(camera.to_owned()).or_default().push(process.id);
             }
         }
@@ -277,6 +284,28 @@ pub(crate) fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
         assert!(Instant::now() < until, "no {what} within {PATIENCE:?}");
         std::thread::sleep(TICK);
     }
+}
+
+/// A port that is free. Somebody else may take it before it is used, which nobody on a test machine does.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// GET on a port of this machine; none when nobody answers.
+pub(crate) fn get(port: u16, path: &str) -> Option<Answer> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some(Answer { status: head.split(' ').nth(1)?.parse().ok()?, body: body.to_owned() })
 }
 
 /// Looks at a destination again and again: whatever has a final name must stay as it was when it was first seen.
