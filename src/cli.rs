@@ -2,6 +2,7 @@
 
 pub mod dashcam;
 pub mod hikvision;
+pub mod record;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -68,6 +69,13 @@ pub enum Command {
     /// running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Hikvision(Box<hikvision::Hikvision>),
+    /// Record IP cameras with ffmpeg, and keep it alive
+    ///
+    /// Runs until it is stopped, with one ffmpeg for each camera of CONFIG, or for the one of --url. Exit codes: 0 its
+    /// time was up (--for), 1 failed, 2 wrong usage or configuration, 3 done but some cameras gave nothing, 75 it runs
+    /// already (0 with --cron), 128+n on signal n.
+    #[command(args_override_self = true)]
+    Record(Box<record::Record>),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh

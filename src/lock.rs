@@ -5,12 +5,13 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use fs2::FileExt;
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
+use rustix::process::Pid;
 
 use crate::error::{At, Error, Result};
 
@@ -49,6 +50,41 @@ impl Lock {
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Self { _file: file, _foreign: foreign })
     }
+}
+
+/// The process that holds the lock at `path`, as it wrote it there: none when nobody does. That it is so is proven by the
+/// lock being taken, and by that process having the file open; its number alone may be another's by now.
+///
+/// # Errors
+/// The lock is held, and not by a process that can be seen from here.
+pub fn holder(path: &Path) -> Result<Option<Pid>> {
+    let file =
+        match File::options().read(true).write(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.at("open the lock file", path)?,
+        };
+    match FileExt::try_lock_shared(&file) {
+        Ok(()) => return Ok(None),
+        Err(error) => match refusal(path, error, "") {
+            Error::Busy { .. } => {}
+            other => return Err(other),
+        },
+    }
+    let text = content(&file).at("read the lock file", path)?;
+    let number = text.strip_prefix(HOLDER).and_then(|rest| rest.split_whitespace().next());
+    let pid = number.and_then(|number| number.parse().ok()).and_then(Pid::from_raw);
+    let pid = pid.filter(|pid| has_open(*pid, &file));
+    pid.map(Some).ok_or_else(|| {
+        Error::Source(format!("{} is held, but not by a process that can be found from here", path.display()))
+    })
+}
+
+/// Whether a process has this very file open.
+fn has_open(pid: Pid, file: &File) -> bool {
+    let Ok(ours) = file.metadata() else { return false };
+    let open = std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).into_iter().flatten().flatten();
+    open.filter_map(|entry| std::fs::metadata(entry.path()).ok())
+        .any(|theirs| (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()))
 }
 
 /// How the content of our lock files begins.
@@ -122,7 +158,11 @@ mod tests {
         let text = second.to_string();
         assert!(matches!(second, Error::Busy { .. }));
         assert!(text.contains(&format!("(pid {} since 2026-11-21T10:00:00Z)", std::process::id())), "{text}");
+        let us = Pid::from_raw(std::process::id().cast_signed());
+        assert_eq!(holder(&path).expect("held by us"), us);
         drop(first);
+        assert_eq!(holder(&path).expect("free"), None);
+        assert_eq!(holder(&dir.path().join("other.lock")).expect("not there"), None);
         Lock::acquire(&path, None, "2026-11-21T10:00:02Z").expect("free again");
     }
 }

@@ -12,10 +12,10 @@ use crate::ffmpeg::Version;
 
 /// How often ffmpeg tells where it is, in seconds.
 pub const PROGRESS_SECONDS: u32 = 2;
-/// Without a rate of its own a stream of JPEG pictures gets a key frame after so many, as at 15 in a second every three
-/// seconds.
-const GROUP: f64 = 45.0;
-const GROUP_SECONDS: f64 = 3.0;
+/// What is encoded gets a key frame every two seconds, whatever its rate: a segment begins with one.
+const KEY_FRAMES: &str = "expr:gte(t,n_forced*2)";
+/// And the encoder makes none of its own in between.
+const GROUP: &str = "600";
 /// Sound that is encoded anew; cameras send speech.
 const AUDIO_BITRATE: &str = "64k";
 
@@ -28,14 +28,14 @@ pub fn arguments(camera: &Camera, dir: &Path, token: Token, version: Version, no
         ffmpeg.args(["-stats_period", &PROGRESS_SECONDS.to_string()]);
     }
     input(&mut ffmpeg, camera, version);
-    output(&mut ffmpeg, camera, now);
+    output(&mut ffmpeg, camera, version, now);
     ffmpeg.output(pattern(dir, token, camera.container));
     // The builder sets a log level of its own in front, which the later one overrides.
     ffmpeg.get_args().map(ToOwned::to_owned).collect()
 }
 
-/// How ffmpeg reaches the camera, as it is needed to probe it too.
-pub(super) fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
+/// How ffmpeg reaches the camera.
+fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     let url = &camera.url;
     ffmpeg.args(["-protocol_whitelist", url.protocols(), "-fflags", "+genpts+discardcorrupt"]);
     if camera.wallclock {
@@ -55,11 +55,11 @@ pub(super) fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Versio
     ffmpeg.args(&camera.input_options).input(url.secret());
 }
 
-fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, now: DateTime<Utc>) {
+fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: DateTime<Utc>) {
     ffmpeg.map("0:v:0");
     match camera.video {
         Video::Copy => ffmpeg.codec_video("copy"),
-        Video::H264 => encode(ffmpeg, camera),
+        Video::H264 => encode(ffmpeg, camera, version),
     };
     match camera.audio {
         Audio::None => ffmpeg.no_audio(),
@@ -85,18 +85,20 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, now: DateTime<Utc>) {
 }
 
 /// For processors that have better things to do, and cameras that send every picture whole.
-fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera) -> &'a mut FfmpegCommand {
-    let group = camera.fps.map_or(GROUP, |fps| (fps * GROUP_SECONDS).round().max(1.0)).to_string();
-    if let Some(fps) = camera.fps {
-        ffmpeg.args(["-vf", &format!("fps={fps}")]);
-    }
+fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) -> &'a mut FfmpegCommand {
+    match camera.fps {
+        Some(fps) => ffmpeg.args(["-vf", &format!("fps={fps}")]),
+        // A stream of JPEG pictures has no rate, and ffmpeg would fill it up to 25 in a second.
+        None if version.is_at_least(5, 1) => ffmpeg.fps_mode("vfr"),
+        None => ffmpeg.args(["-vsync", "vfr"]),
+    };
     let rate = camera.bitrate.0;
     ffmpeg
         .codec_video("libx264")
         .preset("ultrafast")
         .args(["-tune", "zerolatency"])
         .args(["-b:v", &rate.to_string(), "-maxrate", &rate.to_string(), "-bufsize", &(rate * 2).to_string()])
-        .args(["-g", &group, "-keyint_min", &group, "-sc_threshold", "0", "-threads", "2"])
+        .args(["-force_key_frames", KEY_FRAMES, "-g", GROUP, "-sc_threshold", "0", "-threads", "2"])
         .pix_fmt("yuv420p")
 }
 
@@ -127,4 +129,14 @@ pub fn shown(camera: &Camera, program: &Path, arguments: &[OsString]) -> String 
         if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// The arguments for an ffmpeg that fetches one picture of a camera and tells its check sum.
+#[must_use]
+pub fn probe(camera: &Camera, version: Version) -> Vec<OsString> {
+    let mut ffmpeg = FfmpegCommand::new_with_path("ffmpeg");
+    ffmpeg.hide_banner().args(["-nostdin", "-nostats", "-loglevel", "level+info"]);
+    input(&mut ffmpeg, camera, version);
+    ffmpeg.map("0:v:0").codec_video("copy").args(["-frames:v", "1"]).format("framecrc").output("pipe:1");
+    ffmpeg.get_args().map(ToOwned::to_owned).collect()
 }

@@ -127,6 +127,37 @@ impl Config {
         Err(Invalid(problems))
     }
 
+    /// Takes what holds for all cameras from another text, where that says it: from options.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn override_with(&mut self, source: &str) -> Result<(), Invalid> {
+        let surroundings = Surroundings { base: PathBuf::new(), zone: Tz::UTC, is_options: true };
+        let reader = Reader { source, surroundings: &surroundings };
+        let mut problems = Vec::new();
+        if let Ok(document) = DeTable::parse(source) {
+            let mut top = Section::new(&reader, String::new(), document.get_ref(), &TOP_KEYS);
+            self.take_general(&mut top);
+            top.finish(&mut problems);
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Invalid(problems)) }
+    }
+
+    fn take_general(&mut self, top: &mut Section<'_>) {
+        let percent = |value: &DeValue<'_>| match section::integer(value)? {
+            percent @ 5..=98 => u8::try_from(percent).map_err(|error| error.to_string()),
+            _ => Err("a percentage from 5 to 98 is needed".into()),
+        };
+        let actions = [("stop", false), ("delete-oldest", true)];
+        self.listen = top.take("listen", |value| text(value).map(str::to_owned)).or(self.listen.take());
+        self.wants_hints = top.take("hints", section::boolean).unwrap_or(self.wants_hints);
+        self.ffmpeg = top.take("ffmpeg", text_as).or(self.ffmpeg.take());
+        self.guard.max_used_percent = top.take("max_used_disk", percent).or(self.guard.max_used_percent);
+        self.guard.min_free = top.take("min_free", section::size::<ByteSize>).or(self.guard.min_free);
+        let delete_oldest = top.take("when_full", |value| section::one_of(value, &actions));
+        self.delete_oldest = delete_oldest.unwrap_or(self.delete_oldest);
+    }
+
     /// The destinations, each once.
     #[must_use]
     pub fn destinations(&self) -> Vec<&Path> {
@@ -151,26 +182,8 @@ impl Reader<'_> {
 
     fn config(&self, document: &DeTable<'_>, problems: &mut Vec<Problem>) -> Config {
         let mut top = Section::new(self, String::new(), document, &TOP_KEYS);
-        let percent = |value: &DeValue<'_>| match section::integer(value)? {
-            percent @ 5..=98 => u8::try_from(percent).map_err(|error| error.to_string()),
-            _ => Err("a percentage from 5 to 98 is needed".into()),
-        };
-        let when_full = |value: &DeValue<'_>| match text(value)? {
-            "stop" => Ok(false),
-            "delete-oldest" => Ok(true),
-            _ => Err("\"stop\" or \"delete-oldest\" is needed".to_owned()),
-        };
-        let mut config = Config {
-            listen: top.take("listen", |value| text(value).map(str::to_owned)),
-            wants_hints: top.take("hints", section::boolean).unwrap_or(true),
-            ffmpeg: top.take("ffmpeg", text_as),
-            guard: Guard {
-                max_used_percent: top.take("max_used_disk", percent),
-                min_free: top.take("min_free", section::size::<ByteSize>),
-            },
-            delete_oldest: top.take("when_full", when_full).unwrap_or(false),
-            cameras: BTreeMap::new(),
-        };
+        let mut config = Config { wants_hints: true, ..Config::default() };
+        config.take_general(&mut top);
         let nothing = DeTable::new();
         let defaults = top.table("defaults").unwrap_or(&nothing);
         let cameras = top.table("cameras");
