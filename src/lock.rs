@@ -199,10 +199,10 @@ mod tests {
         assert!(matches!(second, Error::Busy { .. }));
         assert!(text.contains(&format!("(pid {} since 2026-11-21T10:00:00Z)", std::process::id())), "{text}");
         let us = Pid::from_raw(std::process::id().cast_signed());
-        assert_eq!(holder(&path).expect("held by us"), us);
+        assert_eq!(Holder::process(&path).expect("held by us"), us);
         drop(first);
-        assert_eq!(holder(&path).expect("free"), None);
-        assert_eq!(holder(&dir.path().join("other.lock")).expect("not there"), None);
+        assert_eq!(Holder::process(&path).expect("free"), None);
+        assert_eq!(Holder::process(&dir.path().join("other.lock")).expect("not there"), None);
         Lock::acquire(&path, None, "2026-11-21T10:00:02Z").expect("free again");
     }
 
