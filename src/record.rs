@@ -77,6 +77,8 @@ pub struct Settings {
     pub action: Action,
     /// Where the configuration comes from.
     pub source: Source,
+    /// The configuration.
+    pub config: Config,
     /// `--shard`
     pub shard: Shard,
     /// `--for`
@@ -124,7 +126,7 @@ impl Settings {
 /// What ended it; the report then tells what was done until then.
 pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Result<()> {
     // Read.
-    let config = settings.share(settings.source.read()?);
+    let config = settings.share(settings.config.clone());
     match settings.action {
         Action::Record => {}
         Action::Show => return show::commands(settings, &config, context),

@@ -20,8 +20,7 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> Result<()> {
     let holders = holders(settings, config)?;
     if holders.is_empty() {
-        log::warn!("nothing records there");
-        return Ok(());
+        return Err(Error::Away("nothing records there that could be stopped".into()));
     }
     for pid in &holders {
         signal(*pid, Signal::TERM)?;
