@@ -233,8 +233,7 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
         let found = local::find(place, store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
         report.still_written += found.young;
         for path in found.unnamed {
-            let name = format!("{path:?}");
-            report.fail(&context.told, name, "name", "its name is not UTF-8, as a key has to be");
+            report.fail(&context.told, path.display(), "name", "its name is not UTF-8, as a key has to be");
         }
         files.extend(found.files);
     }

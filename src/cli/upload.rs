@@ -29,7 +29,7 @@ pub struct Upload {
     /// Where closed files are: directories, looked through with all their folders
     #[arg(required = true, value_name = "DIR", env = "FOOTAGE_DIR")]
     pub sources: Vec<PathBuf>,
-    /// Where the files go: s3://bucket or s3://bucket/prefix
+    /// Where the files go: `s3://bucket` or `s3://bucket/prefix`
     #[arg(long, value_name = "URL", env = "FOOTAGE_TO", hide_env_values = true)]
     pub to: String,
     /// The profile in ~/.aws/credentials and ~/.aws/config [default: `AWS_PROFILE`, else default]

@@ -164,20 +164,18 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
     });
     // Of two files with one key the older has it: also in the next pass, when the first is in the bucket.
     let mut keys: HashMap<ObjectKey, usize> = HashMap::new();
-    uploads.retain(|upload| match keys.get(&upload.key) {
-        Some(other) => {
-            let message = format!(
-                "{:?} would have the same key, {:?}: write {{name}} or {{path}} into --key",
-                files[*other].local.path,
-                upload.key.as_str()
-            );
-            plan.refused.push((upload.file, "conflict", message));
-            false
-        }
-        None => {
+    uploads.retain(|upload| {
+        let Some(other) = keys.get(&upload.key) else {
             keys.insert(upload.key.clone(), upload.file);
-            true
-        }
+            return true;
+        };
+        let message = format!(
+            "{:?} would have the same key, {:?}: write {{name}} or {{path}} into --key",
+            files[*other].local.path,
+            upload.key.as_str()
+        );
+        plan.refused.push((upload.file, "conflict", message));
+        false
     });
     plan.steps = removals;
     plan.steps.extend(aborts);

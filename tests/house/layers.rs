@@ -7,7 +7,8 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 17] = [
+const PURE: [&str; 30] = [
+    "backoff",
     "dashcam/address",
     "dashcam/listing",
     "dashcam/name",
@@ -22,9 +23,21 @@ const PURE: [&str; 17] = [
     "hikvision/segment",
     "hikvision/stream",
     "mp4",
+    "recording_time",
     "retention",
     "room",
     "units",
+    "upload/ini",
+    "upload/key",
+    "upload/parts",
+    "upload/pattern",
+    "upload/plan",
+    "upload/profile",
+    "upload/s3/error",
+    "upload/s3/place",
+    "upload/s3/sign",
+    "upload/s3/xml",
+    "upload/timetable",
 ];
 
 /// Of `std::net`, what is a value.
