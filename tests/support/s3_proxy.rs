@@ -126,10 +126,11 @@ impl Proxy {
         self.change(|state| state.region = Some(region.into()));
     }
 
-    /// Is the server itself from now on, one that keeps lengths and ETags only: for very many objects. What it is asked is
-    /// noted without headers.
-    pub fn be_quick(&self) {
-        self.change(|state| state.memory = Some(Memory::default()));
+    /// Is the server itself from now on, one that keeps lengths and ETags only: for very many objects. It has these objects,
+    /// by their paths, `/bucket/key`. What it is asked is noted without headers.
+    pub fn be_quick(&self, objects: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        let memory = Memory::with(objects);
+        self.change(|state| state.memory = Some(memory));
     }
 
     /// How many objects the quick server has.

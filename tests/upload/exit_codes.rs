@@ -79,9 +79,9 @@ fn a_signal_is_128_and_its_number() {
         let pass = uploads.footage(&["--delete"]).spawn();
         gate.wait_reached(SOON);
         if signal == "TERM" {
-            pass.term()
+            pass.term();
         } else {
-            pass.interrupt()
+            pass.interrupt();
         }
         pass.wait_timeout(Duration::from_secs(3)).expect_code(code);
         assert!(uploads.src("a.ts").exists());
