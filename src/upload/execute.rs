@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use self::queue::{Done, Queue, Task};
 use super::journal::{Begun, Journal};
 use super::local::{Identity, Local, OpenFiles};
+use super::parts::Cut;
 use super::plan::{Policy, Step, Upload};
 use super::transfer::{Failure, Job, Open, PartDone, Proof, Start, Transfer};
 use crate::error::{Error, Result};
@@ -180,7 +181,7 @@ impl Execution<'_> {
     }
 
     /// Keeps more files begun than there are workers, so that none of them waits for this thread.
-    fn feed<'a>(&self, flight: &mut Flight<'a>) {
+    fn feed<'a>(&mut self, flight: &mut Flight<'a>) {
         while flight.ended.is_ok()
             && flight.running.len() < 2 * self.jobs
             && let Some(upload) = flight.waiting.pop_front()
@@ -199,9 +200,14 @@ impl Execution<'_> {
                 identity: local.identity,
                 key: upload.key.clone(),
                 content_type: content_type(&local.path),
+                may_have_begun: upload.may_have_begun,
                 spoilt: Mutex::new(upload.spoilt.clone()),
                 item,
             });
+            if Cut::of(local.identity.size).is_some() && upload.begun.is_none() {
+                let at = self.policy.now.timestamp();
+                self.journals[local.place].start(&local.path, local.identity, upload.key.as_str(), at);
+            }
             let task = Task::Start(upload.file, Arc::clone(&job), upload.begun.clone());
             flight.queue.change(|tasks| tasks.push_back(task));
             let running: Running<'a> =
@@ -218,7 +224,7 @@ impl Execution<'_> {
                 match outcome {
                     Ok(()) => self.journals[place].over(&path),
                     Err(Failure::Ended(error)) => flight.end(error),
-                    Err(failure) => log::info!("{path}: its upload was not aborted: {failure:?}"),
+                    Err(failure) => log::info!("{path}: its upload was not aborted: {failure}"),
                 }
                 return;
             }

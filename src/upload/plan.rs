@@ -9,9 +9,10 @@ use std::time::Duration;
 use chrono::{DateTime, Local as HostZone, Utc};
 
 use super::journal::{Begun, Record};
-use super::key::{Moment, Named, ObjectKey, Template, Zone};
+use super::key::{Moment, Named, ObjectKey, Template};
 use super::local::Local;
 use super::parts::MAX_BYTES;
+use super::zone::Zone;
 use crate::retention::{Keep, Reason};
 
 /// What is wanted.
@@ -55,6 +56,8 @@ pub struct Upload {
     pub moment: Moment,
     /// What is there of it already.
     pub begun: Option<Begun>,
+    /// An earlier pass may have begun an upload in parts of which it did not learn the id.
+    pub may_have_begun: bool,
     /// Objects with these ETags under the key are ours, and may be replaced.
     pub spoilt: Vec<String>,
 }
@@ -147,6 +150,7 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
                 begun: record
                     .filter(|record| is_same && record.key == key.as_str())
                     .and_then(|record| record.begun.clone()),
+                may_have_begun: record.is_some_and(|record| record.is_started && record.key == key.as_str()),
                 spoilt: record
                     .filter(|record| record.key == key.as_str())
                     .map(|record| record.spoilt.clone())
@@ -191,7 +195,7 @@ fn abort(place: usize, path: &str, record: &Record) -> Option<Step> {
 
 impl Policy {
     fn moment(&self, local: &Local) -> Moment {
-        Moment::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), self.zone)
+        Moment::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), &self.zone)
     }
 
     /// Whether a file that was proven then is to be removed now, and why. The future counts as now.

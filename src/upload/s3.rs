@@ -212,7 +212,7 @@ impl Client {
         }
     }
 
-    /// A page of the objects under a prefix.
+    /// A page of the objects under a prefix. Some servers leave the ETags out: they are empty then.
     pub fn list(&self, prefix: &str, from: Option<&str>) -> Result<Page<(String, Object)>, Trouble> {
         let mut query = vec![("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)];
         query.extend(from.map(|token| ("continuation-token", token)));
@@ -222,7 +222,7 @@ impl Client {
             let key = object.raw("Key")?;
             let key = if is_encoded { url_decoded(key)? } else { key.to_owned() };
             let size = object.get("Size")?.parse().ok()?;
-            let etag = unquoted(object.get("ETag")?);
+            let etag = object.get("ETag").map(unquoted).unwrap_or_default();
             Some((key, Object { size, is_opaque: !is_of_md5(&etag), etag, sha256: None }))
         });
         let items = items.collect();

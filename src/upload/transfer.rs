@@ -53,7 +53,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Asks until there is an answer.
-    fn ask<T>(self, mut request: impl FnMut() -> Result<T, Trouble>) -> Result<T, Failure> {
+    pub(super) fn ask<T>(self, mut request: impl FnMut() -> Result<T, Trouble>) -> Result<T, Failure> {
         let mut tries = self.tries();
         loop {
             match self.answered(request()) {
@@ -85,16 +85,29 @@ impl<'a> Transfer<'a> {
         let found = self.ask(|| self.client.head(&job.key))?;
         if let Some(object) = found {
             let is_ours = lock(&job.spoilt).contains(&object.etag);
-            if self.is_same(job, &file, &object, None)? {
+            if self.is_same(job.identity.size, &file, &object, None)? {
                 return Ok(Start::Proven(Proof { etag: object.etag, was_there: true }));
             }
             if !is_ours {
                 return Err(Failure::conflict(job, &object));
             }
         }
+        if job.may_have_begun
+            && let Some(open) = self.find(job, &file, cut)
+        {
+            return Ok(Start::Parts(open));
+        }
         let headers = self.headers_of(job, None);
         let id = self.ask(|| self.client.begin(&job.key, &borrowed(&headers)))?;
         Ok(Start::Parts(Open { id, cut, done: BTreeMap::new(), is_new: true }))
+    }
+
+    /// Looks for an upload of which the answer with its id was lost, where the server lists them.
+    fn find(self, job: &Job, file: &File, cut: Cut) -> Option<Open> {
+        let listed = self.client.begun(job.key.as_str()).ok()?;
+        let found = listed.into_iter().find(|begun| begun.key == job.key.as_str())?;
+        let open = self.resume(job, file, cut, &Begun { id: found.id, parts: BTreeMap::new() }).ok()?;
+        Some(Open { is_new: true, ..open })
     }
 
     /// Finds out which parts are there. What the journal knows was compared when it was sent; what only the server knows
@@ -144,7 +157,7 @@ impl<'a> Transfer<'a> {
                 }
             };
             if let Some(object) = found {
-                if self.is_same(job, file, &object, Some((&digests, is_stored)))? {
+                if self.is_same(job.identity.size, file, &object, Some((&digests, is_stored)))? {
                     check_unchanged(job, file, &object.etag)?;
                     return Ok(Proof { etag: object.etag, was_there: !was_sent });
                 }
@@ -183,7 +196,7 @@ impl<'a> Transfer<'a> {
             let stored = self.answered(send(&piece));
             match (piece.broke(), stored) {
                 (Some(io::ErrorKind::UnexpectedEof), _) => return Err(Store::Failure(Failure::Changed)),
-                (Some(kind), _) => return Err(Store::Failure(unreadable(&kind.into()))),
+                (Some(kind), _) => return Err(Store::Failure(Failure::unreadable(&kind.into()))),
                 (None, Err(trouble)) => return Err(Store::Trouble(trouble)),
                 // Without an ETag nothing is said; what HEAD says then has to do.
                 (None, Ok(stored)) if stored.etag == md5 || stored.is_opaque || stored.etag.is_empty() => {
@@ -275,14 +288,14 @@ impl<'a> Transfer<'a> {
 
     /// Whether an object is the file. `hashed` are the hashes of all of it, if they are known, and whether the server has just
     /// taken it with them.
-    fn is_same(
+    pub(super) fn is_same(
         self,
-        job: &Job,
+        size: u64,
         file: &File,
         object: &Object,
         hashed: Option<(&Digests, bool)>,
     ) -> Result<bool, Failure> {
-        if object.size != job.identity.size {
+        if object.size != size {
             return Ok(false);
         }
         let whole = Range { start: 0, len: object.size };
@@ -322,8 +335,7 @@ impl<'a> Transfer<'a> {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = match File::options().read(true).custom_flags(flags).open(&job.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Failure::Vanished),
-            Err(error) => return Err(unreadable(&error)),
+            Err(error) => return Err(Failure::unreadable(&error)),
         };
         check_identity(job, &file)?;
         Ok(file)
@@ -342,7 +354,7 @@ impl<'a> Transfer<'a> {
 }
 
 fn check_identity(job: &Job, file: &File) -> Result<(), Failure> {
-    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    let metadata = file.metadata().map_err(|error| Failure::unreadable(&error))?;
     if Identity::of(&metadata) == job.identity { Ok(()) } else { Err(Failure::Changed) }
 }
 
@@ -373,11 +385,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn of_hash(error: HashError) -> Failure {
     match error {
         HashError::Short => Failure::Changed,
-        HashError::Read(error) => unreadable(&error),
+        HashError::Read(error) => Failure::unreadable(&error),
         HashError::Stopped(error) => Failure::Ended(error),
     }
-}
-
-fn unreadable(error: &io::Error) -> Failure {
-    Failure::File { reason: "read", message: format!("cannot read it: {error}"), lasts: false }
 }

@@ -7,7 +7,7 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 30] = [
+const PURE: [&str; 31] = [
     "backoff",
     "dashcam/address",
     "dashcam/listing",
@@ -38,6 +38,7 @@ const PURE: [&str; 30] = [
     "upload/s3/sign",
     "upload/s3/xml",
     "upload/timetable",
+    "upload/zone",
 ];
 
 /// Of `std::net`, what is a value.

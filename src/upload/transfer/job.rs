@@ -1,6 +1,8 @@
 //! A file to upload, and what can become of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -23,6 +25,8 @@ pub(in crate::upload) struct Job {
     pub(in crate::upload) key: ObjectKey,
     /// `Content-Type`
     pub(in crate::upload) content_type: &'static str,
+    /// An earlier pass may have begun an upload of which it did not learn the id.
+    pub(in crate::upload) may_have_begun: bool,
     /// ETags of objects of ours that may be replaced.
     pub(in crate::upload) spoilt: Mutex<Vec<String>>,
     /// Its bar.
@@ -86,7 +90,28 @@ pub(in crate::upload) enum Failure {
     Left,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(error) => f.write_str(&error.with_causes()),
+            Self::File { message, .. } => f.write_str(message),
+            Self::Changed => f.write_str("it has changed in the meantime"),
+            Self::Vanished => f.write_str("it has gone in the meantime"),
+            Self::NoSuchUpload => f.write_str("the server has forgotten the upload"),
+            Self::Left => f.write_str("left for a later pass"),
+        }
+    }
+}
+
 impl Failure {
+    /// The file cannot be read.
+    pub(in crate::upload) fn unreadable(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Vanished,
+            _ => Self::File { reason: "read", message: format!("cannot read it: {error}"), lasts: false },
+        }
+    }
+
     /// The key is taken.
     pub(super) fn conflict(job: &Job, object: &Object) -> Self {
         let message = format!(
