@@ -49,7 +49,7 @@ fn a_journal_that_is_gone() {
 #[test]
 fn a_journal_that_is_torn() {
     let mut random = seeded(5);
-    for round in 0..12 {
+    for round in 0..8 {
         let uploads = in_the_middle();
         for path in state_files(&uploads) {
             let mut bytes = fs::read(&path).unwrap();
