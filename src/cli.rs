@@ -2,6 +2,8 @@
 
 pub mod dashcam;
 pub mod hikvision;
+pub mod record;
+pub mod status;
 pub mod upload;
 
 use std::path::PathBuf;
@@ -69,6 +71,20 @@ pub enum Command {
     /// running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Hikvision(Box<hikvision::Hikvision>),
+    /// Record IP cameras with ffmpeg, and keep it alive
+    ///
+    /// Runs until it is stopped, with one ffmpeg for each camera of CONFIG, or for the one of --url. Exit codes: 0 its
+    /// time was up (--for), 1 failed, 2 wrong usage or configuration, 3 done but some cameras gave nothing, 75 it runs
+    /// already (0 with --cron), 128+n on signal n.
+    #[command(args_override_self = true)]
+    Record(Box<record::Record>),
+    /// Tell how all of it stands: what runs, what arrived last, what is wrong
+    ///
+    /// Reads what the other commands have left in their destinations, and the names of the footage there; writes nothing.
+    /// Exit codes: 0 all is well, 1 there is nothing to tell of or a directory cannot be read, 2 wrong usage, 3
+    /// something is wrong.
+    #[command(args_override_self = true)]
+    Status(status::Status),
     /// Upload closed files to an S3 bucket, prove them, then perhaps remove them
     ///
     /// Sends what is not in the bucket yet to AWS, Backblaze B2 or any S3 server, carries on what was interrupted, and

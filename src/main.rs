@@ -9,11 +9,14 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches};
 use footage::cli::dashcam::Dashcam;
 use footage::cli::hikvision::Hikvision;
+use footage::cli::record::Record;
+use footage::cli::status::Status;
 use footage::cli::upload::Upload;
 use footage::cli::{Cli, Command};
 use footage::error::Error;
-use footage::{dashcam, hikvision, stdout, upload};
-use runner::Runner;
+use footage::metrics::Sinks;
+use footage::{dashcam, hikvision, record, status, stdout, upload};
+use runner::{Options, Runner};
 
 fn main() -> ExitCode {
     let mut matches = Cli::without_empty_variables().get_matches();
@@ -21,6 +24,8 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Dashcam(args) => run_dashcam(&args),
         Command::Hikvision(args) => run_hikvision(&args),
+        Command::Record(args) => run_record(&args),
+        Command::Status(args) => run_status(&args),
         Command::Upload(args) => run_upload(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -40,7 +45,7 @@ fn run_dashcam(args: &Dashcam) -> ExitCode {
         timeout: settings.timeout,
         places: vec![settings.destination.clone()],
         changes_nothing: args.common.output.dry_run,
-        common: &args.common,
+        options: (&args.common).into(),
         peer_lock: Some(dashcam::PEER_LOCK),
         check: &|| dashcam::check(&settings),
     };
@@ -56,11 +61,41 @@ fn run_hikvision(args: &Hikvision) -> ExitCode {
         timeout: PUSH_TIMEOUT,
         places: vec![settings.destination.clone()],
         changes_nothing: args.common.output.dry_run || settings.is_list,
-        common: &args.common,
+        options: (&args.common).into(),
         peer_lock: None,
         check: &|| hikvision::check(&settings),
     };
     runner.run(|stores, context, report| hikvision::run(&settings, &stores[0], context, report))
+}
+
+fn run_record(args: &Record) -> ExitCode {
+    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    let runner = Runner {
+        pass: "record",
+        source: settings.source.to_string(),
+        // It delivers its own, as it lasts.
+        sinks: Sinks::default(),
+        timeout: PUSH_TIMEOUT,
+        // It locks them itself: a configuration that is read again may have others.
+        places: Vec::new(),
+        changes_nothing: settings.changes_nothing(),
+        options: Options { output: &args.output, every: None, lock_file: None, metrics_state_file: None },
+        peer_lock: None,
+        check: &|| Ok(()),
+    };
+    runner.run(|_, context, report| record::run(&settings, context, report))
+}
+
+fn run_status(args: &Status) -> ExitCode {
+    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    let outcome = status::run(&settings, runner::clock());
+    let (code, failure) = match (outcome, stdout::take_failure()) {
+        (Ok(code), None) => return ExitCode::from(code),
+        (Ok(_), Some(failure)) => (1, failure),
+        (Err(error), _) => (error.exit_code(), error.with_causes()),
+    };
+    let _ = writeln!(std::io::stderr(), "error: {failure}");
+    ExitCode::from(code)
 }
 
 fn run_upload(args: &Upload) -> ExitCode {
@@ -72,7 +107,7 @@ fn run_upload(args: &Upload) -> ExitCode {
         timeout: PUSH_TIMEOUT,
         places: settings.sources.clone(),
         changes_nothing: args.common.output.dry_run || args.verify,
-        common: &args.common,
+        options: (&args.common).into(),
         peer_lock: None,
         check: &|| upload::check(&settings),
     };

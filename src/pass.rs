@@ -237,6 +237,14 @@ impl Report {
         let nothing_new = self.ended.is_none() && self.failures.is_empty() && !self.has_news();
         let mut line = if let Some(sent) = sent {
             if nothing_new { format!("nothing to upload from {}", self.source) } else { self.summary_of(sent) }
+        } else if self.pass == "record" {
+            format!(
+                "{} ({}) recorded from {} in {}",
+                count(self.files_fetched, "segment"),
+                ByteSize(self.bytes_fetched),
+                count(self.recordings_seen, "camera"),
+                human_duration(Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default()),
+            )
         } else if nothing_new {
             format!("nothing to fetch from {}", self.source)
         } else {

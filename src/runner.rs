@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local, SecondsFormat};
-use footage::cli::Common;
+use footage::cli::{Common, Output};
 use footage::error::{Error, Result};
 use footage::lock::Lock;
 use footage::metrics::{Sinks, ended};
@@ -23,24 +23,46 @@ pub(crate) struct Runner<'a> {
     pub(crate) sinks: Sinks,
     /// Of a push of metrics.
     pub(crate) timeout: Duration,
-    /// The directories that the pass works in, at least one: each is locked, and gets the report.
+    /// The directories that the pass works in: each is locked, and gets the report. None where the pass does that itself.
     pub(crate) places: Vec<PathBuf>,
     /// A dry run or a listing: no state is kept and no metrics are delivered.
     pub(crate) changes_nothing: bool,
-    pub(crate) common: &'a Common,
+    pub(crate) options: Options<'a>,
     /// The lock file of a peer tool in the first place: respected, never made.
     pub(crate) peer_lock: Option<&'static str>,
     /// What must be so before anything is made in a place.
     pub(crate) check: &'a dyn Fn() -> Result<()>,
 }
 
+/// What of the command line concerns what surrounds a pass.
+pub(crate) struct Options<'a> {
+    pub(crate) output: &'a Output,
+    /// `--every`
+    pub(crate) every: Option<Duration>,
+    /// `--lock-file`
+    pub(crate) lock_file: Option<&'a Path>,
+    /// `--metrics-state-file`
+    pub(crate) metrics_state_file: Option<&'a Path>,
+}
+
+impl<'a> From<&'a Common> for Options<'a> {
+    fn from(common: &'a Common) -> Self {
+        Self {
+            output: &common.output,
+            every: common.running.every,
+            lock_file: common.running.lock_file.as_deref(),
+            metrics_state_file: common.metrics.metrics_state_file.as_deref(),
+        }
+    }
+}
+
 impl Runner<'_> {
     /// Runs the pass once, or with `--every` until stopped.
     pub(crate) fn run(&self, mut pass: impl FnMut(&[Store], &Context, &mut Report) -> Result<()>) -> ExitCode {
-        let progress = Progress::new(!self.common.output.quiet && !self.common.output.cron && !self.changes_nothing);
-        let level = logging::level(self.common.output.verbose, self.common.output.quiet);
-        let wants_summary = !self.common.output.quiet && (progress.is_shown() || self.common.output.cron);
-        logging::init(self.common.output.log_format, level, wants_summary, progress.clone());
+        let progress = Progress::new(!self.options.output.quiet && !self.options.output.cron && !self.changes_nothing);
+        let level = logging::level(self.options.output.verbose, self.options.output.quiet);
+        let wants_summary = !self.options.output.quiet && (progress.is_shown() || self.options.output.cron);
+        logging::init(self.options.output.log_format, level, wants_summary, progress.clone());
         let stop = match Stop::on_signals() {
             Ok(stop) => stop,
             Err(error) => {
@@ -51,7 +73,7 @@ impl Runner<'_> {
         loop {
             let began = Instant::now();
             let code = self.once(&stop, &progress, &mut pass);
-            let Some(every) = self.common.running.every else { return ExitCode::from(code) };
+            let Some(every) = self.options.every else { return ExitCode::from(code) };
             if code == 2 {
                 return ExitCode::from(code);
             }
@@ -79,8 +101,8 @@ impl Runner<'_> {
             _ => {}
         }
         let stores: Vec<Store> = self.places.iter().map(|place| Store::create(place)).collect::<Result<_>>()?;
-        let own = match &self.common.running.lock_file {
-            Some(path) => vec![path.clone()],
+        let own = match self.options.lock_file {
+            Some(path) => vec![path.to_owned()],
             None => stores.iter().map(|store| store.state_path(&format!("{}.lock", self.pass))).collect(),
         };
         let since = now.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -107,10 +129,10 @@ impl Runner<'_> {
         let context = Context {
             now,
             dry_run: self.changes_nothing,
-            json: self.common.output.json,
+            json: self.options.output.json,
             stop: stop.clone(),
             progress: progress.clone(),
-            told: Told::new(last.told.clone(), self.common.output.cron),
+            told: Told::new(last.told.clone(), self.options.output.cron),
         };
         let mut report = Report::begin(self.pass, self.source.clone(), now, &last);
         let (locks, outcome) = match locks {
@@ -146,10 +168,10 @@ impl Runner<'_> {
     /// The summary, and the report with `--json`.
     fn print(&self, report: &mut Report, outcome: &Result<()>, progress: &Progress) {
         let is_news = report.has_news() || (outcome.is_ok() && progress.is_shown());
-        if is_news || (outcome.is_ok() && !self.common.output.cron) {
+        if is_news || (outcome.is_ok() && !self.options.output.cron) {
             log::info!(target: logging::SUMMARY, "{}", report.summary());
         }
-        if self.common.output.json {
+        if self.options.output.json {
             stdout::line(&serde_json::to_string(&report).unwrap_or_default());
         }
         report.exit_code = and_printed(report.exit_code);
@@ -161,7 +183,7 @@ impl Runner<'_> {
         let text = error.with_causes();
         match error {
             Error::Stopped(_) => log::info!("{text}"),
-            _ if error.is_not_now() && self.common.output.cron => log::info!("{text}"),
+            _ if error.is_not_now() && self.options.output.cron => log::info!("{text}"),
             _ if error.is_not_now() => log::warn!("{text}"),
             _ => context.told.error(&format!("{ENDED}{}", error.reason()), text),
         }
@@ -169,7 +191,7 @@ impl Runner<'_> {
 
     fn exit_code(&self, outcome: &Result<()>, report: &Report) -> u8 {
         match outcome {
-            Err(error) if error.is_not_now() && self.common.output.cron => 0,
+            Err(error) if error.is_not_now() && self.options.output.cron => 0,
             Err(error) => error.exit_code(),
             Ok(()) if report.failures.is_empty() => 0,
             Ok(()) => 3,
@@ -193,7 +215,7 @@ impl State<'_> {
         let first = self.stores.first();
         let bytes = first.and_then(|store| read_small(&self.path(store)));
         let mut report: Report = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        let named = self.runner.common.metrics.metrics_state_file.as_deref().and_then(peer_timestamp);
+        let named = self.runner.options.metrics_state_file.and_then(peer_timestamp);
         report.last_fetch_timestamp_seconds = named
             .or(report.last_fetch_timestamp_seconds)
             .or_else(|| first.and_then(|store| peer_timestamp(&store.root().join(PEER_STATE_FILE))));
@@ -212,7 +234,7 @@ impl State<'_> {
         for store in &stores {
             written = written.and(write_even_if_full(&self.path(store), text.as_bytes()));
         }
-        let named = self.runner.common.metrics.metrics_state_file.as_ref().filter(|_| !stores.is_empty());
+        let named = self.runner.options.metrics_state_file.filter(|_| !stores.is_empty());
         if let (Some(path), Some(at)) = (named, report.last_fetch_timestamp_seconds) {
             let text = serde_json::json!({ PEER_STATE_KEY: at }).to_string() + "\n";
             written = written.and(write_atomically(path, text.as_bytes()));
@@ -234,7 +256,7 @@ fn peer_timestamp(path: &Path) -> Option<f64> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
-fn clock() -> DateTime<Local> {
+pub(crate) fn clock() -> DateTime<Local> {
     Local::now()
 }
 

@@ -128,7 +128,7 @@ impl Settings {
         Policy {
             prefix: self.prefix.clone(),
             template: self.template.clone(),
-            zone: self.zone.clone(),
+            zone: self.zone,
             delete_after: self.delete_after,
             keep: self.keep,
             retry_failed_after: self.retry_failed_after,

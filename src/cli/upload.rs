@@ -193,7 +193,7 @@ impl Upload {
             patterns: self.pattern.clone(),
             min_age: self.min_age,
             template: self.key.clone(),
-            zone: self.timezone.clone().unwrap_or_default(),
+            zone: self.timezone.unwrap_or_default(),
             delete_after: if self.delete { Some(Duration::ZERO) } else { self.delete_after },
             keep: self.keep,
             jobs: self.jobs.get(),

@@ -150,7 +150,7 @@ impl Comparison<'_> {
             return Some(record.key.clone());
         }
         let name = local.path.rsplit('/').next().unwrap_or_default();
-        let moment = Moment::of(name, local.identity.modified(), &self.policy.zone);
+        let moment = Moment::of(name, local.identity.modified(), self.policy.zone);
         let named = Named { path: &local.path, dir: &self.names[local.place], moment: &moment };
         self.policy.template.key(&self.policy.prefix, &named).ok().map(|key| key.as_str().to_owned())
     }

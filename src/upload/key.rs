@@ -71,7 +71,7 @@ pub struct Moment {
 impl Moment {
     /// Of a file of this name, last modified then.
     #[must_use]
-    pub fn of(name: &str, modified: DateTime<Utc>, zone: &Zone) -> Self {
+    pub fn of(name: &str, modified: DateTime<Utc>, zone: Zone) -> Self {
         match of_name(name) {
             Some(RecordingTime { digits, offset: None, copy }) => {
                 let offset = zone.of_digits(digits).earliest().unwrap_or_else(|| zone.at(digits));
@@ -87,7 +87,7 @@ impl Moment {
         Self { digits: DateTime::UNIX_EPOCH.naive_utc(), offset: Utc.fix(), is_repeated: false, copy: 1 }
     }
 
-    fn of_instant(instant: NaiveDateTime, zone: &Zone, copy: u32) -> Self {
+    fn of_instant(instant: NaiveDateTime, zone: Zone, copy: u32) -> Self {
         let offset = zone.at(instant);
         let digits = instant + offset;
         let is_repeated = match zone.of_digits(digits) {
@@ -221,7 +221,7 @@ mod tests {
 
     const VISDCAM: &str = "cam1/%Y/%m/%d/%H/cam_1_%Y_%m_%d_%H_%M_%S.{ext}";
 
-    fn key(template: &str, path: &str, modified: &str, zone: &Zone) -> String {
+    fn key(template: &str, path: &str, modified: &str, zone: Zone) -> String {
         let modified = modified.parse::<DateTime<Utc>>().expect("a time");
         let moment = Moment::of(path.rsplit('/').next().expect("a name"), modified, zone);
         let template: Template = template.parse().expect("a template");
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn fields_are_filled_in() {
-        let zone: &Zone = &"Asia/Kolkata".parse().expect("a zone");
+        let zone: Zone = "Asia/Kolkata".parse().expect("a zone");
         let at = "2025-09-07T20:00:05.25Z";
         for (template, path, expected) in [
             (VISDCAM, "x.ts", "cam1/2025/09/08/01/cam_1_2025_09_08_01_30_05.ts"),
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_hour_that_is_there_twice_gives_two_keys() {
-        let zone: &Zone = &"Europe/Berlin".parse().expect("a zone");
+        let zone: Zone = "Europe/Berlin".parse().expect("a zone");
         for (template, first, second) in [
             ("%H%M.{ext}", "0230.ts", "0230+0100.ts"),
             ("%H%M%z.{ext}", "0230+0200.ts", "0230+0100.ts"),

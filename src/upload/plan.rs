@@ -195,7 +195,7 @@ fn abort(place: usize, path: &str, record: &Record) -> Option<Step> {
 
 impl Policy {
     fn moment(&self, local: &Local) -> Moment {
-        Moment::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), &self.zone)
+        Moment::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), self.zone)
     }
 
     /// Whether a file that was proven then is to be removed now, and why. The future counts as now.

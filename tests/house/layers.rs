@@ -7,7 +7,7 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 31] = [
+const PURE: [&str; 37] = [
     "backoff",
     "dashcam/address",
     "dashcam/listing",
@@ -22,10 +22,16 @@ const PURE: [&str; 31] = [
     "hikvision/plan",
     "hikvision/segment",
     "hikvision/stream",
+    "live",
     "mp4",
     "recording_time",
+    "prometheus",
+    "record/listen/answer",
     "retention",
     "room",
+    "status/judge",
+    "status/rows",
+    "status/show",
     "units",
     "upload/ini",
     "upload/key",

@@ -1,7 +1,7 @@
 //! What the tests stand on: the peers (a camera that misbehaves, real movies) and a harness that runs the
 //! built binary. All of it may run in parallel with itself, and it waits for events, never for time to pass.
 
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "every test crate uses a part of this")]
+#![allow(dead_code, unused_imports, unused_macros, unreachable_pub, reason = "every test crate uses a part of this")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,19 +14,26 @@ pub(crate) mod bench;
 pub mod camera;
 pub(crate) mod fuzz;
 pub(crate) mod hikvision;
+pub(crate) mod ip_camera;
+pub(crate) mod mjpeg;
 pub mod mp4;
 pub mod rng;
+pub(crate) mod rtsp;
 pub(crate) mod s3;
 pub(crate) mod s3_proxy;
+pub(crate) mod site;
 pub(crate) mod uploads;
 
 mod mount;
 mod program;
+mod root;
 mod tree;
 
 pub use mount::{Mount, small_tmpfs};
 pub use program::{Output, Program, Running};
 pub use rng::seeded;
+pub(crate) use root::as_root;
+pub use root::ran_as_root;
 pub use tree::{Node, tree};
 
 use std::ffi::OsStr;

@@ -8,6 +8,7 @@ mod support;
 mod away;
 mod faults;
 mod harness;
+mod ip_cameras;
 mod listings;
 mod s3;
 
