@@ -134,6 +134,8 @@ impl<'a> Supervisor<'a> {
 
     /// Records until it is told to stop.
     pub(super) fn run(mut self) -> Result<()> {
+        // Beyond what it takes to end by ourselves.
+        self.context.stop.set_grace(end::GIVE_UP_AFTER + Duration::from_secs(2));
         let waker = self.waker.clone();
         self.context.stop.also(move || waker.wake());
         let waker = self.waker.clone();
