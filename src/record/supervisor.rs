@@ -223,9 +223,8 @@ impl<'a> Supervisor<'a> {
             Timer::Start(number, generation) => self.start(number, generation, now),
             Timer::Watch(number, generation) => self.watch(number, generation, now),
             Timer::Reap(number, generation) if self.is_current(number, generation) => self.reap(number, now),
-            Timer::Reap(..) => {}
             Timer::Prepare(number, generation) if self.is_current(number, generation) => self.prepare(number),
-            Timer::Prepare(..) => {}
+            Timer::Reap(..) | Timer::Prepare(..) => {}
             Timer::Schedule(number, generation) => self.look_at_schedule(number, generation, now),
             Timer::Look => {
                 self.look();
