@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::name::SegmentName;
 use crate::retention::{Candidate, Keep, Reason, evict};
@@ -72,7 +72,7 @@ impl Limits {
     #[must_use]
     pub fn touch(&self, days: &Days, now: NaiveDateTime) -> Option<NaiveDate> {
         let oldest = days.oldest()?;
-        let is_over = self.keep.cutoff(now).is_some_and(|cutoff| oldest <= cutoff.date());
+        let is_over = self.keep.cutoff(now).is_some_and(|cutoff| oldest.and_time(NaiveTime::MIN) < cutoff);
         (is_over || self.surplus(days) > 0).then_some(oldest)
     }
 
