@@ -72,6 +72,8 @@ pub(super) struct Supervisor<'a> {
     programs: Errands,
     /// Requests of `schedule`: programs that hang do not hold them up.
     requests: Errands,
+    /// Metrics are on their way to the Pushgateway.
+    is_pushing: bool,
     live: Arc<Mutex<Live>>,
     /// When the next ffmpeg may start.
     next_start: Instant,
@@ -123,6 +125,7 @@ impl<'a> Supervisor<'a> {
             done,
             programs: Errands::new(done_box.clone()),
             requests: Errands::new(done_box),
+            is_pushing: false,
             live,
             next_start: now,
             began: now,
