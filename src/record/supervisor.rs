@@ -164,14 +164,17 @@ impl<'a> Supervisor<'a> {
             while let Some(timer) = self.timers.due(now) {
                 self.ring(timer, now);
             }
-            self.write_state(false);
+            self.write_state();
         }
         self.finish()
     }
 
     /// How long nothing is to be done.
     fn wait(&self) -> Duration {
-        let next = self.timers.next().map_or(self.write_at, |at| at.min(self.write_at));
+        let next = self.timers.next();
+        // The last state is written at the very end.
+        let next = if self.is_closing() { next } else { Some(next.map_or(self.write_at, |at| at.min(self.write_at))) };
+        let next = next.unwrap_or_else(|| Instant::now() + LOOK_EVERY);
         next.saturating_duration_since(Instant::now())
     }
 

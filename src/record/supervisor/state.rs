@@ -57,9 +57,9 @@ impl Supervisor<'_> {
     }
 
     /// Has the keepers write the state, when it is time.
-    pub(super) fn write_state(&mut self, is_now: bool) {
+    pub(super) fn write_state(&mut self) {
         let now = Instant::now();
-        if !is_now && now < self.write_at {
+        if now < self.write_at || self.is_closing() {
             return;
         }
         self.wrote_at = now;
