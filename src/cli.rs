@@ -3,6 +3,7 @@
 pub mod dashcam;
 pub mod hikvision;
 pub mod record;
+pub mod status;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -76,6 +77,13 @@ pub enum Command {
     /// already (0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Record(Box<record::Record>),
+    /// Tell how all of it stands: what runs, what arrived last, what is wrong
+    ///
+    /// Reads what the other commands have left in their destinations, and the names of the footage there; writes nothing.
+    /// Exit codes: 0 all is well, 1 there is nothing to tell of or a directory cannot be read, 2 wrong usage, 3
+    /// something is wrong.
+    #[command(args_override_self = true)]
+    Status(status::Status),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh

@@ -10,10 +10,11 @@ use clap::{CommandFactory, FromArgMatches};
 use footage::cli::dashcam::Dashcam;
 use footage::cli::hikvision::Hikvision;
 use footage::cli::record::Record;
+use footage::cli::status::Status;
 use footage::cli::{Cli, Command};
 use footage::error::Error;
 use footage::metrics::Sinks;
-use footage::{dashcam, hikvision, record, stdout};
+use footage::{dashcam, hikvision, record, status, stdout};
 use runner::{Options, Runner};
 
 fn main() -> ExitCode {
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Dashcam(args) => run_dashcam(&args),
         Command::Hikvision(args) => run_hikvision(&args),
         Command::Record(args) => run_record(&args),
+        Command::Status(args) => run_status(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "footage", &mut script);
@@ -80,6 +82,18 @@ fn run_record(args: &Record) -> ExitCode {
         check: &|| Ok(()),
     };
     runner.run(|_, context, report| record::run(&settings, context, report))
+}
+
+fn run_status(args: &Status) -> ExitCode {
+    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    let outcome = status::run(&settings, runner::clock());
+    let (code, failure) = match (outcome, stdout::take_failure()) {
+        (Ok(code), None) => return ExitCode::from(code),
+        (Ok(_), Some(failure)) => (1, failure),
+        (Err(error), _) => (error.exit_code(), error.with_causes()),
+    };
+    let _ = writeln!(std::io::stderr(), "error: {failure}");
+    ExitCode::from(code)
 }
 
 /// How long a Pushgateway may take, where the pass has no timeout for the network of its own.

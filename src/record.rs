@@ -19,6 +19,7 @@
 //! | [`whole`] | whether a segment is one |
 //! | `supervisor` | the loop; `recorder` one camera in it, `segmenter` its ffmpeg |
 //! | `keeper` | the thread of one destination; `closing` gives a segment its name |
+//! | [`listen`] | the state over HTTP |
 //! | `errands` | programs and requests beside recording |
 //! | `places` | the destinations, locked |
 //!
@@ -37,6 +38,7 @@ mod errands;
 mod hints;
 mod holder;
 mod keeper;
+pub mod listen;
 mod mailbox;
 pub mod name;
 mod places;
@@ -61,6 +63,7 @@ use std::time::Duration;
 use chrono::SecondsFormat;
 
 use self::config::Config;
+use self::listen::Listener;
 use self::places::Places;
 use self::shard::Shard;
 pub use self::source::Source;
@@ -77,6 +80,8 @@ pub struct Settings {
     pub action: Action,
     /// Where the configuration comes from.
     pub source: Source,
+    /// The configuration.
+    pub config: Config,
     /// `--shard`
     pub shard: Shard,
     /// `--for`
@@ -124,7 +129,7 @@ impl Settings {
 /// What ended it; the report then tells what was done until then.
 pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Result<()> {
     // Read.
-    let config = settings.share(settings.source.read()?);
+    let config = settings.share(settings.config.clone());
     match settings.action {
         Action::Record => {}
         Action::Show => return show::commands(settings, &config, context),
@@ -148,6 +153,9 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         lock_file: settings.lock_file.clone(),
         ..Live::default()
     }));
+
+    let listener = config.listen.as_deref().map(|address| Listener::start(address, Arc::clone(&live)));
+    let _listener = listener.transpose()?;
 
     // Plan and execute, for as long as it lasts.
     Supervisor::new(settings, context, report, config, places, ffmpeg, live)?.run()

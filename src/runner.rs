@@ -256,7 +256,7 @@ fn peer_timestamp(path: &Path) -> Option<f64> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
-fn clock() -> DateTime<Local> {
+pub(crate) fn clock() -> DateTime<Local> {
     Local::now()
 }
 

@@ -165,6 +165,7 @@ impl Record {
         };
         Ok(Settings {
             action,
+            config: source.read()?,
             source,
             shard: self.shard,
             lasts: self.lasts,

@@ -112,54 +112,9 @@ fn label(camera: &CameraLive) -> [(&str, &str); 1] {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::{DiskLive, SegmentLive, State};
+mod tests {
     use super::*;
-
-    /// A camera that records and one that never did.
-    pub(in crate::live) fn example() -> Live {
-        let yard = CameraLive {
-            name: "yard".into(),
-            source: "rtsp://192.168.1.20/stream".into(),
-            directory: "/data/yard".into(),
-            state: State::Recording,
-            since: 1_795_000_002.0,
-            frames: 900,
-            fps: Some(15.0),
-            bitrate_bps: Some(512_345.0),
-            out_time_seconds: 60.9,
-            dup_frames: 1,
-            drop_frames: 2,
-            restarts: 3,
-            stalls: 1,
-            last_frame_at: Some(1_795_000_062.5),
-            segments: 4,
-            bytes: 3_900_000,
-            last_segment: Some(SegmentLive {
-                path: "/data/yard/2026-11-17/2026-11-17_22-26-40+0000.mkv".into(),
-                start: 1_794_999_600.0,
-                duration_seconds: 400.5,
-                bytes: 3_000_000,
-            }),
-            open_segment_started: Some(1_795_000_002.0),
-            disk: Some(DiskLive { used_ratio: 0.25, free_bytes: 1_000_000_000 }),
-            ..CameraLive::default()
-        };
-        let gate = CameraLive {
-            name: "the \"gate\"".into(),
-            state: State::Waiting,
-            since: 1_795_000_060.0,
-            last_error: Some("Connection refused".into()),
-            ..CameraLive::default()
-        };
-        Live {
-            pid: 7,
-            started: 1_795_000_000.0,
-            updated: 1_795_000_063.0,
-            cameras: vec![gate, yard],
-            ..Live::default()
-        }
-    }
+    use crate::live::tests::example;
 
     #[test]
     fn prometheus_reads_it() {

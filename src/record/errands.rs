@@ -1,5 +1,6 @@
 //! What is done for cameras beside recording, and may take its time: programs of `on_segment`, requests of `schedule`.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{ChildStderr, Command, Stdio};
@@ -55,6 +56,8 @@ pub(super) struct Errands {
     queue: Option<(Sender<Errand>, Arc<Mutex<Receiver<Errand>>>)>,
     threads: usize,
     under_way: usize,
+    /// What waits for the program that runs for the same camera: one that hangs does not become many.
+    waiting: BTreeMap<CameraName, VecDeque<Errand>>,
     done: Mailbox<Done>,
     /// What is left undone when we end.
     is_over: Arc<std::sync::atomic::AtomicBool>,
@@ -62,16 +65,26 @@ pub(super) struct Errands {
 
 impl Errands {
     pub(super) fn new(done: Mailbox<Done>) -> Self {
-        Self { queue: None, threads: 0, under_way: 0, done, is_over: Arc::default() }
+        Self { queue: None, threads: 0, under_way: 0, waiting: BTreeMap::new(), done, is_over: Arc::default() }
     }
 
     /// Has something done; threads begin as they are needed.
     pub(super) fn run(&mut self, errand: Errand) {
+        self.under_way += 1;
+        if let Errand::Hook { camera, .. } = &errand {
+            if let Some(waiting) = self.waiting.get_mut(camera) {
+                return waiting.push_back(errand);
+            }
+            self.waiting.insert(camera.clone(), VecDeque::new());
+        }
+        self.hand_out(errand);
+    }
+
+    fn hand_out(&mut self, errand: Errand) {
         let (sender, receiver) = self.queue.get_or_insert_with(|| {
             let (sender, receiver) = mpsc::channel();
             (sender, Arc::new(Mutex::new(receiver)))
         });
-        self.under_way += 1;
         if self.threads < THREADS.min(self.under_way) {
             let (receiver, done, is_over) = (Arc::clone(receiver), self.done.clone(), Arc::clone(&self.is_over));
             let work = move || {
@@ -88,8 +101,15 @@ impl Errands {
     }
 
     /// One is done.
-    pub(super) fn finished(&mut self) {
+    pub(super) fn finished(&mut self, done: &Done) {
         self.under_way = self.under_way.saturating_sub(1);
+        if let Done::Hook(camera, _) = done
+            && let Some(mut waiting) = self.waiting.remove(camera)
+            && let Some(next) = waiting.pop_front()
+        {
+            self.waiting.insert(camera.clone(), waiting);
+            self.hand_out(next);
+        }
     }
 
     /// How many are not done yet.

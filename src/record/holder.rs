@@ -9,7 +9,7 @@ use super::Settings;
 use super::config::Config;
 use super::places::lock_path;
 use crate::error::{Error, Result};
-use crate::lock;
+use crate::lock::Holder;
 use crate::pass::Context;
 
 /// A recorder ends within ten seconds, and its disk may be slow.
@@ -20,8 +20,7 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> Result<()> {
     let holders = holders(settings, config)?;
     if holders.is_empty() {
-        log::warn!("nothing records there");
-        return Ok(());
+        return Err(Error::Away("nothing records there that could be stopped".into()));
     }
     for pid in &holders {
         signal(*pid, Signal::TERM)?;
@@ -59,7 +58,7 @@ fn holders(settings: &Settings, config: &Config) -> Result<Vec<Pid>> {
     };
     let mut holders = Vec::new();
     for path in locks {
-        holders.extend(lock::holder(&path)?);
+        holders.extend(Holder::process(&path)?);
     }
     holders.sort_unstable_by_key(|pid| pid.as_raw_nonzero());
     holders.dedup();

@@ -49,9 +49,15 @@ impl Source {
                 (text, path.parent().unwrap_or(Path::new("")).to_owned())
             }
         };
+        // States and programs are told of files by paths that mean the same everywhere.
+        let base = if base.as_os_str().is_empty() { ".".into() } else { base };
+        let base = std::path::absolute(&base).unwrap_or(base);
         let around = Surroundings { base, zone: zone(), is_options: self.path().is_none() };
         let parsed = Config::parse(&text, &around).map_err(|invalid| match self {
-            Self::File(path, _) => Error::Usage(format!("{}:\n{invalid}", path.display())),
+            Self::File(path, _) => {
+                let lines = invalid.0.iter().map(|problem| format!("{}: {problem}", path.display()));
+                Error::Usage(lines.collect::<Vec<_>>().join("\n"))
+            }
             Self::Options(_) => Error::Usage(invalid.to_string()),
         });
         let mut config = parsed?;

@@ -68,7 +68,10 @@ pub(super) struct Supervisor<'a> {
     news: Receiver<(PathBuf, News)>,
     news_box: Mailbox<(PathBuf, News)>,
     done: Receiver<Done>,
-    errands: Errands,
+    /// Programs of `on_segment`.
+    programs: Errands,
+    /// Requests of `schedule`: programs that hang do not hold them up.
+    requests: Errands,
     live: Arc<Mutex<Live>>,
     /// When the next ffmpeg may start.
     next_start: Instant,
@@ -118,7 +121,8 @@ impl<'a> Supervisor<'a> {
             news,
             news_box,
             done,
-            errands: Errands::new(done_box),
+            programs: Errands::new(done_box.clone()),
+            requests: Errands::new(done_box),
             live,
             next_start: now,
             began: now,

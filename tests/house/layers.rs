@@ -7,7 +7,7 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 19] = [
+const PURE: [&str; 23] = [
     "dashcam/address",
     "dashcam/listing",
     "dashcam/name",
@@ -24,8 +24,12 @@ const PURE: [&str; 19] = [
     "live",
     "mp4",
     "prometheus",
+    "record/listen/answer",
     "retention",
     "room",
+    "status/judge",
+    "status/rows",
+    "status/show",
     "units",
 ];
 

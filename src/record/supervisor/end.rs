@@ -166,18 +166,18 @@ impl Supervisor<'_> {
         if let Some(ending) = &mut self.ending {
             ending.gave_up = true;
         }
-        if !self.recorders.is_empty() || self.errands.under_way() > 0 {
-            let (ffmpegs, programs) = (self.recorders.len(), self.errands.under_way());
-            log::warn!("{ffmpegs} ffmpegs and {programs} programs or requests have not ended in time and are killed");
+        if !self.recorders.is_empty() || self.programs.under_way() > 0 {
+            let (ffmpegs, programs) = (self.recorders.len(), self.programs.under_way());
+            log::warn!("{ffmpegs} ffmpegs and {programs} programs have not ended in time and are killed");
         }
-        self.errands.end();
+        self.programs.end();
     }
 
     /// Whether everything has ended.
     pub(super) fn is_over(&self) -> bool {
         let Some(ending) = &self.ending else { return false };
         let is_closed = ending.asked.is_some_and(|asked| ending.flushed >= asked);
-        ending.gave_up || (self.recorders.is_empty() && is_closed && self.errands.under_way() == 0)
+        ending.gave_up || (self.recorders.is_empty() && is_closed && self.programs.under_way() == 0)
     }
 
     /// The last words, and how it ended.

@@ -131,7 +131,7 @@ impl Supervisor<'_> {
         let recorder = recorder.or_else(|| self.left.get(camera));
         let words = recorder.map(|recorder| recorder.camera.on_segment.clone()).unwrap_or_default();
         if !words.is_empty() {
-            self.errands.run(Errand::Hook { camera: camera.clone(), words, path, start: name.start, duration });
+            self.programs.run(Errand::Hook { camera: camera.clone(), words, path, start: name.start, duration });
         }
     }
 
@@ -181,7 +181,10 @@ impl Supervisor<'_> {
 
     /// An errand is done.
     pub(super) fn done(&mut self, done: Done) {
-        self.errands.finished();
+        match &done {
+            Done::Hook(..) => self.programs.finished(&done),
+            Done::Get(..) => self.requests.finished(&done),
+        }
         match done {
             Done::Hook(_, Ok(())) => {}
             Done::Hook(camera, Err(why)) => {
@@ -222,7 +225,7 @@ impl Supervisor<'_> {
             && recorder.try_at.is_some_and(|at| at <= now)
         {
             recorder.try_at = None;
-            self.errands.run(Errand::Get { camera: recorder.name.clone(), url: url.clone() });
+            self.requests.run(Errand::Get { camera: recorder.name.clone(), url: url.clone() });
         }
         let until = |at: DateTime<Utc>| (at - wall).to_std().unwrap_or_default();
         let next = schedule::next(entries, zone, wall).map_or(SCHEDULE_EVERY, |(at, _)| until(at).min(SCHEDULE_EVERY));
