@@ -36,6 +36,8 @@ use crate::ffmpeg::Ffmpeg;
 use crate::live::Live;
 use crate::pass::{Context, Report};
 
+/// Beyond the time after which we give up ourselves, until the process ends wherever it is stuck.
+const MARGIN: Duration = Duration::from_secs(2);
 /// How often the disks are looked at, and what is over.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Between two starts of ffmpeg, which cost 0.08 s of a processor each.
@@ -134,6 +136,7 @@ impl<'a> Supervisor<'a> {
 
     /// Records until it is told to stop.
     pub(super) fn run(mut self) -> Result<()> {
+        self.context.stop.set_grace(end::GIVE_UP_AFTER + MARGIN);
         let waker = self.waker.clone();
         self.context.stop.also(move || waker.wake());
         let waker = self.waker.clone();

@@ -27,7 +27,7 @@ fn what_is_too_old_goes_and_nothing_else() {
     let path = |name: &str| site.dest().join("yard").join(name);
     wait_for("removal", || old.iter().all(|name| !path(name).exists()).then_some(()));
     wait_for("the folder's removal", || (!path("2020-01-01").exists()).then_some(()));
-    site.wait_for_closed("yard", kept.len() + 1);
+    site.wait_for_closed("yard", site.closed("yard").len() + 2);
     for name in &kept {
         assert!(path(name).exists(), "{name} is gone");
     }

@@ -81,6 +81,22 @@ impl Site {
         closed(&self.dest(), camera)
     }
 
+    /// Waits until a camera's closed segments have so many frames; what a crash has torn counts too.
+    #[track_caller]
+    pub(crate) fn expect_frames(&self, camera: &str, frames: u64) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let closed = self.closed(camera);
+            let kept: u64 = closed.iter().map(Segment::frames).sum();
+            if kept >= frames {
+                return;
+            }
+            let hidden = self.hidden(camera);
+            assert!(Instant::now() < until, "{camera}: {kept} of {frames} frames in {closed:#?} and {hidden:#?}");
+            std::thread::sleep(TICK * 10);
+        }
+    }
+
     /// A camera's hidden files.
     pub(crate) fn hidden(&self, camera: &str) -> Vec<PathBuf> {
         let all = files_below(&self.dest().join(camera));
@@ -201,15 +217,16 @@ impl Segment {
         start.unwrap_or_else(|e| panic!("{}: {e}", self.name)).timestamp()
     }
 
-    /// How many video frames it has.
+    /// How many video frames it has. It may be torn.
     #[track_caller]
     pub(crate) fn frames(&self) -> u64 {
-        self.count(&["-count_packets"], "stream=nb_read_packets")
+        let arguments = ["-v", "quiet", "-select_streams", "v", "-count_packets", "-show_entries"];
+        let probe = Program::new("ffprobe").args(arguments).args(["stream=nb_read_packets", "-of", "csv=p=0"]);
+        self.number(&probe.arg(&self.path).run().stdout)
     }
 
     #[track_caller]
-    fn count(&self, options: &[&str], entry: &str) -> u64 {
-        let frames = probe(&self.path, &[&["-select_streams", "v"], options].concat(), entry);
+    fn number(&self, frames: &str) -> u64 {
         let frames = frames.split([',', '\n']).next().and_then(|word| word.parse().ok());
         frames.unwrap_or_else(|| panic!("{} has no frames", self.name))
     }
@@ -233,7 +250,8 @@ impl Segment {
     /// Decodes all of it; panics when anything in it is not as it should be.
     #[track_caller]
     pub(crate) fn expect_sound(&self) {
-        assert!(self.count(&["-count_frames"], "stream=nb_read_frames") > 0, "{} is empty", self.name);
+        let frames = probe(&self.path, &["-select_streams", "v", "-count_frames"], "stream=nb_read_frames");
+        assert!(self.number(&frames) > 0, "{} is empty", self.name);
     }
 }
 
@@ -258,7 +276,8 @@ pub(crate) fn probe(file: &Path, options: &[&str], entries: &str) -> String {
 pub(crate) fn closed(dest: &Path, camera: &str) -> Vec<Segment> {
     let named = |path: PathBuf| {
         let name = path.file_name()?.to_str()?.to_owned();
-        (!name.starts_with('.')).then_some(Segment { name, path })
+        let is_segment = ["mkv", "ts", "mp4"].iter().any(|known| path.extension().is_some_and(|it| it == *known));
+        (is_segment && !name.starts_with('.')).then_some(Segment { name, path })
     };
     let mut closed: Vec<Segment> = files_below(&dest.join(camera)).into_iter().filter_map(named).collect();
     closed.sort();

@@ -13,7 +13,7 @@ use crate::record::recorder::{Intent, Phase};
 use crate::record::segmenter::Why;
 
 /// What has not ended by then is left: ffmpegs take at most 4 seconds, the rest is for closing and programs.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
+pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
 const REAP_AGAIN: Duration = Duration::from_millis(20);
 
 /// Why everything ends, where it is no signal.
