@@ -104,19 +104,10 @@ fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) 
 
 /// Where segments are written: in a path of strftime's, a percent sign stands twice.
 fn pattern(dir: &Path, token: Token, container: Container) -> OsString {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut path = Vec::new();
-    for byte in dir.as_os_str().as_bytes() {
-        path.push(*byte);
-        if *byte == b'%' {
-            path.push(b'%');
-        }
-    }
-    path.push(b'/');
-    path.extend_from_slice(OpenName::pattern(token, container).as_bytes());
-    // What has a colon in its first part would be taken for a protocol.
-    let prefix: &[u8] = if path.starts_with(b"/") { b"" } else { b"./" };
-    OsString::from_vec([prefix, &path].concat())
+    let has_percent = dir.as_os_str().as_encoded_bytes().contains(&b'%');
+    let dir = if has_percent { dir.to_string_lossy().replace('%', "%%").into() } else { dir.to_owned() };
+    // What is absolute is not taken for a protocol, whatever has a colon in it.
+    dir.join(OpenName::pattern(token, container)).into_os_string()
 }
 
 /// The command line as a dry run shows it: words that a shell would tear apart in quotes, the address without secrets.

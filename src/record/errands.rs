@@ -50,10 +50,13 @@ pub(super) enum Done {
     Get(CameraName, String, Result<(), String>),
 }
 
+/// Where errands wait for a thread.
+type Queue = (Sender<Errand>, Arc<Mutex<Receiver<Errand>>>);
+
 /// Threads that do errands.
 #[derive(Debug)]
 pub(super) struct Errands {
-    queue: Option<(Sender<Errand>, Arc<Mutex<Receiver<Errand>>>)>,
+    queue: Option<Queue>,
     threads: usize,
     under_way: usize,
     /// What waits for the program that runs for the same camera: one that hangs does not become many.

@@ -127,7 +127,9 @@ mod tests {
 
     fn removed(limits: Limits, segments: &[Held], now: &str) -> Vec<(u64, Reason)> {
         let mut days = Days::default();
-        segments.iter().for_each(|held| days.add(held.name.day(), held.bytes));
+        for held in segments {
+            days.add(held.name.day(), held.bytes);
+        }
         let surplus = limits.surplus(&days);
         let removals = limits.removals(segments, surplus, at(now));
         assert_eq!(
@@ -136,7 +138,9 @@ mod tests {
             "what is not touched has nothing to lose"
         );
         let mut counts = BTreeMap::<Reason, u64>::new();
-        removals.iter().for_each(|(_, reason)| *counts.entry(*reason).or_default() += 1);
+        for (_, reason) in removals {
+            *counts.entry(reason).or_default() += 1;
+        }
         counts.into_iter().map(|(reason, n)| (n, reason)).collect()
     }
 
@@ -161,7 +165,9 @@ mod tests {
             let now = at("2026-11-21T00:00:00") + chrono::Duration::hours(at_hour);
             let mut held = hours(n);
             let mut days = Days::default();
-            held.iter().for_each(|held| days.add(held.name.day(), held.bytes));
+            for held in &held {
+                days.add(held.name.day(), held.bytes);
+            }
             for (gone, _) in limits.removals(&held, limits.surplus(&days), now) {
                 days.remove(gone.name.day(), gone.bytes);
                 held.retain(|held| held.name != gone.name);

@@ -36,8 +36,6 @@ use crate::ffmpeg::Ffmpeg;
 use crate::live::Live;
 use crate::pass::{Context, Report};
 
-/// Beyond the time after which we give up ourselves, until the process ends wherever it is stuck.
-const MARGIN: Duration = Duration::from_secs(2);
 /// How often the disks are looked at, and what is over.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Between two starts of ffmpeg, which cost 0.08 s of a processor each.
@@ -136,7 +134,8 @@ impl<'a> Supervisor<'a> {
 
     /// Records until it is told to stop.
     pub(super) fn run(mut self) -> Result<()> {
-        self.context.stop.set_grace(end::GIVE_UP_AFTER + MARGIN);
+        // Beyond what it takes to end by ourselves.
+        self.context.stop.set_grace(end::GIVE_UP_AFTER + Duration::from_secs(2));
         let waker = self.waker.clone();
         self.context.stop.also(move || waker.wake());
         let waker = self.waker.clone();
@@ -224,9 +223,8 @@ impl<'a> Supervisor<'a> {
             Timer::Start(number, generation) => self.start(number, generation, now),
             Timer::Watch(number, generation) => self.watch(number, generation, now),
             Timer::Reap(number, generation) if self.is_current(number, generation) => self.reap(number, now),
-            Timer::Reap(..) => {}
             Timer::Prepare(number, generation) if self.is_current(number, generation) => self.prepare(number),
-            Timer::Prepare(..) => {}
+            Timer::Reap(..) | Timer::Prepare(..) => {}
             Timer::Schedule(number, generation) => self.look_at_schedule(number, generation, now),
             Timer::Look => {
                 self.look();

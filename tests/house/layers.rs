@@ -7,7 +7,7 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 23] = [
+const PURE: [&str; 34] = [
     "dashcam/address",
     "dashcam/listing",
     "dashcam/name",
@@ -23,6 +23,17 @@ const PURE: [&str; 23] = [
     "hikvision/stream",
     "live",
     "mp4",
+    "record/backoff",
+    "record/command",
+    "record/config",
+    "record/name",
+    "record/plan",
+    "record/progress",
+    "record/retain",
+    "record/schedule",
+    "record/shard",
+    "record/url",
+    "record/whole",
     "prometheus",
     "record/listen/answer",
     "retention",

@@ -60,7 +60,7 @@ impl Supervisor<'_> {
         if let Some(segmenter) = recorder.segmenter() {
             let _ = segmenter.hear_complaints(&url.url, now, |level, line| log::log!(level, "{name}: ffmpeg: {line}"));
         }
-        let recorded = recorder.recorded(now);
+        let lasted = recorder.lasted(now);
         let (why, is_stall) = recorder.why_it_ended(status, now);
         let Some(segmenter) = recorder.segmenter() else { return };
         let (token, asked) = (segmenter.token, segmenter.ending() == Some(Why::Asked));
@@ -82,7 +82,7 @@ impl Supervisor<'_> {
                 recorder.live.restarts += 1;
                 recorder.live.stalls += u64::from(is_stall);
                 recorder.fails(&why, now);
-                self.try_again(number, recorded, now);
+                self.try_again(number, lasted, now);
             }
         }
         self.close_if_over();
@@ -103,11 +103,11 @@ impl Supervisor<'_> {
     }
 
     /// Tries a camera again after a pause.
-    pub(super) fn try_again(&mut self, number: u64, recorded: Option<Duration>, now: Instant) {
+    pub(super) fn try_again(&mut self, number: u64, lasted: Option<Duration>, now: Instant) {
         let Some(recorder) = self.recorders.get_mut(&number) else { return };
         recorder.phase = Phase::Waiting;
         recorder.generation += 1;
-        let pause = recorder.backoff.pause(recorded, random());
+        let pause = recorder.backoff.pause(lasted, random());
         log::debug!("{}: tried again in {:.1} s", recorder.name, pause.as_secs_f64());
         self.timers.at(now + pause, Timer::Prepare(number, recorder.generation));
         self.show(number, State::Waiting);
