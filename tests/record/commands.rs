@@ -53,7 +53,7 @@ fn it_is_stopped_and_reloaded_by_its_configuration() {
     site.expect_nothing_runs();
     assert!(site.hidden("yard").is_empty() && site.hidden("gate").is_empty());
     // Nobody is there to be stopped.
-    let stop = site.footage(&["record", "--stop", "footage.toml"]).run().expect_code(0);
+    let stop = site.footage(&["record", "--stop", "footage.toml"]).run().expect_code(75);
     let reload = site.footage(&["record", "--reload", "footage.toml"]).run().expect_code(75);
     for output in [stop, reload] {
         assert!(output.stderr.contains("nothing records") && output.stderr.lines().count() == 1, "{output}");
