@@ -142,10 +142,11 @@ impl Recorder {
             // What came while ffmpeg found out what comes was written at once: both counts began when the video did.
             let began = self.frames_meter.is_empty().then(|| at.saturating_sub(progress.out_time));
             for (meter, count) in [(&mut self.frames_meter, Some(progress.frames)), (&mut self.bytes_meter, bytes)] {
-                if let (Some(began), Some(_)) = (began, count) {
+                let Some(count) = count else { continue };
+                if let Some(began) = began {
                     meter.sample(began, 0);
                 }
-                count.into_iter().for_each(|count| meter.sample(at, count));
+                meter.sample(at, count);
             }
         }
         live.fps = self.frames_meter.per_second(at);
