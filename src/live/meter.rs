@@ -12,6 +12,10 @@ const LEAST: Duration = Duration::from_secs(1);
 /// Samples nearer to each other than this add nothing.
 const STEP: Duration = Duration::from_millis(500);
 
+/// Some cameras begin with all that they have kept, at once: what is counted from so early on says nothing, and goes as soon
+/// as something later is known.
+const BACKLOG: Duration = Duration::from_millis(1500);
+
 /// The rate of a growing count (frames, bytes) over the last 15 seconds. Right from the second sample on, when it is at
 /// least a second after the first; the time until a camera's first frame does not count.
 ///
@@ -19,6 +23,8 @@ const STEP: Duration = Duration::from_millis(500);
 /// not jump, from whatever beginning.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
+    /// When the first sample came.
+    began: Duration,
     samples: VecDeque<(Duration, u64)>,
 }
 
@@ -33,9 +39,18 @@ impl Meter {
         if len >= 2 && self.samples.get(len - 2).is_some_and(is_near) {
             self.samples.pop_back();
         }
+        if self.samples.is_empty() {
+            self.began = at;
+        }
         self.samples.push_back((at, count));
         // The newest of those that are older than the window is where it begins.
         while self.samples.get(1).is_some_and(|second| at.saturating_sub(second.0) >= WINDOW) {
+            self.samples.pop_front();
+        }
+        let is_known_without = |second: &(Duration, u64)| at.saturating_sub(second.0) >= LEAST;
+        while self.samples.front().is_some_and(|first| first.0.saturating_sub(self.began) < BACKLOG)
+            && self.samples.get(1).is_some_and(is_known_without)
+        {
             self.samples.pop_front();
         }
     }
@@ -75,6 +90,17 @@ mod tests {
         meter.sample(at(3.0), 2);
         assert_eq!(meter.per_second(at(3.0)), None);
         meter.sample(at(8.0), 77);
+        assert_eq!(meter.per_second(at(9.0)), Some(15.0));
+    }
+
+    #[test]
+    fn what_a_camera_has_kept_is_soon_forgotten() {
+        let mut meter = Meter::default();
+        for (second, count) in [(3.0, 1), (5.0, 131), (7.0, 161)] {
+            meter.sample(at(second), count);
+        }
+        assert_eq!(meter.per_second(at(7.0)), Some(15.0));
+        meter.sample(at(9.0), 191);
         assert_eq!(meter.per_second(at(9.0)), Some(15.0));
     }
 

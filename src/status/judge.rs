@@ -254,7 +254,10 @@ impl Judge<'_> {
 
     fn camera(&mut self, camera: &CameraLive) {
         let lasts = self.now - whole(camera.since);
-        let may_take_a_while = matches!(camera.state, State::Starting | State::Stopping) && lasts <= GRACE;
+        // One that never comes begins again and again.
+        let came = camera.restarts == 0 || camera.last_frame_at.is_some_and(|at| self.now - whole(at) <= GRACE);
+        let may_take_a_while =
+            lasts <= GRACE && (camera.state == State::Stopping || camera.state == State::Starting && came);
         if camera.is_up() || may_take_a_while {
             return;
         }

@@ -163,6 +163,12 @@ fn a_camera_has_to_record() {
         assert_eq!(problems, problem.map(|problem| (Some("yard"), problem)).into_iter().collect::<Vec<_>>());
         assert_eq!((status.rows[0].ok, status.rows[1].ok), (true, problem.is_none()));
     }
+    for (restarts, last_frame_at, is_well) in
+        [(0, None, true), (3, None, false), (3, Some(ago(20)), true), (3, Some(ago(200)), false)]
+    {
+        let (pass, live) = recorder(CameraLive { restarts, last_frame_at, ..camera(State::Starting, 2) });
+        assert_eq!(judged(vec![with(&pass, live)]).ok, is_well, "{restarts} restarts, {last_frame_at:?}");
+    }
     let (pass, live) = recorder(camera(State::Recording, 9));
     let refused = Live { config_error: Some("line 3: no".into()), ..live };
     assert_first(&judged(vec![with(&pass, refused)]), "running", Some("the new configuration was refused: line 3: no"));
