@@ -167,6 +167,25 @@ pub struct Report {
     pub broke_off: BTreeSet<String>,
     /// What was said, so that it is not said at every pass from cron.
     pub told: BTreeSet<String>,
+    /// Of a pass that sends instead of fetching.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
+}
+
+/// What a pass sent.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    /// Files that were sent, and are proven to have arrived.
+    pub files: usize,
+    /// Bytes that went out, those of failed tries too.
+    pub bytes: u64,
+    /// Files of which it was proven that they had arrived before.
+    pub files_already_there: usize,
+    /// Files that are still to be sent.
+    pub files_pending: usize,
+    /// How long the oldest of them has been waiting: since it was last modified.
+    pub oldest_pending_seconds: Option<f64>,
 }
 
 impl Report {
