@@ -139,8 +139,14 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     }
     report.recordings_seen = config.cameras.len();
     let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let places = Places::lock(&config.destinations(), settings.shard, settings.lock_file.as_deref(), &since)?;
+    let lock = || Places::lock(&config.destinations(), settings.shard, settings.lock_file.as_deref(), &since);
+    // From cron a recorder finds one running every minute, and asks no ffmpeg for its version then. Else nothing is made
+    // before there is one.
+    if holder::is_running(settings, &config) {
+        lock()?;
+    }
     let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
+    let places = lock()?;
 
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit for 200 years")]
     let started = context.now.timestamp_micros() as f64 / 1e6;

@@ -112,8 +112,8 @@ fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Res
     let mut errors = Said::default();
     errors.take(&said, &camera.url, began, &mut |_, _| {});
     let late = || format!("nothing came within {} s", began.elapsed().as_secs());
-    let why = if is_late { None } else { errors.last_error };
-    Err(why.unwrap_or_else(late))
+    let why = if is_late { None } else { errors.last_words() };
+    Err(why.map_or_else(late, ToOwned::to_owned))
 }
 
 /// What ffmpeg says of the streams of its input: `Stream #0:0: Video: h264 (High), yuv420p(progressive), 640x360, 15 fps`.

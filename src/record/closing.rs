@@ -20,6 +20,8 @@ use crate::store::{Store, publish, remove};
 
 /// More segments than this do not begin in one second.
 const MAX_COPIES: u32 = 1000;
+/// In less there is no picture, only what a container begins with.
+const LEAST_DAMAGED: u64 = 4 << 10;
 /// How long ffmpeg may take to find one picture in a torn segment.
 const PROBE_PATIENCE: Duration = Duration::from_secs(20);
 const PROBE_TICK: Duration = Duration::from_millis(20);
@@ -70,6 +72,7 @@ pub(super) fn close_torn(
     }
     match has_picture(ffmpeg, &from) {
         Ok(true) => finish(store, camera, open, zone, &file, bytes),
+        Ok(false) if bytes < LEAST_DAMAGED => remove(&from).map(|()| Closed::Empty),
         Ok(false) => damaged(&from, open, "ffmpeg finds no picture in it".to_owned()),
         Err(error) => Err(error).at("look into", &from),
     }

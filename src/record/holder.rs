@@ -50,14 +50,22 @@ fn signal(pid: Pid, signal: Signal) -> Result<()> {
         .map_err(|errno| Error::Source(format!("cannot signal the recorder (pid {}): {errno}", pid.as_raw_nonzero())))
 }
 
-/// The processes that hold the locks of a configuration.
-fn holders(settings: &Settings, config: &Config) -> Result<Vec<Pid>> {
-    let locks: Vec<PathBuf> = match &settings.lock_file {
+/// Whether one of the locks of a configuration is held.
+pub(super) fn is_running(settings: &Settings, config: &Config) -> bool {
+    locks(settings, config).iter().any(|path| Holder::look(path).is_held == Some(true))
+}
+
+fn locks(settings: &Settings, config: &Config) -> Vec<PathBuf> {
+    match &settings.lock_file {
         Some(path) => vec![path.clone()],
         None => config.destinations().into_iter().map(|place| lock_path(place, settings.shard)).collect(),
-    };
+    }
+}
+
+/// The processes that hold the locks of a configuration.
+fn holders(settings: &Settings, config: &Config) -> Result<Vec<Pid>> {
     let mut holders = Vec::new();
-    for path in locks {
+    for path in locks(settings, config) {
         holders.extend(Holder::process(&path)?);
     }
     holders.sort_unstable_by_key(|pid| pid.as_raw_nonzero());

@@ -319,7 +319,7 @@ impl Thread {
                 log::warn!("{camera}: a segment cannot be played: {why}; it is kept as {kept} in the camera's folder");
                 self.tell(News::Damaged(torn.camera));
             }
-            Ok(Closed::Empty) => log::warn!("{camera}: a segment of which nothing was written is removed"),
+            Ok(Closed::Empty) => log::info!("{camera}: {open} is removed: no picture was written to it"),
             Ok(Closed::Missing) => log::debug!("{camera}: {open} is not there any more"),
             Err(error) => {
                 log::warn!("{camera}: {open} is not closed, and tried again later: {}", error.with_causes());

@@ -210,7 +210,7 @@ impl Recorder {
         );
         // ffmpeg gives up on a silent camera by itself, and calls that success.
         let gave_up = segmenter.first_picture.is_some() && silent >= self.camera.timeout;
-        let said = segmenter.said.last_error.as_deref().map(|said| format!(": {said:?}")).unwrap_or_default();
+        let said = segmenter.said.last_words().map(|said| format!(": {said:?}")).unwrap_or_default();
         let how = if status.success() || !said.is_empty() { String::new() } else { format!(" ({status})") };
         (format!("{lasted}{how}{said}"), gave_up)
     }

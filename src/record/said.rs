@@ -16,12 +16,17 @@ const PERIOD: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pending: Vec<u8>,
-    /// The last error: why it has ended, if it has.
-    pub(super) last_error: Option<String>,
+    last_error: Option<String>,
+    last_line: Option<String>,
     period: Option<(Instant, u32)>,
 }
 
 impl Said {
+    /// Why it has ended, if it has: the last error or, where there is none, the last that it said at all.
+    pub(super) fn last_words(&self) -> Option<&str> {
+        self.last_error.as_deref().or(self.last_line.as_deref())
+    }
+
     /// Takes the next piece and calls `each` with the lines that it completes.
     pub(super) fn take(&mut self, bytes: &[u8], url: &CameraUrl, now: Instant, each: &mut impl FnMut(Level, &str)) {
         for byte in bytes {
@@ -56,9 +61,8 @@ impl Said {
         } else if passed == MAX_LINES + 1 {
             each(Level::Debug, "… and more of that");
         }
-        if level == Level::Error {
-            self.last_error = Some(text);
-        }
+        let last = if level == Level::Error { &mut self.last_error } else { &mut self.last_line };
+        *last = Some(text);
     }
 }
 
@@ -93,7 +97,7 @@ mod tests {
         };
         take(&mut said, "[rtsp @ 0x55d0] [error] method DESCRIBE failed: 401 Unauth", now);
         take(&mut said, "orized\n[error] rtsp://admin:hunter2@cam/live: Server returned 401\n\n", now);
-        assert_eq!(said.last_error.as_deref(), Some("Server returned 401"));
+        assert_eq!(said.last_words(), Some("Server returned 401"));
         for _ in 0..100 {
             take(&mut said, "[h264 @ 0x1] [warning] mmco: unref short failure\n", now);
         }

@@ -37,7 +37,7 @@ use crate::live::Live;
 use crate::pass::{Context, Report};
 
 /// How often the disks are looked at, and what is over.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Between two starts of ffmpeg, which cost 0.08 s of a processor each.
 const STAGGER: Duration = Duration::from_millis(100);
 /// How many events are taken at once.
@@ -262,7 +262,7 @@ impl<'a> Supervisor<'a> {
 }
 
 /// Less room than this is none.
-const LEAST_ROOM: u64 = 2 << 20;
+const LEAST_ROOM: u64 = 64 << 10;
 
 #[expect(clippy::disallowed_methods, reason = "a pass that lasts reads the clock as it goes")]
 fn clock() -> DateTime<Utc> {

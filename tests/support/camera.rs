@@ -292,7 +292,7 @@ impl Drop for Gate {
 }
 
 /// Binds a socket that never listens, and tells the address that is ours with it.
-fn reserve(address: SocketAddr) -> rustix::io::Result<(OwnedFd, SocketAddr)> {
+pub(super) fn reserve(address: SocketAddr) -> rustix::io::Result<(OwnedFd, SocketAddr)> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;

@@ -14,8 +14,15 @@ pub(crate) mod bench;
 pub mod camera;
 pub(crate) mod fuzz;
 pub(crate) mod hikvision;
+pub(crate) mod ip_camera;
+pub(crate) mod mjpeg;
 pub mod mp4;
 pub mod rng;
+pub(crate) mod rtsp;
+pub(crate) mod s3;
+pub(crate) mod s3_proxy;
+pub(crate) mod site;
+pub(crate) mod uploads;
 
 mod mount;
 mod program;

@@ -8,7 +8,9 @@ mod support;
 mod away;
 mod faults;
 mod harness;
+mod ip_cameras;
 mod listings;
+mod s3;
 
 use std::time::Duration;
 
