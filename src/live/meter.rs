@@ -16,8 +16,8 @@ const STEP: Duration = Duration::from_millis(500);
 /// as something later is known.
 const BACKLOG: Duration = Duration::from_millis(1500);
 
-/// The rate of a growing count (frames, bytes) over the last 15 seconds. Right from the second sample on, when it is at
-/// least a second after the first; the time until a camera's first frame does not count.
+/// The rate of a growing count (frames, bytes) over the last 15 seconds. It is told from the second sample on, when that is
+/// at least a second after the first; the time until a camera's first frame does not count.
 ///
 /// A count that falls is that of a new ffmpeg: what was before is forgotten. Times are those of any clock that does
 /// not jump, from whatever beginning.
@@ -53,6 +53,18 @@ impl Meter {
         {
             self.samples.pop_front();
         }
+    }
+
+    /// As [`sample`](Self::sample), for the frames or bytes of `lasted` long video. An ffmpeg looks at a stream for a while,
+    /// tells of the first frame, and writes all the others at once: they came since the video began, not since they
+    /// were told of.
+    pub fn sample_video(&mut self, at: Duration, count: u64, lasted: Duration) {
+        // Longer is no look but a clock that jumped.
+        if self.samples.len() <= 1 && (LEAST..=WINDOW).contains(&lasted) {
+            self.samples.clear();
+            self.sample(at.saturating_sub(lasted), 0);
+        }
+        self.sample(at, count);
     }
 
     /// Forgets all, as for a new ffmpeg.
@@ -102,6 +114,24 @@ mod tests {
         assert_eq!(meter.per_second(at(7.0)), Some(15.0));
         meter.sample(at(9.0), 191);
         assert_eq!(meter.per_second(at(9.0)), Some(15.0));
+    }
+
+    #[test]
+    fn video_began_before_its_first_sample() {
+        let mut meter = Meter::default();
+        meter.sample_video(at(9.0), 45, at(3.0));
+        assert_eq!(meter.per_second(at(9.0)), Some(15.0));
+        meter.sample_video(at(11.0), 75, at(5.0));
+        assert_eq!(meter.per_second(at(11.0)), Some(15.0));
+        for lasted in [0.001, 47_427.0] {
+            meter.restart();
+            meter.sample_video(at(9.0), 1, at(lasted));
+            assert_eq!(meter.per_second(at(9.0)), None);
+            meter.sample_video(at(11.0), 75, at(5.0));
+            assert_eq!(meter.per_second(at(11.0)), Some(15.0));
+            meter.sample_video(at(13.0), 105, at(7.0));
+            assert_eq!(meter.per_second(at(13.0)), Some(15.0));
+        }
     }
 
     #[test]

@@ -135,10 +135,10 @@ impl Recorder {
         live.out_time_seconds = progress.out_time.as_secs_f64();
         if let Some(bytes) = bytes {
             live.bytes = written + bytes;
-            self.bytes_meter.sample(at, bytes);
+            self.bytes_meter.sample_video(at, bytes, progress.out_time);
         }
         if progress.frames > 0 {
-            self.frames_meter.sample(at, progress.frames);
+            self.frames_meter.sample_video(at, progress.frames, progress.out_time);
         }
         live.fps = self.frames_meter.per_second(at);
         live.bitrate_bps = self.bytes_meter.per_second(at).map(|bytes| bytes * 8.0);
