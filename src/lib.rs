@@ -58,3 +58,4 @@ pub mod stop;
 pub mod store;
 pub mod units;
 pub mod upload;
+pub mod zone;

@@ -85,7 +85,7 @@ impl Status {
 fn cameras(path: &Path, shard: Shard) -> Result<Vec<Expected>> {
     let text = std::fs::read_to_string(path).at("read", path)?;
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let surroundings = Surroundings { base, zone: chrono_tz::UTC, is_options: false };
+    let surroundings = Surroundings { base, zone: crate::zone::Tz::UTC, is_options: false };
     let config = Config::parse(&text, &surroundings).map_err(|invalid| {
         Error::Usage(format!("{} is no configuration of footage record:\n{invalid}", path.display()))
     })?;

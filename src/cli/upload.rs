@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono_tz::Tz;
+use crate::zone::Tz;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
@@ -83,7 +83,7 @@ pub struct Upload {
     #[arg(long, value_name = "TEMPLATE", default_value = "{path}", env = "FOOTAGE_KEY", help_heading = "Keys")]
     pub key: Template,
     /// The zone of the times in keys, such as Asia/Kolkata [default: this machine's]
-    #[arg(long, value_name = "ZONE", value_parser = parse_zone, env = "FOOTAGE_TIMEZONE", help_heading = "Keys")]
+    #[arg(long, value_name = "ZONE", env = "FOOTAGE_TIMEZONE", help_heading = "Keys")]
     pub timezone: Option<Tz>,
     /// Remove each file once it is proven to be in the bucket
     #[arg(long, env = "FOOTAGE_DELETE", value_parser = FalseyValueParser::new(), help_heading = "Retention")]
@@ -126,10 +126,6 @@ pub struct Upload {
 /// A length of time where a bare number means seconds, and none is none.
 fn parse_age(text: &str) -> Result<Duration, String> {
     if matches!(text.trim(), "0" | "0s") { Ok(Duration::ZERO) } else { parse_seconds(text) }
-}
-
-fn parse_zone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| format!("{text:?} is no time zone: write Asia/Kolkata or Europe/Berlin"))
 }
 
 /// The bucket and the prefix of `--to`. It is not repeated: somebody may have written a password into it.

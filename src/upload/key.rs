@@ -9,9 +9,9 @@
 
 use std::fmt::Write;
 
+use crate::zone::Tz;
 use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, FixedOffset, Local, MappedLocalTime, NaiveDateTime, Offset, TimeZone, Utc};
-use chrono_tz::Tz;
 
 use crate::recording_time::{RecordingTime, of_name};
 
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn fields_are_filled_in() {
-        let zone = Zone::Named(Tz::Asia__Kolkata);
+        let zone = Zone::Named(Tz::named("Asia/Kolkata").expect("a zone"));
         let at = "2025-09-07T20:00:05.25Z";
         for (template, path, expected) in [
             (VISDCAM, "x.ts", "cam1/2025/09/08/01/cam_1_2025_09_08_01_30_05.ts"),
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_hour_that_is_there_twice_gives_two_keys() {
-        let zone = Zone::Named(Tz::Europe__Berlin);
+        let zone = Zone::Named(Tz::named("Europe/Berlin").expect("a zone"));
         for (template, first, second) in [
             ("%H%M.{ext}", "0230.ts", "0230+0100.ts"),
             ("%H%M%z.{ext}", "0230+0200.ts", "0230+0100.ts"),

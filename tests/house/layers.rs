@@ -7,7 +7,7 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 23] = [
+const PURE: [&str; 24] = [
     "dashcam/address",
     "dashcam/listing",
     "dashcam/name",
@@ -31,6 +31,7 @@ const PURE: [&str; 23] = [
     "status/rows",
     "status/show",
     "units",
+    "zone",
 ];
 
 /// Of `std::net`, what is a value.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
+use crate::zone::Tz;
 use chrono::TimeZone;
-use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use super::*;
@@ -158,7 +158,7 @@ proptest! {
             unique.insert(local.path.clone(), (local, record));
         }
         let mut files: Vec<_> = unique.into_values().collect();
-        let policy = Policy { delete_after, keep, zone: Zone::Named(Tz::Europe__Berlin), ..policy(template) };
+        let policy = Policy { delete_after, keep, zone: Zone::Named(Tz::named("Europe/Berlin").expect("a zone")), ..policy(template) };
         let first = plan_of(&files, &policy);
         let mut gone = Vec::new();
         for step in &first.steps {
