@@ -22,7 +22,7 @@ pub struct Status {
     /// recorded
     #[arg(value_name = "DIR|CONFIG", default_value = ".", env = "FOOTAGE_DESTINATION")]
     pub places: Vec<PathBuf>,
-    /// It is wrong when the newest recording of a camera is older than this: 2d, 12h
+    /// It is wrong when the newest recording of a camera is older than this, or a file waits longer to be uploaded: 2d, 12h
     #[arg(long, value_name = "AGE", value_parser = parse_duration, env = "FOOTAGE_MAX_AGE")]
     pub max_age: Option<Duration>,
     /// With CONFIG only the cameras of this share, as footage record has it: 2/5
