@@ -8,6 +8,7 @@ const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"]
 
 /// What decides from values alone; the directory of the same name too.
 const PURE: &[&str] = &[
+    "backoff",
     "dashcam/address",
     "dashcam/listing",
     "dashcam/name",
@@ -34,6 +35,7 @@ const PURE: &[&str] = &[
     "record/shard",
     "record/url",
     "record/whole",
+    "recording_time",
     "prometheus",
     "record/listen/answer",
     "retention",
@@ -43,6 +45,18 @@ const PURE: &[&str] = &[
     "status/show",
     "units",
     "zone",
+    "upload/ini",
+    "upload/key",
+    "upload/parts",
+    "upload/pattern",
+    "upload/plan",
+    "upload/profile",
+    "upload/s3/error",
+    "upload/s3/place",
+    "upload/s3/sign",
+    "upload/s3/xml",
+    "upload/timetable",
+    "upload/zone",
 ];
 
 /// Of `std::net`, what is a value.
