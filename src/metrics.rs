@@ -34,14 +34,23 @@ impl Sinks {
         {
             told.warn("metrics-file", format_args!("the metrics were not written: {}", error.with_causes()));
         }
-        if let Some(url) = &self.pushgateway_url
-            && let Err(error) = self.push(url, text, timeout)
-        {
+        if let Err(error) = self.push(text, timeout) {
             told.warn("metrics-push", format_args!("the metrics were not pushed: {error}"));
         }
     }
 
-    fn push(&self, url: &str, text: String, timeout: Duration) -> Result<(), ureq::Error> {
+    /// Pushes metrics to the Pushgateway, if there is one.
+    ///
+    /// # Errors
+    /// In words: it is not there, or refuses them.
+    pub fn push(&self, text: String, timeout: Duration) -> Result<(), String> {
+        match &self.pushgateway_url {
+            Some(url) => self.push_to(url, text, timeout).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    fn push_to(&self, url: &str, text: String, timeout: Duration) -> Result<(), ureq::Error> {
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(timeout)).build().into();
         let url = format!("{url}/metrics/job{}/instance{}", grouping_value(&self.job), grouping_value(&self.instance));
         agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8").send(text).map(drop)

@@ -8,11 +8,11 @@ use std::time::Duration;
 /// The first pause.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause for a camera that gives nothing.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// The longest for one that breaks off again and again.
 const LONGEST_AFTER_PICTURES: Duration = Duration::from_secs(4);
 /// After as much recording the first pause is the first again.
-const STEADY: Duration = Duration::from_secs(60);
+const STEADY: Duration = Duration::from_mins(1);
 
 /// What is known of a camera's last tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl Backoff {
         let longest = if recorded.is_some() { LONGEST_AFTER_PICTURES } else { LONGEST };
         let pause = FIRST.saturating_mul(1 << self.failures.min(10)).min(longest);
         self.failures = self.failures.saturating_add(1);
-        let spread = pause / 4;
-        pause - spread + spread.saturating_mul(2) * u32::try_from(random % 1000).unwrap_or(0) / 1000
+        // Between three and five quarters.
+        pause / 4 * 3 + pause / 2 * u32::try_from(random % 1000).unwrap_or(0) / 1000
     }
 }
 

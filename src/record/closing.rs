@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chrono_tz::Tz;
+use crate::zone::Tz;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 
@@ -87,7 +87,7 @@ fn look(store: &Store, camera: &CameraName, open: OpenName) -> Result<Option<(Pa
         other => other.at("open", &path)?,
     };
     let metadata = file.metadata().at("read", &path)?;
-    Ok(metadata.is_file().then(|| (path, file, metadata.len())))
+    Ok(metadata.is_file().then_some((path, file, metadata.len())))
 }
 
 fn finish(store: &Store, camera: &CameraName, open: OpenName, zone: Tz, file: &File, bytes: u64) -> Result<Closed> {

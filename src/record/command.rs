@@ -69,7 +69,8 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: Da
     };
     ffmpeg.args(&camera.output_options);
     let (format, options) = match camera.container {
-        Container::Mkv => ("matroska", "flush_packets=1"),
+        // What is in a cluster is written when it ends: without a limit that is at the next key frame.
+        Container::Mkv => ("matroska", "flush_packets=1:cluster_time_limit=500"),
         Container::Ts => ("mpegts", "flush_packets=1"),
         Container::Mp4 => ("mp4", "flush_packets=1:movflags=+frag_keyframe+empty_moov+default_base_moof"),
     };
@@ -104,19 +105,10 @@ fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) 
 
 /// Where segments are written: in a path of strftime's, a percent sign stands twice.
 fn pattern(dir: &Path, token: Token, container: Container) -> OsString {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut path = Vec::new();
-    for byte in dir.as_os_str().as_bytes() {
-        path.push(*byte);
-        if *byte == b'%' {
-            path.push(b'%');
-        }
-    }
-    path.push(b'/');
-    path.extend_from_slice(OpenName::pattern(token, container).as_bytes());
-    // What has a colon in its first part would be taken for a protocol.
-    let prefix: &[u8] = if path.starts_with(b"/") { b"" } else { b"./" };
-    OsString::from_vec([prefix, &path].concat())
+    let has_percent = dir.as_os_str().as_encoded_bytes().contains(&b'%');
+    let dir = if has_percent { dir.to_string_lossy().replace('%', "%%").into() } else { dir.to_owned() };
+    // What is absolute is not taken for a protocol, whatever has a colon in it.
+    dir.join(OpenName::pattern(token, container)).into_os_string()
 }
 
 /// The command line as a dry run shows it: words that a shell would tear apart in quotes, the address without secrets.

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use chrono_tz::Tz;
+use crate::zone::Tz;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -176,8 +176,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn line(&self, offset: usize) -> Option<usize> {
-        let before = self.source.as_bytes().get(..offset)?;
-        (!self.surroundings.is_options).then(|| before.iter().filter(|byte| **byte == b'\n').count() + 1)
+        let before = self.source.get(..offset)?;
+        (!self.surroundings.is_options).then(|| before.matches('\n').count() + 1)
     }
 
     fn config(&self, document: &DeTable<'_>, problems: &mut Vec<Problem>) -> Config {
@@ -233,13 +233,12 @@ impl Reader<'_> {
         general.finish(problems);
         match camera {
             Ok(Some(camera)) => drop(config.cameras.insert(parsed, camera)),
-            Ok(None) => {}
             Err((about, message)) if problems.len() == known => {
                 let line = table.get_key_value(about).map_or(name.span().start, |(key, _)| key.span().start);
                 let key = if about.is_empty() { key } else { format!("{key}.{about}") };
                 problems.push(self.problem(&key, line, message));
             }
-            Err(_) => {}
+            Ok(None) | Err(_) => {}
         }
     }
 

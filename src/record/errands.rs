@@ -16,6 +16,7 @@ use super::name::{CameraName, rfc3339};
 use super::url::shown;
 use crate::child;
 use crate::error::with_causes;
+use crate::metrics::Sinks;
 
 /// So many at once.
 const THREADS: usize = 4;
@@ -41,6 +42,8 @@ pub(super) enum Errand {
     },
     /// Fetches a URL.
     Get { camera: CameraName, url: String },
+    /// Pushes metrics.
+    Push { sinks: Sinks, text: String },
 }
 
 /// How it went; in words where it failed.
@@ -48,12 +51,16 @@ pub(super) enum Errand {
 pub(super) enum Done {
     Hook(CameraName, Result<(), String>),
     Get(CameraName, String, Result<(), String>),
+    Push(Result<(), String>),
 }
+
+/// Where errands wait for a thread.
+type Queue = (Sender<Errand>, Arc<Mutex<Receiver<Errand>>>);
 
 /// Threads that do errands.
 #[derive(Debug)]
 pub(super) struct Errands {
-    queue: Option<(Sender<Errand>, Arc<Mutex<Receiver<Errand>>>)>,
+    queue: Option<Queue>,
     threads: usize,
     under_way: usize,
     /// What waits for the program that runs for the same camera: one that hangs does not become many.
@@ -141,14 +148,16 @@ impl Errand {
                 let got = get(&url);
                 Done::Get(camera, url, got)
             }
+            Self::Push { sinks, text } => Done::Push(sinks.push(text, GET_PATIENCE)),
         }
     }
 }
 
 /// Runs a program to its end.
 fn run(command: &mut Command, is_over: &dyn Fn() -> bool) -> Result<(), String> {
+    let program = PathBuf::from(command.get_program());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = child::spawn(command).map_err(|error| format!("it cannot be run: {error}"))?;
+    let mut child = child::spawn(command).map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
     let began = Instant::now();
     let mut refusal = None;

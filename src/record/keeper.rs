@@ -244,18 +244,13 @@ impl Thread {
     fn prepare(&mut self, camera: &CameraName, settings: Arc<Camera>) -> Result<()> {
         self.store.check_still_there()?;
         self.store.group_dir(camera.as_str())?;
-        let is_new = match self.cameras.get_mut(camera) {
-            Some(kept) => {
-                kept.settings = settings;
-                false
-            }
-            None => {
-                self.cameras.insert(camera.clone(), Kept { settings, held: None });
-                true
-            }
-        };
+        if let Some(kept) = self.cameras.get_mut(camera) {
+            kept.settings = settings;
+            return Ok(());
+        }
+        self.cameras.insert(camera.clone(), Kept { settings, held: None });
         // Before its ffmpeg starts: what is there now is nobody's.
-        if is_new { self.find_torn(camera, None) } else { Ok(()) }
+        self.find_torn(camera, None)
     }
 
     /// Remembers what ffmpegs have left of a camera: of one of them, or of all.

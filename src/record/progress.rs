@@ -99,7 +99,8 @@ fn read(line: &str, progress: &mut Progress) -> Option<Event> {
     match key {
         "frame" => progress.frames = value.parse().unwrap_or(progress.frames),
         "fps" => {
-            progress.fps = value.parse().ok().filter(|fps: &f64| fps.is_finite() && *fps >= 0.0).unwrap_or(progress.fps)
+            progress.fps =
+                value.parse().ok().filter(|fps: &f64| fps.is_finite() && *fps >= 0.0).unwrap_or(progress.fps);
         }
         "out_time_us" => progress.out_time = value.parse().map_or(progress.out_time, Duration::from_micros),
         "dup_frames" => progress.dup_frames = value.parse().unwrap_or(progress.dup_frames),

@@ -135,10 +135,10 @@ impl Recorder {
         live.out_time_seconds = progress.out_time.as_secs_f64();
         if let Some(bytes) = bytes {
             live.bytes = written + bytes;
-            self.bytes_meter.sample(at, bytes);
+            self.bytes_meter.sample_video(at, bytes, progress.out_time);
         }
         if progress.frames > 0 {
-            self.frames_meter.sample(at, progress.frames);
+            self.frames_meter.sample_video(at, progress.frames, progress.out_time);
         }
         live.fps = self.frames_meter.per_second(at);
         live.bitrate_bps = self.bytes_meter.per_second(at).map(|bytes| bytes * 8.0);
@@ -192,7 +192,7 @@ impl Recorder {
     }
 
     /// How long the ffmpeg that has just ended recorded.
-    pub(super) fn recorded(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn lasted(&self, now: Instant) -> Option<Duration> {
         let Phase::Running(segmenter) = &self.phase else { return None };
         segmenter.first_picture.map(|first| now.saturating_duration_since(first))
     }
@@ -204,9 +204,9 @@ impl Recorder {
         if segmenter.ending() == Some(Why::Stall) {
             return (format!("no picture came for {} s, and ffmpeg was ended", silent.as_secs()), true);
         }
-        let lasted = self.recorded(now).map_or_else(
+        let lasted = self.lasted(now).map_or_else(
             || "ffmpeg ended without a picture".to_owned(),
-            |recorded| format!("the stream ended after {}", crate::units::human_duration(recorded)),
+            |time| format!("the stream ended after {}", crate::units::human_duration(time)),
         );
         // ffmpeg gives up on a silent camera by itself, and calls that success.
         let gave_up = segmenter.first_picture.is_some() && silent >= self.camera.timeout;

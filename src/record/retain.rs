@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::name::SegmentName;
 use crate::retention::{Candidate, Keep, Reason, evict};
@@ -72,7 +72,7 @@ impl Limits {
     #[must_use]
     pub fn touch(&self, days: &Days, now: NaiveDateTime) -> Option<NaiveDate> {
         let oldest = days.oldest()?;
-        let is_over = self.keep.cutoff(now).is_some_and(|cutoff| oldest <= cutoff.date());
+        let is_over = self.keep.cutoff(now).is_some_and(|cutoff| oldest.and_time(NaiveTime::MIN) < cutoff);
         (is_over || self.surplus(days) > 0).then_some(oldest)
     }
 
@@ -117,7 +117,7 @@ mod tests {
     /// A segment of 10 bytes for each of so many hours, from a midnight on.
     fn hours(n: i64) -> Vec<Held> {
         let midnight = 1_795_219_200;
-        let name = |n| SegmentName::new(midnight + n * 3600, &chrono_tz::Tz::UTC, Container::Mkv).expect("a time");
+        let name = |n| SegmentName::new(midnight + n * 3600, &crate::zone::Tz::UTC, Container::Mkv).expect("a time");
         (0..n).map(|n| Held { name: name(n), bytes: 10 }).collect()
     }
 
@@ -127,7 +127,9 @@ mod tests {
 
     fn removed(limits: Limits, segments: &[Held], now: &str) -> Vec<(u64, Reason)> {
         let mut days = Days::default();
-        segments.iter().for_each(|held| days.add(held.name.day(), held.bytes));
+        for held in segments {
+            days.add(held.name.day(), held.bytes);
+        }
         let surplus = limits.surplus(&days);
         let removals = limits.removals(segments, surplus, at(now));
         assert_eq!(
@@ -136,7 +138,9 @@ mod tests {
             "what is not touched has nothing to lose"
         );
         let mut counts = BTreeMap::<Reason, u64>::new();
-        removals.iter().for_each(|(_, reason)| *counts.entry(*reason).or_default() += 1);
+        for (_, reason) in removals {
+            *counts.entry(reason).or_default() += 1;
+        }
         counts.into_iter().map(|(reason, n)| (n, reason)).collect()
     }
 
@@ -161,7 +165,9 @@ mod tests {
             let now = at("2026-11-21T00:00:00") + chrono::Duration::hours(at_hour);
             let mut held = hours(n);
             let mut days = Days::default();
-            held.iter().for_each(|held| days.add(held.name.day(), held.bytes));
+            for held in &held {
+                days.add(held.name.day(), held.bytes);
+            }
             for (gone, _) in limits.removals(&held, limits.surplus(&days), now) {
                 days.remove(gone.name.day(), gone.bytes);
                 held.retain(|held| held.name != gone.name);

@@ -64,7 +64,7 @@ impl FromStr for Shard {
     }
 }
 
-/// FNV-1a with the finish of SplitMix64. It is written down here because it must never change: a host of another version
+/// FNV-1a with the finish of `SplitMix64`. It is written down here because it must never change: a host of another version
 /// of this program comes to the same answer.
 fn weight(host: u32, camera: &str) -> u64 {
     let bytes = host.to_le_bytes().into_iter().chain(camera.bytes());

@@ -8,8 +8,8 @@ use std::str::FromStr;
 const SCHEMES: [(&str, &str); 10] = [
     ("rtsp", "rtsp,rtp,udp,tcp,http"),
     ("rtsps", "rtsp,rtp,udp,tcp,tls,srtp,http,https"),
-    ("http", "http,tcp"),
-    ("https", "https,http,tls,tcp,crypto"),
+    ("http", "http,https,tls,tcp"),
+    ("https", "http,https,tls,tcp"),
     ("rtmp", "rtmp,tcp"),
     ("rtmps", "rtmps,rtmp,tls,tcp"),
     ("srt", "srt,udp"),
@@ -171,16 +171,9 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         let hex = if byte == b'%' { after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()) } else { None };
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(meant) => {
-                bytes.push(meant);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
+        let meant = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(meant.unwrap_or(byte));
+        rest = if meant.is_some() { &after[2..] } else { after };
     }
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }

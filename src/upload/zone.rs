@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, FixedOffset, Local, MappedLocalTime, NaiveDateTime, Offset, TimeZone, Utc};
-use chrono_tz::Tz;
+
+use crate::zone::Tz;
 
 /// In which zone moments are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,8 +20,7 @@ impl FromStr for Zone {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let zone = text.parse::<Tz>().map(Self::Named);
-        zone.map_err(|_| format!("{text:?} is no time zone: write Asia/Kolkata or Europe/Berlin"))
+        text.parse().map(Self::Named)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::rng::seeded;
 use crate::support::uploads::{MTIME, MULTIPART, Uploads, content, set_mtime};
-use crate::support::{Node, small_tmpfs};
+use crate::support::{Node, as_root, small_tmpfs};
 use crate::{SOON, assert_recovers};
 
 /// Three files that are in the bucket, and one of which the first part is.
@@ -107,6 +107,7 @@ fn nothing_but_a_file_is_taken_for_a_journal() {
 /// A camera's RAM disk is full: uploading is what makes room.
 #[test]
 fn a_full_disk_is_emptied() {
+    as_root!();
     let uploads = Uploads::new();
     let disk = small_tmpfs(4 << 20);
     let names = ["a.ts", "b.ts", "c.ts"];
@@ -134,6 +135,7 @@ fn a_full_disk_is_emptied() {
 
 #[test]
 fn a_folder_that_cannot_be_written() {
+    as_root!();
     let uploads = Uploads::new();
     let disk = small_tmpfs(4 << 20);
     let path = disk.path().join("a.ts");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -19,10 +20,14 @@ pub(super) struct Held {
     /// Its days. Their bytes are counted only where a quota asks for them: that looks at every file.
     pub(super) days: Days,
     has_bytes: bool,
+    /// When its age was last looked at.
+    looked: Option<Instant>,
 }
 
 /// So many segments go at one look for the disk, at most: then it is asked again whether that has helped.
 const AT_ONCE: usize = 50;
+/// A day of which only some hours are over is listed as often.
+const EXPIRE_EVERY: Duration = Duration::from_secs(30);
 
 impl Thread {
     /// Looks at the disk, and at what is over.
@@ -50,7 +55,7 @@ impl Thread {
         self.tell(News::Room { space, full });
         if !self.was_full {
             // What could not be closed for want of room.
-            let now = std::time::Instant::now();
+            let now = Instant::now();
             self.torn.iter_mut().filter(|torn| torn.duration.is_some()).for_each(|torn| torn.not_before = now);
         }
     }
@@ -64,7 +69,7 @@ impl Thread {
             // Snapshots and links keep what was removed: to remove all of it would free nothing either.
             if freed == 0 || after.free <= space.free {
                 let error = shortage.into_error(self.store.root());
-                return Ok((space, Some(error.with_causes())));
+                return Ok((space, Some(format!("it is full: {}", error.with_causes()))));
             }
         }
     }
@@ -108,6 +113,13 @@ impl Thread {
                 kept.held = Some(held);
             }
         }
+        if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
+            let is_early = held.looked.is_some_and(|looked| looked.elapsed() < EXPIRE_EVERY);
+            if is_early && limits.surplus(&held.days) == 0 {
+                return Ok(());
+            }
+            held.looked = Some(Instant::now());
+        }
         let local = now.with_timezone(&settings.zone).naive_local();
         while let Some(Kept { held: Some(held), .. }) = self.cameras.get(camera)
             && let Some(day) = limits.touch(&held.days, local)
@@ -148,7 +160,7 @@ impl Thread {
                 self.segments(camera, day)?.iter().for_each(|held| days.add(day, held.bytes));
             }
         }
-        Ok(Held { days, has_bytes: wants_bytes })
+        Ok(Held { days, has_bytes: wants_bytes, looked: None })
     }
 
     /// The closed segments of one day: what a name of ours has, in the folder that the name belongs to.

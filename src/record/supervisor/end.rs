@@ -13,8 +13,8 @@ use crate::record::recorder::{Intent, Phase};
 use crate::record::segmenter::Why;
 
 /// What has not ended by then is left: ffmpegs take at most 4 seconds, the rest is for closing and programs.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
-const REAP_AGAIN: Duration = Duration::from_millis(20);
+pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
+const REAP_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why everything ends, where it is no signal.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Supervisor<'_> {
         if let Some(segmenter) = recorder.segmenter() {
             let _ = segmenter.hear_complaints(&url.url, now, |level, line| log::log!(level, "{name}: ffmpeg: {line}"));
         }
-        let recorded = recorder.recorded(now);
+        let lasted = recorder.lasted(now);
         let (why, is_stall) = recorder.why_it_ended(status, now);
         let Some(segmenter) = recorder.segmenter() else { return };
         let (token, asked) = (segmenter.token, segmenter.ending() == Some(Why::Asked));
@@ -82,7 +82,7 @@ impl Supervisor<'_> {
                 recorder.live.restarts += 1;
                 recorder.live.stalls += u64::from(is_stall);
                 recorder.fails(&why, now);
-                self.try_again(number, recorded, now);
+                self.try_again(number, lasted, now);
             }
         }
         self.close_if_over();
@@ -103,11 +103,11 @@ impl Supervisor<'_> {
     }
 
     /// Tries a camera again after a pause.
-    pub(super) fn try_again(&mut self, number: u64, recorded: Option<Duration>, now: Instant) {
+    pub(super) fn try_again(&mut self, number: u64, lasted: Option<Duration>, now: Instant) {
         let Some(recorder) = self.recorders.get_mut(&number) else { return };
         recorder.phase = Phase::Waiting;
         recorder.generation += 1;
-        let pause = recorder.backoff.pause(recorded, random());
+        let pause = recorder.backoff.pause(lasted, random());
         log::debug!("{}: tried again in {:.1} s", recorder.name, pause.as_secs_f64());
         self.timers.at(now + pause, Timer::Prepare(number, recorder.generation));
         self.show(number, State::Waiting);
@@ -152,6 +152,11 @@ impl Supervisor<'_> {
             ending.asked = Some(self.keepers.len());
             self.keepers.values().for_each(|keeper| keeper.ask(Job::Flush));
         }
+    }
+
+    /// Whether the keepers were asked to come to an end: what they are asked later comes after the last state.
+    pub(super) fn is_closing(&self) -> bool {
+        self.ending.as_ref().is_some_and(|ending| ending.asked.is_some())
     }
 
     /// A keeper has done everything.
