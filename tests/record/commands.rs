@@ -17,6 +17,7 @@ fn a_second_start_leaves() {
     let (site, camera) = one();
     let running = site.start(&[]);
     let segmenter = site.segmenter("yard");
+    camera.wait_for_frames(1);
     let second = site.record(&[]).run().expect_code(75);
     assert!(second.stderr.contains(&running.id().to_string()), "it says who: {second}");
     let cron = site.record(&["--cron"]).run().expect_code(0);
@@ -52,9 +53,11 @@ fn it_is_stopped_and_reloaded_by_its_configuration() {
     site.expect_nothing_runs();
     assert!(site.hidden("yard").is_empty() && site.hidden("gate").is_empty());
     // Nobody is there to be stopped.
-    let output = site.footage(&["record", "--stop", "footage.toml"]).run();
-    assert_ne!(output.code, Some(0), "{output}");
-    assert_eq!(output.stderr.lines().count(), 1, "{output}");
+    let stop = site.footage(&["record", "--stop", "footage.toml"]).run().expect_code(75);
+    let reload = site.footage(&["record", "--reload", "footage.toml"]).run().expect_code(75);
+    for output in [stop, reload] {
+        assert!(output.stderr.contains("nothing records") && output.stderr.lines().count() == 1, "{output}");
+    }
 }
 
 #[test]

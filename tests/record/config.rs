@@ -46,7 +46,7 @@ fn errors_name_the_key_and_its_line() {
 #[test]
 fn errors_outside_of_a_camera() {
     for (text, line, said) in [
-        ("listen = \"127.0.0.1:1\"\n", "line 1", "listen"),
+        ("listen = \"127.0.0.1:1\"\n", "footage.toml", "no camera"),
         ("[cameras]\n", "", "no camera"),
         ("[cameras.yard]\ndestination = \"dest\"\n", "line 1", "url"),
         ("[cameras.yard]\nurl = \"rtsp://c/1\"\n", "line 1", "destination"),
@@ -70,6 +70,7 @@ fn all_that_is_wrong_is_told_at_once() {
     for line in ["line 3", "line 5", "line 6"] {
         assert!(said.contains(line), "{line}: {said}");
     }
+    assert!(!said.contains('\u{fffd}'), "{said}");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn nothing_that_is_told_has_a_password_in_it() {
         format!("url = \"rtsp://{USER}:{WRONG}@c/1\ndestination = \"x\""),
         format!("url = \"gopher://{USER}:{WRONG}@c/1\""),
         format!("url = [\"rtsp://{USER}:{WRONG}@c/1\"]"),
-        format!("url = \"rtsp://{USER}:{WRONG}@c/1 \""),
+        format!("url = \"rtsp://{USER}:{WRONG}@c/1 2\""),
         format!("url = \"rtsp://c/1\"\nschedule = [{{ at = \"x\", get = \"http://{USER}:{WRONG}@c/1\" }}]"),
         format!("url = \"rtsp://c/1\"\nschedule = [{{ at = \"06:00\", get = \"ftp://{USER}:{WRONG}@c/1\" }}]"),
         format!("url = \"rtsp://c/1\"\nuser = \"{USER}\"\npasword = \"{WRONG}\""),

@@ -52,9 +52,7 @@ fn cameras_in_trouble_are_recorded_again_and_others_never_notice() {
     running.wait_for_stderr("pictures: ", Duration::from_secs(20));
     assert!(began.elapsed() < Duration::from_secs(12), "noticed after {:?}", began.elapsed());
     for (name, frames) in [("dies", frames[0]), ("stalls", frames[1])] {
-        wait_for("the end of what was open", || site.hidden(name).is_empty().then_some(()));
-        let kept: u64 = site.closed(name).iter().map(|segment| segment.frames()).sum();
-        assert!(frames.saturating_sub(kept) <= u64::from(FRAMES_PER_SECOND), "{name}: {kept} of {frames} frames");
+        site.expect_frames(name, frames.saturating_sub(u64::from(FRAMES_PER_SECOND)));
     }
 
     for camera in [&dead, &dies, &stalls, &garbage, &drops] {
@@ -118,7 +116,7 @@ fn strange_video_is_recorded_as_it_comes() {
         let closed = site.closed(name);
         for segment in &closed {
             segment.expect_sound();
-            assert!(segment.seconds() < 2.6, "{}: {} s", segment.name, segment.seconds());
+            assert!(segment.seconds() < 4.0, "{}: {} s", segment.name, segment.seconds());
         }
         assert!(closed[1..].windows(2).all(|pair| pair[1].start() - pair[0].start() == 2), "{closed:?}");
     }

@@ -16,12 +16,6 @@ fn kill(id: u32) {
     kill_process(id, Signal::KILL).unwrap();
 }
 
-/// The frames in a camera's closed segments, each of which must be readable.
-#[track_caller]
-fn frames(site: &Site, camera: &str) -> u64 {
-    site.closed(camera).iter().map(|segment| segment.frames()).sum()
-}
-
 #[test]
 fn a_killed_ffmpeg_costs_one_key_frame_interval_and_the_others_nothing() {
     let cameras = ["mkv", "ts", "mp4", "spared"].map(|name| (name, RtspCamera::start(Film::Plain)));
@@ -45,9 +39,8 @@ fn a_killed_ffmpeg_costs_one_key_frame_interval_and_the_others_nothing() {
     let sent: Vec<u64> = cameras.iter().map(|(_, camera)| camera.frames()).collect();
     for (name, before) in killed.iter().zip(&before) {
         wait_for("another one", || (site.segmenter(name) != *before).then_some(()));
-        let kept = wait_for("what was open", || Some(frames(&site, name)).filter(|frames| *frames > 0));
         let sent = sent[cameras.iter().position(|(camera, _)| camera == name).unwrap()];
-        assert!(sent.saturating_sub(kept) <= LOST, "{name}: {kept} of {sent} frames");
+        site.expect_frames(name, sent.saturating_sub(LOST));
     }
     for (_, camera) in &cameras {
         camera.wait_for_frames(camera.frames() + 20);
@@ -56,9 +49,7 @@ fn a_killed_ffmpeg_costs_one_key_frame_interval_and_the_others_nothing() {
     running.term();
     running.wait_timeout(Duration::from_secs(8)).expect_code(143);
     for ((name, camera), _) in cameras.iter().zip(&sent) {
-        let kept = frames(&site, name);
-        let lost = camera.frames().saturating_sub(kept);
-        assert!(lost <= LOST + 5, "{name}: {kept} of {} frames", camera.frames());
+        site.expect_frames(name, camera.frames().saturating_sub(LOST + 5));
         assert!(site.hidden(name).is_empty(), "{:?}", site.hidden(name));
     }
     site.expect_nothing_runs();
@@ -91,11 +82,7 @@ fn a_killed_recorder_leaves_nothing_running_and_the_next_one_goes_on() {
         running = site.start(&[]);
         running.wait_for_stderr("mkv: ", Duration::from_secs(20));
         for ((name, _), sent) in cameras.iter().zip(sent) {
-            let kept = wait_for("what was open", || {
-                // The one that is open now is new.
-                Some(frames(&site, name)).filter(|_| site.hidden(name).len() <= 1).filter(|frames| *frames > 0)
-            });
-            assert!(sent.saturating_sub(kept) <= round * LOST, "{name}: {kept} of {sent} frames in round {round}");
+            site.expect_frames(name, sent.saturating_sub(round * LOST));
         }
     }
     running.term();

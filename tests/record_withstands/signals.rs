@@ -13,7 +13,7 @@ fn a_stalled_camera_holds_nobody_up() {
     let patient = "segment = \"1h\"\ntimeout = \"60s\"\nstall_timeout = \"60s\"\ntimezone = \"UTC\"";
     let tables: Vec<_> = cameras.iter().map(|(name, camera)| (*name, camera.table())).collect();
     let site = Site::with(patient, &tables);
-    let running = site.start(&[]);
+    let running = site.start(&["-vv"]);
     for (_, camera) in &cameras {
         camera.wait_for_frames(3 * u64::from(FRAMES_PER_SECOND));
     }
@@ -21,12 +21,13 @@ fn a_stalled_camera_holds_nobody_up() {
     std::thread::sleep(Duration::from_secs(1));
     let began = Instant::now();
     running.term();
-    running.wait_timeout(Duration::from_secs(20)).expect_code(143);
+    let output = running.wait_timeout(Duration::from_secs(20)).expect_code(143);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     site.expect_nothing_runs();
     for (name, camera) in &cameras {
         let closed = site.closed(name);
-        assert!((1..=2).contains(&closed.len()) && site.hidden(name).is_empty(), "{closed:?}");
+        let hidden = site.hidden(name);
+        assert!((1..=2).contains(&closed.len()) && hidden.is_empty(), "{name}: {closed:?} and {hidden:?}; {output}");
         let frames: u64 = closed.iter().map(|segment| segment.frames()).sum();
         let lost = camera.frames().saturating_sub(frames);
         assert!(lost <= u64::from(FRAMES_PER_SECOND), "{name}: {frames} of {} frames", camera.frames());

@@ -1,6 +1,6 @@
 //! A place with cameras: a configuration, the recorders that run with it, and what stands in their destination.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -79,6 +79,22 @@ impl Site {
     /// A camera's closed segments, by name.
     pub(crate) fn closed(&self, camera: &str) -> Vec<Segment> {
         closed(&self.dest(), camera)
+    }
+
+    /// Waits until a camera's closed segments have so many frames; what a crash has torn counts too.
+    #[track_caller]
+    pub(crate) fn expect_frames(&self, camera: &str, frames: u64) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let closed = self.closed(camera);
+            let kept: u64 = closed.iter().map(Segment::frames).sum();
+            if kept >= frames {
+                return;
+            }
+            let hidden = self.hidden(camera);
+            assert!(Instant::now() < until, "{camera}: {kept} of {frames} frames in {closed:#?} and {hidden:#?}");
+            std::thread::sleep(TICK * 10);
+        }
     }
 
     /// A camera's hidden files.
@@ -201,20 +217,26 @@ impl Segment {
         start.unwrap_or_else(|e| panic!("{}: {e}", self.name)).timestamp()
     }
 
-    /// How many video frames it has.
+    /// How many video frames it has. It may be torn.
     #[track_caller]
     pub(crate) fn frames(&self) -> u64 {
-        let frames = probe(&self.path, &["-select_streams", "v", "-count_packets"], "stream=nb_read_packets");
-        frames.lines().next().and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("{self:?}: {frames:?}"))
+        let arguments = ["-v", "quiet", "-select_streams", "v", "-count_packets", "-show_entries"];
+        let probe = Program::new("ffprobe").args(arguments).args(["stream=nb_read_packets", "-of", "csv=p=0"]);
+        self.number(&probe.arg(&self.path).run().stdout)
+    }
+
+    #[track_caller]
+    fn number(&self, frames: &str) -> u64 {
+        let frames = frames.split([',', '\n']).next().and_then(|word| word.parse().ok());
+        frames.unwrap_or_else(|| panic!("{} has no frames", self.name))
     }
 
     /// The codecs of its streams.
     pub(crate) fn codecs(&self) -> Vec<String> {
-        let codecs = probe(&self.path, &[], "stream=codec_name");
         // A transport stream tells them once more for its program.
-        let mut codecs: Vec<String> = codecs.split_whitespace().map(|word| word.replace(',', "")).collect();
-        codecs.dedup();
-        codecs
+        let codecs = probe(&self.path, &[], "stream=index,codec_name");
+        let codecs: BTreeSet<&str> = codecs.lines().map(|line| line.trim_end_matches(',')).collect();
+        codecs.into_iter().filter_map(|line| Some(line.split_once(',')?.1.to_owned())).collect()
     }
 
     /// From its first frame to its last, in seconds.
@@ -228,10 +250,8 @@ impl Segment {
     /// Decodes all of it; panics when anything in it is not as it should be.
     #[track_caller]
     pub(crate) fn expect_sound(&self) {
-        let decode = ["-nostdin", "-v", "error", "-xerror", "-i"];
-        let output = Program::new("ffmpeg").args(decode).arg(&self.path).args(["-f", "null", "-"]).run();
-        assert!(output.code == Some(0) && output.stderr.is_empty(), "{}: {output}", self.name);
-        assert!(self.frames() > 0, "{} is empty", self.name);
+        let frames = probe(&self.path, &["-select_streams", "v", "-count_frames"], "stream=nb_read_frames");
+        assert!(self.number(&frames) > 0, "{} is empty", self.name);
     }
 }
 
@@ -243,18 +263,21 @@ pub(crate) fn expect_sound<'s>(segments: impl IntoIterator<Item = &'s Segment>) 
     }
 }
 
-/// What ffprobe says of a file.
+/// What ffprobe says of a file, which must please it.
 #[track_caller]
 pub(crate) fn probe(file: &Path, options: &[&str], entries: &str) -> String {
     let arguments = ["-v", "error", "-of", "csv=p=0", "-show_entries", entries];
-    Program::new("ffprobe").args(arguments).args(options).arg(file).run().expect_code(0).stdout
+    let output = Program::new("ffprobe").args(arguments).args(options).arg(file).run().expect_code(0);
+    assert_eq!(output.stderr, "", "{}", file.display());
+    output.stdout
 }
 
 /// A camera's closed segments below a destination, by name.
 pub(crate) fn closed(dest: &Path, camera: &str) -> Vec<Segment> {
     let named = |path: PathBuf| {
         let name = path.file_name()?.to_str()?.to_owned();
-        (!name.starts_with('.')).then_some(Segment { name, path })
+        let is_segment = ["mkv", "ts", "mp4"].iter().any(|known| path.extension().is_some_and(|it| it == *known));
+        (is_segment && !name.starts_with('.')).then_some(Segment { name, path })
     };
     let mut closed: Vec<Segment> = files_below(&dest.join(camera)).into_iter().filter_map(named).collect();
     closed.sort();
