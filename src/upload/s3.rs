@@ -19,7 +19,7 @@ use ureq::http::Method;
 use self::error::{Reply, Trouble};
 use self::wire::{Answer, Call, Wire, is_of_md5, unquoted};
 pub use self::wire::{Content, Header, Piece};
-use self::xml::{Element, url_decoded};
+use self::xml::{Element, is_url_encoded, url_decoded};
 use super::key::ObjectKey;
 use super::profile::Access;
 use crate::stop::Stop;
@@ -217,7 +217,7 @@ impl Client {
         let mut query = vec![("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)];
         query.extend(from.map(|token| ("continuation-token", token)));
         let root = self.document(&self.call(Method::GET, None, &query), "list")?;
-        let is_encoded = root.get("EncodingType") == Some("url");
+        let is_encoded = keys_are_encoded(&root, "Contents");
         let items = root.all("Contents").filter_map(|object| {
             let key = object.raw("Key")?;
             let key = if is_encoded { url_decoded(key)? } else { key.to_owned() };
@@ -234,7 +234,7 @@ impl Client {
     pub fn begun(&self, prefix: &str) -> Result<Vec<Begun>, Trouble> {
         let query = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)];
         let root = self.document(&self.call(Method::GET, None, &query), "list the uploads of")?;
-        let is_encoded = root.get("EncodingType") == Some("url");
+        let is_encoded = keys_are_encoded(&root, "Upload");
         let begun = root.all("Upload").filter_map(|upload| {
             let key = upload.raw("Key")?;
             Some(Begun {
@@ -285,6 +285,11 @@ impl Client {
         let what = key.map_or_else(|| what.to_owned(), |key| format!("{what} {:?}", key.as_str()));
         reply.trouble(&self.bucket, &what)
     }
+}
+
+/// Whether the keys of a listing have to be decoded: the server says so, and all of them look like it.
+fn keys_are_encoded(root: &Element, items: &str) -> bool {
+    root.get("EncodingType") == Some("url") && root.all(items).all(|item| item.raw("Key").is_none_or(is_url_encoded))
 }
 
 fn is_truncated(root: &Element) -> bool {

@@ -199,8 +199,7 @@ impl Wire {
         let url = format!("{}://{}{path}{question}", place.scheme, place.host);
         let mut request =
             Request::builder().method(call.method.clone()).uri(url).header("authorization", authorization);
-        // ureq writes the host by itself, as it stands in the URL.
-        for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
+        for (name, value) in &headers {
             request = request.header(*name, *value);
         }
         if let Some(length) = length {
