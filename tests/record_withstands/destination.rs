@@ -48,6 +48,25 @@ fn a_full_disk_pauses_recording_until_there_is_room() {
 }
 
 #[test]
+fn each_time_that_the_disk_is_full_is_told() {
+    as_root!();
+    let mount = small_tmpfs(8 << 20);
+    let (site, _camera) = on(&mount, "min_free = \"4MB\"");
+    let filler = mount.path().join("filler");
+    let running = site.start(&[]);
+    for time in 1..=2 {
+        wait_for("recording", || (site.live_in(mount.path(), "yard")["state"] == "recording").then_some(()));
+        fs::write(&filler, vec![1; 5_000_000]).unwrap();
+        let told = || running.stderr().lines().filter(|line| line.contains("pauses: it is full")).count();
+        wait_for("what is said", || (told() == time).then_some(()));
+        fs::remove_file(&filler).unwrap();
+        wait_for("going on", || (running.stderr().matches("there is room").count() == time).then_some(()));
+    }
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+}
+
+#[test]
 fn the_guard_pauses_before_the_disk_is_full() {
     as_root!();
     let mount = small_tmpfs(2 << 20);

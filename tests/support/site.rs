@@ -169,7 +169,12 @@ impl Site {
 
     /// What the recorder tells of a camera in its state file, or null.
     pub(crate) fn live(&self, camera: &str) -> Value {
-        let text = std::fs::read(self.dest().join(".footage/record.json")).unwrap_or_default();
+        self.live_in(&self.dest(), camera)
+    }
+
+    /// The same of another destination.
+    pub(crate) fn live_in(&self, dest: &Path, camera: &str) -> Value {
+        let text = std::fs::read(dest.join(".footage/record.json")).unwrap_or_default();
         let live: Value = serde_json::from_slice(&text).unwrap_or_default();
         let cameras = live["cameras"].as_array().cloned().unwrap_or_default();
         cameras.into_iter().find(|it| it["name"] == camera).unwrap_or_default()
