@@ -1,25 +1,22 @@
 //! What people type, and what it resolves to: flag, then environment, then default.
 
+pub mod dashcam;
 pub mod hikvision;
+pub mod record;
+pub mod status;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
+use clap::builder::FalseyValueParser;
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
-use ureq::http::header::{HeaderName, HeaderValue};
 
-use crate::dashcam;
-use crate::dashcam::address::Address;
-use crate::dashcam::name::{Format, Grouping};
-use crate::dashcam::policy::{Code, Policy, Priority, Protect};
 use crate::disk::Guard;
 use crate::error::{Error, Result};
 use crate::logging;
 use crate::metrics::{Sinks, parse_pushgateway_url};
-use crate::retention::{KeepRule, KeepRules};
-use crate::units::{ByteSize, parse_duration, parse_rate, parse_seconds};
+use crate::units::{ByteSize, parse_seconds};
 
 /// Brings camera footage to one place and keeps it in order.
 ///
@@ -64,7 +61,7 @@ pub enum Command {
     /// nothing to do, 1 failed, 2 wrong usage, 3 done but some files failed, 75 not now (the camera is away or
     /// another pass is running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
-    Dashcam(Box<Dashcam>),
+    Dashcam(Box<dashcam::Dashcam>),
     /// Extract clean files from the storage of Hikvision and EZVIZ cameras
     ///
     /// Reads what the cameras write to an NFS share or a card, and extracts every segment that is still there once, as
@@ -73,6 +70,20 @@ pub enum Command {
     /// running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Hikvision(Box<hikvision::Hikvision>),
+    /// Record IP cameras with ffmpeg, and keep it alive
+    ///
+    /// Runs until it is stopped, with one ffmpeg for each camera of CONFIG, or for the one of --url. Exit codes: 0 its
+    /// time was up (--for), 1 failed, 2 wrong usage or configuration, 3 done but some cameras gave nothing, 75 it runs
+    /// already (0 with --cron), 128+n on signal n.
+    #[command(args_override_self = true)]
+    Record(Box<record::Record>),
+    /// Tell how all of it stands: what runs, what arrived last, what is wrong
+    ///
+    /// Reads what the other commands have left in their destinations, and the names of the footage there; writes nothing.
+    /// Exit codes: 0 all is well, 1 there is nothing to tell of or a directory cannot be read, 2 wrong usage, 3
+    /// something is wrong.
+    #[command(args_override_self = true)]
+    Status(status::Status),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh
@@ -87,8 +98,22 @@ pub enum Command {
 
 /// Options that every pass has.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Common {
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub output: Output,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub metrics: Metrics,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub running: Running,
+}
+
+/// What is said, and how.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Output {
     /// Say more; -vv says everything
     #[arg(short, long, action = ArgAction::Count, env = "FOOTAGE_VERBOSE", help_heading = "Output")]
     pub verbose: u8,
@@ -107,6 +132,11 @@ pub struct Common {
     /// How the log on stderr is written
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "FOOTAGE_LOG_FORMAT", help_heading = "Output")]
     pub log_format: logging::Format,
+}
+
+/// Where metrics go.
+#[derive(Debug, Args)]
+pub struct Metrics {
     /// Write Prometheus metrics to this file
     #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_FILE", help_heading = "Metrics")]
     pub metrics_file: Option<PathBuf>,
@@ -119,21 +149,20 @@ pub struct Common {
         help_heading = "Metrics"
     )]
     pub metrics_pushgateway_url: Option<String>,
-    /// The Pushgateway's job, by default the one blackvuesync used, so that its stale metrics are replaced
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "blackvuesync",
-        env = "FOOTAGE_METRICS_JOB",
-        help_heading = "Metrics"
-    )]
+    /// The Pushgateway's job
+    #[arg(long, value_name = "NAME", default_value = "footage", env = "FOOTAGE_METRICS_JOB", help_heading = "Metrics")]
     pub metrics_job: String,
-    /// The Pushgateway's instance [default: the first ADDRESS]
+    /// The Pushgateway's instance [default: the source]
     #[arg(long, value_name = "NAME", env = "FOOTAGE_METRICS_INSTANCE", help_heading = "Metrics")]
     pub metrics_instance: Option<String>,
     /// Where the time of the last fetch is kept for the metrics [default: in DEST/.footage]
     #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_STATE_FILE", help_heading = "Metrics")]
     pub metrics_state_file: Option<PathBuf>,
+}
+
+/// When a pass runs, and what keeps a second one out.
+#[derive(Debug, Args)]
+pub struct Running {
     /// Repeat the pass after this time, until stopped
     #[arg(long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_EVERY", help_heading = "Running")]
     pub every: Option<Duration>,
@@ -142,104 +171,30 @@ pub struct Common {
     pub lock_file: Option<PathBuf>,
 }
 
-/// `footage dashcam`
+/// How full a destination's disk may get.
 #[derive(Debug, Args)]
-pub struct Dashcam {
-    /// The camera: a host, host:port, IPv6 address or URL, or the directory of its mounted card; further ones are
-    /// other ways to the same camera, tried in order
-    #[arg(required = true, value_name = "ADDRESS", env = "FOOTAGE_ADDRESS", hide_env_values = true)]
-    pub addresses: Vec<String>,
-    /// Where the recordings go
-    #[arg(
-        short,
-        long,
-        value_name = "DEST",
-        default_value = ".",
-        value_parser = OsStringValueParser::new().map(PathBuf::from),
-        env = "FOOTAGE_DESTINATION"
-    )]
-    pub destination: PathBuf,
-    /// Sort recordings into directories by day, week (its Monday), month or year
-    #[arg(short, long, default_value = "none", env = "FOOTAGE_GROUPING")]
-    pub grouping: Grouping,
-    /// What to fetch first: oldest, newest, or by type (manual, events, normal, parking)
-    #[arg(short, long, default_value = "date", env = "FOOTAGE_PRIORITY")]
-    pub priority: Priority,
-    /// Fetch only these: types, perhaps with a direction, such as P,NF
-    #[arg(short, long, value_name = "CODES", env = "FOOTAGE_INCLUDE", help_heading = "Which recordings")]
-    pub include: Vec<List<Code>>,
-    /// Do not fetch these; wins over --include
-    #[arg(short, long, value_name = "CODES", env = "FOOTAGE_EXCLUDE", help_heading = "Which recordings")]
-    pub exclude: Vec<List<Code>>,
-    /// Also fetch the N recordings before and after each that --include selects, of the same direction
-    #[arg(long, value_name = "N", default_value_t = 0, env = "FOOTAGE_CONTEXT", help_heading = "Which recordings")]
-    pub context: usize,
-    /// Leave out sidecars: t thumbnails, 3 accelerometer, g GPS
-    #[arg(long, value_name = "TYPES", env = "FOOTAGE_SKIP_METADATA", help_heading = "Which recordings")]
-    pub skip_metadata: Option<SkipMetadata>,
-    /// Remove recordings older than this, and fetch none: 2w, 30 (days), 36h; E=90d or M=forever for one type
-    #[arg(short, long, value_name = "AGE", value_parser = parse_keep, env = "FOOTAGE_KEEP", help_heading = "Retention")]
-    pub keep: Vec<List<KeepRule>>,
-    /// Remove the oldest recordings when all are more than this, such as 500GB; the newest are then fetched first
-    #[arg(long, value_name = "SIZE", env = "FOOTAGE_KEEP_BYTES", help_heading = "Retention")]
-    pub keep_bytes: Option<ByteSize>,
-    /// Never remove these: codes such as E,M, or a moment such as
-    /// `20181029_131513`, which is marked for good
-    #[arg(long, value_name = "WHAT", env = "FOOTAGE_PROTECT", help_heading = "Retention")]
-    pub protect: Vec<List<Protect>>,
+pub struct Disk {
     /// Stop before the disk is fuller than this, as df counts
     #[arg(
         short = 'u',
         long,
         value_name = "PERCENT",
-        default_value_t = 90,
         value_parser = clap::value_parser!(u8).range(5..=98),
         env = "FOOTAGE_MAX_USED_DISK",
         help_heading = "Retention"
     )]
-    pub max_used_disk: u8,
+    pub max_used_disk: Option<u8>,
     /// Stop before less than this is free
     #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE", help_heading = "Retention")]
     pub min_free: Option<ByteSize>,
-    /// What to do when there is no room; with delete-oldest the newest are fetched first
-    #[arg(long, value_name = "ACTION", default_value = "stop", env = "FOOTAGE_WHEN_FULL", help_heading = "Retention")]
-    pub when_full: WhenFull,
-    /// How long to wait for the camera, in seconds, at each step
-    #[arg(
-        short,
-        long,
-        value_name = "SECONDS",
-        default_value = "10",
-        value_parser = parse_seconds,
-        env = "FOOTAGE_TIMEOUT",
-        help_heading = "Camera"
-    )]
-    pub timeout: Duration,
-    /// How long to leave a file alone that the camera could not give
-    #[arg(
-        long,
-        value_name = "AGE",
-        default_value = "1d",
-        value_parser = parse_duration,
-        env = "FOOTAGE_RETRY_FAILED_AFTER",
-        help_heading = "Camera"
-    )]
-    pub retry_failed_after: Duration,
-    /// Fetch no faster than this, such as 20M bytes in a second
-    #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "FOOTAGE_LIMIT_RATE", help_heading = "Camera")]
-    pub limit_rate: Option<ByteSize>,
-    /// Add a header to every request, as 'Name: value'
-    #[arg(long, value_name = "HEADER", env = "FOOTAGE_HEADER", hide_env_values = true, help_heading = "Camera")]
-    pub header: Vec<String>,
-    /// Compare everything here with the camera, and fetch again what is short or broken
-    #[arg(long, env = "FOOTAGE_VERIFY", value_parser = FalseyValueParser::new(), help_heading = "Camera")]
-    pub verify: bool,
-    /// The peer's header for the isolation of its tests.
-    #[arg(long, hide = true)]
-    pub affinity_key: Option<String>,
-    #[expect(missing_docs, reason = "its options are shown as this command's")]
-    #[command(flatten)]
-    pub common: Common,
+}
+
+impl Disk {
+    /// What the options say.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        Guard { max_used_percent: self.max_used_disk, min_free: self.min_free }
+    }
 }
 
 /// `--when-full`
@@ -273,99 +228,7 @@ fn flat<T: Clone>(lists: &[List<T>]) -> Vec<T> {
     lists.iter().flat_map(|list| list.0.iter().cloned()).collect()
 }
 
-/// `--keep`, where a kind is the type letter of a recording.
-fn parse_keep(text: &str) -> Result<List<KeepRule>, String> {
-    let rules: List<KeepRule> = text.parse()?;
-    for kind in rules.0.iter().filter_map(|rule| rule.kind.as_deref()) {
-        if kind.len() != 1 || !kind.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err(format!("{kind:?} is not a type of recording: write one capital letter, such as E=90d"));
-        }
-    }
-    Ok(rules)
-}
-
-/// `--skip-metadata`
-#[derive(Debug, Clone)]
-pub struct SkipMetadata(Vec<Format>);
-
-impl FromStr for SkipMetadata {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let format = |letter| Format::ALL.into_iter().find(|format| format.skip_letter() == Some(letter));
-        text.chars()
-            .map(|letter| format(letter).ok_or_else(|| format!("{letter:?} is no sidecar: t, 3 and g are")))
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-}
-
-/// A header of `--header`, as `'Name: value'`. Its value may be a secret: no error shows it.
-fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("--header: write it as 'Name: value'")?;
-    let name = HeaderName::from_str(name.trim()).map_err(|_| "--header: its name has letters that no header has")?;
-    Ok((name, header_value(value)?))
-}
-
-fn header_value(text: &str) -> Result<HeaderValue, String> {
-    let mut value =
-        HeaderValue::from_str(text.trim()).map_err(|_| "--header: its value has letters that no header has")?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-impl Dashcam {
-    /// What was typed, resolved into what the pass works with. What may hold a password is read here and not by the
-    /// parser of the command line, which shows what it refuses.
-    ///
-    /// # Errors
-    /// [`Error::Usage`]
-    pub fn settings(&self) -> Result<dashcam::Settings> {
-        let delete_oldest = self.when_full == WhenFull::DeleteOldest;
-        let mut headers: Vec<_> =
-            self.header.iter().map(|text| parse_header(text)).collect::<Result<_, _>>().map_err(Error::Usage)?;
-        if let Some(key) = &self.affinity_key {
-            headers.push((HeaderName::from_static("x-affinity-key"), header_value(key).map_err(Error::Usage)?));
-        }
-        let addresses: Vec<Address> =
-            self.address_words().iter().map(|word| word.parse()).collect::<Result<_, _>>().map_err(Error::Usage)?;
-        Ok(dashcam::Settings {
-            addresses,
-            destination: if self.destination.as_os_str().is_empty() { ".".into() } else { self.destination.clone() },
-            policy: Policy {
-                grouping: self.grouping,
-                keep: KeepRules(flat(&self.keep)),
-                keep_bytes: self.keep_bytes,
-                priority: self.priority,
-                newest_first: delete_oldest || self.keep_bytes.is_some(),
-                include: flat(&self.include),
-                exclude: flat(&self.exclude),
-                context: self.context,
-                skip: self.skip_metadata.clone().map(|skip| skip.0).unwrap_or_default(),
-                protect: flat(&self.protect),
-                retry_failed_after: self.retry_failed_after,
-            },
-            guard: Guard { max_used_percent: Some(self.max_used_disk), min_free: self.min_free },
-            delete_oldest,
-            timeout: self.timeout,
-            headers,
-            limit_rate: self.limit_rate,
-            verify: self.verify,
-        })
-    }
-
-    /// The ADDRESSes. In the environment they stand in one variable, apart by spaces, unless all of it is a directory.
-    fn address_words(&self) -> Vec<String> {
-        match (self.addresses.as_slice(), std::env::var("FOOTAGE_ADDRESS")) {
-            ([one], Ok(variable)) if *one == variable && !Path::new(one).is_dir() => {
-                one.split_whitespace().map(str::to_owned).collect()
-            }
-            (words, _) => words.to_vec(),
-        }
-    }
-}
-
-impl Common {
+impl Metrics {
     /// Where metrics go; `source` is the default instance.
     ///
     /// # Errors

@@ -24,18 +24,51 @@ const MAX_ANSWER_BYTES: u64 = 64 << 10;
 /// Majors that the NAS packages may have, newest first.
 const PACKAGES: std::ops::RangeInclusive<u32> = MIN_MAJOR..=12;
 
+/// An ffmpeg that can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ffmpeg {
+    /// The program.
+    pub path: PathBuf,
+    /// What it says it is.
+    pub version: Version,
+}
+
+/// A version of ffmpeg, as far as its options depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    major: u32,
+    minor: u32,
+}
+
+impl Version {
+    /// Whether it is this one or newer.
+    #[must_use]
+    pub fn is_at_least(self, major: u32, minor: u32) -> bool {
+        self >= Self { major, minor }
+    }
+
+    /// Builds from the repository (`N-109421-g…`) count as new: they have no number, and nobody keeps an old one.
+    fn of(text: &str) -> Self {
+        let mut numbers = text.trim_start_matches('n').split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        match numbers.next() {
+            Some(Ok(major)) => Self { major, minor: numbers.next().and_then(Result::ok).unwrap_or(0) },
+            _ => Self { major: u32::MAX, minor: 0 },
+        }
+    }
+}
+
 /// Finds an ffmpeg that is new enough. `named` is what `--ffmpeg` says; nothing else is tried then. Else it is the one
 /// in PATH, or where that is missing or too old (Synology's own), one that a package installed, newest first.
 ///
 /// # Errors
 /// [`Error::Usage`]: none is there, or none is new enough.
-pub fn find(named: Option<&Path>, stop: &Stop) -> Result<PathBuf> {
+pub fn find(named: Option<&Path>, stop: &Stop) -> Result<Ffmpeg> {
     let mut refusals = Vec::new();
     for candidate in candidates(named) {
         match version(&candidate, stop) {
-            Ok(version) if is_new_enough(&version) => {
+            Ok(version) if Version::of(&version).is_at_least(MIN_MAJOR, 0) => {
                 log::info!("using {} (version {version})", candidate.display());
-                return Ok(candidate);
+                return Ok(Ffmpeg { path: candidate, version: Version::of(&version) });
             }
             Ok(version) => refusals
                 .push(format!("{} is version {version}, and {MIN_MAJOR} or newer is needed", candidate.display())),
@@ -111,12 +144,6 @@ fn parse_version(answer: &str) -> Option<String> {
     Some(version.to_owned())
 }
 
-/// Builds from the repository (`N-109421-g…`) count as new: they have no number, and nobody keeps an old one.
-fn is_new_enough(version: &str) -> bool {
-    let digits: String = version.trim_start_matches('n').chars().take_while(char::is_ascii_digit).collect();
-    digits.parse::<u32>().map_or(true, |major| major >= MIN_MAJOR)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +162,10 @@ mod tests {
             ("2.8.17", false),
             ("3.4", false),
         ] {
-            assert_eq!(is_new_enough(version), is_new, "{version}");
+            assert_eq!(Version::of(version).is_at_least(MIN_MAJOR, 0), is_new, "{version}");
+        }
+        for (version, is_new) in [("4.3.7", false), ("4.4", true), ("n4.4.1", true), ("5", true), ("git-2020", true)] {
+            assert_eq!(Version::of(version).is_at_least(4, 4), is_new, "{version}");
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A pass reads what the cameras' indexes call live and what the destination holds, plans, and executes: first
 //! retention, then one segment after the other, several at once, each proven to be still there before and after it is
-//! copied, and published when it is whole. The storage is only ever read, and a camera may be writing to it meanwhile.
+//! copied, and published when it is whole. What there is of a damaged one is kept apart. The storage is only ever read, and
+//! a camera may be writing to it meanwhile.
 //!
 //! | module | idea |
 //! | --- | --- |
@@ -56,7 +57,7 @@ use chrono::NaiveDateTime;
 
 use self::camera_time::CameraTime;
 use self::failed::FailedBefore;
-use self::held::{Held, Remembered};
+use self::held::Held;
 use self::name::Tag;
 use self::plan::{Plan, Policy, Step};
 use self::segment::Medium;
@@ -65,6 +66,7 @@ use crate::disk::{Guard, Space};
 use crate::error::Result;
 use crate::ffmpeg;
 use crate::pass::{Context, Report, failure_key};
+use crate::remembered::Remembered;
 use crate::retention::Keep;
 use crate::store::Store;
 
@@ -166,13 +168,12 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let sources = source::read(found, context, report)?;
     let mut failed_before = FailedBefore::load(store, context.local_now(), settings.retry_failed_after);
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
-
-    let mut remembered = Remembered::load(store);
+    let mut remembered = Remembered::load(store, "hikvision.held", context.now.into());
 
     // Plan.
     let mut works = Vec::new();
     for source in &sources {
-        let held = Held::read(store, &source.tag, &mut remembered, context.now.into())?;
+        let held = Held::read(store, &source.tag, &mut remembered)?;
         let mut plan = plan::plan(&source.listing.recordings, &held.files, &policy);
         plan.steps.retain(|step| {
             let Step::Extract { recording, name } = step else { return true };
@@ -199,7 +200,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     // Execute. Without a usable ffmpeg nothing is begun.
     let is_video = |step: &Step| matches!(step, Step::Extract { name, .. } if name.medium == Medium::Video);
     let ffmpeg = if works.iter().flat_map(|work| &work.plan.steps).any(is_video) {
-        ffmpeg::find(settings.ffmpeg.as_deref(), &context.stop)?
+        ffmpeg::find(settings.ffmpeg.as_deref(), &context.stop)?.path
     } else {
         PathBuf::new()
     };

@@ -29,22 +29,28 @@
 //! | retention | which footage goes, and why |
 //! | disk guard | how full the disk may get |
 
+pub mod child;
 pub mod cli;
 pub mod dashcam;
 pub mod disk;
 pub mod error;
 pub mod ffmpeg;
 pub mod hikvision;
+pub mod live;
 pub mod lock;
 pub mod logging;
 pub mod metrics;
 pub mod mp4;
 pub mod pass;
 pub mod progress;
+pub mod prometheus;
 pub mod rate;
+pub mod record;
+pub mod remembered;
 pub mod retention;
 pub mod room;
 pub mod stamp;
+pub mod status;
 pub mod stdout;
 pub mod stop;
 pub mod store;

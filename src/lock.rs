@@ -5,12 +5,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use fs2::FileExt;
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
+use rustix::process::Pid;
 
 use crate::error::{At, Error, Result};
 
@@ -40,7 +42,7 @@ impl Lock {
                 path.display()
             )));
         }
-        if let Err(source) = FileExt::try_lock_exclusive(&file) {
+        if let Err(source) = lock_own(&file) {
             return Err(refusal(path, source, content.trim()));
         }
         let foreign = foreign.map(lock_foreign).transpose()?.flatten();
@@ -49,6 +51,76 @@ impl Lock {
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Self { _file: file, _foreign: foreign })
     }
+}
+
+/// What a lock file tells to somebody who only looks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holder {
+    /// Whether the lock is held; none where that cannot be told: there is no lock file, or it may not be opened.
+    pub is_held: Option<bool>,
+    /// The process that holds it, or held it last, as it called itself: in a container that is another number.
+    pub pid: Option<u32>,
+    /// When it took the lock, RFC 3339.
+    pub since: Option<String>,
+}
+
+impl Holder {
+    /// Looks at a lock file, which is neither made nor written. There is no way to ask for a `flock` but to try: a lock
+    /// that is free is held, shared, for a moment, and [`Lock::acquire`] bears with that.
+    #[must_use]
+    pub fn look(path: &Path) -> Self {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let Ok(file) = File::options().read(true).custom_flags(flags).open(path) else { return Self::default() };
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Self::default();
+        }
+        let is_held = match FileExt::try_lock_shared(&file) {
+            Ok(()) => Some(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(true),
+            Err(_) => None,
+        };
+        let content = content(&file).unwrap_or_default();
+        let (pid, since) = content.trim().strip_prefix(HOLDER).and_then(|rest| rest.split_once(" since ")).unzip();
+        Self { is_held, pid: pid.and_then(|pid| pid.parse().ok()), since: since.map(str::to_owned) }
+    }
+
+    /// The process that holds the lock at `path`, to be signalled: none when nobody does. That it is this one is proven by
+    /// the lock being held, and by the process having the file open; its number alone may be another's by now.
+    ///
+    /// # Errors
+    /// [`Error::Source`]: it is held by a process that cannot be found from here.
+    pub fn process(path: &Path) -> Result<Option<Pid>> {
+        let holder = Self::look(path);
+        if holder.is_held != Some(true) {
+            return Ok(None);
+        }
+        let pid = holder.pid.and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        pid.filter(|pid| has_open(*pid, path)).map(Some).ok_or_else(|| {
+            Error::Source(format!("{} is held, but not by a process that can be found from here", path.display()))
+        })
+    }
+}
+
+/// Whether a process has this very file open.
+fn has_open(pid: Pid, path: &Path) -> bool {
+    let Ok(ours) = std::fs::metadata(path) else { return false };
+    let open = std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).into_iter().flatten().flatten();
+    open.filter_map(|entry| std::fs::metadata(entry.path()).ok())
+        .any(|theirs| (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()))
+}
+
+/// How often, and how long after each other, the lock is asked for: as long as somebody may be looking at it.
+const TRIES: u32 = 4;
+const LOOK: Duration = Duration::from_millis(5);
+
+fn lock_own(file: &File) -> io::Result<()> {
+    for _ in 1..TRIES {
+        match FileExt::try_lock_exclusive(file) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(LOOK),
+            other => return other,
+        }
+    }
+    FileExt::try_lock_exclusive(file)
 }
 
 /// How the content of our lock files begins.
@@ -122,7 +194,39 @@ mod tests {
         let text = second.to_string();
         assert!(matches!(second, Error::Busy { .. }));
         assert!(text.contains(&format!("(pid {} since 2026-11-21T10:00:00Z)", std::process::id())), "{text}");
+        let us = Pid::from_raw(std::process::id().cast_signed());
+        assert_eq!(Holder::process(&path).expect("held by us"), us);
         drop(first);
+        assert_eq!(Holder::process(&path).expect("free"), None);
+        assert_eq!(Holder::process(&dir.path().join("other.lock")).expect("not there"), None);
         Lock::acquire(&path, None, "2026-11-21T10:00:02Z").expect("free again");
+    }
+
+    #[test]
+    fn who_looks_disturbs_nobody() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("dashcam.lock");
+        assert_eq!(Holder::look(&path), Holder::default());
+        assert!(!path.exists());
+        let lock = Lock::acquire(&path, None, "2026-11-21T10:00:00Z").expect("free");
+        let (pid, since) = (Some(std::process::id()), Some("2026-11-21T10:00:00Z".to_owned()));
+        assert_eq!(Holder::look(&path), Holder { is_held: Some(true), pid, since: since.clone() });
+        drop(lock);
+        assert_eq!(Holder::look(&path), Holder { is_held: Some(false), pid, since });
+
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = Holder::look(&path);
+                    std::thread::yield_now();
+                }
+            });
+            for n in 0..200 {
+                let lock = Lock::acquire(&path, None, "2026-11-21T10:00:00Z");
+                assert!(lock.is_ok(), "at start {n}, {lock:?}");
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 }

@@ -1,11 +1,11 @@
 //! Metrics in the Prometheus text format, to a file for `node_exporter`'s textfile collector or to a Pushgateway.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::pass::{Report, Told};
+use crate::prometheus::Exposition;
 use crate::retention::Reason;
 use crate::store::write_atomically;
 
@@ -74,7 +74,7 @@ const END_REASONS: [&str; 7] = ["away", "busy", "destination", "disk", "source",
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
 pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
-    let mut text = Text { prefix: format!("footage_{}", report.pass), text: String::new() };
+    let mut text = Exposition::new(format!("footage_{}", report.pass));
     let ended = report.ended.as_ref().map(|(reason, _)| reason.as_str());
     text.gauge("last_run_timestamp_seconds", "When the last pass ended.", finished_timestamp_seconds);
     let success = ended.is_none() && report.failures.is_empty();
@@ -125,37 +125,7 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
     if let Some(ratio) = report.disk_used_ratio {
         text.gauge("destination_disk_used_ratio", "The used part of the destination's disk.", ratio);
     }
-    text.text
-}
-
-struct Text {
-    prefix: String,
-    text: String,
-}
-
-impl Text {
-    fn gauge(&mut self, name: &str, help: &str, value: f64) {
-        self.head(name, help);
-        let _ = writeln!(self.text, "{}_{name} {value}", self.prefix);
-    }
-
-    fn gauges<L: AsRef<str>>(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        samples: impl IntoIterator<Item = (L, f64)>,
-    ) {
-        self.head(name, help);
-        for (value_of_label, value) in samples {
-            let escaped = value_of_label.as_ref().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = writeln!(self.text, "{}_{name}{{{label}=\"{escaped}\"}} {value}", self.prefix);
-        }
-    }
-
-    fn head(&mut self, name: &str, help: &str) {
-        let _ = writeln!(self.text, "# HELP {0}_{name} {help}\n# TYPE {0}_{name} gauge", self.prefix);
-    }
+    text.into_text()
 }
 
 /// Whether a Pushgateway can be reached under this text.

@@ -202,7 +202,16 @@ impl Report {
     /// One line for people: `3 recordings (12 files, 252.6 MB) fetched from … in 31s; 1 failed`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let mut line = if self.files_fetched == 0 && self.ended.is_none() && self.failures.is_empty() {
+        let mut line = if self.pass == "record" {
+            let (segments, seconds) = (self.files_fetched, self.duration_seconds);
+            format!(
+                "{} ({}) recorded from {} in {}",
+                count(segments, "segment"),
+                ByteSize(self.bytes_fetched),
+                count(self.recordings_seen, "camera"),
+                human_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default()),
+            )
+        } else if self.files_fetched == 0 && self.ended.is_none() && self.failures.is_empty() {
             format!("nothing to fetch from {}", self.source)
         } else {
             format!(

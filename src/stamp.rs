@@ -11,7 +11,6 @@
 //!   systems of [`TRUSTED`] are remembered.
 
 use std::fs;
-use std::hash::Hasher;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -85,15 +84,6 @@ impl Stamp {
         let limit = i64::try_from(limit.as_secs()).unwrap_or(0);
         self.mtime.0 > 0 && self.mtime.0 < limit && self.ctime.0 < limit
     }
-}
-
-/// Guards what is remembered against a power loss. Not stable between versions of Rust, and so of this program: then
-/// directories are listed again.
-#[must_use]
-pub fn checksum(bytes: &[u8]) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! What was asked for, on stdout: plans, listings, reports.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 use std::sync::{Mutex, PoisonError};
+
+/// How much of many lines goes out at once.
+const PIECE: usize = 32 << 10;
 
 /// The first failure since it was last asked for. Stdout is one for the whole process, and so is this.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -10,8 +13,22 @@ static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
 /// Prints one line. A reader that has left (`| head`) is no error; what else fails is kept for [`take_failure`], since
 /// a pass goes on without its reader.
 pub fn line(text: &dyn Display) {
+    keep_failure(|stdout| writeln!(stdout, "{text}"));
+}
+
+/// As [`line`], for many lines: they go out in pieces, and are never all in memory.
+pub fn lines(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+    keep_failure(|stdout| {
+        // Stdout by itself writes at every line.
+        let mut pieces = BufWriter::with_capacity(PIECE, stdout);
+        write(&mut pieces)?;
+        pieces.flush()
+    });
+}
+
+fn keep_failure(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) {
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             FAILURE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }

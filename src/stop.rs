@@ -4,21 +4,24 @@
 //! connections so that a read returns. A pass that has not left by itself after 1.5 seconds is stuck in the
 //! operating system (a connection being opened, a dead network share): the process ends then all the same.
 //! That is safe, because everything on disk is ready for `kill -9` at any moment. A second signal ends it at
-//! once. Works as PID 1 of a container too, where no signal has a default action.
+//! once. Works as PID 1 of a container too, where no signal has a default action. A pass that has to end more than that
+//! may take longer: [`Stop::set_grace`].
+//!
+//! SIGHUP is listened for only where a pass knows what to do with it: [`Stop::on_hangup`]. Under `nohup` it stays ignored.
 
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
 
 use crate::error::{Error, Result};
 
 /// How long a pass may take to leave after the first signal.
 const GRACE: Duration = Duration::from_millis(1500);
 
-type Hook = Box<dyn Fn() + Send>;
+type Hook = Box<dyn Fn() + Send + Sync>;
 
 /// Whether to stop; shared by everything that waits or loops.
 #[derive(Clone, Default)]
@@ -31,6 +34,11 @@ struct Inner {
     asleep: Mutex<()>,
     wake: Condvar,
     hooks: Mutex<Vec<Hook>>,
+    /// In milliseconds, where it is not [`GRACE`].
+    grace: AtomicU64,
+    handle: OnceLock<Handle>,
+    hung_up: AtomicBool,
+    hangup_hook: OnceLock<Hook>,
 }
 
 impl std::fmt::Debug for Stop {
@@ -47,22 +55,66 @@ impl Stop {
     pub fn on_signals() -> std::io::Result<Self> {
         let stop = Self::default();
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let _ = stop.0.handle.set(signals.handle());
         let here = stop.clone();
         std::thread::Builder::new().name("signals".into()).stack_size(64 << 10).spawn(move || {
             let mut pending = signals.forever();
-            let Some(signal) = pending.next() else { return };
+            let Some(signal) = here.next_stop(&mut pending) else { return };
             here.request(signal);
             // Whatever comes first: the second signal, or the end of the grace.
             let last = here.clone();
             let _ = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
-                std::thread::sleep(GRACE);
+                std::thread::sleep(last.grace());
                 last.exit();
             });
-            if pending.next().is_some() {
+            if here.next_stop(&mut pending).is_some() {
                 here.exit();
             }
         })?;
         Ok(stop)
+    }
+
+    /// The next signal that asks to stop.
+    fn next_stop(&self, pending: &mut impl Iterator<Item = i32>) -> Option<i32> {
+        loop {
+            match pending.next()? {
+                SIGHUP => {
+                    self.0.hung_up.store(true, Ordering::SeqCst);
+                    if let Some(hook) = self.0.hangup_hook.get() {
+                        hook();
+                    }
+                }
+                signal => return Some(signal),
+            }
+        }
+    }
+
+    /// Lets the pass take so long to leave after the first signal.
+    pub fn set_grace(&self, grace: Duration) {
+        self.0.grace.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    fn grace(&self) -> Duration {
+        match self.0.grace.load(Ordering::SeqCst) {
+            0 => GRACE,
+            millis => Duration::from_millis(millis),
+        }
+    }
+
+    /// Listens for SIGHUP from now on, and runs `hook` at each, from another thread; [`has_hung_up`](Self::has_hung_up)
+    /// then tells. May be called once.
+    ///
+    /// # Errors
+    /// The operating system refuses the handler.
+    pub fn on_hangup(&self, hook: impl Fn() + Send + Sync + 'static) -> std::io::Result<()> {
+        let _ = self.0.hangup_hook.set(Box::new(hook));
+        self.0.handle.get().map_or(Ok(()), |handle| handle.add_signal(SIGHUP))
+    }
+
+    /// Whether SIGHUP came since this was last asked.
+    #[must_use]
+    pub fn has_hung_up(&self) -> bool {
+        self.0.hung_up.swap(false, Ordering::SeqCst)
     }
 
     /// Asks everything to stop, as `signal` would.
@@ -78,7 +130,7 @@ impl Stop {
     }
 
     /// Runs `hook` when a stop is asked for, from another thread: to close a connection that is being read.
-    pub fn also(&self, hook: impl Fn() + Send + 'static) {
+    pub fn also(&self, hook: impl Fn() + Send + Sync + 'static) {
         if self.is_requested() {
             hook();
         }

@@ -11,20 +11,21 @@ use std::time::Duration;
 pub struct ByteSize(pub u64);
 
 impl fmt::Display for ByteSize {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
         if self.0 < 1000 {
             return write!(f, "{} B", self.0);
         }
-        let mut value = self.0 as f64 / 1000.0;
-        let mut unit = 0;
-        // 999.95 would print as "1000.0": one unit up reads better.
-        while value >= 999.95 && unit + 1 < UNITS.len() {
-            value /= 1000.0;
-            unit += 1;
+        let mut unit_bytes = 1000_u64;
+        for unit in UNITS {
+            let tenths = self.0.saturating_add(unit_bytes / 20) / (unit_bytes / 10);
+            // 999.95 would print as "1000.0": one unit up reads better.
+            if tenths < 10_000 || unit == UNITS[UNITS.len() - 1] {
+                return write!(f, "{}.{} {unit}", tenths / 10, tenths % 10);
+            }
+            unit_bytes *= 1000;
         }
-        write!(f, "{value:.1} {}", UNITS[unit])
+        Ok(())
     }
 }
 
@@ -117,6 +118,21 @@ pub fn human_duration(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }
 
+/// A length of time in its two largest units, for tables: `3d 2h`, `2h 5m`, `12m`, `45s`.
+#[must_use]
+pub fn short_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m"),
+        (0, _, 0) => format!("{hours}h"),
+        (0, ..) => format!("{hours}h {minutes}m"),
+        (_, 0, _) => format!("{days}d"),
+        _ => format!("{days}d {hours}h"),
+    }
+}
+
 /// `1 recording`, `2 recordings`.
 #[must_use]
 pub fn count(n: usize, noun: &str) -> String {
@@ -158,6 +174,23 @@ mod tests {
             (u64::MAX, "18446.7 PB"),
         ] {
             assert_eq!(ByteSize(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_short_in_tables() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3599, "59m"),
+            (3600, "1h"),
+            (86_399, "23h 59m"),
+            (86_400, "1d"),
+            (90_000, "1d 1h"),
+            (u64::MAX, "213503982334601d 7h"),
+        ] {
+            assert_eq!(short_duration(Duration::from_secs(seconds)), text);
         }
     }
 

@@ -10,18 +10,16 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use super::Common;
-use crate::disk::Guard;
+use super::{Common, Disk};
 use crate::error::{Error, Result};
 use crate::hikvision::camera_time::CameraTime;
 use crate::hikvision::name::Tag;
 use crate::hikvision::{Selection, Settings};
 use crate::retention::Keep;
-use crate::units::{ByteSize, parse_duration, parse_seconds};
+use crate::units::{parse_duration, parse_seconds};
 
 /// `footage hikvision`
 #[derive(Debug, Args)]
-#[command(mut_arg("metrics_job", |arg| arg.default_value("footage").help("The Pushgateway's job")))]
 #[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first INPUT]")))]
 pub struct Hikvision {
     /// A camera's folder (info.bin, datadir0), a flat card, a single datadir, or a folder of camera folders
@@ -56,19 +54,9 @@ pub struct Hikvision {
     /// Remove footage older than this, and extract none: 90d, 12w, 36h
     #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP", help_heading = "Retention")]
     pub keep: Option<Keep>,
-    /// Stop before the disk is fuller than this, as df counts
-    #[arg(
-        short = 'u',
-        long,
-        value_name = "PERCENT",
-        value_parser = clap::value_parser!(u8).range(5..=98),
-        env = "FOOTAGE_MAX_USED_DISK",
-        help_heading = "Retention"
-    )]
-    pub max_used_disk: Option<u8>,
-    /// Stop before less than this is free
-    #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE", help_heading = "Retention")]
-    pub min_free: Option<ByteSize>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub disk: Disk,
     /// Extract so many at once [default: the number of processor cores]
     #[arg(short, long, value_name = "N", env = "FOOTAGE_JOBS", help_heading = "Extraction")]
     pub jobs: Option<NonZeroUsize>,
@@ -157,7 +145,7 @@ impl Hikvision {
                 keep: self.keep,
                 without_pictures: self.no_pictures,
             },
-            guard: Guard { max_used_percent: self.max_used_disk, min_free: self.min_free },
+            guard: self.disk.guard(),
             jobs: self.jobs,
             timeout: self.timeout,
             retry_failed_after: self.retry_failed_after,

@@ -1,6 +1,5 @@
 //! What the destination holds, in all five groupings at once: a change of `--grouping` fetches nothing again.
 
-mod cache;
 mod contents;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +9,10 @@ use std::time::SystemTime;
 
 use chrono::NaiveDateTime;
 
-use self::cache::Cache;
 use self::contents::Contents;
 use super::name::{Entry, FileName, Format, Moment};
 use crate::error::{Error, Result};
+use crate::remembered::Remembered;
 use crate::store::{Store, read_small};
 
 /// An index into [`Held::dirs`].
@@ -67,12 +66,14 @@ impl Held {
     /// afresh. Lengths cost a look at every file.
     pub fn read(store: &Store, now: SystemTime, how: Reading) -> Result<Self> {
         let mut held = Self::default();
-        let mut cache = Cache::load(store, now, how.afresh);
-        let root = cache.contents(store, "")?;
+        let load = if how.afresh { Remembered::afresh } else { Remembered::load };
+        let mut remembered = load(store, "dashcam.names", now);
+        let mut contents = |dir: &str| remembered.contents(store, dir, || Contents::read(store, dir));
+        let root = contents("")?;
         let groups = root.groups.clone();
         held.take("", root);
         for group in groups.into_iter().take(usize::from(Dir::MAX)) {
-            match cache.contents(store, &group) {
+            match contents(&group) {
                 Ok(contents) => held.take(&group, contents),
                 // Somebody's own directory that is named like a group. Whatever else fails is the disk's fault, and then
                 // what is in it must not be fetched again.
@@ -83,7 +84,7 @@ impl Held {
             }
         }
         if how.remember {
-            cache.save();
+            remembered.save();
         }
         held.files.sort_unstable();
         if how.with_lengths {

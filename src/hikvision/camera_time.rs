@@ -87,12 +87,30 @@ impl CameraTime {
 /// RFC 3339 without a zone, always with six digits of the second: `2025-09-07T14:30:15.787000`.
 impl fmt::Display for CameraTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (date, time) = (self.0.date(), self.0.time());
-        let (year, month, day) = (date.year(), date.month(), date.day());
-        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-        let micros = time.nanosecond() / 1000;
+        let micros = self.0.time().nanosecond() / 1000;
         // chrono's own formatting reads its pattern anew each time; a listing has thousands of times.
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}")
+        let mut text = *b"0000-00-00T00:00:00.000000";
+        write_digits(&mut text[..19], self.0);
+        digits(&mut text[20..], micros);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+/// Writes date and time over the digits of `0000-00-00?00?00?00`.
+fn write_digits(text: &mut [u8], at: NaiveDateTime) {
+    let (date, time) = (at.date(), at.time());
+    let year = u32::try_from(date.year()).unwrap_or_default();
+    let fields = [year, date.month(), date.day(), time.hour(), time.minute(), time.second()];
+    for (field, range) in fields.into_iter().zip([0..4, 5..7, 8..10, 11..13, 14..16, 17..19]) {
+        digits(&mut text[range], field);
+    }
+}
+
+/// Writes `value` with leading zeros.
+fn digits(text: &mut [u8], mut value: u32) {
+    for digit in text.iter_mut().rev() {
+        *digit = b"0123456789"[(value % 10) as usize];
+        value /= 10;
     }
 }
 
@@ -117,10 +135,9 @@ pub struct FileNameForm(CameraTime);
 
 impl fmt::Display for FileNameForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (date, time) = (self.0.0.date(), self.0.0.time());
-        let (year, month, day) = (date.year(), date.month(), date.day());
-        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-        write!(f, "{year:04}-{month:02}-{day:02}_{hour:02}-{minute:02}-{second:02}")
+        let mut text = *b"0000-00-00_00-00-00";
+        write_digits(&mut text, self.0.0);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -20,7 +20,6 @@ use crate::disk::Space;
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report};
 use crate::progress::Item;
-use crate::retention::Reason;
 use crate::store::{Store, remove};
 use crate::units::ByteSize;
 
@@ -48,21 +47,21 @@ struct Running<'a> {
 }
 
 impl Execution<'_> {
-    /// Removes expired footage, and the hidden files of passes that were killed.
+    /// Removes what is planned, and the hidden files of passes that were killed.
     pub(super) fn remove(&mut self, works: &[Work<'_>]) -> Result<()> {
         for work in works {
             for partial in &work.held.partials {
                 remove(&self.store.root().join(partial))?;
             }
             for step in &work.plan.steps {
-                let Step::Expire { name } = step else { continue };
+                let Step::Remove { entry, reason } = *step else { continue };
                 self.context.stop.check()?;
-                let name = name.path(&work.source.tag);
+                let name = entry.path(&work.source.tag);
                 let path = self.store.root().join(&name);
                 let bytes = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
                 remove(&path)?;
-                log::info!("{}: removed ({})", name.display(), Reason::Expired);
-                self.report.removed(Reason::Expired, bytes);
+                log::info!("{}: removed ({reason})", name.display());
+                self.report.removed(reason, bytes);
             }
         }
         Ok(())
@@ -76,7 +75,7 @@ impl Execution<'_> {
             .flat_map(|work| work.plan.steps.iter().map(move |step| (work.source, step)))
             .filter_map(|(source, step)| match step {
                 Step::Extract { recording, name } => Some((source, recording, *name)),
-                Step::Expire { .. } => None,
+                Step::Remove { .. } => None,
             })
             .collect();
         let jobs = self.settings.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
@@ -117,7 +116,7 @@ impl Execution<'_> {
                         }
                     };
                     let path = name.path(&source.tag).display().to_string();
-                    let item: Item = items.begin(job.file_name.clone());
+                    let item: Item = items.begin(name.file_name(&source.tag));
                     item.start(0, Some(recording.segment.span.len()));
                     running.insert(
                         number,
@@ -174,7 +173,7 @@ impl Execution<'_> {
         };
         // Planned only where the ring file is there, so its datadir is.
         let Some(ring_file) = source.camera.ring_file(recording) else { return Ok(None) };
-        Ok(Some(Job { recording: *recording, ring_file, dir, file_name: name.file_name(&source.tag) }))
+        Ok(Some(Job { recording: *recording, ring_file, dir, name, tag: source.tag.clone() }))
     }
 
     fn account(&mut self, job: &Running<'_>, outcome: Outcome) -> Result<()> {

@@ -41,13 +41,15 @@ pub struct Settings<'a> {
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// What was extracted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What was extracted. It is of the segment that was asked for: the ring had not moved on.
+#[derive(Debug)]
 pub struct Extracted {
     /// How long it lasts.
     pub duration: Duration,
     /// What became of the sound.
     pub sound: Sound,
+    /// Why it is not all of the segment; nothing if it is.
+    pub damage: Option<ExtractError>,
 }
 
 /// What became of the sound.
@@ -61,7 +63,7 @@ pub enum Sound {
     Lost(String),
 }
 
-/// Why a segment was not extracted. Then no file is left, or an incomplete one at the path that was given.
+/// Why a segment was not extracted, or not all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractError {
     /// The ring has moved on, before or meanwhile.
@@ -113,7 +115,7 @@ pub enum ExtractError {
 /// Extracts `segment` of `ring_file` to `output`, which is overwritten. `progress` is told the bytes as they are read.
 ///
 /// # Errors
-/// If there is no whole segment to be had.
+/// If nothing of the segment is to be had. Then no file is left, or a useless one.
 pub fn extract(
     ring_file: &Path,
     segment: &Segment,
@@ -125,28 +127,41 @@ pub fn extract(
     let ring_file = File::open(ring_file).map_err(|source| ExtractError::Read { offset, source })?;
     let head = verified_head(&ring_file, segment)?;
     let feed = Feed { ring_file: &ring_file, span: segment.span, head: &head, settings, progress };
-    let said = match feed.run(arguments(&head, output, true)) {
+    let fed = match feed.run(arguments(&head, output, true)) {
         // It may be the sound alone that ffmpeg fails on.
         Err(ExtractError::Failed { said, .. }) if head.audio.is_some() => {
-            feed.run(arguments(&head, output, false))?;
-            Some(said)
+            feed.run(arguments(&head, output, false)).map(|()| Some(said))
         }
-        result => result.map(|()| None)?,
+        result => result.map(|()| None),
+    };
+    let (said, damage) = match fed {
+        Ok(said) => (said, None),
+        Err(error @ (ExtractError::Read { .. } | ExtractError::Failed { was_killed: false, .. })) => {
+            (None, Some(error))
+        }
+        Err(error) => return Err(error),
     };
     verified_head(&ring_file, segment)?;
 
-    let tracks = mp4::tracks(&OpenFile::open(output).map_err(Mp4Error::Read)?)?;
+    let (duration, has_sound) = match movie(output) {
+        Ok(movie) => movie,
+        Err(error) => return Err(damage.unwrap_or(error)),
+    };
+    let sound = match (said, has_sound) {
+        (Some(said), _) => Sound::Lost(said),
+        (None, true) => Sound::Kept,
+        (None, false) => Sound::None,
+    };
+    let damage = damage.or_else(|| check_duration(duration, segment).err());
+    Ok(Extracted { duration, sound, damage })
+}
+
+/// How long the video in a file lasts, and whether there is sound with it.
+fn movie(file: &Path) -> Result<(Duration, bool), ExtractError> {
+    let tracks = mp4::tracks(&OpenFile::open(file).map_err(Mp4Error::Read)?)?;
     let of_kind = |kind| tracks.iter().find(|track: &&Track| track.kind == kind);
     let video = of_kind(TrackKind::Video).ok_or(ExtractError::NoVideo)?;
-    check_duration(video.duration, segment)?;
-    Ok(Extracted {
-        duration: video.duration,
-        sound: match (said, of_kind(TrackKind::Sound)) {
-            (Some(said), _) => Sound::Lost(said),
-            (None, Some(_)) => Sound::Kept,
-            (None, None) => Sound::None,
-        },
-    })
+    Ok((video.duration, of_kind(TrackKind::Sound).is_some()))
 }
 
 /// The head of the range, if it still is the segment's.

@@ -2,27 +2,25 @@
 //!
 //! A folder that has not changed since the last pass is not read again: see [`Remembered`].
 
-mod remembered;
+mod records;
 
-use std::path::PathBuf;
-use std::time::SystemTime;
-
-pub use remembered::Remembered;
+use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 
 use super::camera_time::CameraTime;
-use super::name::{OutputName, Tag};
+use super::name::{Entry, OutputName, Tag};
 use super::plan;
 use super::segment::Medium;
 use crate::error::Result;
+use crate::remembered::Remembered;
 use crate::store::Store;
 
 /// What the destination holds of one camera.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Held {
-    /// Whole files and pictures.
+    /// Whole files and pictures, and what there is of damaged ones.
     pub files: Vec<plan::Held>,
     /// Hidden files that a pass which was killed left behind, relative to the destination.
     pub partials: Vec<PathBuf>,
@@ -31,17 +29,15 @@ pub struct Held {
 impl Held {
     /// Reads the folders of a camera. A folder that is a symbolic link is not looked into: it leads out of the
     /// destination, and nothing is written or removed there either.
-    pub fn read(store: &Store, tag: &Tag, remembered: &mut Remembered, now: SystemTime) -> Result<Self> {
+    pub fn read(store: &Store, tag: &Tag, remembered: &mut Remembered<Self>) -> Result<Self> {
         let mut held = Self::default();
+        let is_dir = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
         for medium in [Medium::Video, Medium::Picture] {
             let folder = OutputName::folder(medium, tag);
-            let is_dir = |path: PathBuf| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-            if is_dir(store.root().join(tag.as_str())) && is_dir(store.root().join(&folder)) {
-                let (files, partials) = remembered.folder(store, &folder, medium, now, || {
-                    let mut folder = Self::default();
-                    folder.read_folder(store, tag, medium)?;
-                    Ok((folder.files, folder.partials))
-                })?;
+            if is_dir(&store.root().join(tag.as_str())) && is_dir(&store.root().join(&folder)) {
+                let folder = folder.display().to_string();
+                let Self { files, partials } =
+                    remembered.contents(store, &folder, || Self::read_folder(store, tag, medium))?;
                 held.files.extend(files);
                 held.partials.extend(partials);
             }
@@ -49,40 +45,31 @@ impl Held {
         Ok(held)
     }
 
-    fn read_folder(&mut self, store: &Store, tag: &Tag, medium: Medium) -> Result<()> {
+    fn read_folder(store: &Store, tag: &Tag, medium: Medium) -> Result<Self> {
+        let mut held = Self::default();
         let folder = OutputName::folder(medium, tag);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = openat(CWD, store.root().join(&folder), flags, Mode::empty());
         store.for_each_entry(&folder.display().to_string(), |name, kind| {
-            if let Some(whole) = OutputName::parse(name, medium, tag) {
-                if kind.is_file() {
-                    let modified = dir.as_ref().ok().and_then(|dir| {
-                        let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-                        let nanos = u32::try_from(stat.st_mtime_nsec).ok()?;
-                        DateTime::from_timestamp(stat.st_mtime, nanos)
-                            .map(|time| CameraTime::from_digits(time.naive_utc()))
-                    });
-                    self.files.push(plan::Held { name: whole, modified });
-                } else if kind.is_symlink() {
-                    // Somebody moved it away and left a link: it is here.
-                    self.files.push(plan::Held { name: whole, modified: None });
+            let modified = || {
+                let stat = statat(dir.as_ref().ok()?, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                let time = DateTime::from_timestamp(stat.st_mtime, u32::try_from(stat.st_mtime_nsec).ok()?)?;
+                Some(CameraTime::from_digits(time.naive_utc()))
+            };
+            match Entry::parse(name, medium, tag) {
+                Some(entry @ (Entry::Whole(_) | Entry::Damaged(_))) if kind.is_file() => {
+                    held.files.push(plan::Held { entry, modified: modified() });
                 }
-            } else if kind.is_file() && is_partial(name, medium, tag) {
-                self.partials.push(folder.join(name));
+                // Somebody moved it away and left a link: it is here.
+                Some(entry @ Entry::Whole(_)) if kind.is_symlink() => {
+                    held.files.push(plan::Held { entry, modified: None });
+                }
+                Some(Entry::Partial(_)) if kind.is_file() => held.partials.push(folder.join(name)),
+                _ => {}
             }
-        })
+        })?;
+        Ok(held)
     }
-}
-
-/// `.2025-09-07_14-30-15-tuin.mp4.part`
-#[must_use]
-pub fn partial_name(name: &str) -> String {
-    format!(".{name}.part")
-}
-
-fn is_partial(name: &str, medium: Medium, tag: &Tag) -> bool {
-    let whole = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part"));
-    whole.is_some_and(|whole| OutputName::parse(whole, medium, tag).is_some())
 }
 
 #[cfg(test)]
@@ -97,8 +84,9 @@ mod tests {
         let videos = dir.path().join("tuin/video");
         fs::create_dir_all(&videos).unwrap();
         let ours = "2025-09-07_14-30-15-tuin.mp4";
-        for name in [ours, ".2025-09-07_14-30-16-tuin.mp4.part", ".notes.mp4.part", "2025-09-07_14-30-15-tuin.mp4.bak"]
-        {
+        let damaged = ".2025-09-07_14-30-14-tuin.mp4.damaged";
+        let others = [".notes.mp4.part", ".notes.mp4.damaged", "2025-09-07_14-30-15-tuin.mp4.bak"];
+        for name in [ours, damaged, ".2025-09-07_14-30-16-tuin.mp4.part"].into_iter().chain(others) {
             fs::write(videos.join(name), "x").unwrap();
         }
         std::os::unix::fs::symlink("/nowhere", videos.join("2025-09-07_14-30-17-tuin.mp4")).unwrap();
@@ -108,12 +96,12 @@ mod tests {
         fs::write(elsewhere.path().join("2025-09-07_14-30-15-tuin.jpg"), "x").unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("tuin/images")).unwrap();
 
-        let held =
-            Held::read(&Store::at(dir.path()), &tag, &mut Remembered::default(), SystemTime::UNIX_EPOCH).unwrap();
-        let mut names: Vec<String> = held.files.iter().map(|held| held.name.file_name(&tag)).collect();
+        let store = Store::at(dir.path());
+        let mut remembered = Remembered::afresh(&store, "held", std::time::SystemTime::UNIX_EPOCH);
+        let held = Held::read(&store, &tag, &mut remembered).unwrap();
+        let mut names: Vec<String> = held.files.iter().map(|held| held.entry.file_name(&tag)).collect();
         names.sort();
-        assert_eq!(names, [ours, "2025-09-07_14-30-17-tuin.mp4"]);
+        assert_eq!(names, [damaged, ours, "2025-09-07_14-30-17-tuin.mp4"]);
         assert_eq!(held.partials, [PathBuf::from("tuin/video/.2025-09-07_14-30-16-tuin.mp4.part")]);
-        assert_eq!(partial_name(ours), ".2025-09-07_14-30-15-tuin.mp4.part");
     }
 }

@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::OFlags;
 
 use super::camera_time::CameraTime;
-use super::extract::{ExtractError, Settings, Sound, extract};
-use super::held::partial_name;
+use super::extract::{ExtractError, Extracted, Settings, Sound, extract};
+use super::name::{Entry, OutputName, Tag};
 use super::picture::{self, MAX_PICTURE_LEN, PictureError};
 use super::segment::{Medium, Recording};
 use crate::disk::Space;
 use crate::error::{At, Error, Result, with_causes};
-use crate::store::{publish, remove};
+use crate::store::{publish, remove, replace};
 
 /// A recording to extract.
 #[derive(Debug)]
@@ -26,8 +26,17 @@ pub(super) struct Job {
     pub(super) ring_file: PathBuf,
     /// The folder it goes to, which is there.
     pub(super) dir: PathBuf,
-    /// Its name in that folder.
-    pub(super) file_name: String,
+    /// What its file is called there.
+    pub(super) name: OutputName,
+    pub(super) tag: Tag,
+}
+
+/// What was written.
+enum Written {
+    /// All of it, perhaps without its sound, for the reason that ffmpeg gives.
+    Whole { lost_sound: Option<String> },
+    /// What there is of it.
+    Part(Failed),
 }
 
 /// What became of it.
@@ -74,28 +83,54 @@ impl Job {
     }
 
     fn try_run(&self, settings: &Settings<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Outcome, Outcome> {
-        let target = self.dir.join(&self.file_name);
+        let target = self.path(Entry::Whole(self.name));
         if fs::symlink_metadata(&target).is_ok() {
             Err(io::Error::from(ErrorKind::AlreadyExists)).at("extract to", &target)?;
         }
-        let path = self.dir.join(partial_name(&self.file_name));
+        let path = self.path(Entry::Partial(self.name));
         let file = create_anew(&path)?;
         let written = match self.recording.medium {
             Medium::Video => self.write_video(&file, &path, settings, progress),
             Medium::Picture => self.write_picture(&file, &path, progress),
         };
-        let published = written.and_then(|lost_sound| {
-            let bytes = file.metadata().at("read", &path)?.len();
-            // The plan of later passes reads from it which of several recordings in one second this is.
-            file.set_modified(modification_time(self.recording.segment.start)).at("set the time of", &path)?;
-            publish(&file, &path, &target)?;
-            Ok(Outcome::Published { bytes, lost_sound })
-        });
-        if published.is_err() {
+        let outcome = written.and_then(|written| Ok(self.settle(&file, &path, written)?));
+        if outcome.is_err() {
             // Nothing can be resumed here. What cannot be removed now, the next pass removes.
             let _ = remove(&path);
         }
-        published
+        outcome
+    }
+
+    /// Gives what was written its name. What there is of a damaged recording is kept apart: it may be all that will ever
+    /// be had of it.
+    fn settle(&self, file: &File, path: &Path, written: Written) -> Result<Outcome> {
+        // The plan of later passes reads from it which of several recordings in one second this is.
+        file.set_modified(modification_time(self.recording.segment.start)).at("set the time of", path)?;
+        let bytes = file.metadata().at("read", path)?.len();
+        let damaged = self.path(Entry::Damaged(self.name));
+        match written {
+            Written::Whole { lost_sound } => {
+                publish(file, path, &self.path(Entry::Whole(self.name)))?;
+                // What cannot be removed now, the next pass removes.
+                let _ = remove(&damaged);
+                Ok(Outcome::Published { bytes, lost_sound })
+            }
+            Written::Part(failed) => {
+                // Of two, the longer is worth more.
+                if fs::symlink_metadata(&damaged).is_ok_and(|older| older.is_file() && older.len() > bytes) {
+                    remove(path)?;
+                } else {
+                    replace(file, path, &damaged)?;
+                }
+                let kept = Entry::Damaged(self.name).file_name(&self.tag);
+                let message = format!("{}; what there is of it is kept as {kept}", failed.message);
+                Ok(Outcome::Failed(Failed { message, lasts: true, ..failed }))
+            }
+        }
+    }
+
+    fn path(&self, entry: Entry) -> PathBuf {
+        self.dir.join(entry.file_name(&self.tag))
     }
 
     fn write_video(
@@ -104,35 +139,37 @@ impl Job {
         path: &Path,
         settings: &Settings<'_>,
         progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Option<String>, Outcome> {
+    ) -> Result<Written, Outcome> {
         let output = path_of_this_process(file, path);
         match extract(&self.ring_file, &self.recording.segment, &output, settings, progress) {
-            Ok(extracted) => Ok(match extracted.sound {
-                Sound::Lost(said) => Some(said),
-                Sound::Kept | Sound::None => None,
-            }),
+            Ok(Extracted { sound, damage: None, .. }) => {
+                let lost_sound = if let Sound::Lost(said) = sound { Some(said) } else { None };
+                Ok(Written::Whole { lost_sound })
+            }
+            Ok(Extracted { damage: Some(error), .. }) => {
+                self.check_disk(path)?;
+                Ok(Written::Part(Failed::because_of(&error)))
+            }
             Err(ExtractError::Stopped) => Err(Outcome::Stopped),
-            Err(error) => Err(self.disk_is_full(path).unwrap_or_else(|| Outcome::Failed(failed(&error)))),
+            Err(error) => {
+                self.check_disk(path)?;
+                Err(Outcome::Failed(Failed::because_of(&error)))
+            }
         }
     }
 
     /// ffmpeg does not always say why its file came out short. A full disk fails every segment, so it ends the pass.
-    fn disk_is_full(&self, path: &Path) -> Option<Outcome> {
-        let space = Space::of(&self.dir).ok()?;
+    fn check_disk(&self, path: &Path) -> Result<(), Outcome> {
+        let Ok(space) = Space::of(&self.dir) else { return Ok(()) };
         let written = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let missing = self.recording.segment.span.len().saturating_sub(written);
-        (space.available < missing).then(|| {
-            let source = io::Error::from(ErrorKind::StorageFull);
-            Outcome::Ended(Error::Io { verb: "write", path: path.to_owned(), source })
-        })
+        if space.available >= self.recording.segment.span.len().saturating_sub(written) {
+            return Ok(());
+        }
+        let source = io::Error::from(ErrorKind::StorageFull);
+        Err(Outcome::Ended(Error::Io { verb: "write", path: path.to_owned(), source }))
     }
 
-    fn write_picture(
-        &self,
-        file: &File,
-        path: &Path,
-        progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Option<String>, Outcome> {
+    fn write_picture(&self, file: &File, path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Written, Outcome> {
         let span = self.recording.segment.span;
         let cannot_read = |error: io::Error| {
             let message = format!("cannot read the ring file at byte {}: {error}", span.start());
@@ -142,20 +179,17 @@ impl Job {
         let ring_file = File::open(&self.ring_file).map_err(cannot_read)?;
         ring_file.read_exact_at(&mut range, span.start()).map_err(cannot_read)?;
         progress(span.len());
-        let jpeg = picture::cut(&range).map_err(|error| {
-            let reason = match error {
-                PictureError::Encrypted => "encrypted",
-                PictureError::NoJpeg => "gone",
-                PictureError::NoEnd => "damaged",
-            };
-            Outcome::Failed(Failed { reason, message: error.to_string(), lasts: true })
-        })?;
+        let (jpeg, damage) = match picture::cut(&range) {
+            Ok(jpeg) => (jpeg, None),
+            Err(error @ PictureError::NoEnd { start }) => (&range[start..], Some(error)),
+            Err(error) => return Err(Outcome::Failed(Failed::because_of_picture(error))),
+        };
         file.write_all_at(jpeg, 0).at("write", path)?;
-        Ok(None)
+        let whole = Written::Whole { lost_sound: None };
+        Ok(damage.map_or(whole, |error| Written::Part(Failed::because_of_picture(error))))
     }
 }
 
-/// A new file at a hidden name. What a killed pass left there is unlinked, not reused: its ffmpeg may still hold it open.
 /// A name of the open file that only lives as long as we do. When we are killed, an ffmpeg that was just being started
 /// must not find the path again: by then the next pass may be writing a file of that name. Without `/proc` (an empty
 /// chroot) it is the path all the same.
@@ -164,6 +198,7 @@ fn path_of_this_process(file: &File, path: &Path) -> PathBuf {
     if by_descriptor.exists() { by_descriptor } else { path.to_owned() }
 }
 
+/// A new file at a hidden name. What a killed pass left there is unlinked, not reused: its ffmpeg may still hold it open.
 fn create_anew(path: &Path) -> Result<File> {
     remove(path)?;
     File::options()
@@ -181,15 +216,26 @@ fn modification_time(start: CameraTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
-fn failed(error: &ExtractError) -> Failed {
-    let (reason, lasts) = match error {
-        ExtractError::Gone(_) => ("gone", true),
-        ExtractError::Read { .. } => ("read", false),
-        // Killed from outside (out of memory) or missing by now: another pass may fare better.
-        ExtractError::Start(_) => ("ffmpeg", false),
-        ExtractError::Failed { was_killed, .. } => ("ffmpeg", !was_killed),
-        ExtractError::Timeout(_) | ExtractError::Stopped => ("timeout", true),
-        ExtractError::Mp4(_) | ExtractError::NoVideo | ExtractError::Duration { .. } => ("damaged", true),
-    };
-    Failed { reason, message: with_causes(error), lasts }
+impl Failed {
+    fn because_of(error: &ExtractError) -> Self {
+        let (reason, lasts) = match error {
+            ExtractError::Gone(_) => ("gone", true),
+            ExtractError::Read { .. } => ("read", false),
+            // Killed from outside (out of memory) or missing by now: another pass may fare better.
+            ExtractError::Start(_) => ("ffmpeg", false),
+            ExtractError::Failed { was_killed, .. } => ("ffmpeg", !was_killed),
+            ExtractError::Timeout(_) | ExtractError::Stopped => ("timeout", true),
+            ExtractError::Mp4(_) | ExtractError::NoVideo | ExtractError::Duration { .. } => ("damaged", true),
+        };
+        Self { reason, message: with_causes(error), lasts }
+    }
+
+    fn because_of_picture(error: PictureError) -> Self {
+        let reason = match error {
+            PictureError::Encrypted => "encrypted",
+            PictureError::NoJpeg => "gone",
+            PictureError::NoEnd { .. } => "damaged",
+        };
+        Self { reason, message: error.to_string(), lasts: true }
+    }
 }

@@ -8,7 +8,8 @@
 //! | `-2`, `-3` | before the extension, for a second and third one in the same second |
 //! | `.mp4`, `.jpg` | by medium |
 //!
-//! Only a name that reads back exactly is ours, to be counted as extracted or removed.
+//! Hidden, with a word behind it, is what is not whole: see [`Entry`]. Only a name that reads back exactly is ours, to be
+//! counted as extracted or removed.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -153,7 +154,7 @@ impl OutputName {
     /// The path in the destination.
     #[must_use]
     pub fn path(&self, tag: &Tag) -> PathBuf {
-        Self::folder(self.medium, tag).join(self.file_name(tag))
+        Entry::Whole(*self).path(tag)
     }
 
     /// Reads exactly what [`file_name`](Self::file_name) writes.
@@ -169,6 +170,57 @@ impl OutputName {
         };
         let parsed = Self { medium, second: CameraTime::from_file_name_form(second)?, copy };
         (parsed.file_name(tag) == name).then_some(parsed)
+    }
+}
+
+/// A file of ours in a folder of the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Entry {
+    /// `2025-09-07_14-30-15-tuin.mp4`: all of a recording.
+    Whole(OutputName),
+    /// `.2025-09-07_14-30-15-tuin.mp4.damaged`: all there is of a recording that is damaged in the camera's storage.
+    Damaged(OutputName),
+    /// `.2025-09-07_14-30-15-tuin.mp4.part`: being written.
+    Partial(OutputName),
+}
+
+impl Entry {
+    /// Of which recording.
+    #[must_use]
+    pub fn name(self) -> OutputName {
+        match self {
+            Self::Whole(name) | Self::Damaged(name) | Self::Partial(name) => name,
+        }
+    }
+
+    /// The name in its folder.
+    #[must_use]
+    pub fn file_name(self, tag: &Tag) -> String {
+        let name = self.name().file_name(tag);
+        match self {
+            Self::Whole(_) => name,
+            Self::Damaged(_) => format!(".{name}.damaged"),
+            Self::Partial(_) => format!(".{name}.part"),
+        }
+    }
+
+    /// The path in the destination.
+    #[must_use]
+    pub fn path(self, tag: &Tag) -> PathBuf {
+        OutputName::folder(self.name().medium, tag).join(self.file_name(tag))
+    }
+
+    /// Reads exactly what [`file_name`](Self::file_name) writes.
+    #[must_use]
+    pub fn parse(name: &str, medium: Medium, tag: &Tag) -> Option<Self> {
+        let parse = |name| OutputName::parse(name, medium, tag);
+        match name.strip_prefix('.') {
+            None => parse(name).map(Self::Whole),
+            Some(hidden) => match hidden.strip_suffix(".damaged") {
+                Some(name) => parse(name).map(Self::Damaged),
+                None => parse(hidden.strip_suffix(".part")?).map(Self::Partial),
+            },
+        }
     }
 }
 
@@ -246,11 +298,14 @@ mod tests {
             let name = OutputName { medium, second, copy: Copy(copy) };
             let tag = Tag::new(&text).unwrap();
             prop_assert_eq!(OutputName::parse(&name.file_name(&tag), medium, &tag), Some(name));
+            for entry in [Entry::Whole(name), Entry::Damaged(name), Entry::Partial(name)] {
+                prop_assert_eq!(Entry::parse(&entry.file_name(&tag), medium, &tag), Some(entry));
+            }
         }
 
         #[test]
         fn any_name_is_read_or_refused(name in "\\PC{0,60}") {
-            let _ = OutputName::parse(&name, Medium::Video, &tag("tuin"));
+            let _ = Entry::parse(&name, Medium::Video, &tag("tuin"));
         }
     }
 }

@@ -28,7 +28,10 @@ pub enum PictureError {
     NoJpeg,
     /// The ring has moved on within it, or the camera failed while writing.
     #[error("the JPEG has no end")]
-    NoEnd,
+    NoEnd {
+        /// Where in the range it begins: viewers may show what there is of it.
+        start: usize,
+    },
 }
 
 /// The JPEG in `range`.
@@ -42,15 +45,15 @@ pub fn cut(range: &[u8]) -> Result<&[u8], PictureError> {
     if find(before, ENCRYPTED).is_some() {
         return Err(PictureError::Encrypted);
     }
-    let jpeg = start.and_then(|start| range.get(start..)).ok_or(PictureError::NoJpeg)?;
-    let length = match end(jpeg).ok_or(PictureError::NoEnd)? {
+    let start = start.ok_or(PictureError::NoJpeg)?;
+    let jpeg = &range[start..];
+    let no_end = PictureError::NoEnd { start };
+    let length = match end(jpeg).ok_or(no_end)? {
         End::At(length) => length,
         // Viewers may show such a picture all the same; it ends with the last end there is.
-        End::Unknown => jpeg
-            .windows(2)
-            .rposition(|pair| pair == [0xFF, END_OF_IMAGE])
-            .map(|at| at + 2)
-            .ok_or(PictureError::NoEnd)?,
+        End::Unknown => {
+            jpeg.windows(2).rposition(|pair| pair == [0xFF, END_OF_IMAGE]).map(|at| at + 2).ok_or(no_end)?
+        }
     };
     Ok(&jpeg[..length])
 }
@@ -158,7 +161,7 @@ mod tests {
     #[test]
     fn a_picture_cut_off_anywhere_is_refused() {
         for length in 3..jpeg().len() {
-            assert_eq!(cut(&jpeg()[..length]), Err(PictureError::NoEnd), "{length}");
+            assert_eq!(cut(&jpeg()[..length]), Err(PictureError::NoEnd { start: 0 }), "{length}");
         }
     }
 

@@ -6,13 +6,17 @@
 //! So an extracted file carries its recording's start, to the microsecond, as its modification time, the camera's digits
 //! taken for UTC. A file that has lost it (copied, or on a file system of two-second steps) counts as the first
 //! recording of its second that is not held otherwise.
+//!
+//! Of a recording that is damaged in the storage, what came out is held apart, under the name that the whole would have.
+//! It is tried again under that name, which no other recording gets.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::camera_time::CameraTime;
-use super::name::{Copy, OutputName, Tag};
+use super::name::{Copy, Entry, OutputName, Tag};
 use super::segment::{Medium, Recording};
+use crate::retention::Reason;
 
 /// How exactly file systems keep a modification time. Cameras have milliseconds.
 const EXACTNESS: Duration = Duration::from_millis(1);
@@ -42,13 +46,31 @@ impl Policy {
     }
 }
 
-/// An extracted file in the destination.
+/// An extracted file in the destination, whole or what there is of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Its name.
-    pub name: OutputName,
+    pub entry: Entry,
     /// Its modification time, the digits of UTC; see the module's documentation.
     pub modified: Option<CameraTime>,
+}
+
+impl Held {
+    /// Whether it is not all of its recording.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        matches!(self.entry, Entry::Damaged(_))
+    }
+
+    /// Whether its modification time is the start of this recording.
+    fn is_of(&self, recording: &Recording) -> bool {
+        self.modified.is_some_and(|time| time.distance(recording.segment.start) <= EXACTNESS)
+    }
+
+    /// Whether its modification time is the start of a recording: then it is of the second in its name.
+    fn tells_recording(&self) -> bool {
+        self.modified.is_some_and(|time| time.whole_second() == self.entry.name().second)
+    }
 }
 
 /// What to do for one camera.
@@ -61,10 +83,12 @@ pub enum Step {
         /// The name, which is not taken.
         name: OutputName,
     },
-    /// Remove a file whose time is over.
-    Expire {
+    /// Remove a file.
+    Remove {
         /// Its name.
-        name: OutputName,
+        entry: Entry,
+        /// Why.
+        reason: Reason,
     },
 }
 
@@ -88,9 +112,10 @@ pub struct Plan {
 pub fn plan(recordings: &[Recording], held: &[Held], policy: &Policy) -> Plan {
     let mut plan = Plan::default();
     let is_over = |start: CameraTime| policy.keep_from.is_some_and(|keep_from| start < keep_from);
-    let mut expired: Vec<OutputName> = held.iter().map(|held| held.name).filter(|name| is_over(name.second)).collect();
-    expired.sort_unstable();
-    plan.steps.extend(expired.into_iter().map(|name| Step::Expire { name }));
+    let mut expired: Vec<Entry> =
+        held.iter().map(|held| held.entry).filter(|entry| is_over(entry.name().second)).collect();
+    expired.sort_unstable_by_key(|entry| (entry.name(), *entry));
+    plan.steps.extend(expired.into_iter().map(|entry| Step::Remove { entry, reason: Reason::Expired }));
 
     let mut seconds: BTreeMap<(CameraTime, Medium), Vec<&Recording>> = BTreeMap::new();
     for recording in recordings {
@@ -105,7 +130,8 @@ pub fn plan(recordings: &[Recording], held: &[Held], policy: &Policy) -> Plan {
     }
     let mut held_in: HashMap<(CameraTime, Medium), Vec<Held>> = HashMap::new();
     for held in held {
-        held_in.entry((held.name.second, held.name.medium)).or_default().push(*held);
+        let name = held.entry.name();
+        held_in.entry((name.second, name.medium)).or_default().push(*held);
     }
     for (second, recordings) in seconds {
         let held = held_in.remove(&second).unwrap_or_default();
@@ -126,42 +152,45 @@ impl Plan {
         // A held file was extracted once, so where it can be of several, it is rather of one that can be.
         let cannot_be = |recording: &Recording| !(policy.wants(recording) && recording.is_present);
         recordings.sort_by_key(|r| (r.segment.start, cannot_be(r), r.datadir, r.segment.file, r.segment.number));
-        held.sort_unstable_by_key(|held| held.name);
-        let taken: BTreeSet<Copy> = held.iter().map(|held| held.name.copy).collect();
+        held.sort_unstable_by_key(|held| held.entry);
+        let taken: BTreeSet<Copy> = held.iter().map(|held| held.entry.name().copy).collect();
+        let (mut damaged, mut whole): (Vec<Held>, Vec<Held>) = held.into_iter().partition(Held::is_damaged);
 
         let mut new: Vec<&Recording> = Vec::new();
+        let mut again: Vec<(&Recording, Option<Copy>)> = Vec::new();
         for recording in recordings {
-            let start = recording.segment.start;
-            let own = held.iter().position(|held| held.modified.is_some_and(|time| time.distance(start) <= EXACTNESS));
+            let part = damaged.iter().position(|held| held.is_of(recording)).map(|own| damaged.remove(own).entry);
+            let copy = part.map(|entry| entry.name().copy);
+            let own = whole.iter().position(|held| held.is_of(recording) || Some(held.entry.name().copy) == copy);
             if let Some(own) = own {
-                held.remove(own);
+                whole.remove(own);
                 self.held += 1;
+                // A pass was killed between publishing the whole and removing this.
+                self.steps.extend(part.map(|entry| Step::Remove { entry, reason: Reason::Superseded }));
+            } else if copy.is_some() {
+                again.push((recording, copy));
             } else {
                 new.push(recording);
             }
         }
         // What is left is of recordings that the ring has forgotten, or does not tell of which.
         new.sort_by_key(|recording| cannot_be(recording));
-        let anyones = held.iter().filter(|held| !tells_recording(held)).count();
+        let anyones = whole.iter().filter(|held| !held.tells_recording()).count();
         self.held += anyones.min(new.len());
 
         let mut free =
             std::iter::successors(Some(Copy::FIRST), |copy| Some(copy.next())).filter(|copy| !taken.contains(copy));
-        for recording in new.into_iter().skip(anyones) {
+        let new = new.into_iter().skip(anyones).map(|recording| (recording, None));
+        for (recording, copy) in again.into_iter().chain(new) {
             if !policy.wants(recording) {
                 self.unwanted += 1;
             } else if !recording.is_present {
                 self.missing += 1;
-            } else if let Some(copy) = free.next() {
+            } else if let Some(copy) = copy.or_else(|| free.next()) {
                 self.steps.push(Step::Extract { recording: *recording, name: OutputName { medium, second, copy } });
             }
         }
     }
-}
-
-/// Whether a file's modification time is the start of a recording: then it is of the second in its name.
-fn tells_recording(held: &Held) -> bool {
-    held.modified.is_some_and(|time| time.whole_second() == held.name.second)
 }
 
 /// Two cameras that would be extracted into one folder.

@@ -1,6 +1,6 @@
 //! The listing, for `--list`, and the plan, for `--dry-run`.
 
-use std::fmt::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -11,70 +11,99 @@ use super::plan::{Policy, Step};
 use super::segment::{Medium, Recording};
 use super::source::Source;
 use crate::pass::Report;
-use crate::retention::Reason;
 use crate::stdout;
 use crate::units::{ByteSize, count};
 
-/// About what a recording takes in a listing, so that the text need not grow.
-const JSON_BYTES: usize = 320;
-const LINE_BYTES: usize = 110;
-
 /// Prints what the cameras have on stdout, as a table or as a JSON array with a line for each recording.
 pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
-    let recordings: Vec<(&Source, &Recording)> = sources
-        .iter()
-        .flat_map(|source| source.listing.recordings.iter().map(move |recording| (source, recording)))
-        .filter(|(_, recording)| policy.wants(recording))
-        .collect();
-    let mut text = String::with_capacity(recordings.len() * if as_json { JSON_BYTES } else { LINE_BYTES });
-    if as_json {
-        for (source, recording) in &recordings {
-            text.push_str(if text.is_empty() { "[\n" } else { ",\n" });
-            text.push_str(&serde_json::to_string(&Row::of(source, recording)).unwrap_or_default());
-        }
-        text.push_str(if text.is_empty() { "[]" } else { "\n]" });
-        stdout::line(&text);
-        return;
+    stdout::lines(|out| if as_json { json_array(sources, policy, out) } else { table(sources, policy, out) });
+}
+
+fn selected<'a>(sources: &'a [Source], policy: &Policy) -> impl Iterator<Item = (&'a Source, &'a Recording)> {
+    let recordings = |source: &'a Source| source.listing.recordings.iter().map(move |recording| (source, recording));
+    sources.iter().flat_map(recordings).filter(|(_, recording)| policy.wants(recording))
+}
+
+fn json_array(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
+    let mut before = "[\n";
+    for (source, recording) in selected(sources, policy) {
+        out.write_all(before.as_bytes())?;
+        serde_json::to_writer(&mut *out, &Row::of(source, recording))?;
+        before = ",\n";
     }
+    out.write_all(if before == "[\n" { b"[]\n" } else { b"\n]\n" })
+}
+
+fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     let width = sources.iter().map(|source| source.tag.as_str().chars().count()).max().unwrap_or(0).max("camera".len());
-    let _ = writeln!(
-        text,
+    writeln!(
+        out,
         "{:width$}  {:23}  {:>9}  {:>9}  {:7}  {:>4}  place",
         "camera", "start", "lasts", "size", "medium", "type"
-    );
-    let mut bytes = 0;
-    let mut place = Place::default();
-    for (source, recording) in &recordings {
+    )?;
+    let (mut recordings, mut bytes) = (0, 0);
+    let (mut place, mut line) = (Place::default(), Line::default());
+    for (source, recording) in selected(sources, policy) {
         let segment = &recording.segment;
+        recordings += 1;
         bytes += segment.span.len();
         let start = segment.start.to_string();
-        let tenths = (segment.duration().as_millis() + 50) / 100;
-        let missing = if recording.is_present { "" } else { " (missing)" };
-        let _ = writeln!(
-            text,
-            "{:width$}  {} {}  {:>6}.{}s  {:>9}  {:7}  {:>4}  {} #{}{missing}",
-            source.tag.as_str(),
-            // Date and time apart, to the millisecond, as people read it.
-            start.get(..10).unwrap_or_default(),
-            start.get(11..23).unwrap_or_default(),
-            tenths / 10,
-            tenths % 10,
-            ByteSize(segment.span.len()).to_string(),
-            medium(recording.medium),
-            segment.kind,
-            place.of(source, recording),
-            segment.number,
-        );
+        let duration = segment.duration();
+        let tenths = duration.as_secs() * 10 + u64::from((duration.subsec_millis() + 50) / 100);
+        line.left(width, source.tag.as_str());
+        line.text.push_str("  ");
+        // Date and time apart, to the millisecond, as people read it.
+        line.text.push_str(start.get(..10).unwrap_or_default());
+        line.text.push(' ');
+        line.text.push_str(start.get(11..23).unwrap_or_default());
+        line.right(8, &(tenths / 10).to_string());
+        line.text.push('.');
+        line.text.push_str(&(tenths % 10).to_string());
+        line.text.push('s');
+        line.right(11, &ByteSize(segment.span.len()).to_string());
+        line.text.push_str("  ");
+        line.left(7, medium(recording.medium));
+        line.right(6, &segment.kind.to_string());
+        line.text.push_str("  ");
+        line.text.push_str(place.of(source, recording));
+        line.text.push_str(" #");
+        line.text.push_str(&segment.number.to_string());
+        line.text.push_str(if recording.is_present { "\n" } else { " (missing)\n" });
+        out.write_all(line.text.as_bytes())?;
+        line.text.clear();
     }
     let in_progress: u32 = sources.iter().map(|source| source.listing.in_progress).sum();
-    let _ = write!(
-        text,
+    writeln!(
+        out,
         "{} of {}, {}; {in_progress} being written",
-        count(recordings.len(), "recording"),
+        count(recordings, "recording"),
         count(sources.len(), "camera"),
         ByteSize(bytes)
-    );
-    stdout::line(&text);
+    )
+}
+
+/// A line of the table. Made of `write!` with widths, a listing would spend half of its time in formatting.
+#[derive(Default)]
+struct Line {
+    text: String,
+}
+
+impl Line {
+    /// Adds `text` at the left of a column of `width`.
+    fn left(&mut self, width: usize, text: &str) {
+        self.text.push_str(text);
+        self.spaces(width, text);
+    }
+
+    /// Adds `text` at the right of a column of `width`.
+    fn right(&mut self, width: usize, text: &str) {
+        self.spaces(width, text);
+        self.text.push_str(text);
+    }
+
+    fn spaces(&mut self, width: usize, text: &str) {
+        self.text.extend(std::iter::repeat_n(' ', width.saturating_sub(text.chars().count())));
+    }
 }
 
 /// A recording in JSON.
@@ -152,14 +181,15 @@ pub(super) fn plan(works: &[Work<'_>], report: &Report, as_json: bool) {
     for work in works {
         for step in &work.plan.steps {
             match step {
-                Step::Expire { name } => removals.push(name.path(&work.source.tag).display().to_string()),
+                Step::Remove { entry, reason } => {
+                    removals.push((entry.path(&work.source.tag).display().to_string(), reason.to_string()));
+                }
                 Step::Extract { name, .. } => extractions.push(name.path(&work.source.tag).display().to_string()),
             }
         }
     }
     if as_json {
-        let removals: Vec<_> =
-            removals.iter().map(|path| json!({"path": path, "reason": Reason::Expired.to_string()})).collect();
+        let removals: Vec<_> = removals.iter().map(|(path, reason)| json!({"path": path, "reason": reason})).collect();
         stdout::line(&json!({
             "dry_run": true,
             "recordings_selected": report.recordings_selected,
@@ -169,8 +199,8 @@ pub(super) fn plan(works: &[Work<'_>], report: &Report, as_json: bool) {
         }));
         return;
     }
-    for path in &removals {
-        stdout::line(&format_args!("remove  {path} ({})", Reason::Expired));
+    for (path, reason) in &removals {
+        stdout::line(&format_args!("remove  {path} ({reason})"));
     }
     for path in &extractions {
         stdout::line(&format_args!("extract {path}"));

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::support::camera::Api;
-use crate::support::{mp4, small_tmpfs, tree};
+use crate::support::{as_root, mp4, small_tmpfs, tree};
 use crate::{Bench, NAME, SIZE, ago, files, files_of, set, today};
 
 const RECORDINGS: [&str; 5] =
@@ -104,6 +104,7 @@ fn half_a_recording_from_the_camera_is_carried_on_from_the_card() {
 
 #[test]
 fn a_read_only_card_is_enough() {
+    as_root!();
     let bench = Bench::with([NAME]);
     let card = small_tmpfs(1_000_000);
     fill(&bench, card.path());

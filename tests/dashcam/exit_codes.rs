@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::support::camera::{Api, Fault, How, Listing, Times};
-use crate::support::small_tmpfs;
+use crate::support::{as_root, small_tmpfs};
 use crate::{Bench, NAME, SOON};
 
 #[test]
@@ -17,6 +17,7 @@ fn code_0_done_or_nothing_to_do() {
 
 #[test]
 fn code_1_the_pass_failed() {
+    as_root!();
     let unreadable = Bench::new(Api::Old);
     unreadable.camera.set_listing(Listing::Raw(b"nonsense".to_vec()));
     unreadable.pass(&[]).expect_code(1);

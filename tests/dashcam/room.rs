@@ -1,7 +1,7 @@
 //! `--keep-bytes`, the disk guard, and the ring.
 
 use crate::support::camera::{Api, How};
-use crate::support::{Mount, Output, small_tmpfs};
+use crate::support::{Mount, Output, as_root, small_tmpfs};
 use crate::{Bench, NAME, SIZE, set};
 
 const MB: u64 = 1_000_000;
@@ -150,6 +150,7 @@ fn a_quota_holds_while_the_camera_is_away() {
 
 #[test]
 fn a_full_disk_stops_the_pass_and_says_how_much_is_missing() {
+    as_root!();
     for (options, option) in [(&["-u", "50"][..], "--max-used-disk"), (&["--min-free", "1MB"], "--min-free")] {
         let small = Small::new(2 * MB, 400_000, &DRIVE);
         let output = small.pass(options).expect_code(1);
@@ -163,6 +164,7 @@ fn a_full_disk_stops_the_pass_and_says_how_much_is_missing() {
 
 #[test]
 fn the_guard_looks_only_when_there_is_something_to_write() {
+    as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE[..3]);
     assert_eq!(small.pass(&[]).expect_code(0).stderr, "");
     let output = small.pass(&["-u", "5", "--min-free", "1TB"]);
@@ -171,6 +173,7 @@ fn the_guard_looks_only_when_there_is_something_to_write() {
 
 #[test]
 fn retention_comes_before_the_guard() {
+    as_root!();
     let small = Small::new(2 * MB, 400_000, &["20181029_100000_NF"]);
     small.write("20180101_000000_NF.mp4", 1_600_000);
     small.bench.camera.remove("20181029_100000_NF.mp4");
@@ -182,6 +185,7 @@ fn retention_comes_before_the_guard() {
 
 #[test]
 fn the_default_never_deletes_footage_to_make_room() {
+    as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE);
     small.write("20180101_000000_NF.mp4", 1_000_000);
     small.pass(&[]).expect_code(1);
@@ -190,6 +194,7 @@ fn the_default_never_deletes_footage_to_make_room() {
 
 #[test]
 fn from_cron_a_full_disk_is_told_once() {
+    as_root!();
     let small = Small::new(2 * MB, 1_500_000, &DRIVE[..2]);
     small.pass(&["--cron"]).expect_code(1);
     assert_eq!(small.pass(&["--cron"]).expect_code(1).stderr, "");
@@ -197,6 +202,7 @@ fn from_cron_a_full_disk_is_told_once() {
 
 #[test]
 fn a_ring_keeps_the_newest_and_nothing_comes_back() {
+    as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE);
     small.write("holiday.txt", 10_000);
     small.write("20180101_000000_NF.mp4", 900_000);
@@ -224,6 +230,7 @@ fn a_ring_keeps_the_newest_and_nothing_comes_back() {
 
 #[test]
 fn a_ring_spares_what_is_protected() {
+    as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE);
     small.write("20180101_000000_EF.mp4", 900_000);
     small.pass(&["--when-full", "delete-oldest", "--protect", "E"]).expect_code(0);
@@ -233,6 +240,7 @@ fn a_ring_spares_what_is_protected() {
 
 #[test]
 fn a_ring_reaches_all_layouts() {
+    as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE[..4]);
     for (place, dir) in ["2018", "2018-01", "2018-01-02", "2018-01-01"].iter().enumerate() {
         std::fs::create_dir(small.mount.path().join(dir)).expect("a directory");
@@ -246,6 +254,7 @@ fn a_ring_reaches_all_layouts() {
 
 #[test]
 fn a_ring_that_nothing_can_free_says_so_and_forgets_it_when_there_is_room() {
+    as_root!();
     // The disk is full of the user's own files: the ring has nothing to give.
     let small = Small::new(2 * MB, 400_000, &DRIVE[..3]);
     small.write("holiday.mp4", 1_900_000);
@@ -259,6 +268,7 @@ fn a_ring_that_nothing_can_free_says_so_and_forgets_it_when_there_is_room() {
 
 #[test]
 fn what_a_ring_gave_up_for_others_files_comes_when_there_is_room_again() {
+    as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE[..3]);
     small.write("holiday.mp4", 1_900_000);
     small.pass(&["--when-full", "delete-oldest"]);

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::support::camera::{Camera, Fault, Times};
-use crate::support::{Mount, Node, Output, mp4, small_tmpfs, tree};
+use crate::support::{Mount, Node, Output, as_root, mp4, small_tmpfs, tree};
 use crate::{Bench, NAME, SIZE, SOON, visible, wait_for_length};
 
 const OTHER: &str = "20181029_131613_NF.mp4";
@@ -58,6 +58,7 @@ fn assert_one_line_with(output: &Output, words: &[&str]) {
 
 #[test]
 fn a_read_only_destination_is_an_error_that_names_it() {
+    as_root!();
     let disk = Disk::new(8 * MIB);
     disk.mount.make_read_only();
     let output = disk.pass(&[]).run().expect_code(1);
@@ -70,6 +71,7 @@ fn a_read_only_destination_is_an_error_that_names_it() {
 
 #[test]
 fn a_destination_that_became_read_only_keeps_what_it_has() {
+    as_root!();
     let disk = Disk::new(8 * MIB);
     disk.pass(&[]).run().expect_code(0);
     let before = tree(disk.mount.path());
@@ -106,6 +108,7 @@ fn a_destination_is_made_and_its_parents_too() {
 
 #[test]
 fn what_does_not_fit_is_not_begun() {
+    as_root!();
     let disk = Disk::new(MIB);
     disk.bench.camera.add(NAME, mp4::movie(2 * MIB, 1));
     let output = disk.pass(&[]).run().expect_code(1);
@@ -116,6 +119,7 @@ fn what_does_not_fit_is_not_begun() {
 /// Others write as well; what was promised at the beginning is gone in the middle.
 #[test]
 fn a_disk_that_fills_up_in_mid_run_loses_nothing() {
+    as_root!();
     let disk = Disk::new(MIB);
     let gate = disk.bench.camera.hold(&format!("GET {NAME}"), 100_000);
     let pass = disk.pass(&[]).spawn();
@@ -139,6 +143,7 @@ fn a_disk_that_fills_up_in_mid_run_loses_nothing() {
 /// Without an announced length nothing can be reckoned beforehand.
 #[test]
 fn a_recording_of_unknown_length_on_a_full_disk_is_not_published() {
+    as_root!();
     let disk = Disk::new(MIB);
     disk.bench.camera.add(NAME, mp4::movie(2 * MIB, 1));
     disk.bench.camera.fault("GET .mp4", Fault::Chunked, Times::Always);
@@ -149,6 +154,7 @@ fn a_recording_of_unknown_length_on_a_full_disk_is_not_published() {
 
 #[test]
 fn a_full_disk_does_not_matter_when_there_is_nothing_to_fetch() {
+    as_root!();
     let disk = Disk::new(MIB);
     disk.pass(&[]).run().expect_code(0);
     disk.fill();
@@ -158,6 +164,7 @@ fn a_full_disk_does_not_matter_when_there_is_nothing_to_fetch() {
 /// The pass that would make room must not need any.
 #[test]
 fn retention_works_on_a_full_disk() {
+    as_root!();
     for options in [&["--keep", "1d"][..], &["--when-full", "delete-oldest"]] {
         let disk = Disk::new(MIB);
         fs::write(disk.mount.path().join("20180101_000000_NF.mp4"), mp4::movie(700_000, 3)).expect("written");
@@ -195,6 +202,7 @@ fn a_destination_that_is_moved_away_in_mid_run_is_not_made_again() {
 /// A network share goes: what is left is its mount point, a directory on the system's own disk, which must not fill.
 #[test]
 fn a_share_that_vanishes_in_mid_run_leaves_its_mount_point_empty() {
+    as_root!();
     for (grouping, dir) in [("none", ""), ("daily", "2018-10-29")] {
         let disk = Disk::new(8 * MIB);
         let gate = disk.bench.camera.hold(&format!("GET {NAME}"), 100_000);
@@ -212,6 +220,7 @@ fn a_share_that_vanishes_in_mid_run_leaves_its_mount_point_empty() {
 /// The same while the camera is asked what it has: nothing is known to be held then, everything seems new.
 #[test]
 fn a_share_that_vanishes_before_the_first_file_leaves_its_mount_point_empty() {
+    as_root!();
     for (size, grouping) in [(SIZE, "none"), (SIZE, "daily"), (20_000, "none")] {
         let disk = Disk::new(8 * MIB);
         disk.bench.camera.add(NAME, mp4::movie(size, 1));

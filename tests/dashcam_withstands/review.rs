@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use crate::support::camera::{Fault, Times};
-use crate::support::{Mount, Node, mp4, small_tmpfs};
+use crate::support::{Mount, Node, as_root, mp4, small_tmpfs};
 use crate::{Bench, NAME, SIZE, SOON, visible, wait_for_length};
 
 /// The camera overwrites its oldest clip, and the oldest is fetched first: what has arrived whole is the only copy.
@@ -73,6 +73,7 @@ fn a_published_file_is_not_written_through_its_second_name() {
 #[test]
 fn a_ring_that_frees_nothing_stops_removing() {
     const RECORDING: u64 = 400_000;
+    as_root!();
     let bench = Bench::empty();
     let mount: Mount = small_tmpfs(2_000_000);
     let mut held_open = Vec::new();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::support::camera::{Fault, How, Times};
-use crate::support::{Program, mp4, small_tmpfs};
+use crate::support::{Program, as_root, mp4, small_tmpfs};
 use crate::{Bench, SIZE, SOON, wait_until};
 
 const OTHER: &str = "20181029_131613_NF.mp4";
@@ -157,6 +157,7 @@ fn a_full_disk_is_told_once_also_when_the_camera_is_away_in_between() {
 /// There is no room for a second copy of the report either.
 #[test]
 fn a_disk_without_any_room_is_told_once() {
+    as_root!();
     let bench = Bench::new();
     let mount = small_tmpfs(1 << 20);
     let pass = || {

@@ -4,10 +4,11 @@ use std::fs;
 
 use crate::support::bench::{Bench, files, set};
 use crate::support::hikvision::{Audio, Clip, Video, jpeg, picture};
-use crate::support::small_tmpfs;
+use crate::support::{as_root, small_tmpfs};
 
 #[test]
 fn a_full_destination_ends_the_pass_and_leaves_whole_files_only() {
+    as_root!();
     let (bench, mut storage) = Bench::with(&[]);
     let clip = Clip::new(Video::H264, Audio::Aac, 4);
     for minute in 0..10 {
@@ -30,6 +31,7 @@ fn a_full_destination_ends_the_pass_and_leaves_whole_files_only() {
 /// Somebody else fills the disk while ffmpeg writes: the guard saw room, and ffmpeg finds none.
 #[test]
 fn a_disk_that_fills_up_meanwhile_ends_the_pass() {
+    as_root!();
     let (bench, mut storage) = Bench::with(&[]);
     for minute in 0..4 {
         storage.record(&Clip::new(Video::H264, Audio::Aac, 4), &format!("2025-09-07 14:{minute:02}:15"));
@@ -49,6 +51,7 @@ fn a_disk_that_fills_up_meanwhile_ends_the_pass() {
 
 #[test]
 fn a_destination_that_cannot_be_written_is_said() {
+    as_root!();
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let small = small_tmpfs(1 << 20);
     small.make_read_only();
@@ -58,6 +61,7 @@ fn a_destination_that_cannot_be_written_is_said() {
 
 #[test]
 fn a_destination_that_vanishes_is_not_filled_beneath() {
+    as_root!();
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15", "2025-09-07 14:01:15"]);
     let small = small_tmpfs(4 << 20);
     let fake = bench.fake_ffmpeg(&format!("umount -l {}; exec ffmpeg \"$@\"", small.path().display()));

@@ -6,9 +6,15 @@ use crate::support::Program;
 use crate::support::bench::{Bench, set};
 
 const NAME: &str = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
+const DAMAGED: &str = "tuin/video/.2025-09-07_14-00-15-tuin.mp4.damaged";
 
 fn one() -> Bench {
     Bench::with(&["2025-09-07 14:00:15"]).0
+}
+
+/// A long sleep that no other test sleeps at the same time, here or in another run.
+fn sleep(test: u32) -> String {
+    format!("sleep {}{test}", std::process::id())
 }
 
 /// Whether a program with these words in its command line runs.
@@ -54,29 +60,36 @@ fn without_a_usable_ffmpeg_nothing_is_begun() {
 #[test]
 fn an_ffmpeg_that_hangs_is_killed_with_all_it_started() {
     let bench = one();
-    let fake = bench.fake_ffmpeg("sleep 4242 & sleep 4242");
+    let sleep = sleep(4242);
+    let fake = bench.fake_ffmpeg(&format!("{sleep} & {sleep}"));
     let began = Instant::now();
     let report = bench.report(3, &["--ffmpeg", &fake, "--timeout", "0.5"]);
     assert!(began.elapsed() < Duration::from_secs(20));
     assert_eq!(report["failures"][0]["reason"], "timeout", "{report}");
     assert_eq!(bench.held(), set::<&str>([]));
-    assert!(!runs("sleep 4242"));
+    assert!(!runs(&sleep));
 }
 
 #[test]
 fn an_ffmpeg_that_takes_all_and_writes_half_is_found_out() {
     let bench = one();
     // Nothing, rubbish, and half of the frames: each with exit code 0.
-    for body in [
-        "cat >/dev/null",
-        "for out; do :; done; cat >/dev/null; echo rubbish >\"${out#file:}\"",
-        "for out; do :; done; head -c 30000 | ffmpeg -v quiet -f mpeg -i - -c copy -f mp4 -y \"$out\"; cat >/dev/null; exit 0",
+    let half =
+        "for out; do :; done; head -c 30000 | ffmpeg -v quiet -f mpeg -i - -c copy -f mp4 -y \"$out\"; cat >/dev/null";
+    for (body, kept) in [
+        ("cat >/dev/null", None),
+        ("for out; do :; done; cat >/dev/null; echo rubbish >\"${out#file:}\"", None),
+        (&format!("{half}; exit 0"), Some("damaged")),
+        // What a failing one has left is no less worth.
+        (&format!("{half}; exit 1"), Some("ffmpeg")),
     ] {
         let fake = bench.fake_ffmpeg(body);
         let report = bench.report(3, &["--ffmpeg", &fake, "--retry-failed-after", "1ms"]);
-        assert_eq!(report["failures"][0]["reason"], "damaged", "{body}: {report}");
-        assert_eq!(bench.held(), set::<&str>([]), "{body}");
+        assert_eq!(report["failures"][0]["reason"], kept.unwrap_or("damaged"), "{body}: {report}");
+        assert_eq!(bench.held(), set(kept.map(|_| DAMAGED)), "{body}");
     }
+    bench.report(0, &["--retry-failed-after", "1ms"]);
+    assert_eq!(bench.held(), set([NAME]));
 }
 
 #[test]
@@ -104,15 +117,16 @@ fn an_ffmpeg_that_talks_without_end_is_listened_to() {
 #[test]
 fn a_signal_ends_ffmpeg_and_leaves_nothing() {
     let bench = one();
-    let fake = bench.fake_ffmpeg("sleep 4343 & sleep 4343");
+    let sleep = sleep(4343);
+    let fake = bench.fake_ffmpeg(&format!("{sleep} & {sleep}"));
     let running = bench.footage(&["--ffmpeg", &fake, "-v"]).spawn();
     running.wait_for_stderr("using ", Duration::from_secs(20));
     let began = Instant::now();
-    while !runs("sleep 4343") && began.elapsed() < Duration::from_secs(20) {
+    while !runs(&sleep) && began.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(20));
     }
     running.term();
     running.wait_timeout(Duration::from_secs(2)).expect_code(143);
-    assert!(!runs("sleep 4343"));
+    assert!(!runs(&sleep));
     assert_eq!(bench.held(), set::<&str>([]));
 }

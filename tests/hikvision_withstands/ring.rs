@@ -3,10 +3,13 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
-use crate::support::bench::{Bench, clip, set};
-use crate::support::hikvision::{Live, Storage, instant, jpeg, picture};
+use crate::support::bench::{Bench, clip, probe, set};
+use crate::support::hikvision::{Audio, Clip, Live, Model, Storage, Video, instant, jpeg, picture};
+use crate::support::tree;
 
 const FIRST: &str = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
+const SECOND: &str = "tuin/video/2025-09-07_14-01-15-tuin.mp4";
+const DAMAGED: &str = "tuin/video/.2025-09-07_14-01-15-tuin.mp4.damaged";
 const THIRD: &str = "tuin/video/2025-09-07_14-02-15-tuin.mp4";
 
 fn three() -> (Bench, Storage) {
@@ -44,25 +47,84 @@ fn what_is_no_longer_the_segment_is_refused_and_the_others_are_extracted() {
     }
 }
 
+/// The second of three segments, of which only the first quarter is there, and what all of it was.
+fn with_a_quarter(filler: &[u8]) -> (Bench, Storage, Live, Vec<u8>) {
+    let (bench, storage) = three();
+    let live = storage.live()[1];
+    let whole = range(&storage, &live);
+    let quarter = whole.len() / 4;
+    overwrite(&storage, &live, &[&whole[..quarter], &filler[quarter..whole.len()]].concat());
+    (bench, storage, live, whole)
+}
+
 #[test]
 fn a_segment_whose_rest_is_gone_is_not_passed_off_as_whole() {
     let noise: Vec<u8> = (0..2_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
     for (what, filler) in [("zeros", vec![0; 2_000_000]), ("noise", noise)] {
-        let (bench, storage) = three();
-        let live = storage.live()[1];
-        let mut bytes = range(&storage, &live);
-        let half = bytes.len() / 4;
-        let length = bytes.len();
-        bytes[half..].copy_from_slice(&filler[half..length]);
-        overwrite(&storage, &live, &bytes);
-        let output = bench.pass(&[]);
-        if !bench.held().contains("tuin/video/2025-09-07_14-01-15-tuin.mp4") {
-            assert_eq!(output.code, Some(3), "{what}: {output}");
-        }
-        assert!(bench.held().is_superset(&set([FIRST, THIRD])), "{what}");
-        // A quarter of two seconds cannot stand for both.
-        assert_eq!(bench.held().len(), 2, "{what}: {output}");
+        let (bench, ..) = with_a_quarter(&filler);
+        let output = bench.pass(&[]).expect_code(3);
+        // A quarter of two seconds cannot stand for both, but may be all that is left of a burglary.
+        assert_eq!(bench.held(), set([FIRST, DAMAGED, THIRD]), "{what}: {output}");
+        let kept = "what there is of it is kept as .2025-09-07_14-01-15-tuin.mp4.damaged";
+        assert!(output.stderr.contains(kept), "{what}: {output}");
+        let frames: u32 =
+            probe(&bench.dest().join(DAMAGED), "stream=nb_read_packets").lines().next().unwrap().parse().unwrap();
+        assert!((3..50).contains(&frames), "{what}: {frames} frames");
     }
+}
+
+#[test]
+fn what_is_damaged_is_tried_again_and_the_best_is_kept() {
+    let (bench, storage, live, whole) = with_a_quarter(&vec![0; 2_000_000]);
+    assert_eq!(bench.report(3, &[])["failures"][0]["reason"], "damaged");
+    let held = tree(bench.dest().join("tuin"));
+
+    // It waits for its time, and what comes out once more is no better.
+    assert_eq!(bench.report(0, &["--ffmpeg", "/nowhere"])["waiting_for_retry"], 1);
+    bench.report(3, &["--retry-failed-after", "1ms"]);
+    assert_eq!(tree(bench.dest().join("tuin")), held);
+
+    // Now there is even less of it, also when nobody remembers that it was tried.
+    overwrite(&storage, &live, &[&whole[..whole.len() / 8], &vec![0; whole.len() * 7 / 8]].concat());
+    fs::remove_dir_all(bench.dest().join(".footage")).unwrap();
+    bench.report(3, &[]);
+    assert_eq!(tree(bench.dest().join("tuin")), held);
+
+    // The share was only slow: all of it is there.
+    overwrite(&storage, &live, &whole);
+    bench.report(0, &["--retry-failed-after", "1ms"]);
+    assert_eq!(bench.held(), set([FIRST, SECOND, THIRD]));
+    bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
+}
+
+#[test]
+fn what_is_damaged_goes_when_its_time_is_over() {
+    let (bench, ..) = with_a_quarter(&vec![0; 2_000_000]);
+    bench.report(3, &["--no-pictures"]);
+    let output = bench.pass(&["--keep", "1d", "--dry-run"]).expect_code(0);
+    assert!(output.stdout.contains(&format!("remove  {DAMAGED} (expired)")), "{output}");
+    assert_eq!(bench.report(0, &["--keep", "1d"])["files_removed"]["expired"], 3);
+    assert_eq!(bench.held(), set::<&str>([]));
+}
+
+/// A card with a bad sector, a share that is lost: what was read until then is kept.
+#[test]
+fn what_can_be_read_of_a_segment_is_kept() {
+    let bench = Bench::new();
+    let mut storage = bench.camera("tuin", Model { file_len: 32 << 20, ..Model::default() });
+    let clip = Clip::with(Video::H264, Audio::ALaw, 8, "1280x720", 12_000);
+    let live = storage.record(&clip, "2025-09-07 14:01:15");
+    let length = live.end_offset - live.start_offset;
+    assert!(length > 6 << 20, "more than waits in pipes");
+    // Before this ffmpeg reads anything, the file ends in the middle.
+    let file = storage.ring_file(&live);
+    let body = format!("truncate -s {} {} || exit\nexec ffmpeg \"$@\"", length / 2, file.display());
+    let report = bench.report(3, &["--ffmpeg", &bench.fake_ffmpeg(&body)]);
+    assert_eq!(report["failures"][0]["reason"], "read", "{report}");
+    assert_eq!(bench.held(), set([DAMAGED]));
+    let frames: u32 =
+        probe(&bench.dest().join(DAMAGED), "stream=nb_read_packets").lines().next().unwrap().parse().unwrap();
+    assert!((50..150).contains(&frames), "{frames} frames");
 }
 
 #[test]
@@ -101,6 +163,10 @@ fn pictures_that_are_none_are_said_and_not_written() {
     reasons.sort_unstable();
     assert_eq!(reasons, ["damaged", "encrypted", "gone"], "{report}");
     let images: Vec<String> = bench.held().into_iter().filter(|name| name.contains("images")).collect();
-    assert_eq!(images, ["tuin/images/2025-09-07_14-00-15-tuin.jpg"]);
-    assert_eq!(fs::read(bench.dest().join(&images[0])).unwrap(), jpeg);
+    assert_eq!(
+        images,
+        ["tuin/images/.2025-09-07_14-03-15-tuin.jpg.damaged", "tuin/images/2025-09-07_14-00-15-tuin.jpg"]
+    );
+    assert_eq!(fs::read(bench.dest().join(&images[0])).unwrap(), jpeg[..jpeg.len() - 700]);
+    assert_eq!(fs::read(bench.dest().join(&images[1])).unwrap(), jpeg);
 }

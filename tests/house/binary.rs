@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::support::camera::{Api, Camera};
-use super::support::{Program, Scratch};
+use super::support::{Program, Scratch, as_root};
 
 const FOOTAGE: &str = env!("CARGO_BIN_EXE_footage");
 
@@ -14,12 +14,9 @@ fn the_binary_is_static() {
     assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "ldd says: {said}");
 }
 
-/// Only root may `chroot`; for others `ldd` has to do.
 #[test]
 fn the_binary_runs_where_nothing_else_is() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
+    as_root!();
     let jail = Scratch::new();
     fs::copy(FOOTAGE, jail.join("footage")).expect("copied");
     let footage = |arguments: &[&str]| {

@@ -1,7 +1,7 @@
 //! What the tests stand on: the peers (a camera that misbehaves, real movies) and a harness that runs the
 //! built binary. All of it may run in parallel with itself, and it waits for events, never for time to pass.
 
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "every test crate uses a part of this")]
+#![allow(dead_code, unused_imports, unused_macros, unreachable_pub, reason = "every test crate uses a part of this")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,11 +22,14 @@ pub(crate) mod rtsp;
 
 mod mount;
 mod program;
+mod root;
 mod tree;
 
 pub use mount::{Mount, small_tmpfs};
 pub use program::{Output, Program, Running};
 pub use rng::seeded;
+pub(crate) use root::as_root;
+pub use root::ran_as_root;
 pub use tree::{Node, tree};
 
 use std::ffi::OsStr;

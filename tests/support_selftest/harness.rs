@@ -1,7 +1,7 @@
 //! Movies, programs, trees, mounts.
 
 use crate::SOON;
-use crate::support::{Node, Program, Scratch, mp4, small_tmpfs, tree};
+use crate::support::{Node, Program, Scratch, as_root, mp4, small_tmpfs, tree};
 use std::time::Duration;
 
 /// Panics unless the boxes chain exactly to the end; returns their names.
@@ -38,6 +38,7 @@ fn movies_are_sound_or_broken_as_named() {
 
 #[test]
 fn the_harness() {
+    as_root!();
     let scratch = Scratch::new();
     scratch.footage(["--help"]).run().expect_code(0);
     let sleeper = || Program::new("sh").args(["-c", "echo ready; echo up >&2; exec sleep 600"]).spawn();

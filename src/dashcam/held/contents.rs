@@ -4,6 +4,7 @@ use std::fs::FileType;
 
 use crate::dashcam::name::{Entry, FileName, Grouping};
 use crate::error::Result;
+use crate::remembered;
 use crate::store::Store;
 
 /// One directory, read.
@@ -43,5 +44,47 @@ impl Contents {
             Ok(other) if file_type.is_file() => self.others.push(other),
             Ok(_) => {}
         }
+    }
+}
+
+impl remembered::Contents for Contents {
+    /// Groups, and by their names links and what else there is.
+    type Rest = (Vec<String>, Vec<String>, Vec<String>);
+
+    /// 8 bytes, little-endian, for each whole file.
+    fn encode(&self, records: &mut Vec<u8>) -> Self::Rest {
+        records.extend(self.files.iter().flat_map(|name| name.to_bytes()));
+        let links = self.links.iter().map(ToString::to_string).collect();
+        let others = self.others.iter().map(ToString::to_string).collect();
+        (self.groups.clone(), links, others)
+    }
+
+    fn decode(records: &[u8], (groups, links, others): Self::Rest) -> Option<Self> {
+        let (files, []) = records.as_chunks() else { return None };
+        let files = files.iter().map(|bytes| FileName::from_bytes(*bytes)).collect();
+        let links = links.iter().map(|name| name.parse()).collect::<Result<_, _>>().ok()?;
+        let others = others.iter().map(|name| name.parse()).collect::<Result<_, _>>().ok()?;
+        Some(Self { files, links, others, groups })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remembered::Contents as _;
+
+    #[test]
+    fn what_is_remembered_is_what_was_read() {
+        let parse = |name: &str| name.parse().expect("a name");
+        let contents = Contents {
+            files: vec![parse("20181029_131513_NF.mp4"), parse("20181029_131513_NFS.mp4")],
+            links: vec![parse("20181029_131513_NR.mp4")],
+            others: vec![".20181029_131513_ER.mp4.part".parse().expect("an entry")],
+            groups: vec!["2018".into()],
+        };
+        let mut records = Vec::new();
+        let rest = contents.encode(&mut records);
+        assert_eq!(Contents::decode(&records, rest.clone()), Some(contents));
+        assert_eq!(Contents::decode(&records[1..], rest), None);
     }
 }

@@ -65,10 +65,8 @@ impl Feed<'_> {
             // Drained as long as ffmpeg lives: with a full pipe it would wait for us, and we for it.
             let said = scope.spawn(move || stderr.map(last_words).unwrap_or_default());
             let killed = scope.spawn(move || self.kill_in_time(group, &wait_for_end));
+            // When reading fails, ffmpeg sees an end, and makes a movie of what it has got.
             let fed = stdin.map_or(Ok(()), |stdin| self.feed(stdin));
-            if fed.is_err() {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
             // Its number is ours until it is reaped, so until then nobody else's group can be hit. What it has started
             // in turn goes with it: else that could hold its stderr open for ever.
             let _ = waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);

@@ -31,20 +31,34 @@ fn names(plan: &Plan) -> Vec<String> {
         .iter()
         .map(|step| match step {
             Step::Extract { name, .. } => name.file_name(&tag),
-            Step::Expire { name } => format!("expire {}", name.file_name(&tag)),
+            Step::Remove { entry, reason } => format!("{reason} {}", entry.file_name(&tag)),
         })
         .collect()
 }
 
 /// What is held after these steps.
-fn apply(mut held: Vec<Held>, plan: &Plan, keeps_times: bool) -> Vec<Held> {
+fn apply(held: Vec<Held>, plan: &Plan, keeps_times: bool) -> Vec<Held> {
+    apply_damaged(held, plan, keeps_times, |_| false)
+}
+
+/// The same, where some recordings are damaged in the storage.
+fn apply_damaged(
+    mut held: Vec<Held>,
+    plan: &Plan,
+    keeps_times: bool,
+    is_damaged: impl Fn(&Recording) -> bool,
+) -> Vec<Held> {
     for step in &plan.steps {
         match *step {
             Step::Extract { recording, name } => {
-                assert!(held.iter().all(|held| held.name != name), "overwrites {name:?}");
-                held.push(Held { name, modified: keeps_times.then_some(recording.segment.start) });
+                let start = Some(recording.segment.start);
+                let is_free = |held: &Held| held.entry.name() != name || (held.is_damaged() && held.modified == start);
+                assert!(held.iter().all(is_free), "overwrites {name:?}");
+                held.retain(|held| held.entry != Entry::Damaged(name));
+                let entry = if is_damaged(&recording) { Entry::Damaged(name) } else { Entry::Whole(name) };
+                held.push(Held { entry, modified: start.filter(|_| keeps_times) });
             }
-            Step::Expire { name } => held.retain(|held| held.name != name),
+            Step::Remove { entry, .. } => held.retain(|held| held.entry != entry),
         }
     }
     held
@@ -123,10 +137,41 @@ fn what_expired_is_removed_and_does_not_come_back() {
     let held = apply(vec![], &plan(&recordings, &[], &Policy::default()), true);
     let policy = Policy { keep_from: Some("2025-09-07T10:00:00".parse().unwrap()), ..Policy::default() };
     let expiry = plan(&recordings, &held, &policy);
-    assert_eq!(names(&expiry), ["expire 2025-09-06_10-00-00-tuin.mp4"]);
+    assert_eq!(names(&expiry), ["expired 2025-09-06_10-00-00-tuin.mp4"]);
     let held = apply(held, &expiry, true);
     let after = plan(&recordings, &held, &policy);
     assert_eq!((after.steps.len(), after.expired, after.held), (0, 1, 1));
+}
+
+#[test]
+fn a_damaged_recording_is_tried_again_under_its_name() {
+    let policy = Policy::default();
+    let recordings = [recording("2025-10-26T02:30:15.100", 1), recording("2025-10-26T02:30:15.900", 2)];
+    let damaged = |recording: &Recording| recording.segment.file == 1;
+    let held = apply_damaged(vec![], &plan(&recordings, &[], &policy), true, damaged);
+    let again = plan(&recordings, &held, &policy);
+    assert_eq!(names(&again), ["2025-10-26_02-30-15-tuin.mp4"]);
+    assert_eq!(apply_damaged(held.clone(), &again, true, damaged), [held[1], held[0]]);
+
+    // The ring has forgotten it: nobody else gets its name, and what there is of it goes when its time is over.
+    let third = recording("2025-10-26T02:30:15.500", 3);
+    assert_eq!(names(&plan(&[recordings[1], third], &held, &policy)), ["2025-10-26_02-30-15-tuin-3.mp4"]);
+    let policy = Policy { keep_from: Some("2025-10-27T00:00:00".parse().unwrap()), ..policy };
+    let expired = ["expired .2025-10-26_02-30-15-tuin.mp4.damaged", "expired 2025-10-26_02-30-15-tuin-2.mp4"];
+    assert_eq!(names(&plan(&[], &held, &policy)), expired);
+}
+
+#[test]
+fn what_was_damaged_goes_when_the_whole_is_here() {
+    let policy = Policy::default();
+    let recording = recording("2025-10-26T02:30:15.100", 1);
+    let whole = apply(vec![], &plan(&[recording], &[], &policy), true)[0];
+    let damaged = Held { entry: Entry::Damaged(whole.entry.name()), ..whole };
+    for whole in [whole, Held { modified: None, ..whole }] {
+        let plan = plan(&[recording], &[damaged, whole], &policy);
+        assert_eq!(names(&plan), ["superseded .2025-10-26_02-30-15-tuin.mp4.damaged"]);
+        assert_eq!(plan.held, 1);
+    }
 }
 
 #[test]
@@ -190,6 +235,28 @@ proptest! {
         prop_assert_eq!(plan.steps.len() + plan.held + plan.unwanted + plan.expired + plan.missing, recordings.len());
     }
 
+    #[test]
+    fn another_pass_does_no_more_than_try_the_damaged_again(
+        mut recordings in recordings(), size in 1..6usize, damaged in prop::collection::vec(any::<bool>(), 12),
+    ) {
+        let mut starts = std::collections::HashSet::new();
+        recordings.retain(|r| starts.insert((r.segment.start, r.medium)));
+        let earlier = &recordings[..size.min(recordings.len())];
+        let policy = Policy::default();
+        let is_damaged = |recording: &Recording| damaged[recording.segment.file as usize];
+        let held = apply_damaged(vec![], &plan(earlier, &[], &policy), true, is_damaged);
+        let first = plan(&recordings, &held, &policy);
+        let held = apply_damaged(held, &first, true, is_damaged);
+        let second = plan(&recordings, &held, &policy);
+        let tries: Vec<&Recording> = second.steps.iter().filter_map(|step| match step {
+            Step::Extract { recording, .. } => Some(recording),
+            Step::Remove { .. } => None,
+        }).collect();
+        prop_assert!(tries.iter().all(|recording| is_damaged(recording)), "{:?}", names(&second));
+        let held = apply_damaged(held, &second, true, |_| false);
+        prop_assert_eq!(plan(&recordings, &held, &policy).steps, vec![]);
+    }
+
     /// However many passes look at the ring while it turns: each recording with a start of its own is extracted once.
     #[test]
     fn each_is_extracted_once(mut recordings in recordings(), size in 1..6usize) {
@@ -202,7 +269,7 @@ proptest! {
             let plan = plan(ring, &held, &Policy::default());
             extracted.extend(plan.steps.iter().filter_map(|step| match step {
                 Step::Extract { recording, .. } => Some(*recording),
-                Step::Expire { .. } => None,
+                Step::Remove { .. } => None,
             }));
             held = apply(held, &plan, true);
         }

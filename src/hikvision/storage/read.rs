@@ -1,5 +1,6 @@
 //! The indexes of a camera's datadirs, read.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -55,7 +56,9 @@ impl Camera {
                 listing.problems.push(Problem::NoIndex { path: datadir.path.clone() });
             }
         }
-        listing.recordings.sort_by_key(|r| (r.medium, r.segment.start, r.datadir, r.segment.file, r.segment.number));
+        listing
+            .recordings
+            .sort_unstable_by_key(|r| (r.medium, r.segment.start, r.datadir, r.segment.file, r.segment.number));
         listing
     }
 
@@ -70,6 +73,8 @@ impl Camera {
 /// What one index tells.
 struct Contents {
     segments: Vec<Segment>,
+    /// The ring files that are not there.
+    missing: BTreeSet<u32>,
     in_progress: u32,
     problems: Vec<Problem>,
     /// Whether another index may know better.
@@ -112,36 +117,43 @@ impl Datadir {
         }
         listing.problems.append(&mut problems);
         if let Some(contents) = best {
-            listing.problems.extend(contents.problems);
-            listing.in_progress += contents.in_progress;
-            self.add(position, medium, &contents.segments, listing);
+            self.add(position, medium, contents, listing);
         }
         is_indexed
     }
 
-    fn add(&self, position: usize, medium: Medium, segments: &[Segment], listing: &mut CameraListing) {
-        let files: BTreeSet<u32> = segments.iter().map(|segment| segment.file).collect();
-        let missing: BTreeSet<u32> =
-            files.into_iter().filter(|file| self.ring_file_len(medium, *file) == RingFile::Missing).collect();
-        listing.recordings.extend(segments.iter().map(|segment| Recording {
-            medium,
-            datadir: position,
-            is_present: !missing.contains(&segment.file),
-            segment: *segment,
-        }));
-        if let Some(first) = missing.first() {
+    fn add(&self, position: usize, medium: Medium, contents: Contents, listing: &mut CameraListing) {
+        let Contents { segments, missing, in_progress, problems, .. } = contents;
+        listing.problems.extend(problems);
+        listing.in_progress += in_progress;
+        let named: Vec<u32> =
+            segments.iter().map(|segment| segment.file).filter(|file| missing.contains(file)).collect();
+        if let Some(first) = named.iter().min() {
             listing.problems.push(Problem::MissingRingFiles {
                 path: self.path.clone(),
                 medium,
-                files: missing.len(),
-                segments: segments.iter().filter(|segment| missing.contains(&segment.file)).count(),
+                files: named.iter().collect::<BTreeSet<_>>().len(),
+                segments: named.len(),
                 first: medium.ring_file_name(*first),
             });
         }
+        listing.recordings.extend(segments.into_iter().map(|segment| Recording {
+            medium,
+            datadir: position,
+            is_present: !missing.contains(&segment.file),
+            segment,
+        }));
     }
 
     fn read_index(&self, path: &Path, medium: Medium, format: Format) -> Result<Contents, Problem> {
-        let ring_file = |file| self.ring_file_len(medium, file);
+        let missing = RefCell::default();
+        let ring_file = |file| {
+            let length = self.ring_file_len(medium, file);
+            if length == RingFile::Missing {
+                BTreeSet::insert(&mut missing.borrow_mut(), file);
+            }
+            length
+        };
         let mut attempt = 1;
         loop {
             let before = stamp(path);
@@ -149,6 +161,7 @@ impl Datadir {
                 Format::Binary => read_binary(path, medium, ring_file),
                 Format::Sqlite => read_sqlite(path, medium, ring_file),
             };
+            let result = result.map(|contents| Contents { missing: missing.take(), ..contents });
             if before == stamp(path) {
                 return result;
             }
@@ -189,6 +202,7 @@ fn read_binary(path: &Path, medium: Medium, ring_file: impl Fn(u32) -> RingFile)
     Ok(Contents {
         is_damaged: listing.warnings.iter().any(IndexWarning::is_damage),
         segments: listing.segments,
+        missing: BTreeSet::new(),
         in_progress: listing.in_progress,
         problems: listing
             .warnings
@@ -211,7 +225,13 @@ fn read_sqlite(path: &Path, medium: Medium, ring_file: impl Fn(u32) -> RingFile)
     if listing.skipped > 0 {
         problems.push(Problem::Rows { path: path.to_owned(), rows: listing.skipped });
     }
-    Ok(Contents { segments: listing.segments, in_progress: listing.in_progress, problems, is_damaged })
+    Ok(Contents {
+        segments: listing.segments,
+        missing: BTreeSet::new(),
+        in_progress: listing.in_progress,
+        problems,
+        is_damaged,
+    })
 }
 
 fn unusable(path: &Path, source: IndexFault) -> Problem {

@@ -1,0 +1,204 @@
+//! What people type for `footage dashcam`.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
+use ureq::http::header::{HeaderName, HeaderValue};
+
+use super::{Common, Disk, List, WhenFull, flat};
+use crate::dashcam;
+use crate::dashcam::address::Address;
+use crate::dashcam::name::{Format, Grouping};
+use crate::dashcam::policy::{Code, Policy, Priority, Protect};
+use crate::error::{Error, Result};
+use crate::retention::{KeepRule, KeepRules};
+use crate::units::{ByteSize, parse_duration, parse_rate, parse_seconds};
+
+/// `footage dashcam`
+#[derive(Debug, Args)]
+#[command(mut_arg("max_used_disk", |arg| arg.default_value("90")))]
+#[command(mut_arg("metrics_job", |arg| arg.default_value("blackvuesync").help(
+    "The Pushgateway's job, by default the one blackvuesync used, so that its stale metrics are replaced"
+)))]
+#[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first ADDRESS]")))]
+pub struct Dashcam {
+    /// The camera: a host, host:port, IPv6 address or URL, or the directory of its mounted card; further ones are
+    /// other ways to the same camera, tried in order
+    #[arg(required = true, value_name = "ADDRESS", env = "FOOTAGE_ADDRESS", hide_env_values = true)]
+    pub addresses: Vec<String>,
+    /// Where the recordings go
+    #[arg(
+        short,
+        long,
+        value_name = "DEST",
+        default_value = ".",
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
+        env = "FOOTAGE_DESTINATION"
+    )]
+    pub destination: PathBuf,
+    /// Sort recordings into directories by day, week (its Monday), month or year
+    #[arg(short, long, default_value = "none", env = "FOOTAGE_GROUPING")]
+    pub grouping: Grouping,
+    /// What to fetch first: oldest, newest, or by type (manual, events, normal, parking)
+    #[arg(short, long, default_value = "date", env = "FOOTAGE_PRIORITY")]
+    pub priority: Priority,
+    /// Fetch only these: types, perhaps with a direction, such as P,NF
+    #[arg(short, long, value_name = "CODES", env = "FOOTAGE_INCLUDE", help_heading = "Which recordings")]
+    pub include: Vec<List<Code>>,
+    /// Do not fetch these; wins over --include
+    #[arg(short, long, value_name = "CODES", env = "FOOTAGE_EXCLUDE", help_heading = "Which recordings")]
+    pub exclude: Vec<List<Code>>,
+    /// Also fetch the N recordings before and after each that --include selects, of the same direction
+    #[arg(long, value_name = "N", default_value_t = 0, env = "FOOTAGE_CONTEXT", help_heading = "Which recordings")]
+    pub context: usize,
+    /// Leave out sidecars: t thumbnails, 3 accelerometer, g GPS
+    #[arg(long, value_name = "TYPES", env = "FOOTAGE_SKIP_METADATA", help_heading = "Which recordings")]
+    pub skip_metadata: Option<SkipMetadata>,
+    /// Remove recordings older than this, and fetch none: 2w, 30 (days), 36h; E=90d or M=forever for one type
+    #[arg(short, long, value_name = "AGE", value_parser = parse_keep, env = "FOOTAGE_KEEP", help_heading = "Retention")]
+    pub keep: Vec<List<KeepRule>>,
+    /// Remove the oldest recordings when all are more than this, such as 500GB; the newest are then fetched first
+    #[arg(long, value_name = "SIZE", env = "FOOTAGE_KEEP_BYTES", help_heading = "Retention")]
+    pub keep_bytes: Option<ByteSize>,
+    /// Never remove these: codes such as E,M, or a moment such as
+    /// `20181029_131513`, which is marked for good
+    #[arg(long, value_name = "WHAT", env = "FOOTAGE_PROTECT", help_heading = "Retention")]
+    pub protect: Vec<List<Protect>>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub disk: Disk,
+    /// What to do when there is no room; with delete-oldest the newest are fetched first
+    #[arg(long, value_name = "ACTION", default_value = "stop", env = "FOOTAGE_WHEN_FULL", help_heading = "Retention")]
+    pub when_full: WhenFull,
+    /// How long to wait for the camera, in seconds, at each step
+    #[arg(
+        short,
+        long,
+        value_name = "SECONDS",
+        default_value = "10",
+        value_parser = parse_seconds,
+        env = "FOOTAGE_TIMEOUT",
+        help_heading = "Camera"
+    )]
+    pub timeout: Duration,
+    /// How long to leave a file alone that the camera could not give
+    #[arg(
+        long,
+        value_name = "AGE",
+        default_value = "1d",
+        value_parser = parse_duration,
+        env = "FOOTAGE_RETRY_FAILED_AFTER",
+        help_heading = "Camera"
+    )]
+    pub retry_failed_after: Duration,
+    /// Fetch no faster than this, such as 20M bytes in a second
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "FOOTAGE_LIMIT_RATE", help_heading = "Camera")]
+    pub limit_rate: Option<ByteSize>,
+    /// Add a header to every request, as 'Name: value'
+    #[arg(long, value_name = "HEADER", env = "FOOTAGE_HEADER", hide_env_values = true, help_heading = "Camera")]
+    pub header: Vec<String>,
+    /// Compare everything here with the camera, and fetch again what is short or broken
+    #[arg(long, env = "FOOTAGE_VERIFY", value_parser = FalseyValueParser::new(), help_heading = "Camera")]
+    pub verify: bool,
+    /// The peer's header for the isolation of its tests.
+    #[arg(long, hide = true)]
+    pub affinity_key: Option<String>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `--keep`, where a kind is the type letter of a recording.
+fn parse_keep(text: &str) -> Result<List<KeepRule>, String> {
+    let rules: List<KeepRule> = text.parse()?;
+    for kind in rules.0.iter().filter_map(|rule| rule.kind.as_deref()) {
+        if kind.len() != 1 || !kind.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(format!("{kind:?} is not a type of recording: write one capital letter, such as E=90d"));
+        }
+    }
+    Ok(rules)
+}
+
+/// `--skip-metadata`
+#[derive(Debug, Clone)]
+pub struct SkipMetadata(Vec<Format>);
+
+impl FromStr for SkipMetadata {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let format = |letter| Format::ALL.into_iter().find(|format| format.skip_letter() == Some(letter));
+        text.chars()
+            .map(|letter| format(letter).ok_or_else(|| format!("{letter:?} is no sidecar: t, 3 and g are")))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// A header of `--header`, as `'Name: value'`. Its value may be a secret: no error shows it.
+fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("--header: write it as 'Name: value'")?;
+    let name = HeaderName::from_str(name.trim()).map_err(|_| "--header: its name has letters that no header has")?;
+    Ok((name, header_value(value)?))
+}
+
+fn header_value(text: &str) -> Result<HeaderValue, String> {
+    let mut value =
+        HeaderValue::from_str(text.trim()).map_err(|_| "--header: its value has letters that no header has")?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl Dashcam {
+    /// What was typed, resolved into what the pass works with. What may hold a password is read here and not by the
+    /// parser of the command line, which shows what it refuses.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]
+    pub fn settings(&self) -> Result<dashcam::Settings> {
+        let delete_oldest = self.when_full == WhenFull::DeleteOldest;
+        let mut headers: Vec<_> =
+            self.header.iter().map(|text| parse_header(text)).collect::<Result<_, _>>().map_err(Error::Usage)?;
+        if let Some(key) = &self.affinity_key {
+            headers.push((HeaderName::from_static("x-affinity-key"), header_value(key).map_err(Error::Usage)?));
+        }
+        let addresses: Vec<Address> =
+            self.address_words().iter().map(|word| word.parse()).collect::<Result<_, _>>().map_err(Error::Usage)?;
+        Ok(dashcam::Settings {
+            addresses,
+            destination: if self.destination.as_os_str().is_empty() { ".".into() } else { self.destination.clone() },
+            policy: Policy {
+                grouping: self.grouping,
+                keep: KeepRules(flat(&self.keep)),
+                keep_bytes: self.keep_bytes,
+                priority: self.priority,
+                newest_first: delete_oldest || self.keep_bytes.is_some(),
+                include: flat(&self.include),
+                exclude: flat(&self.exclude),
+                context: self.context,
+                skip: self.skip_metadata.clone().map(|skip| skip.0).unwrap_or_default(),
+                protect: flat(&self.protect),
+                retry_failed_after: self.retry_failed_after,
+            },
+            guard: self.disk.guard(),
+            delete_oldest,
+            timeout: self.timeout,
+            headers,
+            limit_rate: self.limit_rate,
+            verify: self.verify,
+        })
+    }
+
+    /// The ADDRESSes. In the environment they stand in one variable, apart by spaces, unless all of it is a directory.
+    fn address_words(&self) -> Vec<String> {
+        match (self.addresses.as_slice(), std::env::var("FOOTAGE_ADDRESS")) {
+            ([one], Ok(variable)) if *one == variable && !Path::new(one).is_dir() => {
+                one.split_whitespace().map(str::to_owned).collect()
+            }
+            (words, _) => words.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What people type for `footage record`.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Output;
+use crate::error::{Error, Result};
+use crate::record::shard::Shard;
+use crate::record::{Action, Settings, Source};
+use crate::units::parse_seconds;
+
+/// `footage record`
+#[derive(Debug, Args)]
+pub struct Record {
+    /// The configuration: a TOML file that names the cameras
+    #[arg(value_name = "CONFIG", env = "FOOTAGE_CONFIG", required_unless_present = "url")]
+    pub config: Option<PathBuf>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub camera: Camera,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub all: All,
+    /// Try every camera once and print a table; exits with 3 when one of them fails
+    #[arg(long, help_heading = "Running", conflicts_with_all = ["stop", "reload"])]
+    pub check: bool,
+    /// Stop the recorder of this configuration, and wait until it has ended
+    #[arg(long, help_heading = "Running", conflicts_with = "reload")]
+    pub stop: bool,
+    /// Have the recorder of this configuration read it again; as SIGHUP does
+    #[arg(long, help_heading = "Running")]
+    pub reload: bool,
+    /// Record for this long, then end
+    #[arg(
+        long = "for",
+        value_name = "TIME",
+        value_parser = parse_seconds,
+        env = "FOOTAGE_FOR",
+        help_heading = "Running"
+    )]
+    pub lasts: Option<Duration>,
+    /// Record this host's share of the cameras: 2/5 is the second of five hosts
+    #[arg(long, value_name = "N/OF", default_value = "1/1", env = "FOOTAGE_SHARD", help_heading = "Running")]
+    pub shard: Shard,
+    /// The ffmpeg to use, version 4 or newer [default: the one in PATH, or of a NAS package]
+    #[arg(long, value_name = "PATH", env = "FOOTAGE_FFMPEG", help_heading = "Running")]
+    pub ffmpeg: Option<PathBuf>,
+    /// Put the lock here instead of DEST/.footage, for a share that cannot lock
+    #[arg(long, value_name = "PATH", env = "FOOTAGE_LOCK_FILE", help_heading = "Running")]
+    pub lock_file: Option<PathBuf>,
+    /// Write Prometheus metrics to this file, every ten seconds
+    #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_FILE", help_heading = "Metrics")]
+    pub metrics_file: Option<PathBuf>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// One camera without a file. Its keys are those of the file, which reads them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "One camera, without CONFIG")]
+pub struct Camera {
+    /// Record this camera: rtsp://…, or http://… for JPEG after JPEG
+    #[arg(long, value_name = "URL", env = "FOOTAGE_URL", hide_env_values = true)]
+    pub url: Option<String>,
+    /// What it is called: its folder in the destination
+    #[arg(long, value_name = "NAME", default_value = "camera", env = "FOOTAGE_NAME")]
+    pub name: String,
+    /// Where its segments go: DIR/NAME/2026-11-21/…
+    #[arg(short, long, value_name = "DIR", env = "FOOTAGE_DESTINATION")]
+    pub destination: Option<String>,
+    /// How long a segment is, cut at marks of the clock [default: 1h]
+    #[arg(long, value_name = "TIME", env = "FOOTAGE_SEGMENT")]
+    pub segment: Option<String>,
+    /// What segments are packed in: mkv, ts or mp4 [default: mkv]
+    #[arg(long, value_name = "FORMAT", env = "FOOTAGE_CONTAINER")]
+    pub container: Option<String>,
+    /// copy, or h264 to encode [default: copy; h264 for JPEG]
+    #[arg(long, value_name = "CODING", env = "FOOTAGE_VIDEO")]
+    pub video: Option<String>,
+    /// copy, aac or none [default: copy; aac for ts and mp4]
+    #[arg(long, value_name = "CODING", env = "FOOTAGE_AUDIO")]
+    pub audio: Option<String>,
+    /// Pictures in a second, where they are encoded
+    #[arg(long, value_name = "N", env = "FOOTAGE_FPS")]
+    pub fps: Option<String>,
+    /// Bits in a second, where they are encoded [default: 1M]
+    #[arg(long, value_name = "RATE", env = "FOOTAGE_BITRATE")]
+    pub bitrate: Option<String>,
+    /// How RTSP is carried: tcp, udp, multicast or http [default: tcp]
+    #[arg(long, value_name = "WAY", env = "FOOTAGE_TRANSPORT")]
+    pub transport: Option<String>,
+    /// How long the camera may take to answer [default: 10s]
+    #[arg(long, value_name = "TIME", env = "FOOTAGE_TIMEOUT")]
+    pub timeout: Option<String>,
+    /// Start ffmpeg again when no picture came for this long [default: 30s]
+    #[arg(long, value_name = "TIME", env = "FOOTAGE_STALL_TIMEOUT")]
+    pub stall_timeout: Option<String>,
+    /// The zone of names and marks, such as Europe/Berlin [default: this machine's]
+    #[arg(long, value_name = "ZONE", env = "FOOTAGE_TIMEZONE")]
+    pub timezone: Option<String>,
+    /// Remove segments older than this: 90d, 2w, 36h
+    #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP")]
+    pub keep: Option<String>,
+    /// Remove the oldest segments when all of the camera are more, such as 500GB
+    #[arg(long, value_name = "SIZE", env = "FOOTAGE_KEEP_BYTES")]
+    pub keep_bytes: Option<String>,
+    /// Run this program for each closed segment, as words apart by blanks
+    #[arg(long, value_name = "PROGRAM", env = "FOOTAGE_ON_SEGMENT")]
+    pub on_segment: Option<String>,
+    /// Options of ffmpeg for reading, as words apart by blanks
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, env = "FOOTAGE_INPUT_OPTIONS")]
+    pub input_options: Option<String>,
+}
+
+/// What holds for all cameras; wins over the file.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "All cameras")]
+pub struct All {
+    /// Serve metrics over HTTP here: 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS", env = "FOOTAGE_LISTEN")]
+    pub listen: Option<String>,
+    /// Pause before the disk is fuller than this, as df counts
+    #[arg(short = 'u', long, value_name = "PERCENT", env = "FOOTAGE_MAX_USED_DISK")]
+    pub max_used_disk: Option<String>,
+    /// Pause before less than this is free
+    #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE")]
+    pub min_free: Option<String>,
+    /// What to do when there is no room: stop (pause until there is), or delete-oldest [default: stop]
+    #[arg(long, value_name = "ACTION", env = "FOOTAGE_WHEN_FULL")]
+    pub when_full: Option<String>,
+}
+
+impl Record {
+    /// What was typed, resolved into what the pass works with.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]
+    pub fn settings(&self) -> Result<Settings> {
+        let options = self.camera.options();
+        let source = match (&self.config, &self.camera.url) {
+            (Some(_), Some(_)) => {
+                return Err(Error::Usage("--url records one camera without a file: leave CONFIG out, or --url".into()));
+            }
+            (Some(path), None) => {
+                if let Some((option, _)) = options.first() {
+                    let option = option.replace('_', "-");
+                    return Err(Error::Usage(format!(
+                        "--{option} goes with --url: in a file it stands as a key of its own"
+                    )));
+                }
+                Source::File(path.clone(), self.all.text())
+            }
+            (None, _) => Source::Options(self.all.text() + &self.camera.text(&options)),
+        };
+        let action = match () {
+            () if self.stop => Action::Stop,
+            () if self.reload => Action::Reload,
+            () if self.check => Action::Check,
+            () if self.output.dry_run => Action::Show,
+            () => Action::Record,
+        };
+        Ok(Settings {
+            action,
+            config: source.read()?,
+            source,
+            shard: self.shard,
+            lasts: self.lasts,
+            ffmpeg: self.ffmpeg.clone(),
+            lock_file: self.lock_file.clone(),
+            metrics_file: self.metrics_file.clone(),
+        })
+    }
+}
+
+impl Camera {
+    /// The keys that were typed, but the URL.
+    fn options(&self) -> Vec<(&'static str, &String)> {
+        let all = [
+            ("destination", &self.destination),
+            ("segment", &self.segment),
+            ("container", &self.container),
+            ("video", &self.video),
+            ("audio", &self.audio),
+            ("fps", &self.fps),
+            ("bitrate", &self.bitrate),
+            ("transport", &self.transport),
+            ("timeout", &self.timeout),
+            ("stall_timeout", &self.stall_timeout),
+            ("timezone", &self.timezone),
+            ("keep", &self.keep),
+            ("keep_bytes", &self.keep_bytes),
+            ("on_segment", &self.on_segment),
+            ("input_options", &self.input_options),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))).collect()
+    }
+
+    /// The file that says the same.
+    fn text(&self, options: &[(&'static str, &String)]) -> String {
+        let mut text = format!("[cameras.{}]\n", quoted(&self.name));
+        let url = self.url.iter().map(|url| ("url", url));
+        for (key, value) in url.chain(options.iter().copied()) {
+            let _ = writeln!(text, "{key} = {}", quoted(value));
+        }
+        text
+    }
+}
+
+impl All {
+    /// The file that says the same.
+    fn text(&self) -> String {
+        let all = [
+            ("listen", &self.listen),
+            ("max_used_disk", &self.max_used_disk),
+            ("min_free", &self.min_free),
+            ("when_full", &self.when_full),
+        ];
+        all.iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", quoted(value.as_ref()?)))).collect()
+    }
+}
+
+/// A text as TOML has it: what JSON escapes, TOML escapes in the same way.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_is_read_again() {
+        for text in ["yard", "a\"b\\c", "tab\there", "é\u{7f}\u{1}🎥\n"] {
+            let read = toml::de::DeTable::parse(&format!("{} = {}", quoted(text), quoted(text))).map(|table| {
+                let (key, value) = table
+                    .get_ref()
+                    .iter()
+                    .next()
+                    .map(|(k, v)| (k.get_ref().to_string(), v.get_ref().as_str().map(str::to_owned)))
+                    .expect("a key");
+                (key, value.expect("a text"))
+            });
+            let _ = read
+                .map(|read| assert_eq!(read, (text.to_owned(), text.to_owned())))
+                .map_err(|error| panic!("{error}"));
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What `record` tells of itself while it runs: to its listener, to its state file, and through that to `status`.
+//!
+//! It is written to `.footage/record.json` in the destination, with a shard to `record-2-of-5.json`, about every
+//! [`EVERY`], and once more at the end. Pure: who fills it has the clock. Times are seconds since 1970, sizes bytes.
+//! A reader must bear fields that are missing or unknown: another version may have written them.
+
+mod meter;
+mod render;
+
+pub use meter::Meter;
+pub use render::CAMERA_VALUES;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How often the state file is written.
+pub const EVERY: Duration = Duration::from_secs(10);
+
+/// A recorder and its cameras. No text in it holds a secret.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Live {
+    /// Its process.
+    pub pid: u32,
+    /// When it began.
+    pub started: f64,
+    /// When it last looked at all its cameras: its heartbeat.
+    pub updated: f64,
+    /// `2/5` of `--shard`.
+    pub shard: Option<String>,
+    /// The configuration file, if it was started with one.
+    pub config: Option<String>,
+    /// Why the last reload was refused: the configuration on disk is not the one in use.
+    pub config_error: Option<String>,
+    /// The lock, where `--lock-file` puts it elsewhere.
+    pub lock_file: Option<PathBuf>,
+    /// Why it ended, once it has: a word of [`Error::reason`](crate::error::Error::reason), and the text. A recorder that
+    /// was killed did not come to write this.
+    pub ended: Option<(String, String)>,
+    /// Its cameras, sorted by name.
+    pub cameras: Vec<CameraLive>,
+}
+
+/// One camera.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CameraLive {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its URL, without user, password and whatever else may be a secret.
+    pub source: String,
+    /// Where its segments go.
+    pub directory: PathBuf,
+    /// What it is doing.
+    pub state: State,
+    /// Since when.
+    pub since: f64,
+    /// Frames since the recorder began, over all of its ffmpegs.
+    pub frames: u64,
+    /// Frames in a second over the last seconds: see [`Meter`]. None until it is known.
+    pub fps: Option<f64>,
+    /// Bits in a second over the last seconds, from the bytes on disk. None until it is known.
+    pub bitrate_bps: Option<f64>,
+    /// How much video the running ffmpeg has written.
+    pub out_time_seconds: f64,
+    /// Frames that ffmpeg doubled to keep the rate, over all of its ffmpegs.
+    pub dup_frames: u64,
+    /// Frames that ffmpeg left out to keep the rate, over all of its ffmpegs.
+    pub drop_frames: u64,
+    /// How many times ffmpeg was started again, other than for a changed configuration.
+    pub restarts: u64,
+    /// Of those, because no frames came any more.
+    pub stalls: u64,
+    /// When frames last came.
+    pub last_frame_at: Option<f64>,
+    /// Segments closed.
+    pub segments: u64,
+    /// Bytes written in all, the open segment included.
+    pub bytes: u64,
+    /// The last closed segment.
+    pub last_segment: Option<SegmentLive>,
+    /// When the open segment began.
+    pub open_segment_started: Option<f64>,
+    /// Segments found torn by a crash, and kept.
+    pub torn: u64,
+    /// Segments that could not be closed as what they should be: unreadable, or their names taken.
+    pub damaged: u64,
+    /// Segments removed by retention, or for room.
+    pub removed: u64,
+    /// Programs of `on_segment` that failed.
+    pub hook_failures: u64,
+    /// Requests of `schedule` that failed.
+    pub schedule_failures: u64,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// The disk that its segments go to.
+    pub disk: Option<DiskLive>,
+}
+
+/// A closed segment.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SegmentLive {
+    /// Where it is.
+    pub path: PathBuf,
+    /// When it began.
+    pub start: f64,
+    /// How long it is.
+    pub duration_seconds: f64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// A disk.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DiskLive {
+    /// The used part, 0 to 1, as `df` counts it.
+    pub used_ratio: f64,
+    /// What we may still write.
+    pub free_bytes: u64,
+}
+
+/// What the recorder of one camera is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// ffmpeg runs and no frame has come yet, or its start is still to come.
+    #[default]
+    Starting,
+    /// Frames come.
+    Recording,
+    /// ffmpeg ended; it is started again after a pause.
+    Waiting,
+    /// Frames have stopped coming; ffmpeg is being ended for it.
+    Stalled,
+    /// The disk is full; it goes on when there is room.
+    Paused,
+    /// It was told to stop, and closes its segment.
+    Stopping,
+}
+
+impl State {
+    /// The word for it in metrics, tables and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Recording => "recording",
+            Self::Waiting => "waiting",
+            Self::Stalled => "stalled",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+impl CameraLive {
+    /// Whether footage of it arrives.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.state == State::Recording
+    }
+}
+
+impl Live {
+    /// The camera of this name.
+    #[must_use]
+    pub fn camera(&self, name: &str) -> Option<&CameraLive> {
+        self.cameras.iter().find(|camera| camera.name == name)
+    }
+
+    /// Its state file, or with another ending its lock, in a destination: `record.json`, `record-2-of-5.lock`.
+    #[must_use]
+    pub fn file_name(shard: Option<&str>, ending: &str) -> String {
+        match shard {
+            Some(shard) => format!("record-{}.{ending}", shard.replace('/', "-of-")),
+            None => format!("record.{ending}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A camera that records and one that never did.
+    pub(super) fn example() -> Live {
+        let yard = CameraLive {
+            name: "yard".into(),
+            source: "rtsp://192.168.1.20/stream".into(),
+            directory: "/data/yard".into(),
+            state: State::Recording,
+            since: 1_795_000_002.0,
+            frames: 900,
+            fps: Some(15.0),
+            bitrate_bps: Some(512_345.0),
+            out_time_seconds: 60.9,
+            dup_frames: 1,
+            drop_frames: 2,
+            restarts: 3,
+            stalls: 1,
+            last_frame_at: Some(1_795_000_062.5),
+            segments: 4,
+            bytes: 3_900_000,
+            last_segment: Some(SegmentLive {
+                path: "/data/yard/2026-11-17/2026-11-17_22-26-40+0000.mkv".into(),
+                start: 1_794_999_600.0,
+                duration_seconds: 400.5,
+                bytes: 3_000_000,
+            }),
+            open_segment_started: Some(1_795_000_002.0),
+            disk: Some(DiskLive { used_ratio: 0.25, free_bytes: 1_000_000_000 }),
+            ..CameraLive::default()
+        };
+        let gate = CameraLive {
+            name: "the \"gate\"".into(),
+            state: State::Waiting,
+            since: 1_795_000_060.0,
+            last_error: Some("Connection refused".into()),
+            ..CameraLive::default()
+        };
+        Live {
+            pid: 7,
+            started: 1_795_000_000.0,
+            updated: 1_795_000_063.0,
+            cameras: vec![gate, yard],
+            ..Live::default()
+        }
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_read() {
+        let text = r#"{"pid": 7, "colour": "red", "cameras": [{"name": "yard", "state": "paused", "legs": 4}]}"#;
+        let live: Live = serde_json::from_str(text).expect("a live");
+        assert_eq!((live.pid, live.cameras.len()), (7, 1));
+        assert_eq!(live.camera("yard").map(|camera| (camera.state, camera.frames)), Some((State::Paused, 0)));
+        assert!(live.camera("gate").is_none());
+    }
+
+    #[test]
+    fn it_comes_back_as_it_was_written() {
+        let live = example();
+        let text = serde_json::to_string(&live).expect("JSON");
+        assert_eq!(serde_json::from_str::<Live>(&text).expect("a live"), live);
+    }
+
+    #[test]
+    fn a_shard_has_files_of_its_own() {
+        assert_eq!(Live::file_name(None, "json"), "record.json");
+        assert_eq!(Live::file_name(Some("2/5"), "lock"), "record-2-of-5.lock");
+    }
+}

@@ -1,0 +1,138 @@
+//! How fast a count grows.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A rate is told over so much time.
+const WINDOW: Duration = Duration::from_secs(15);
+
+/// Shorter than this no rate is told: one frame more or less would change it too much.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// Samples nearer to each other than this add nothing.
+const STEP: Duration = Duration::from_millis(500);
+
+/// The rate of a growing count (frames, bytes) over the last 15 seconds. Right from the second sample on, when it is at
+/// least a second after the first; the time until a camera's first frame does not count.
+///
+/// A count that falls is that of a new ffmpeg: what was before is forgotten. Times are those of any clock that does
+/// not jump, from whatever beginning.
+#[derive(Debug, Clone, Default)]
+pub struct Meter {
+    samples: VecDeque<(Duration, u64)>,
+}
+
+impl Meter {
+    /// The count was `count` at the time `at`.
+    pub fn sample(&mut self, at: Duration, count: u64) {
+        match self.samples.back() {
+            Some(&(last_at, last)) if count < last || at < last_at => self.samples.clear(),
+            _ => {}
+        }
+        let (len, is_near) = (self.samples.len(), |before: &(Duration, u64)| at.saturating_sub(before.0) < STEP);
+        if len >= 2 && self.samples.get(len - 2).is_some_and(is_near) {
+            self.samples.pop_back();
+        }
+        self.samples.push_back((at, count));
+        // The newest of those that are older than the window is where it begins.
+        while self.samples.get(1).is_some_and(|second| at.saturating_sub(second.0) >= WINDOW) {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Forgets all, as for a new ffmpeg.
+    pub fn restart(&mut self) {
+        self.samples.clear();
+    }
+
+    /// How many in a second; none as long as it is not known. Nothing since the window began is zero.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people and metrics")]
+    pub fn per_second(&self, now: Duration) -> Option<f64> {
+        let (&(from, first), &(to, last)) = (self.samples.front()?, self.samples.back()?);
+        if now.saturating_sub(to) >= WINDOW {
+            return Some(0.0);
+        }
+        let span = to.saturating_sub(from);
+        (span >= LEAST).then(|| (last - first) as f64 / span.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn it_is_right_from_the_second_sample_on() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.per_second(at(3.0)), None);
+        meter.sample(at(3.0), 2);
+        assert_eq!(meter.per_second(at(3.0)), None);
+        meter.sample(at(8.0), 77);
+        assert_eq!(meter.per_second(at(9.0)), Some(15.0));
+    }
+
+    #[test]
+    fn it_follows_a_change_within_the_window() {
+        let mut meter = Meter::default();
+        for second in 0..60_u32 {
+            meter.sample(at(f64::from(second)), u64::from(second) * 25);
+        }
+        for second in 60..=75_u32 {
+            meter.sample(at(f64::from(second)), 59 * 25 + u64::from(second - 59) * 10);
+        }
+        assert_eq!(meter.per_second(at(75.0)), Some(10.0));
+    }
+
+    #[test]
+    fn silence_is_zero_and_a_new_ffmpeg_a_new_beginning() {
+        let mut meter = Meter::default();
+        meter.sample(at(0.0), 0);
+        meter.sample(at(5.0), 100);
+        assert_eq!(meter.per_second(at(19.0)), Some(20.0));
+        assert_eq!(meter.per_second(at(20.0)), Some(0.0));
+        meter.sample(at(21.0), 1);
+        assert_eq!(meter.per_second(at(21.0)), None);
+        meter.sample(at(23.0), 21);
+        assert_eq!(meter.per_second(at(23.0)), Some(10.0));
+        meter.restart();
+        assert_eq!(meter.per_second(at(23.0)), None);
+    }
+
+    proptest! {
+        /// Whatever the times of the samples are, a steady count has its rate, and few samples are kept.
+        #[test]
+        fn a_steady_count_has_its_rate(
+            rate in 1_u32..10_000,
+            steps in prop::collection::vec(1_u32..6000, 1..200),
+        ) {
+            let (mut meter, mut millis) = (Meter::default(), 0_u64);
+            for step in steps {
+                millis += u64::from(step);
+                meter.sample(Duration::from_millis(millis), millis * u64::from(rate));
+                prop_assert!(meter.samples.len() <= 32, "{} samples", meter.samples.len());
+                if let Some(told) = meter.per_second(Duration::from_millis(millis)) {
+                    let expected = f64::from(rate) * 1000.0;
+                    prop_assert!((told - expected).abs() < 1e-6 * expected, "{told} instead of {expected}");
+                }
+            }
+        }
+
+        /// Counts and clocks as they like: a rate is a finite number, and never below zero.
+        #[test]
+        fn a_rate_is_a_number(samples in prop::collection::vec((0_u64..100_000, any::<u64>()), 0..50), now in 0_u64..200_000) {
+            let mut meter = Meter::default();
+            for (millis, count) in samples {
+                meter.sample(Duration::from_millis(millis), count);
+                let told = meter.per_second(Duration::from_millis(now));
+                prop_assert!(told.is_none_or(|rate| rate.is_finite() && rate >= 0.0), "{told:?}");
+            }
+        }
+    }
+}

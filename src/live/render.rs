@@ -1,0 +1,189 @@
+//! A recorder's state as others read it: Prometheus text, and the formats of cameraleech.
+
+use serde_json::json;
+
+use super::{CameraLive, Live};
+use crate::prometheus::{Exposition, Kind};
+
+/// A number of each camera that has one: its metric, what it is, and where it comes from.
+type Metric = (&'static str, &'static str, fn(&CameraLive) -> Option<f64>);
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
+const GAUGES: [Metric; 12] = [
+    ("up", "Whether footage of the camera arrives.", |c| Some(f64::from(u8::from(c.is_up())))),
+    ("state_since_timestamp_seconds", "Since when the camera is in its state.", |c| Some(c.since)),
+    ("frames_per_second", "Frames in a second over the last seconds.", |c| c.fps),
+    ("bits_per_second", "Bits in a second over the last seconds, from the bytes on disk.", |c| c.bitrate_bps),
+    ("out_time_seconds", "Video that the running ffmpeg has written.", |c| Some(c.out_time_seconds)),
+    ("last_frame_timestamp_seconds", "When frames last came.", |c| c.last_frame_at),
+    ("open_segment_start_timestamp_seconds", "When the open segment began.", |c| c.open_segment_started),
+    ("last_segment_start_timestamp_seconds", "When the last closed segment began.", |c| {
+        c.last_segment.as_ref().map(|segment| segment.start)
+    }),
+    ("last_segment_duration_seconds", "How long the last closed segment is.", |c| {
+        c.last_segment.as_ref().map(|segment| segment.duration_seconds)
+    }),
+    ("last_segment_bytes", "The size of the last closed segment.", |c| {
+        c.last_segment.as_ref().map(|segment| segment.bytes as f64)
+    }),
+    ("destination_disk_used_ratio", "The used part of the disk of the camera's segments.", |c| {
+        c.disk.map(|disk| disk.used_ratio)
+    }),
+    ("destination_disk_free_bytes", "What may still be written to the disk of the camera's segments.", |c| {
+        c.disk.map(|disk| disk.free_bytes as f64)
+    }),
+];
+
+/// A count of each camera.
+type Count = (&'static str, &'static str, fn(&CameraLive) -> u64);
+
+const COUNTERS: [Count; 12] = [
+    ("frames_total", "Frames recorded.", |c| c.frames),
+    ("dup_frames_total", "Frames that ffmpeg doubled.", |c| c.dup_frames),
+    ("drop_frames_total", "Frames that ffmpeg left out.", |c| c.drop_frames),
+    ("restarts_total", "How many times ffmpeg was started again.", |c| c.restarts),
+    ("stalls_total", "How many times frames stopped coming.", |c| c.stalls),
+    ("segments_total", "Segments closed.", |c| c.segments),
+    ("bytes_total", "Bytes written.", |c| c.bytes),
+    ("torn_segments_total", "Segments found torn by a crash.", |c| c.torn),
+    ("damaged_segments_total", "Segments that could not be closed.", |c| c.damaged),
+    ("removed_segments_total", "Segments removed by retention or for room.", |c| c.removed),
+    ("hook_failures_total", "Programs of on_segment that failed.", |c| c.hook_failures),
+    ("schedule_failures_total", "Requests of schedule that failed.", |c| c.schedule_failures),
+];
+
+/// What cameraleech tells of a camera under `/camera/NAME/…`, as bare numbers.
+pub const CAMERA_VALUES: [&str; 6] = ["frame", "fps", "bitrate", "outtime", "dupframes", "dropframes"];
+
+impl Live {
+    /// All of it as Prometheus text, `footage_record_…{camera="…"}`.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
+    pub fn to_prometheus(&self) -> String {
+        let mut text = Exposition::new("footage_record");
+        text.gauge("start_time_seconds", "When the recorder began.", self.started);
+        text.gauge("updated_timestamp_seconds", "When it last looked at its cameras.", self.updated);
+        let refused = f64::from(u8::from(self.config_error.is_some()));
+        text.gauge("config_refused", "Whether the last reload of the configuration was refused.", refused);
+        text.gauge("cameras", "Cameras it records.", self.cameras.len() as f64);
+        for (name, help, value) in GAUGES {
+            let of = |camera| value(camera).map(|value| (label(camera), value));
+            text.family(name, help, Kind::Gauge, self.cameras.iter().filter_map(of));
+        }
+        let state =
+            |camera: &CameraLive| [("camera", camera.name.clone()), ("state", camera.state.as_str().to_owned())];
+        let states: Vec<_> = self.cameras.iter().map(state).collect();
+        let states = states.iter().map(|labels| (labels.each_ref().map(|(name, text)| (*name, text.as_str())), 1.0));
+        text.family("state", "1 for the state that the camera is in.", Kind::Gauge, states);
+        for (name, help, count) in COUNTERS {
+            let samples = self.cameras.iter().map(|camera| (label(camera), count(camera) as f64));
+            text.family(name, help, Kind::Counter, samples);
+        }
+        text.into_text()
+    }
+
+    /// cameraleech's list of cameras, which is Zabbix's low-level discovery: `{"data":[{"{#CAMERA}":"cam1"}]}`.
+    #[must_use]
+    pub fn to_zabbix_discovery(&self) -> String {
+        let rows: Vec<_> = self.cameras.iter().map(|camera| json!({ "{#CAMERA}": camera.name })).collect();
+        json!({ "data": rows }).to_string()
+    }
+}
+
+impl CameraLive {
+    /// One of [`CAMERA_VALUES`] in cameraleech's units: whole seconds for `outtime`, kbit/s for `bitrate`, which is -1 as
+    /// long as it is not known. None for any other word.
+    #[must_use]
+    pub fn peer_value(&self, what: &str) -> Option<String> {
+        Some(match what {
+            "frame" => self.frames.to_string(),
+            "fps" => format!("{:.2}", self.fps.unwrap_or(0.0)),
+            "bitrate" => self.bitrate_bps.map_or_else(|| "-1".to_owned(), |bps| format!("{:.0}", bps / 1000.0)),
+            "outtime" => format!("{:.0}", self.out_time_seconds.floor()),
+            "dupframes" => self.dup_frames.to_string(),
+            "dropframes" => self.drop_frames.to_string(),
+            _ => return None,
+        })
+    }
+}
+
+fn label(camera: &CameraLive) -> [(&str, &str); 1] {
+    [("camera", &camera.name)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::tests::example;
+
+    #[test]
+    fn prometheus_reads_it() {
+        let text = example().to_prometheus();
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        insta::assert_snapshot!(samples.join("\n"), @r#"
+        footage_record_start_time_seconds 1795000000
+        footage_record_updated_timestamp_seconds 1795000063
+        footage_record_config_refused 0
+        footage_record_cameras 2
+        footage_record_up{camera="the \"gate\""} 0
+        footage_record_up{camera="yard"} 1
+        footage_record_state_since_timestamp_seconds{camera="the \"gate\""} 1795000060
+        footage_record_state_since_timestamp_seconds{camera="yard"} 1795000002
+        footage_record_frames_per_second{camera="yard"} 15
+        footage_record_bits_per_second{camera="yard"} 512345
+        footage_record_out_time_seconds{camera="the \"gate\""} 0
+        footage_record_out_time_seconds{camera="yard"} 60.9
+        footage_record_last_frame_timestamp_seconds{camera="yard"} 1795000062.5
+        footage_record_open_segment_start_timestamp_seconds{camera="yard"} 1795000002
+        footage_record_last_segment_start_timestamp_seconds{camera="yard"} 1794999600
+        footage_record_last_segment_duration_seconds{camera="yard"} 400.5
+        footage_record_last_segment_bytes{camera="yard"} 3000000
+        footage_record_destination_disk_used_ratio{camera="yard"} 0.25
+        footage_record_destination_disk_free_bytes{camera="yard"} 1000000000
+        footage_record_state{camera="the \"gate\"",state="waiting"} 1
+        footage_record_state{camera="yard",state="recording"} 1
+        footage_record_frames_total{camera="the \"gate\""} 0
+        footage_record_frames_total{camera="yard"} 900
+        footage_record_dup_frames_total{camera="the \"gate\""} 0
+        footage_record_dup_frames_total{camera="yard"} 1
+        footage_record_drop_frames_total{camera="the \"gate\""} 0
+        footage_record_drop_frames_total{camera="yard"} 2
+        footage_record_restarts_total{camera="the \"gate\""} 0
+        footage_record_restarts_total{camera="yard"} 3
+        footage_record_stalls_total{camera="the \"gate\""} 0
+        footage_record_stalls_total{camera="yard"} 1
+        footage_record_segments_total{camera="the \"gate\""} 0
+        footage_record_segments_total{camera="yard"} 4
+        footage_record_bytes_total{camera="the \"gate\""} 0
+        footage_record_bytes_total{camera="yard"} 3900000
+        footage_record_torn_segments_total{camera="the \"gate\""} 0
+        footage_record_torn_segments_total{camera="yard"} 0
+        footage_record_damaged_segments_total{camera="the \"gate\""} 0
+        footage_record_damaged_segments_total{camera="yard"} 0
+        footage_record_removed_segments_total{camera="the \"gate\""} 0
+        footage_record_removed_segments_total{camera="yard"} 0
+        footage_record_hook_failures_total{camera="the \"gate\""} 0
+        footage_record_hook_failures_total{camera="yard"} 0
+        footage_record_schedule_failures_total{camera="the \"gate\""} 0
+        footage_record_schedule_failures_total{camera="yard"} 0
+        "#);
+        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            assert_eq!(line.contains("_total "), line.ends_with(" counter"), "{line}");
+        }
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with("# HELP ")).count(),
+            4 + 1 + GAUGES.len() + COUNTERS.len()
+        );
+    }
+
+    #[test]
+    fn what_reads_cameraleech_reads_it() {
+        let live = example();
+        assert_eq!(live.to_zabbix_discovery(), r#"{"data":[{"{#CAMERA}":"the \"gate\""},{"{#CAMERA}":"yard"}]}"#);
+        assert_eq!(Live::default().to_zabbix_discovery(), r#"{"data":[]}"#);
+        let values = |camera: &CameraLive| CAMERA_VALUES.map(|what| camera.peer_value(what).expect("a value"));
+        assert_eq!(values(&live.cameras[1]), ["900", "15.00", "512", "60", "1", "2"]);
+        assert_eq!(values(&live.cameras[0]), ["0", "0.00", "-1", "0", "0", "0"]);
+        assert_eq!(live.cameras[0].peer_value("colour"), None);
+    }
+}

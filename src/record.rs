@@ -1,0 +1,168 @@
+//! `footage record`: one ffmpeg for each camera, kept alive.
+//!
+//! It reads the configuration, locks the destinations, and then lasts: a supervisor in one thread starts an ffmpeg for each
+//! camera, that cuts its stream at clock marks into segments under hidden names. When ffmpeg calls a segment complete, the
+//! destination's keeper syncs it, checks it and gives it its name. Whoever looks at the tree sees closed segments only.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`config`] | the configuration, with the line of everything that is wrong in it |
+//! | [`name`] | what cameras and segments are called |
+//! | [`url`] | a camera's address, shown without its password |
+//! | [`command`] | ffmpeg's command line |
+//! | [`progress`], `said` | what ffmpeg tells, and what it says |
+//! | [`plan`] | what a changed configuration changes |
+//! | [`schedule`] | what a camera is told by the clock |
+//! | [`shard`] | which of several hosts records a camera |
+//! | [`backoff`] | how long to wait before the next try |
+//! | [`retain`] | which segments go |
+//! | [`whole`] | whether a segment is one |
+//! | `supervisor` | the loop; `recorder` one camera in it, `segmenter` its ffmpeg |
+//! | `keeper` | the thread of one destination; `closing` gives a segment its name |
+//! | [`listen`] | the state over HTTP |
+//! | `errands` | programs and requests beside recording |
+//! | `places` | the destinations, locked |
+//!
+//! ## Glossary
+//! **Segment**: one file of a camera's stream. **Open**: still written, under a hidden name. **Closed**: whole, under its
+//! name. **Torn**: left open by an ffmpeg that is gone. **Mark**: a full hour, or whatever a segment's length is, of the
+//! camera's zone. **Stall**: the connection stands and no picture comes. **Token**: what tells the open segments of one
+//! ffmpeg from those of another.
+
+pub mod backoff;
+mod check;
+mod closing;
+pub mod command;
+pub mod config;
+mod errands;
+mod hints;
+mod holder;
+mod keeper;
+pub mod listen;
+mod mailbox;
+pub mod name;
+mod places;
+pub mod plan;
+pub mod progress;
+mod recorder;
+pub mod retain;
+mod said;
+pub mod schedule;
+mod segmenter;
+pub mod shard;
+mod show;
+mod source;
+mod supervisor;
+pub mod url;
+pub mod whole;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::SecondsFormat;
+
+use self::config::Config;
+use self::listen::Listener;
+use self::places::Places;
+use self::shard::Shard;
+pub use self::source::Source;
+use self::supervisor::Supervisor;
+use crate::error::Result;
+use crate::ffmpeg;
+use crate::live::Live;
+use crate::pass::{Context, Report};
+
+/// The settings of a pass, resolved.
+#[derive(Debug)]
+pub struct Settings {
+    /// What to do.
+    pub action: Action,
+    /// Where the configuration comes from.
+    pub source: Source,
+    /// The configuration.
+    pub config: Config,
+    /// `--shard`
+    pub shard: Shard,
+    /// `--for`
+    pub lasts: Option<Duration>,
+    /// `--ffmpeg`; wins over the configuration.
+    pub ffmpeg: Option<PathBuf>,
+    /// `--lock-file`
+    pub lock_file: Option<PathBuf>,
+    /// `--metrics-file`
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// What to do with a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Record its cameras.
+    Record,
+    /// `--dry-run`: print what would be run.
+    Show,
+    /// `--check`: try each camera once.
+    Check,
+    /// `--stop`: end its recorder.
+    Stop,
+    /// `--reload`: have its recorder read it again.
+    Reload,
+}
+
+impl Settings {
+    /// Whether nothing is recorded.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.action != Action::Record
+    }
+
+    /// The configuration with this host's share of the cameras.
+    fn share(&self, mut config: Config) -> Config {
+        config.cameras.retain(|name, _| self.shard.has(name.as_str()));
+        config
+    }
+}
+
+/// Records until it is told to stop.
+///
+/// # Errors
+/// What ended it; the report then tells what was done until then.
+pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Result<()> {
+    // Read.
+    let config = settings.share(settings.config.clone());
+    match settings.action {
+        Action::Record => {}
+        Action::Show => return show::commands(settings, &config, context),
+        Action::Check => return check::run(settings, &config, context, report),
+        Action::Stop => return holder::stop(settings, &config, context),
+        Action::Reload => return holder::reload(settings, &config),
+    }
+    report.recordings_seen = config.cameras.len();
+    let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let lock = || Places::lock(&config.destinations(), settings.shard, settings.lock_file.as_deref(), &since);
+    // From cron a recorder finds one running every minute, and asks no ffmpeg for its version then. Else nothing is made
+    // before there is one.
+    if holder::is_running(settings, &config) {
+        lock()?;
+    }
+    let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
+    let places = lock()?;
+
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit for 200 years")]
+    let started = context.now.timestamp_micros() as f64 / 1e6;
+    let live = Arc::new(Mutex::new(Live {
+        pid: std::process::id(),
+        started,
+        updated: started,
+        shard: (!settings.shard.is_all()).then(|| settings.shard.to_string()),
+        config: settings.source.path().map(|path| path.display().to_string()),
+        lock_file: settings.lock_file.clone(),
+        ..Live::default()
+    }));
+
+    let listener = config.listen.as_deref().map(|address| Listener::start(address, Arc::clone(&live)));
+    let _listener = listener.transpose()?;
+
+    // Plan and execute, for as long as it lasts.
+    Supervisor::new(settings, context, report, config, places, ffmpeg, live)?.run()
+}

@@ -1,0 +1,147 @@
+//! From a hidden name to a final one: a segment that ffmpeg has called complete, or has left torn.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use chrono_tz::Tz;
+use rustix::fs::OFlags;
+use rustix::process::Signal;
+
+use super::name::{CameraName, OpenName, SegmentName};
+use super::whole;
+use crate::child;
+use crate::error::{At, Error, Result};
+use crate::store::{Store, publish, remove};
+
+/// More segments than this do not begin in one second.
+const MAX_COPIES: u32 = 1000;
+/// In less there is no picture, only what a container begins with.
+const LEAST_DAMAGED: u64 = 4 << 10;
+/// How long ffmpeg may take to find one picture in a torn segment.
+const PROBE_PATIENCE: Duration = Duration::from_secs(20);
+const PROBE_TICK: Duration = Duration::from_millis(20);
+
+/// What became of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// It stands under its name.
+    Published {
+        /// Its name.
+        name: SegmentName,
+        /// Where it is.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// It is no segment, and is kept under a hidden name: why.
+    Damaged(String),
+    /// There was nothing in it; it is gone.
+    Empty,
+    /// It was not there.
+    Missing,
+}
+
+/// Closes a segment that ffmpeg has called complete.
+pub(super) fn close(store: &Store, camera: &CameraName, open: OpenName, zone: Tz) -> Result<Closed> {
+    let Some((from, mut file, bytes)) = look(store, camera, open)? else { return Ok(Closed::Missing) };
+    if bytes == 0 {
+        return remove(&from).map(|()| Closed::Empty);
+    }
+    if let Some(why) = whole::fault(open.container, &mut file, bytes).at("read", &from)? {
+        return damaged(&from, open, why);
+    }
+    finish(store, camera, open, zone, &file, bytes)
+}
+
+/// Keeps what is left of a segment when its ffmpeg has ended without completing it: under its name, if it can be played.
+pub(super) fn close_torn(
+    store: &Store,
+    camera: &CameraName,
+    open: OpenName,
+    zone: Tz,
+    ffmpeg: &Path,
+) -> Result<Closed> {
+    let Some((from, file, bytes)) = look(store, camera, open)? else { return Ok(Closed::Missing) };
+    if bytes == 0 {
+        return remove(&from).map(|()| Closed::Empty);
+    }
+    match has_picture(ffmpeg, &from) {
+        Ok(true) => finish(store, camera, open, zone, &file, bytes),
+        Ok(false) if bytes < LEAST_DAMAGED => remove(&from).map(|()| Closed::Empty),
+        Ok(false) => damaged(&from, open, "ffmpeg finds no picture in it".to_owned()),
+        Err(error) => Err(error).at("look into", &from),
+    }
+}
+
+fn look(store: &Store, camera: &CameraName, open: OpenName) -> Result<Option<(PathBuf, File, u64)>> {
+    store.check_still_there()?;
+    let path = store.root().join(camera.as_str()).join(open.to_string());
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = match File::options().read(true).custom_flags(flags).open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.at("open", &path)?,
+    };
+    let metadata = file.metadata().at("read", &path)?;
+    Ok(metadata.is_file().then_some((path, file, metadata.len())))
+}
+
+fn finish(store: &Store, camera: &CameraName, open: OpenName, zone: Tz, file: &File, bytes: u64) -> Result<Closed> {
+    let dir = store.root().join(camera.as_str());
+    let from = dir.join(open.to_string());
+    let Some(mut name) = SegmentName::new(open.epoch, &zone, open.container) else {
+        return damaged(&from, open, "its time is none".to_owned());
+    };
+    store.group_dir(&format!("{camera}/{}", SegmentName::folder(name.day())))?;
+    loop {
+        let path = dir.join(name.to_string());
+        match publish(file, &from, &path) {
+            Ok(()) => return Ok(Closed::Published { name, path, bytes }),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists && name.copy < MAX_COPIES => {
+                name.copy += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn damaged(from: &Path, open: OpenName, why: String) -> Result<Closed> {
+    let to = from.with_file_name(open.damaged().to_string());
+    fs::rename(from, &to).at("rename", from)?;
+    Ok(Closed::Damaged(why))
+}
+
+/// Whether ffmpeg finds a picture in a file: it is asked for the check sum of the first.
+fn has_picture(ffmpeg: &Path, path: &Path) -> io::Result<bool> {
+    // What has a colon in it would be taken for a protocol.
+    let mut file = OsString::from("file:");
+    file.push(path);
+    let mut command = Command::new(ffmpeg);
+    command
+        .args(["-hide_banner", "-nostdin", "-loglevel", "quiet", "-protocol_whitelist", "file", "-i"])
+        .arg(file)
+        .args(["-map", "0:v:0", "-frames:v", "1", "-c", "copy", "-f", "framecrc", "pipe:1"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = child::spawn(&mut command)?;
+    let mut stdout = child.stdout.take();
+    let began = Instant::now();
+    // A few lines, which the pipe holds: nobody waits for anybody.
+    while child.try_wait()?.is_none() {
+        if began.elapsed() >= PROBE_PATIENCE {
+            child::signal(&child, Signal::KILL);
+        }
+        std::thread::sleep(PROBE_TICK);
+    }
+    let mut said = Vec::new();
+    if let Some(stdout) = &mut stdout {
+        io::Read::read_to_end(stdout, &mut said)?;
+    }
+    let lines = String::from_utf8_lossy(&said);
+    Ok(lines.lines().any(|line| line.starts_with(|c: char| c.is_ascii_digit())))
+}

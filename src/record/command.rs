@@ -1,0 +1,133 @@
+//! The command line of ffmpeg: a camera in, segments and what they are called out.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use ffmpeg_sidecar::command::FfmpegCommand;
+
+use super::config::{Audio, Camera, Video};
+use super::name::{Container, OpenName, Token, mark_offset_seconds};
+use crate::ffmpeg::Version;
+
+/// How often ffmpeg tells where it is, in seconds.
+pub const PROGRESS_SECONDS: u32 = 2;
+/// What is encoded gets a key frame every two seconds, whatever its rate: a segment begins with one.
+const KEY_FRAMES: &str = "expr:gte(t,n_forced*2)";
+/// And the encoder makes none of its own in between.
+const GROUP: &str = "600";
+/// Sound that is encoded anew; cameras send speech.
+const AUDIO_BITRATE: &str = "64k";
+
+/// The arguments for one ffmpeg that records a camera into `dir` from `now` on, whose segments carry this token.
+#[must_use]
+pub fn arguments(camera: &Camera, dir: &Path, token: Token, version: Version, now: DateTime<Utc>) -> Vec<OsString> {
+    let mut ffmpeg = FfmpegCommand::new_with_path("ffmpeg");
+    ffmpeg.hide_banner().args(["-nostdin", "-nostats", "-loglevel", "level+warning", "-progress", "pipe:1"]);
+    if version.is_at_least(4, 4) {
+        ffmpeg.args(["-stats_period", &PROGRESS_SECONDS.to_string()]);
+    }
+    input(&mut ffmpeg, camera, version);
+    output(&mut ffmpeg, camera, version, now);
+    ffmpeg.output(pattern(dir, token, camera.container));
+    // The builder sets a log level of its own in front, which the later one overrides.
+    ffmpeg.get_args().map(ToOwned::to_owned).collect()
+}
+
+/// How ffmpeg reaches the camera.
+fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
+    let url = &camera.url;
+    ffmpeg.args(["-protocol_whitelist", url.protocols(), "-fflags", "+genpts+discardcorrupt"]);
+    if camera.wallclock {
+        ffmpeg.args(["-use_wallclock_as_timestamps", "1"]);
+    }
+    let timeout = camera.timeout.as_micros().to_string();
+    if url.is_rtsp() {
+        ffmpeg.args(["-rtsp_transport", camera.transport.as_str()]);
+        // Before version 5 the option of this name waited for a caller, for so many seconds.
+        ffmpeg.args([if version.is_at_least(5, 0) { "-timeout" } else { "-stimeout" }, &timeout]);
+    } else {
+        ffmpeg.args(["-rw_timeout", &timeout]);
+    }
+    if let Some(format) = &camera.format {
+        ffmpeg.format(format);
+    }
+    ffmpeg.args(&camera.input_options).input(url.secret());
+}
+
+fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: DateTime<Utc>) {
+    ffmpeg.map("0:v:0");
+    match camera.video {
+        Video::Copy => ffmpeg.codec_video("copy"),
+        Video::H264 => encode(ffmpeg, camera, version),
+    };
+    match camera.audio {
+        Audio::None => ffmpeg.no_audio(),
+        Audio::Copy => ffmpeg.map("0:a?").codec_audio("copy"),
+        // Our clock stamps what arrives unevenly: gaps are filled, else sound and pictures drift apart.
+        Audio::Aac => ffmpeg.map("0:a?").codec_audio("aac").args(["-b:a", AUDIO_BITRATE, "-af", "aresample=async=1"]),
+    };
+    ffmpeg.args(&camera.output_options);
+    let (format, options) = match camera.container {
+        Container::Mkv => ("matroska", "flush_packets=1"),
+        Container::Ts => ("mpegts", "flush_packets=1"),
+        Container::Mp4 => ("mp4", "flush_packets=1:movflags=+frag_keyframe+empty_moov+default_base_moof"),
+    };
+    let seconds = camera.segment.as_secs();
+    let here = now.with_timezone(&camera.zone).fixed_offset();
+    ffmpeg
+        .format("segment")
+        .args(["-segment_time", &seconds.to_string(), "-segment_atclocktime", "1"])
+        .args(["-segment_clocktime_offset", &mark_offset_seconds(here, seconds).to_string()])
+        .args(["-reset_timestamps", "1", "-strftime", "1"])
+        .args(["-segment_format", format, "-segment_format_options", options])
+        .args(["-segment_list", "pipe:1", "-segment_list_type", "csv"]);
+}
+
+/// For processors that have better things to do, and cameras that send every picture whole.
+fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) -> &'a mut FfmpegCommand {
+    match camera.fps {
+        Some(fps) => ffmpeg.args(["-vf", &format!("fps={fps}")]),
+        // A stream of JPEG pictures has no rate, and ffmpeg would fill it up to 25 in a second.
+        None if version.is_at_least(5, 1) => ffmpeg.fps_mode("vfr"),
+        None => ffmpeg.args(["-vsync", "vfr"]),
+    };
+    let rate = camera.bitrate.0;
+    ffmpeg
+        .codec_video("libx264")
+        .preset("ultrafast")
+        .args(["-tune", "zerolatency"])
+        .args(["-b:v", &rate.to_string(), "-maxrate", &rate.to_string(), "-bufsize", &(rate * 2).to_string()])
+        .args(["-force_key_frames", KEY_FRAMES, "-g", GROUP, "-sc_threshold", "0", "-threads", "2"])
+        .pix_fmt("yuv420p")
+}
+
+/// Where segments are written: in a path of strftime's, a percent sign stands twice.
+fn pattern(dir: &Path, token: Token, container: Container) -> OsString {
+    let has_percent = dir.as_os_str().as_encoded_bytes().contains(&b'%');
+    let dir = if has_percent { dir.to_string_lossy().replace('%', "%%").into() } else { dir.to_owned() };
+    // What is absolute is not taken for a protocol, whatever has a colon in it.
+    dir.join(OpenName::pattern(token, container)).into_os_string()
+}
+
+/// The command line as a dry run shows it: words that a shell would tear apart in quotes, the address without secrets.
+#[must_use]
+pub fn shown(camera: &Camera, program: &Path, arguments: &[OsString]) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_+=:,./%?@*".contains(c);
+    let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
+    let words = words.map(|word| {
+        let word = camera.url.redact(&word.to_string_lossy());
+        if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The arguments for an ffmpeg that fetches one picture of a camera and tells its check sum.
+#[must_use]
+pub fn probe(camera: &Camera, version: Version) -> Vec<OsString> {
+    let mut ffmpeg = FfmpegCommand::new_with_path("ffmpeg");
+    ffmpeg.hide_banner().args(["-nostdin", "-nostats", "-loglevel", "level+info"]);
+    input(&mut ffmpeg, camera, version);
+    ffmpeg.map("0:v:0").codec_video("copy").args(["-frames:v", "1"]).format("framecrc").output("pipe:1");
+    ffmpeg.get_args().map(ToOwned::to_owned).collect()
+}

@@ -1,0 +1,181 @@
+//! One table of the configuration: its keys are taken one by one, and what is left was not known.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Problem, Reader};
+use crate::units::parse_seconds;
+
+/// How alike two keys must be for one to be meant by the other, 0 to 1.
+const ALIKE: f64 = 0.7;
+
+/// A table under way.
+pub(super) struct Section<'a> {
+    reader: &'a Reader<'a>,
+    /// `cameras.yard`; empty for the top.
+    path: String,
+    table: &'a DeTable<'a>,
+    known: &'a [&'static str],
+    taken: BTreeSet<&'static str>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(reader: &'a Reader<'a>, path: String, table: &'a DeTable<'a>, known: &'a [&'static str]) -> Self {
+        Self { reader, path, table, known, taken: BTreeSet::new(), problems: Vec::new() }
+    }
+
+    /// The value of a key; none where it is not there or wrong, which is remembered.
+    pub(super) fn take<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&DeValue<'a>) -> Result<T, String>,
+    ) -> Option<T> {
+        debug_assert!(self.known.contains(&key), "{key} is not listed");
+        self.taken.insert(key);
+        let (name, value) = self.table.get_key_value(key)?;
+        match read(value.get_ref()) {
+            Ok(read) => Some(read),
+            Err(message) => {
+                let path = self.path_of(key);
+                self.problems.push(self.reader.problem(&path, name.span().start, message));
+                None
+            }
+        }
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A table in this one.
+    pub(super) fn table(&mut self, key: &'static str) -> Option<&'a DeTable<'a>> {
+        self.taken.insert(key);
+        let (name, value) = self.table.get_key_value(key)?;
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            let message = format!("a section is needed: [{key}]");
+            self.problems.push(self.reader.problem(key, name.span().start, message));
+        }
+        table
+    }
+
+    /// Every known key counts as taken.
+    pub(super) fn ignore_all(&mut self) {
+        self.taken.extend(self.known);
+    }
+
+    /// Hands over what is wrong: wrong values, and keys that nobody knows.
+    pub(super) fn finish(mut self, problems: &mut Vec<Problem>) {
+        for (name, _) in self.table {
+            let key = name.get_ref().as_ref();
+            if self.taken.contains(key) {
+                continue;
+            }
+            let closest = self.known.iter().map(|known| (strsim::jaro_winkler(known, key), known));
+            let closest = closest.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+            let message = match closest {
+                Some((_, closest)) => format!("there is no such key; did you mean {closest}?"),
+                None => format!("there is no such key; these are: {}", self.known.join(", ")),
+            };
+            let path = self.path_of(key);
+            self.problems.push(self.reader.problem(&path, name.span().start, message));
+        }
+        problems.append(&mut self.problems);
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// A text.
+pub(super) fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
+    value.as_str().ok_or_else(|| format!("a text in quotes is needed, not {}", kind(value)))
+}
+
+/// A text that means something.
+pub(super) fn text_as<T: FromStr>(value: &DeValue<'_>) -> Result<T, String>
+where
+    T::Err: std::fmt::Display,
+{
+    text(value)?.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// One of several words.
+pub(super) fn one_of<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Result<T, String> {
+    let word = text(value)?;
+    let found = words.iter().find(|(known, _)| *known == word).map(|(_, meant)| *meant);
+    found.ok_or_else(|| {
+        let known: Vec<String> = words.iter().map(|(known, _)| format!("{known:?}")).collect();
+        format!("{word:?} is none of {}", known.join(", "))
+    })
+}
+
+/// `true` or `false`; options are words.
+pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
+    match (value.as_bool(), value.as_str()) {
+        (Some(is), _) => Ok(is),
+        (_, Some("true")) => Ok(true),
+        (_, Some("false")) => Ok(false),
+        _ => Err(format!("true or false is needed, not {}", kind(value))),
+    }
+}
+
+/// A whole number; options are text.
+pub(super) fn integer(value: &DeValue<'_>) -> Result<i64, String> {
+    let number = match (value.as_integer(), value.as_str()) {
+        (Some(number), _) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
+        (_, Some(text)) => text.parse().ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| format!("a whole number is needed, not {}", kind(value)))
+}
+
+/// A number or a text, as text.
+fn number_or_text(value: &DeValue<'_>) -> Result<String, String> {
+    match value {
+        DeValue::Integer(_) => integer(value).map(|number| number.to_string()),
+        DeValue::Float(number) => Ok(number.as_str().to_owned()),
+        _ => text(value).map(str::to_owned),
+    }
+}
+
+/// A size, a bit rate, an age: whatever is a number or a number with a unit.
+pub(super) fn size<T: FromStr<Err = String>>(value: &DeValue<'_>) -> Result<T, String> {
+    number_or_text(value)?.parse()
+}
+
+/// A length of time; a bare number means seconds.
+pub(super) fn seconds(value: &DeValue<'_>) -> Result<Duration, String> {
+    parse_seconds(&number_or_text(value)?)
+}
+
+/// A number of pictures in a second.
+pub(super) fn rate(value: &DeValue<'_>) -> Result<f64, String> {
+    let rate = number_or_text(value)?.parse::<f64>().ok().filter(|rate| (0.1..=240.0).contains(rate));
+    rate.ok_or_else(|| "a number of pictures in a second is needed, from 0.1 to 240".to_owned())
+}
+
+/// Words: an array of texts, or one text whose words are apart by blanks.
+pub(super) fn words(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    match value {
+        DeValue::Array(values) => values.iter().map(|value| text(value.get_ref()).map(str::to_owned)).collect(),
+        _ => Ok(text(value)?.split_whitespace().map(str::to_owned).collect()),
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

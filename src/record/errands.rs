@@ -1,0 +1,203 @@
+//! What is done for cameras beside recording, and may take its time: programs of `on_segment`, requests of `schedule`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{ChildStderr, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, FixedOffset};
+use rustix::process::Signal;
+
+use super::mailbox::Mailbox;
+use super::name::{CameraName, rfc3339};
+use super::url::shown;
+use crate::child;
+use crate::error::with_causes;
+
+/// So many at once.
+const THREADS: usize = 4;
+/// How long a program may take for one segment.
+const HOOK_PATIENCE: Duration = Duration::from_mins(10);
+/// How long a camera may take to answer a request.
+const GET_PATIENCE: Duration = Duration::from_secs(15);
+const TICK: Duration = Duration::from_millis(50);
+/// How much of what a program says is kept: the last.
+const KEPT_WORDS: usize = 1 << 10;
+
+/// Something to do.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// Runs a program for a closed segment.
+    Hook {
+        camera: CameraName,
+        /// The program and its arguments.
+        words: Vec<String>,
+        path: PathBuf,
+        start: DateTime<FixedOffset>,
+        duration: Option<Duration>,
+    },
+    /// Fetches a URL.
+    Get { camera: CameraName, url: String },
+}
+
+/// How it went; in words where it failed.
+#[derive(Debug)]
+pub(super) enum Done {
+    Hook(CameraName, Result<(), String>),
+    Get(CameraName, String, Result<(), String>),
+}
+
+/// Where errands wait for a thread.
+type Queue = (Sender<Errand>, Arc<Mutex<Receiver<Errand>>>);
+
+/// Threads that do errands.
+#[derive(Debug)]
+pub(super) struct Errands {
+    queue: Option<Queue>,
+    threads: usize,
+    under_way: usize,
+    /// What waits for the program that runs for the same camera: one that hangs does not become many.
+    waiting: BTreeMap<CameraName, VecDeque<Errand>>,
+    done: Mailbox<Done>,
+    /// What is left undone when we end.
+    is_over: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Errands {
+    pub(super) fn new(done: Mailbox<Done>) -> Self {
+        Self { queue: None, threads: 0, under_way: 0, waiting: BTreeMap::new(), done, is_over: Arc::default() }
+    }
+
+    /// Has something done; threads begin as they are needed.
+    pub(super) fn run(&mut self, errand: Errand) {
+        self.under_way += 1;
+        if let Errand::Hook { camera, .. } = &errand {
+            if let Some(waiting) = self.waiting.get_mut(camera) {
+                return waiting.push_back(errand);
+            }
+            self.waiting.insert(camera.clone(), VecDeque::new());
+        }
+        self.hand_out(errand);
+    }
+
+    fn hand_out(&mut self, errand: Errand) {
+        let (sender, receiver) = self.queue.get_or_insert_with(|| {
+            let (sender, receiver) = mpsc::channel();
+            (sender, Arc::new(Mutex::new(receiver)))
+        });
+        if self.threads < THREADS.min(self.under_way) {
+            let (receiver, done, is_over) = (Arc::clone(receiver), self.done.clone(), Arc::clone(&self.is_over));
+            let work = move || {
+                loop {
+                    let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(errand) = next else { return };
+                    done.send(errand.run(&|| is_over.load(std::sync::atomic::Ordering::Relaxed)));
+                }
+            };
+            let builder = std::thread::Builder::new().name("errands".into()).stack_size(512 << 10);
+            self.threads += usize::from(builder.spawn(work).is_ok());
+        }
+        let _ = sender.send(errand);
+    }
+
+    /// One is done.
+    pub(super) fn finished(&mut self, done: &Done) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if let Done::Hook(camera, _) = done
+            && let Some(mut waiting) = self.waiting.remove(camera)
+            && let Some(next) = waiting.pop_front()
+        {
+            self.waiting.insert(camera.clone(), waiting);
+            self.hand_out(next);
+        }
+    }
+
+    /// How many are not done yet.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// Ends what is under way.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Errand {
+    fn run(self, is_over: &dyn Fn() -> bool) -> Done {
+        match self {
+            Self::Hook { camera, words, path, start, duration } => {
+                let mut command = Command::new(words.first().map_or("", String::as_str));
+                command.args(words.iter().skip(1)).env_remove("FOOTAGE_URL");
+                command.env("FOOTAGE_SEGMENT_PATH", path).env("FOOTAGE_SEGMENT_CAMERA", camera.as_str());
+                command.env("FOOTAGE_SEGMENT_START", rfc3339(start));
+                if let Some(duration) = duration {
+                    command.env("FOOTAGE_SEGMENT_DURATION_SECONDS", format!("{:.3}", duration.as_secs_f64()));
+                }
+                let ended = run(&mut command, is_over);
+                Done::Hook(camera, ended)
+            }
+            Self::Get { camera, url } => {
+                let got = get(&url);
+                Done::Get(camera, url, got)
+            }
+        }
+    }
+}
+
+/// Runs a program to its end.
+fn run(command: &mut Command, is_over: &dyn Fn() -> bool) -> Result<(), String> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = child::spawn(command).map_err(|error| format!("it cannot be run: {error}"))?;
+    let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
+    let began = Instant::now();
+    let mut refusal = None;
+    let status = loop {
+        match child.try_wait() {
+            Ok(None) if refusal.is_none() && (began.elapsed() >= HOOK_PATIENCE || is_over()) => {
+                let late = format!("it took longer than {} minutes, and was killed", HOOK_PATIENCE.as_secs() / 60);
+                refusal = Some(if is_over() { "recording ends, and it was killed".to_owned() } else { late });
+                child::signal(&child, Signal::KILL);
+            }
+            Ok(None) => std::thread::sleep(TICK),
+            Ok(Some(status)) => break status,
+            Err(error) => return Err(format!("it is lost: {error}")),
+        }
+    };
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    if status.success() {
+        return Ok(());
+    }
+    // What it has started and left may hold its stderr open: then nobody waits for the last words.
+    let ended = Instant::now();
+    while words.as_ref().is_some_and(|words| !words.is_finished()) && ended.elapsed() < TICK * 10 {
+        std::thread::sleep(TICK);
+    }
+    let words = words.filter(std::thread::JoinHandle::is_finished).and_then(|words| words.join().ok());
+    let words = words.filter(|words| !words.is_empty()).map(|words| format!(": {words:?}")).unwrap_or_default();
+    Err(format!("it ended with {status}{words}"))
+}
+
+fn last_words(mut stderr: ChildStderr) -> String {
+    let mut words = Vec::new();
+    let mut piece = [0; 1024];
+    while let Ok(n @ 1..) = stderr.read(&mut piece) {
+        words.extend_from_slice(&piece[..n]);
+        let extra = words.len().saturating_sub(KEPT_WORDS);
+        words.drain(..extra);
+    }
+    String::from_utf8_lossy(&words).trim().to_owned()
+}
+
+fn get(url: &str) -> Result<(), String> {
+    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(GET_PATIENCE)).build().into();
+    match agent.get(url).call() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(with_causes(&error).replace(url, &shown(url))),
+    }
+}

@@ -1,0 +1,341 @@
+//! One destination, kept by one thread: what may take long there keeps nobody waiting but its own cameras.
+//!
+//! It makes the cameras' folders, closes segments, looks after what a crash has left, removes what is over, and watches
+//! the room on the disk. A share that hangs hangs this thread and nothing else.
+
+mod room;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use self::room::Held;
+use super::closing::{self, Closed};
+use super::config::Camera;
+use super::mailbox::Mailbox;
+use super::name::{CameraName, OpenName, SegmentName, Token};
+use crate::disk::{Guard, Space};
+use crate::error::{Error, Result};
+use crate::retention::Reason;
+use crate::store::{Store, remove, write_even_if_full};
+
+/// A file that could not be closed is tried again after this.
+const AGAIN: Duration = Duration::from_secs(30);
+/// How long to let a torn segment rest where another host's ffmpeg may be writing it.
+const REST: Duration = Duration::from_secs(90);
+
+/// What a keeper is asked to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A camera is about to be recorded here, or is recorded otherwise.
+    Prepare {
+        /// Its name.
+        camera: CameraName,
+        /// How it is recorded.
+        settings: Arc<Camera>,
+    },
+    /// ffmpeg has called a segment complete.
+    Close {
+        /// Whose it is.
+        camera: CameraName,
+        /// Its hidden name.
+        open: OpenName,
+        /// How long it lasts.
+        duration: Duration,
+    },
+    /// An ffmpeg has ended: what it has not completed is looked after.
+    Ended {
+        /// Whose it was.
+        camera: CameraName,
+        /// The mark of its files.
+        token: Token,
+    },
+    /// A camera is not recorded any more.
+    Forget(CameraName),
+    /// Looks at the disk, and at what is over.
+    Look {
+        /// The time.
+        now: DateTime<Utc>,
+        /// How much is written until the next look, about.
+        need: u64,
+        /// How full the disk may get.
+        guard: Guard,
+        /// On a full disk the oldest segments go.
+        delete_oldest: bool,
+    },
+    /// Writes a file: the state for `status`, metrics.
+    Write(PathBuf, Vec<u8>),
+    /// Tells when everything before is done.
+    Flush,
+}
+
+/// What a keeper tells.
+#[derive(Debug)]
+pub(super) enum News {
+    /// The camera's folder is there.
+    Ready(CameraName),
+    /// It is not, and cannot be made.
+    NotReady(CameraName, String),
+    /// A segment stands under its name.
+    Closed {
+        /// Whose it is.
+        camera: CameraName,
+        /// Its name.
+        name: SegmentName,
+        /// Where it is.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// How long it lasts, where that is known.
+        duration: Option<Duration>,
+    },
+    /// A segment was found to be none.
+    Damaged(CameraName),
+    /// A segment has gone.
+    Removed(CameraName),
+    /// How the disk is, and in words why nothing may be written.
+    Room {
+        /// Its numbers.
+        space: Option<Space>,
+        /// What is missing.
+        full: Option<String>,
+    },
+    /// The destination is another one than it was.
+    Gone(Error),
+    /// Everything that was asked for is done.
+    Flushed,
+}
+
+/// A keeper and its thread.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Keeper {
+    /// Starts the thread for a destination that is locked for us. `shared` is whether other hosts record other cameras
+    /// there.
+    pub(super) fn start(
+        store: Store,
+        ffmpeg: PathBuf,
+        is_shared: bool,
+        news: Mailbox<(PathBuf, News)>,
+    ) -> Result<Self> {
+        let (jobs, inbox) = mpsc::channel();
+        let root = store.root().to_owned();
+        let thread = Thread {
+            store,
+            ffmpeg,
+            is_shared,
+            news: Box::new(move |told| news.send((root.clone(), told))),
+            cameras: BTreeMap::new(),
+            torn: VecDeque::new(),
+            was_full: false,
+        };
+        let builder = std::thread::Builder::new().name("keeper".into()).stack_size(256 << 10);
+        builder
+            .spawn(move || thread.run(&inbox))
+            .map_err(|error| Error::Source(format!("cannot start a thread: {error}")))?;
+        Ok(Self { jobs })
+    }
+
+    /// Asks for something; a keeper whose thread is gone is replaced with the program.
+    pub(super) fn ask(&self, job: Job) {
+        let _ = self.jobs.send(job);
+    }
+}
+
+/// What its thread knows.
+struct Thread {
+    store: Store,
+    ffmpeg: PathBuf,
+    is_shared: bool,
+    news: Box<dyn Fn(News) + Send>,
+    cameras: BTreeMap<CameraName, Kept>,
+    /// What waits to be looked into, and from when on.
+    torn: VecDeque<Torn>,
+    was_full: bool,
+}
+
+/// A camera whose segments come here.
+struct Kept {
+    settings: Arc<Camera>,
+    /// What is here of it; none until it was counted.
+    held: Option<Held>,
+}
+
+struct Torn {
+    camera: CameraName,
+    open: OpenName,
+    not_before: Instant,
+    settings: Arc<Camera>,
+    /// ffmpeg has completed it, and it lasts so long.
+    duration: Option<Duration>,
+    /// Another host's ffmpeg may be writing it.
+    may_be_open: bool,
+}
+
+impl Thread {
+    fn run(mut self, inbox: &mpsc::Receiver<Job>) {
+        loop {
+            // What was left behind has time; what closes now comes first.
+            let wait = self.torn.iter().map(|torn| torn.not_before.saturating_duration_since(Instant::now())).min();
+            let job = match wait {
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(wait) => inbox.recv_timeout(wait),
+            };
+            match job {
+                Ok(job) => self.work(job),
+                Err(RecvTimeoutError::Timeout) => self.look_into_one(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn tell(&self, news: News) {
+        (self.news)(news);
+    }
+
+    fn work(&mut self, job: Job) {
+        match job {
+            Job::Prepare { camera, settings } => match self.prepare(&camera, settings) {
+                Ok(()) => self.tell(News::Ready(camera)),
+                Err(error) => self.not_ready(camera, &error),
+            },
+            Job::Close { camera, open, duration } => {
+                let Some(settings) = self.cameras.get(&camera).map(|kept| Arc::clone(&kept.settings)) else { return };
+                let (not_before, duration) = (Instant::now(), Some(duration));
+                self.close(Torn { camera, open, not_before, settings, duration, may_be_open: false });
+            }
+            Job::Ended { camera, token } => {
+                if let Err(error) = self.find_torn(&camera, Some(token)) {
+                    log::warn!("{camera}: what its ffmpeg has left is not looked after: {}", error.with_causes());
+                }
+            }
+            Job::Forget(camera) => drop(self.cameras.remove(&camera)),
+            Job::Look { now, need, guard, delete_oldest } => self.look(now, need, guard, delete_oldest),
+            Job::Write(path, bytes) => {
+                if let Err(error) = write_even_if_full(&path, &bytes) {
+                    log::info!("{}", error.with_causes());
+                }
+            }
+            Job::Flush => {
+                // What has just been left behind by ffmpegs that ended with us, and not what waits for another try.
+                while self.torn.iter().any(|torn| torn.not_before <= Instant::now()) {
+                    self.look_into_one();
+                }
+                self.tell(News::Flushed);
+            }
+        }
+    }
+
+    fn not_ready(&self, camera: CameraName, error: &Error) {
+        match self.store.check_still_there() {
+            Err(gone) if is_another(self.store.root()) => self.tell(News::Gone(gone)),
+            Err(gone) => self.tell(News::NotReady(camera, gone.with_causes())),
+            Ok(()) => self.tell(News::NotReady(camera, error.with_causes())),
+        }
+    }
+
+    fn prepare(&mut self, camera: &CameraName, settings: Arc<Camera>) -> Result<()> {
+        self.store.check_still_there()?;
+        self.store.group_dir(camera.as_str())?;
+        if let Some(kept) = self.cameras.get_mut(camera) {
+            kept.settings = settings;
+            return Ok(());
+        }
+        self.cameras.insert(camera.clone(), Kept { settings, held: None });
+        // Before its ffmpeg starts: what is there now is nobody's.
+        self.find_torn(camera, None)
+    }
+
+    /// Remembers what ffmpegs have left of a camera: of one of them, or of all.
+    fn find_torn(&mut self, camera: &CameraName, token: Option<Token>) -> Result<()> {
+        let Some(settings) = self.cameras.get(camera).map(|kept| Arc::clone(&kept.settings)) else { return Ok(()) };
+        let mut found: Vec<OpenName> = Vec::new();
+        self.store.for_each_entry(camera.as_str(), |name, file_type| {
+            let open = name.parse().ok().filter(|open: &OpenName| file_type.is_file() && !open.is_damaged);
+            found.extend(open.filter(|open| token.is_none_or(|token| open.token == token)));
+        })?;
+        found.sort_unstable();
+        for open in found {
+            if self.torn.iter().any(|torn| torn.open == open && torn.camera == *camera) {
+                continue;
+            }
+            let may_be_open = self.is_shared && token.is_none() && self.was_written_lately(camera, open);
+            let not_before = Instant::now() + if may_be_open { REST } else { Duration::ZERO };
+            let camera = camera.clone();
+            let settings = Arc::clone(&settings);
+            self.torn.push_back(Torn { camera, open, not_before, settings, duration: None, may_be_open });
+        }
+        Ok(())
+    }
+
+    fn was_written_lately(&self, camera: &CameraName, open: OpenName) -> bool {
+        let path = self.store.root().join(camera.as_str()).join(open.to_string());
+        let modified = std::fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+        modified.ok().and_then(|modified| modified.elapsed().ok()).is_none_or(|age| age < REST)
+    }
+
+    fn look_into_one(&mut self) {
+        let now = Instant::now();
+        let Some(due) = self.torn.iter().position(|torn| torn.not_before <= now) else { return };
+        let Some(torn) = self.torn.remove(due) else { return };
+        if torn.may_be_open && self.was_written_lately(&torn.camera, torn.open) {
+            self.torn.push_back(Torn { not_before: now + REST, ..torn });
+            return;
+        }
+        self.close(torn);
+    }
+
+    fn close(&mut self, torn: Torn) {
+        let (camera, open) = (&torn.camera, torn.open);
+        let zone = torn.settings.zone;
+        let outcome = match torn.duration {
+            Some(_) => closing::close(&self.store, camera, open, zone),
+            None => closing::close_torn(&self.store, camera, open, zone, &self.ffmpeg),
+        };
+        match outcome {
+            Ok(Closed::Published { name, path, bytes }) => {
+                if torn.duration.is_none() {
+                    log::warn!("{camera}: {name} was torn by a crash or a full disk; what there is of it is kept");
+                }
+                if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
+                    held.days.add(name.day(), bytes);
+                }
+                self.tell(News::Closed { camera: torn.camera, name, path, bytes, duration: torn.duration });
+            }
+            Ok(Closed::Damaged(why)) => {
+                let kept = open.damaged();
+                log::warn!("{camera}: a segment cannot be played: {why}; it is kept as {kept} in the camera's folder");
+                self.tell(News::Damaged(torn.camera));
+            }
+            Ok(Closed::Empty) => log::info!("{camera}: {open} is removed: no picture was written to it"),
+            Ok(Closed::Missing) => log::debug!("{camera}: {open} is not there any more"),
+            Err(error) => {
+                log::warn!("{camera}: {open} is not closed, and tried again later: {}", error.with_causes());
+                self.torn.push_back(Torn { not_before: Instant::now() + AGAIN, ..torn });
+            }
+        }
+    }
+
+    /// Removes a closed segment.
+    fn remove(&mut self, camera: &CameraName, name: SegmentName, bytes: u64, reason: Reason) -> Result<()> {
+        remove(&self.store.root().join(camera.as_str()).join(name.to_string()))?;
+        log::info!("{camera}: {name} removed ({reason})");
+        if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
+            held.days.remove(name.day(), bytes);
+        }
+        self.tell(News::Removed(camera.clone()));
+        Ok(())
+    }
+}
+
+/// Whether there is something at this path all the same: another disk than the one that was locked.
+fn is_another(root: &Path) -> bool {
+    root.join(crate::store::STATE_DIR).is_dir()
+}

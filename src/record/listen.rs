@@ -1,0 +1,306 @@
+//! `listen`: the recorder's state over HTTP, for Prometheus, Zabbix and whoever watches it.
+//!
+//! One thread waits for all connections at once, so that none that is slow keeps others waiting. There are few of
+//! them, each with little time and little memory: when one more comes, the oldest goes. A request gets one answer and
+//! its connection is closed. Whoever may connect may read all of it, and nothing else can be done here.
+
+mod answer;
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use self::answer::{MAX_REQUEST_BYTES, answer};
+use crate::error::{Error, Result};
+use crate::live::Live;
+
+/// So many connections at once.
+const MAX_CONNECTIONS: usize = 32;
+
+/// How long a connection may take for everything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How much more a client may send that has its answer.
+const MAX_DRAINED_BYTES: usize = 1 << 20;
+
+/// A recorder that has not looked at its cameras for so long hangs.
+const HUNG_AFTER: Duration = Duration::from_mins(1);
+
+/// How long to wait where the system has no connection to give: too many files are open.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A listener, until it is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    address: SocketAddr,
+    /// Closing it wakes and ends the thread.
+    wake: Option<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// Listens on `address` (`127.0.0.1:8080`, `[::]:8080`; with port 0 the system chooses one), and tells the log on which.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when nobody can listen there.
+    pub fn start(address: &str, live: Arc<Mutex<Live>>) -> Result<Self> {
+        let refuse = |error: &io::Error| Error::Usage(format!("cannot listen on {address}: {error}"));
+        let listener = TcpListener::bind(address).map_err(|error| refuse(&error))?;
+        listener.set_nonblocking(true).map_err(|error| refuse(&error))?;
+        let bound = listener.local_addr().map_err(|error| refuse(&error))?;
+        let (ended, wake) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| refuse(&errno.into()))?;
+        let server = Server { listener, ended, live, connections: Vec::new(), heartbeat: (0.0, Instant::now()) };
+        let thread = std::thread::Builder::new().name("listen".into()).stack_size(256 << 10);
+        let thread = thread.spawn(move || server.run()).map_err(|error| refuse(&error))?;
+        log::info!("listening on http://{bound}/");
+        Ok(Self { address: bound, wake: Some(wake), thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        drop(self.wake.take());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+struct Server {
+    listener: TcpListener,
+    /// Readable when the listener was dropped.
+    ended: OwnedFd,
+    live: Arc<Mutex<Live>>,
+    /// Oldest first.
+    connections: Vec<Connection>,
+    /// The recorder's last heartbeat, and when it was first seen here.
+    heartbeat: (f64, Instant),
+}
+
+struct Connection {
+    stream: TcpStream,
+    until: Instant,
+    doing: Doing,
+}
+
+enum Doing {
+    /// What has arrived of the request.
+    Read(Vec<u8>),
+    /// The answer, and how much of it is sent.
+    Write(Vec<u8>, usize),
+    /// The answer is sent. To close at once would take it back from a client that is still sending.
+    Drain(usize),
+}
+
+impl Server {
+    fn run(mut self) {
+        let mut accept_from = Instant::now();
+        loop {
+            let now = Instant::now();
+            let accepts = accept_from <= now;
+            let wake_at = self.connections.iter().map(|connection| connection.until);
+            let wake_at = wake_at.chain((!accepts).then_some(accept_from)).min();
+            let timeout = wake_at.and_then(|at| Timespec::try_from(at.saturating_duration_since(now)).ok());
+            let mut fds = vec![PollFd::new(&self.ended, PollFlags::IN)];
+            fds.push(PollFd::new(&self.listener, if accepts { PollFlags::IN } else { PollFlags::empty() }));
+            fds.extend(
+                self.connections.iter().map(|connection| PollFd::new(&connection.stream, connection.waits_for())),
+            );
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => {
+                    log::error!("the listener has ended: {errno}");
+                    return;
+                }
+            }
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            drop(fds);
+            if ready[0] {
+                return;
+            }
+            let now = Instant::now();
+            self.go_on(&ready[2..], now);
+            if ready[1] && self.accept(now).is_err() {
+                accept_from = now + PAUSE;
+            }
+        }
+    }
+
+    /// Goes on with the connections that are ready, and leaves those that are done or out of time.
+    fn go_on(&mut self, ready: &[bool], now: Instant) {
+        let mut connections = std::mem::take(&mut self.connections);
+        let mut ready = ready.iter();
+        connections.retain_mut(|connection| {
+            let is_ready = ready.next().copied().unwrap_or(false);
+            (!is_ready || connection.go_on(|request| self.answer(request, now))) && now < connection.until
+        });
+        self.connections = connections;
+    }
+
+    fn answer(&mut self, request: &[u8], now: Instant) -> Option<Vec<u8>> {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        #[expect(clippy::float_cmp, reason = "another heartbeat is another number")]
+        if self.heartbeat.0 != live.updated {
+            self.heartbeat = (live.updated, now);
+        }
+        answer(request, &live, now.duration_since(self.heartbeat.1) > HUNG_AFTER)
+    }
+
+    fn accept(&mut self, now: Instant) -> io::Result<()> {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(true)?;
+                    if self.connections.len() >= MAX_CONNECTIONS {
+                        self.connections.remove(0);
+                    }
+                    let until = now + PATIENCE;
+                    self.connections.push(Connection { stream, until, doing: Doing::Read(Vec::new()) });
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                // The client left before it was accepted.
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Connection {
+    fn waits_for(&self) -> PollFlags {
+        if matches!(self.doing, Doing::Write(..)) { PollFlags::OUT } else { PollFlags::IN }
+    }
+
+    /// Does what can be done without waiting; false when there is no more to do.
+    fn go_on(&mut self, answer: impl FnMut(&[u8]) -> Option<Vec<u8>>) -> bool {
+        match self.try_to_go_on(answer) {
+            Ok(goes_on) => goes_on,
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        }
+    }
+
+    fn try_to_go_on(&mut self, mut answer: impl FnMut(&[u8]) -> Option<Vec<u8>>) -> io::Result<bool> {
+        let mut buffer = [0; 4096];
+        loop {
+            match &mut self.doing {
+                Doing::Read(request) => {
+                    let room = buffer.len().min(MAX_REQUEST_BYTES - request.len());
+                    let n = self.stream.read(&mut buffer[..room])?;
+                    if n == 0 {
+                        return Ok(false);
+                    }
+                    request.extend_from_slice(&buffer[..n]);
+                    if let Some(bytes) = answer(request) {
+                        self.doing = Doing::Write(bytes, 0);
+                    }
+                }
+                Doing::Write(bytes, sent) if *sent < bytes.len() => *sent += self.stream.write(&bytes[*sent..])?,
+                Doing::Write(..) => {
+                    self.stream.shutdown(Shutdown::Write)?;
+                    self.doing = Doing::Drain(0);
+                }
+                Doing::Drain(drained) => {
+                    let n = self.stream.read(&mut buffer)?;
+                    *drained += n;
+                    if n == 0 || *drained > MAX_DRAINED_BYTES {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+
+    use super::*;
+    use crate::live::{CameraLive, State};
+
+    fn start() -> (Listener, Arc<Mutex<Live>>) {
+        let camera = CameraLive { name: "yard".into(), state: State::Recording, ..CameraLive::default() };
+        let live = Arc::new(Mutex::new(Live { cameras: vec![camera], ..Live::default() }));
+        (Listener::start("127.0.0.1:0", live.clone()).expect("a free port"), live)
+    }
+
+    fn connect(listener: &Listener) -> TcpStream {
+        let stream = TcpStream::connect(listener.address()).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        stream
+    }
+
+    /// All that comes until the listener closes.
+    fn ask(mut stream: &TcpStream, request: &str) -> String {
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        text
+    }
+
+    #[test]
+    fn it_answers_and_tells_what_is_now() {
+        let (listener, live) = start();
+        assert!(ask(&connect(&listener), "GET /healthz HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+        live.lock().expect("whole").cameras[0].state = State::Stalled;
+        let text = ask(&connect(&listener), "GET /healthz HTTP/1.1\r\n\r\n");
+        assert!(text.starts_with("HTTP/1.1 503 ") && text.ends_with("\r\n\r\nyard: stalled\n"), "{text}");
+    }
+
+    #[test]
+    fn who_is_slow_keeps_nobody_waiting() {
+        let (listener, _live) = start();
+        // More than may be connected, and none of them says a word.
+        let silent: Vec<TcpStream> = (0..2 * MAX_CONNECTIONS).map(|_| connect(&listener)).collect();
+        let slow = connect(&listener);
+        for piece in ["GET /cam", "eras.json HTT", "P/1.1\r\n", "\r"] {
+            (&slow).write_all(piece.as_bytes()).expect("sent");
+            assert!(ask(&connect(&listener), "GET /metrics HTTP/1.0\r\n\r\n").ends_with('\n'));
+        }
+        assert!(ask(&slow, "\n").ends_with(r#"{"data":[{"{#CAMERA}":"yard"}]}"#));
+        // The first of them had to go.
+        let n = BufReader::new(&silent[0]).read_line(&mut String::new()).unwrap_or(0);
+        assert_eq!(n, 0);
+    }
+
+    #[test]
+    fn a_request_without_end_is_refused_and_its_sender_told() {
+        let (listener, _live) = start();
+        let stream = connect(&listener);
+        let text = ask(&stream, &format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(200_000)));
+        assert!(text.starts_with("HTTP/1.1 431 "), "{text}");
+    }
+
+    #[test]
+    fn an_answer_longer_than_what_the_system_buffers_arrives_whole() {
+        let (listener, live) = start();
+        let camera = |n| CameraLive { name: format!("camera-{n:04}"), ..CameraLive::default() };
+        live.lock().expect("whole").cameras = (0..3000).map(camera).collect();
+        let text = ask(&connect(&listener), "GET /metrics HTTP/1.1\r\n\r\n");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        assert!(body.len() > 2_000_000 && head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+    }
+
+    #[test]
+    fn a_dropped_listener_is_gone() {
+        let (listener, live) = start();
+        let address = listener.address();
+        let refused = Listener::start(&address.to_string(), live.clone()).expect_err("taken").to_string();
+        assert!(refused.starts_with(&format!("cannot listen on {address}: ")), "{refused}");
+        let open = connect(&listener);
+        drop(listener);
+        assert_eq!(BufReader::new(&open).read_line(&mut String::new()).unwrap_or(0), 0);
+        assert!(TcpStream::connect(address).is_err());
+        Listener::start(&address.to_string(), live).expect("free again");
+    }
+}

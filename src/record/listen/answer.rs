@@ -1,0 +1,237 @@
+//! What the listener answers, from the state of the recorder: values in, bytes out.
+
+use std::fmt::Write;
+
+use crate::live::{CAMERA_VALUES, Live};
+
+/// A request is no longer than this.
+pub(super) const MAX_REQUEST_BYTES: usize = 8 << 10;
+
+/// More than browsers send.
+const MAX_HEADERS: usize = 64;
+
+/// What `GET /` shows.
+const INDEX: &str = "\
+footage record
+
+/metrics                  Prometheus
+/healthz                  200 when footage of every camera arrives, 503 otherwise
+/cameras.json             the cameras, for Zabbix
+";
+
+/// The answer to what has arrived of a request; none as long as more has to come.
+pub(super) fn answer(request: &[u8], live: &Live, is_hung: bool) -> Option<Vec<u8>> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut parsed = httparse::Request::new(&mut headers);
+    let answer = match parsed.parse(request) {
+        Ok(httparse::Status::Complete(_)) => match (parsed.method, parsed.path) {
+            (Some("GET" | "HEAD"), Some(target)) => route(path(target), live, is_hung),
+            _ => Answer::text(405, "only GET and HEAD are answered here\n"),
+        },
+        Ok(httparse::Status::Partial) if request.len() < MAX_REQUEST_BYTES => return None,
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+            Answer::text(431, "the request is too long\n")
+        }
+        Err(_) => Answer::text(400, "this is no HTTP request\n"),
+    };
+    Some(answer.into_bytes(parsed.method == Some("HEAD")))
+}
+
+/// The path of a request's target, which a proxy may be asked for with scheme and host; without a query.
+fn path(target: &str) -> &str {
+    let without_host = match target.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
+        _ => target,
+    };
+    without_host.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn route(path: &str, live: &Live, is_hung: bool) -> Answer {
+    match path {
+        "/" => Answer::text(200, index()),
+        "/metrics" => Answer {
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            ..Answer::text(200, live.to_prometheus())
+        },
+        "/healthz" => health(live, is_hung),
+        "/cameras.json" => Answer { content_type: "application/json", ..Answer::text(200, live.to_zabbix_discovery()) },
+        _ => match path.strip_prefix("/camera/").and_then(|rest| rest.rsplit_once('/')) {
+            Some((name, what)) => camera(&unescaped(name), what, live),
+            None => Answer::text(404, "there is nothing here; / tells what there is\n"),
+        },
+    }
+}
+
+fn index() -> String {
+    let mut text = INDEX.to_owned();
+    for what in CAMERA_VALUES {
+        let _ = writeln!(text, "/camera/NAME/{what}");
+    }
+    text
+}
+
+fn camera(name: &str, what: &str, live: &Live) -> Answer {
+    match live.camera(name).map(|camera| camera.peer_value(what)) {
+        Some(Some(value)) => Answer::text(200, value),
+        Some(None) => Answer::text(404, format!("of a camera there is {}\n", CAMERA_VALUES.join(", "))),
+        None => Answer::text(404, format!("there is no camera {name:?}\n")),
+    }
+}
+
+fn health(live: &Live, is_hung: bool) -> Answer {
+    if is_hung {
+        return Answer::text(503, "the recorder does not look at its cameras any more\n");
+    }
+    let mut text = String::new();
+    for camera in live.cameras.iter().filter(|camera| !camera.is_up()) {
+        let _ = write!(text, "{}: {}", camera.name, camera.state.as_str());
+        if let Some(error) = &camera.last_error {
+            let _ = write!(text, ": {error}");
+        }
+        text.push('\n');
+    }
+    if text.is_empty() { Answer::text(200, "ok\n") } else { Answer::text(503, text) }
+}
+
+/// `%20` is a space; what is no such thing stays as it is.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let digit =
+            |at: usize| tail.get(at).and_then(|c| char::from(*c).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+        if let (b'%', Some(high), Some(low)) = (first, digit(0), digit(1)) {
+            bytes.push(high << 4 | low);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+struct Answer {
+    status: u16,
+    content_type: &'static str,
+    body: String,
+}
+
+impl Answer {
+    fn text(status: u16, body: impl Into<String>) -> Self {
+        Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
+    }
+
+    fn into_bytes(self, without_body: bool) -> Vec<u8> {
+        let reason = match self.status {
+            200 => "OK",
+            400 => "Bad Request",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            431 => "Request Header Fields Too Large",
+            _ => "Service Unavailable",
+        };
+        let allow = if self.status == 405 { "Allow: GET, HEAD\r\n" } else { "" };
+        let head = format!(
+            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{allow}\
+             X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+            self.status,
+            self.content_type,
+            self.body.len(),
+        );
+        let body = if without_body { "" } else { &self.body };
+        [head.as_bytes(), body.as_bytes()].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::live::{CameraLive, State};
+
+    fn live(states: &[(&str, State)]) -> Live {
+        let camera = |(name, state): &(&str, State)| CameraLive {
+            name: (*name).into(),
+            state: *state,
+            frames: 42,
+            ..CameraLive::default()
+        };
+        Live { cameras: states.iter().map(camera).collect(), ..Live::default() }
+    }
+
+    /// Status and body.
+    fn ask(request: &str, live: &Live) -> (u16, String) {
+        let bytes = answer(request.as_bytes(), live, false).expect("a whole request");
+        let text = String::from_utf8(bytes).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        assert!(head.contains("\r\nConnection: close"), "{head}");
+        assert!(body.is_empty() || head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{text}");
+        (status, body.to_owned())
+    }
+
+    fn get(target: &str, live: &Live) -> (u16, String) {
+        ask(&format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"), live)
+    }
+
+    #[test]
+    fn each_url_is_answered() {
+        let live = live(&[("yard", State::Recording), ("Tür 1", State::Recording)]);
+        assert_eq!(get("/camera/yard/frame", &live), (200, "42".into()));
+        assert_eq!(get("/camera/T%c3%BCr%201/frame?now", &live), (200, "42".into()));
+        assert_eq!(get("http://host:8080/camera/yard/dupframes", &live), (200, "0".into()));
+        assert_eq!(get("/healthz", &live), (200, "ok\n".into()));
+        assert_eq!(get("/cameras.json", &live).1, r#"{"data":[{"{#CAMERA}":"yard"},{"{#CAMERA}":"Tür 1"}]}"#);
+        assert!(get("/metrics", &live).1.contains("footage_record_up{camera=\"yard\"} 1\n"));
+        let (status, index) = get("/", &live);
+        assert_eq!(status, 200);
+        for word in index.split_whitespace().filter(|word| word.starts_with('/')) {
+            assert_eq!(get(&word.replace("NAME", "yard"), &live).0, 200, "{word}");
+        }
+        for target in ["/x", "/camera/gate/frame", "/camera/yard/colour", "/camera/yard", "/camera//", "*", "/metrics/"]
+        {
+            assert_eq!(get(target, &live).0, 404, "{target}");
+        }
+    }
+
+    #[test]
+    fn health_names_who_is_not_well() {
+        let mut live = live(&[("a", State::Recording), ("b", State::Waiting), ("c", State::Paused)]);
+        live.cameras[1].last_error = Some("Connection refused".into());
+        assert_eq!(get("/healthz", &live), (503, "b: waiting: Connection refused\nc: paused\n".into()));
+        assert_eq!(get("/healthz", &Live::default()), (200, "ok\n".into()));
+        let hung = answer(b"GET /healthz HTTP/1.0\r\n\r\n", &Live::default(), true).expect("an answer");
+        assert!(hung.starts_with(b"HTTP/1.1 503 "));
+    }
+
+    #[test]
+    fn other_methods_and_what_is_no_http_are_refused() {
+        let live = Live::default();
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+            assert_eq!(ask(&format!("{method} / HTTP/1.1\r\n\r\n"), &live).0, 405, "{method}");
+        }
+        assert_eq!(ask("HEAD /healthz HTTP/1.1\r\n\r\n", &live), (200, String::new()));
+        assert_eq!(ask("\x16\x03\x01\x02\0\x01\0\x01\u{fc}\x03\x03", &live).0, 400);
+        assert_eq!(ask("GET / HTTP/9.9\r\n\r\n", &live).0, 400);
+        assert_eq!(ask(&format!("GET /{} HTTP/1.1\r\n", "a".repeat(MAX_REQUEST_BYTES)), &live).0, 431);
+        assert_eq!(ask(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1)), &live).0, 431);
+        for more in ["", "GET", "GET / HTTP/1.1\r\nHost: x\r\n"] {
+            assert!(answer(more.as_bytes(), &live, false).is_none(), "{more:?} is not all");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(request in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = answer(&request, &Live::default(), false);
+        }
+
+        #[test]
+        fn no_target_makes_it_panic(target in "[/%a-f0-9c:?#&.amery]{0,40}") {
+            let live = live(&[("yard", State::Recording)]);
+            let _ = answer(format!("GET /camera/{target} HTTP/1.1\r\n\r\n").as_bytes(), &live, false);
+        }
+    }
+}

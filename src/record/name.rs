@@ -1,0 +1,262 @@
+//! What segments are called.
+//!
+//! | file | name |
+//! | --- | --- |
+//! | a closed segment | `CAMERA/2026-11-21/2026-11-21_10-00-00+0530.mkv`, `…+0530-2.mkv` for a second one in that second |
+//! | an open one | `CAMERA/.1795235400-0f3a9c12.mkv`: seconds since 1970, and a token of the ffmpeg that writes it |
+//! | one that cannot be played | `CAMERA/.1795235400-0f3a9c12.mkv.damaged` |
+//!
+//! A closed segment carries its camera's local time with the offset of that moment, so its name means one instant: in
+//! the night in which clocks go back the second `02-30-00` differs from the first by its offset. Segments sort by that
+//! instant; sorted as text, those of that one hour stand between each other.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
+
+/// What a camera is called: one folder of a destination, a word in metrics and in the log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CameraName(String);
+
+impl CameraName {
+    /// The longest name, in bytes: what stands beside it in a path fits any file system.
+    const MAX_BYTES: usize = 100;
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CameraName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_fine = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if text.is_empty() || text.len() > Self::MAX_BYTES || text.starts_with(['.', '-']) || !text.chars().all(is_fine)
+        {
+            return Err(format!(
+                "{text:?} cannot be a camera's name: it is a folder, made of letters, digits, '-', '_' and '.', and begins \
+                 with a letter, a digit or '_'"
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for CameraName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What a segment is packed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Container {
+    /// Matroska: takes every coding that cameras use.
+    #[default]
+    Mkv,
+    /// MPEG transport stream: loses the least when the power goes.
+    Ts,
+    /// Fragmented MP4: for players that know nothing else.
+    Mp4,
+}
+
+impl Container {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Mkv, Self::Ts, Self::Mp4];
+
+    /// The extension of its files.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Mkv => "mkv",
+            Self::Ts => "ts",
+            Self::Mp4 => "mp4",
+        }
+    }
+
+    fn of_extension(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|container| container.extension() == text)
+    }
+}
+
+/// The name of a closed segment. Ordered by the instant at which it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentName {
+    /// When it begins, to the second, by the camera's zone.
+    pub start: DateTime<FixedOffset>,
+    /// 1, or more where several begin in one second.
+    pub copy: u32,
+    /// What it is packed in.
+    pub container: Container,
+}
+
+const DAY: &str = "%Y-%m-%d";
+const SECOND: &str = "%Y-%m-%d_%H-%M-%S";
+/// As `%Y-%m-%d_%H-%M-%S` is written, in bytes.
+const SECOND_BYTES: usize = 19;
+
+impl SegmentName {
+    /// The first segment that begins at `epoch` seconds since 1970, in a zone.
+    #[must_use]
+    pub fn new<Z: TimeZone>(epoch: i64, zone: &Z, container: Container) -> Option<Self> {
+        let start = DateTime::from_timestamp(epoch, 0)?.with_timezone(zone).fixed_offset();
+        Some(Self { start, copy: 1, container })
+    }
+
+    /// The folder of its day.
+    #[must_use]
+    pub fn day(&self) -> NaiveDate {
+        self.start.date_naive()
+    }
+
+    /// The name of the folder of a day.
+    #[must_use]
+    pub fn folder(day: NaiveDate) -> String {
+        day.format(DAY).to_string()
+    }
+
+    /// The day of a folder of this name.
+    #[must_use]
+    pub fn day_of_folder(name: &str) -> Option<NaiveDate> {
+        let day = NaiveDate::parse_from_str(name, DAY).ok()?;
+        (Self::folder(day) == name).then_some(day)
+    }
+
+    /// The name of its file, without its folder.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let copy = if self.copy > 1 { format!("-{}", self.copy) } else { String::new() };
+        format!("{}{}{copy}.{}", self.start.format(SECOND), self.start.format("%z"), self.container.extension())
+    }
+
+    /// Reads the name of a file; only what [`file_name`](Self::file_name) writes is one.
+    #[must_use]
+    pub fn of_file(name: &str) -> Option<Self> {
+        let (stem, extension) = name.rsplit_once('.')?;
+        let container = Container::of_extension(extension)?;
+        let (second, rest) = stem.split_at_checked(SECOND_BYTES)?;
+        let (offset, copy) = rest.split_at_checked(5)?;
+        let local = NaiveDateTime::parse_from_str(second, SECOND).ok().filter(|local| local.nanosecond() == 0)?;
+        let minutes = |text: &str| text.parse::<i32>().ok();
+        let sign = match offset.get(..1)? {
+            "+" => 1,
+            "-" => -1,
+            _ => return None,
+        };
+        let offset = sign * (minutes(offset.get(1..3)?)? * 60 + minutes(offset.get(3..5)?)?) * 60;
+        let start = FixedOffset::east_opt(offset)?.from_local_datetime(&local).single()?;
+        let copy = if copy.is_empty() { 1 } else { copy.strip_prefix('-')?.parse().ok()? };
+        let parsed = Self { start, copy, container };
+        // "-02", "-1", "+-530": one segment has one name.
+        (parsed.file_name() == name).then_some(parsed)
+    }
+}
+
+impl fmt::Display for SegmentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", Self::folder(self.day()), self.file_name())
+    }
+}
+
+impl FromStr for SegmentName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (folder, file) = text.split_once('/').ok_or(())?;
+        Self::of_file(file).filter(|name| Self::folder(name.day()) == folder).ok_or(())
+    }
+}
+
+/// What tells the files of one ffmpeg from those of another. It is random: a counter would begin again with us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub u32);
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// The hidden name of a segment that ffmpeg writes, or has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OpenName {
+    /// When ffmpeg opened it, seconds since 1970.
+    pub epoch: i64,
+    /// Whose it is.
+    pub token: Token,
+    /// What it is packed in.
+    pub container: Container,
+    /// Whether it was found to be unplayable.
+    pub is_damaged: bool,
+}
+
+/// How the name of a damaged segment ends.
+const DAMAGED: &str = ".damaged";
+
+impl OpenName {
+    /// The name as ffmpeg's strftime makes it, with the clock in UTC.
+    #[must_use]
+    pub fn pattern(token: Token, container: Container) -> String {
+        format!(".%s-{token}.{}", container.extension())
+    }
+
+    /// The moment in its name.
+    #[must_use]
+    pub fn start(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.epoch, 0)
+    }
+
+    /// Under which name it is kept when it cannot be played.
+    #[must_use]
+    pub fn damaged(self) -> Self {
+        Self { is_damaged: true, ..self }
+    }
+}
+
+impl fmt::Display for OpenName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let damaged = if self.is_damaged { DAMAGED } else { "" };
+        write!(f, ".{}-{}.{}{damaged}", self.epoch, self.token, self.container.extension())
+    }
+}
+
+impl FromStr for OpenName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let parse = || {
+            let (rest, is_damaged) = match text.strip_suffix(DAMAGED) {
+                Some(rest) => (rest, true),
+                None => (text, false),
+            };
+            let (stem, extension) = rest.strip_prefix('.')?.split_once('.')?;
+            let (epoch, token) = stem.split_once('-')?;
+            let epoch = epoch.parse().ok()?;
+            let token = Token(u32::from_str_radix(token, 16).ok()?);
+            Some(Self { epoch, token, container: Container::of_extension(extension)?, is_damaged })
+        };
+        parse().filter(|parsed: &Self| parsed.to_string() == text).ok_or(())
+    }
+}
+
+/// How far the clock marks of a zone are from those of UTC at a moment, for segments of a length: what ffmpeg adds to
+/// its clock before it looks for a mark.
+#[must_use]
+pub fn mark_offset_seconds(start: DateTime<FixedOffset>, segment_seconds: u64) -> u64 {
+    let segment = i64::try_from(segment_seconds.max(1)).unwrap_or(i64::MAX);
+    u64::try_from(i64::from(start.offset().local_minus_utc()).rem_euclid(segment)).unwrap_or(0)
+}
+
+/// The start as the environment of a hook carries it: RFC 3339.
+#[must_use]
+pub fn rfc3339(start: DateTime<FixedOffset>) -> String {
+    let start = start.with_nanosecond(0).unwrap_or(start);
+    start.to_rfc3339_opts(chrono::SecondsFormat::Secs, false)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! What ffmpeg tells on its standard output: where it is (`-progress`), and which segments are complete
+//! (`-segment_list`), mixed line by line.
+//!
+//! ```text
+//! frame=75
+//! fps=15.00
+//! out_time_us=5000000
+//! dup_frames=0
+//! drop_frames=0
+//! progress=continue
+//! .1795235400-0f3a9c12.mkv,0.000000,600.066000
+//! ```
+//!
+//! Source: `print_report` of ffmpeg's `fftools/ffmpeg.c` and `segment_list_print_entry` of `libavformat/segment.c`. The
+//! names are ours and need no quotes.
+
+use std::time::Duration;
+
+use super::name::OpenName;
+
+/// A longer line is neither.
+const MAX_LINE_BYTES: usize = 4096;
+
+/// Where ffmpeg is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Pictures so far.
+    pub frames: u64,
+    /// Pictures in a second, as ffmpeg counts since its start.
+    pub fps: f64,
+    /// How much has been recorded since the start.
+    pub out_time: Duration,
+    /// Pictures written twice, to keep to a rate.
+    pub dup_frames: u64,
+    /// Pictures left out.
+    pub drop_frames: u64,
+}
+
+/// Something that ffmpeg has told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// Where it is.
+    Progress(Progress),
+    /// A segment is complete.
+    Segment {
+        /// Its hidden name.
+        name: OpenName,
+        /// How long it lasts.
+        duration: Duration,
+    },
+}
+
+/// Reads what comes through the pipe, in pieces of any length.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// The beginning of a line.
+    pending: Vec<u8>,
+    /// The pending line is too long to be one of ours.
+    is_overlong: bool,
+    progress: Progress,
+}
+
+impl Reader {
+    /// Takes the next piece and calls `each` with what it completes.
+    pub fn take(&mut self, bytes: &[u8], mut each: impl FnMut(Event)) {
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            self.extend(&rest[..end]);
+            rest = &rest[end + 1..];
+            if !self.is_overlong
+                && let Some(event) =
+                    std::str::from_utf8(&self.pending).ok().and_then(|line| read(line, &mut self.progress))
+            {
+                each(event);
+            }
+            self.pending.clear();
+            self.is_overlong = false;
+        }
+        self.extend(rest);
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.is_overlong |= self.pending.len() + bytes.len() > MAX_LINE_BYTES;
+        if self.is_overlong {
+            self.pending.clear();
+        } else {
+            self.pending.extend_from_slice(bytes);
+        }
+    }
+}
+
+fn read(line: &str, progress: &mut Progress) -> Option<Event> {
+    if line.starts_with('.') {
+        return segment(line);
+    }
+    let (key, value) = line.split_once('=')?;
+    let value = value.trim();
+    // What has no value yet is "N/A", and stays what it was.
+    match key {
+        "frame" => progress.frames = value.parse().unwrap_or(progress.frames),
+        "fps" => {
+            progress.fps =
+                value.parse().ok().filter(|fps: &f64| fps.is_finite() && *fps >= 0.0).unwrap_or(progress.fps);
+        }
+        "out_time_us" => progress.out_time = value.parse().map_or(progress.out_time, Duration::from_micros),
+        "dup_frames" => progress.dup_frames = value.parse().unwrap_or(progress.dup_frames),
+        "drop_frames" => progress.drop_frames = value.parse().unwrap_or(progress.drop_frames),
+        "progress" => return Some(Event::Progress(*progress)),
+        _ => {}
+    }
+    None
+}
+
+fn segment(line: &str) -> Option<Event> {
+    let mut fields = line.trim_end().split(',');
+    let name = fields.next()?.parse().ok()?;
+    let mut seconds = || fields.next().and_then(|field| field.parse::<f64>().ok());
+    let (start, end) = (seconds()?, seconds()?);
+    Some(Event::Segment { name, duration: Duration::try_from_secs_f64(end - start).unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::name::{Container, Token};
+
+    const SAID: &str = "frame=75\nfps=15.00\nstream_0_0_q=-1.0\nbitrate=N/A\ntotal_size=N/A\nout_time_us=5000000\n\
+        out_time_ms=5000000\nout_time=00:00:05.000000\ndup_frames=1\ndrop_frames=2\nspeed=1.0x\nprogress=continue\n\
+        .1795235400-0f3a9c12.mkv,0.500000,600.000000\nframe=80\nout_time_us=N/A\nfps=-nan\nprogress=end\n";
+
+    fn events(pieces: &[&[u8]]) -> Vec<Event> {
+        let mut reader = Reader::default();
+        let mut events = Vec::new();
+        for piece in pieces {
+            reader.take(piece, |event| events.push(event));
+        }
+        events
+    }
+
+    #[test]
+    fn progress_and_segments_are_told_apart() {
+        let progress =
+            Progress { frames: 75, fps: 15.0, out_time: Duration::from_secs(5), dup_frames: 1, drop_frames: 2 };
+        let name =
+            OpenName { epoch: 1_795_235_400, token: Token(0x0f3a_9c12), container: Container::Mkv, is_damaged: false };
+        assert_eq!(
+            events(&[SAID.as_bytes()]),
+            [
+                Event::Progress(progress),
+                Event::Segment { name, duration: Duration::from_millis(599_500) },
+                Event::Progress(Progress { frames: 80, ..progress }),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_endless_line_takes_no_memory() {
+        let mut reader = Reader::default();
+        for _ in 0..1000 {
+            reader.take(&[b'x'; 4000], |_| panic!("nothing was told"));
+            assert!(reader.pending.len() <= MAX_LINE_BYTES);
+        }
+        let mut told = 0;
+        reader.take(b"\nprogress=continue\n", |_| told += 1);
+        assert_eq!(told, 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn it_does_not_matter_how_it_is_cut(cuts in proptest::collection::vec(0_usize..SAID.len(), 0..20)) {
+            let mut cuts = cuts;
+            cuts.extend([0, SAID.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &SAID.as_bytes()[pair[0]..pair[1]]).collect();
+            proptest::prop_assert_eq!(events(&pieces), events(&[SAID.as_bytes()]));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = events(&[&bytes]);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! One camera: what is to become of it, what it does now, and what is told of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use super::backoff::Backoff;
+use super::config::Camera;
+use super::name::CameraName;
+use super::segmenter::{Segmenter, Why};
+use crate::live::{CameraLive, Meter, State};
+
+/// After so much recording an outage is over.
+const STEADY: Duration = Duration::from_secs(20);
+
+/// What a camera does.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Its folder is being made.
+    Preparing,
+    /// Its ffmpeg starts at a time.
+    Waiting,
+    /// Its ffmpeg runs.
+    Running(Box<Segmenter>),
+    /// There is no room for it.
+    Paused,
+}
+
+/// What is to become of a camera.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Intent {
+    /// It is recorded.
+    Record,
+    /// It is recorded otherwise from now on.
+    Become(Arc<Camera>),
+    /// It is not recorded any more.
+    Leave,
+}
+
+/// A camera under way.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    pub(super) name: CameraName,
+    pub(super) camera: Arc<Camera>,
+    pub(super) phase: Phase,
+    pub(super) intent: Intent,
+    pub(super) backoff: Backoff,
+    /// Which start this is: what was arranged for an earlier one has no meaning any more.
+    pub(super) generation: u64,
+    pub(super) live: CameraLive,
+    /// Since when it fails, and whether that was told.
+    outage: Option<Instant>,
+    pub(super) frames_meter: Meter,
+    pub(super) bytes_meter: Meter,
+    /// Frames, doubled and dropped ones and bytes of its earlier ffmpegs.
+    before: [u64; 4],
+    /// The failed requests of its schedule in a row, and what is to be fetched.
+    pub(super) request: Option<(String, u32)>,
+    /// When it is tried.
+    pub(super) try_at: Option<Instant>,
+    /// Which entry was done, or is being tried: when it was due.
+    pub(super) scheduled: Option<DateTime<Utc>>,
+    /// Which of its timers has a meaning.
+    pub(super) schedule_generation: u64,
+    /// The clock marks that its ffmpeg cuts at.
+    pub(super) mark_offset: u64,
+}
+
+impl Recorder {
+    pub(super) fn new(name: CameraName, camera: Arc<Camera>, now_seconds: f64) -> Self {
+        let live = CameraLive {
+            name: name.to_string(),
+            source: camera.url.to_string(),
+            directory: camera.destination.join(name.as_str()),
+            since: now_seconds,
+            ..CameraLive::default()
+        };
+        Self {
+            name,
+            camera,
+            phase: Phase::Preparing,
+            intent: Intent::Record,
+            backoff: Backoff::default(),
+            generation: 0,
+            live,
+            outage: None,
+            frames_meter: Meter::default(),
+            bytes_meter: Meter::default(),
+            before: [0; 4],
+            request: None,
+            try_at: None,
+            scheduled: None,
+            schedule_generation: 0,
+            mark_offset: 0,
+        }
+    }
+
+    /// It is recorded otherwise now.
+    pub(super) fn become_as(&mut self, camera: Arc<Camera>) {
+        self.live.source = camera.url.to_string();
+        self.live.directory = camera.destination.join(self.name.as_str());
+        self.camera = camera;
+    }
+
+    pub(super) fn segmenter(&mut self) -> Option<&mut Segmenter> {
+        match &mut self.phase {
+            Phase::Running(segmenter) => Some(segmenter),
+            _ => None,
+        }
+    }
+
+    /// Changes what is told of it; whether that is news.
+    pub(super) fn show(&mut self, state: State, now_seconds: f64) -> bool {
+        if self.live.state == state {
+            return false;
+        }
+        self.live.state = state;
+        self.live.since = now_seconds;
+        true
+    }
+
+    /// Takes the numbers of the running ffmpeg. `at` is any clock that does not jump.
+    pub(super) fn count(&mut self, at: Duration, now_seconds: f64) {
+        let Phase::Running(segmenter) = &mut self.phase else { return };
+        let (progress, bytes) = (segmenter.progress, segmenter.written_bytes());
+        let live = &mut self.live;
+        let [frames, dup, drop, written] = self.before;
+        if frames + progress.frames > live.frames {
+            live.last_frame_at = Some(now_seconds);
+        }
+        live.frames = frames + progress.frames;
+        live.dup_frames = dup + progress.dup_frames;
+        live.drop_frames = drop + progress.drop_frames;
+        live.out_time_seconds = progress.out_time.as_secs_f64();
+        if let Some(bytes) = bytes {
+            live.bytes = written + bytes;
+            self.bytes_meter.sample(at, bytes);
+        }
+        if progress.frames > 0 {
+            self.frames_meter.sample(at, progress.frames);
+        }
+        live.fps = self.frames_meter.per_second(at);
+        live.bitrate_bps = self.bytes_meter.per_second(at).map(|bytes| bytes * 8.0);
+    }
+
+    /// Its ffmpeg has ended: what it counted stays counted.
+    pub(super) fn settle(&mut self) {
+        let live = &mut self.live;
+        self.before = [live.frames, live.dup_frames, live.drop_frames, live.bytes];
+        live.out_time_seconds = 0.0;
+        live.open_segment_started = None;
+        live.fps = None;
+        live.bitrate_bps = None;
+        self.frames_meter.restart();
+        self.bytes_meter.restart();
+    }
+
+    /// Until when a picture has to come, and what is meant by none.
+    pub(super) fn stall_deadline(&self) -> Option<Instant> {
+        let Phase::Running(segmenter) = &self.phase else { return None };
+        let patience = match segmenter.first_picture {
+            Some(_) => self.camera.stall_timeout,
+            // To connect and to find out what comes takes ffmpeg longer than a picture.
+            None => self.camera.stall_timeout.max(self.camera.timeout + Duration::from_secs(5)),
+        };
+        Some(segmenter.moved + patience)
+    }
+
+    /// A try has failed: it is told once, and once more when it is over.
+    pub(super) fn fails(&mut self, why: &str, now: Instant) {
+        self.live.last_error = Some(why.to_owned());
+        let is_new = self.outage.is_none();
+        self.outage.get_or_insert(now);
+        log::log!(if is_new { log::Level::Warn } else { log::Level::Info }, "{}: {why}", self.name);
+    }
+
+    /// Pictures come. Says so when they did not for some time.
+    pub(super) fn works(&mut self, now: Instant) {
+        let Phase::Running(segmenter) = &self.phase else { return };
+        let is_steady = segmenter.first_picture.is_some_and(|first| now.saturating_duration_since(first) >= STEADY);
+        if let Some(since) = self.outage.filter(|_| is_steady) {
+            let gap = crate::units::human_duration(now.saturating_duration_since(since));
+            log::warn!("{}: records again, {gap} after it began to fail", self.name);
+            self.outage = None;
+        }
+    }
+
+    /// Whether it fails now.
+    pub(super) fn is_failing(&self) -> bool {
+        self.outage.is_some()
+    }
+
+    /// How long the ffmpeg that has just ended recorded.
+    pub(super) fn lasted(&self, now: Instant) -> Option<Duration> {
+        let Phase::Running(segmenter) = &self.phase else { return None };
+        segmenter.first_picture.map(|first| now.saturating_duration_since(first))
+    }
+
+    /// In words why its ffmpeg has ended, when nobody asked for it; and whether it was a stall.
+    pub(super) fn why_it_ended(&self, status: std::process::ExitStatus, now: Instant) -> (String, bool) {
+        let Phase::Running(segmenter) = &self.phase else { return (String::new(), false) };
+        let silent = now.saturating_duration_since(segmenter.moved);
+        if segmenter.ending() == Some(Why::Stall) {
+            return (format!("no picture came for {} s, and ffmpeg was ended", silent.as_secs()), true);
+        }
+        let lasted = self.lasted(now).map_or_else(
+            || "ffmpeg ended without a picture".to_owned(),
+            |time| format!("the stream ended after {}", crate::units::human_duration(time)),
+        );
+        // ffmpeg gives up on a silent camera by itself, and calls that success.
+        let gave_up = segmenter.first_picture.is_some() && silent >= self.camera.timeout;
+        let said = segmenter.said.last_words().map(|said| format!(": {said:?}")).unwrap_or_default();
+        let how = if status.success() || !said.is_empty() { String::new() } else { format!(" ({status})") };
+        (format!("{lasted}{how}{said}"), gave_up)
+    }
+}

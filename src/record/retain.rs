@@ -1,0 +1,179 @@
+//! Which closed segments of a camera go, and why. Pure.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+
+use super::name::SegmentName;
+use crate::retention::{Candidate, Keep, Reason, evict};
+
+/// A closed segment in the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its name.
+    pub name: SegmentName,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// The days of which a camera has segments, and how much they are. A day is enough to know what comes next; the segments
+/// of all days are not kept in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Days {
+    bytes_by_day: BTreeMap<NaiveDate, u64>,
+    total_bytes: u64,
+}
+
+impl Days {
+    /// A segment has come.
+    pub fn add(&mut self, day: NaiveDate, bytes: u64) {
+        *self.bytes_by_day.entry(day).or_default() += bytes;
+        self.total_bytes += bytes;
+    }
+
+    /// A segment has gone.
+    pub fn remove(&mut self, day: NaiveDate, bytes: u64) {
+        if let Some(held) = self.bytes_by_day.get_mut(&day) {
+            let bytes = bytes.min(*held);
+            *held -= bytes;
+            self.total_bytes -= bytes;
+        }
+    }
+
+    /// All of a day has gone.
+    pub fn forget(&mut self, day: NaiveDate) {
+        self.total_bytes -= self.bytes_by_day.remove(&day).unwrap_or(0);
+    }
+
+    /// The first day.
+    #[must_use]
+    pub fn oldest(&self) -> Option<NaiveDate> {
+        self.bytes_by_day.keys().next().copied()
+    }
+
+    /// All of them together.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes
+    }
+}
+
+/// What may leave, as the camera's owner says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `keep`
+    pub keep: Keep,
+    /// `keep_bytes`
+    pub keep_bytes: Option<u64>,
+}
+
+impl Limits {
+    /// Whether a day of a camera has to be looked at: something of it may have to go.
+    #[must_use]
+    pub fn touch(&self, days: &Days, now: NaiveDateTime) -> Option<NaiveDate> {
+        let oldest = days.oldest()?;
+        let is_over = self.keep.cutoff(now).is_some_and(|cutoff| oldest.and_time(NaiveTime::MIN) < cutoff);
+        (is_over || self.surplus(days) > 0).then_some(oldest)
+    }
+
+    /// How many bytes are too many.
+    #[must_use]
+    pub fn surplus(&self, days: &Days) -> u64 {
+        self.keep_bytes.map_or(0, |quota| days.total_bytes().saturating_sub(quota))
+    }
+
+    /// What goes of the oldest day's segments, oldest first. The camera's wall clock shows `now`.
+    #[must_use]
+    pub fn removals(&self, segments: &[Held], surplus: u64, now: NaiveDateTime) -> Vec<(Held, Reason)> {
+        let cutoff = self.keep.cutoff(now);
+        let mut segments = segments.to_vec();
+        segments.sort_unstable_by_key(|held| held.name);
+        let is_over = |held: &Held| cutoff.is_some_and(|cutoff| held.name.start.naive_local() < cutoff);
+        let (expired, others): (Vec<Held>, Vec<Held>) = segments.into_iter().partition(is_over);
+        let freed: u64 = expired.iter().map(|held| held.bytes).sum();
+        let evicted = oldest(&others, surplus.saturating_sub(freed));
+        let expired = expired.into_iter().map(|held| (held, Reason::Expired));
+        expired.chain(evicted.into_iter().map(|held| (held, Reason::OverQuota))).collect()
+    }
+}
+
+/// The oldest segments that free so many bytes, or all.
+#[must_use]
+pub fn oldest(segments: &[Held], bytes: u64) -> Vec<Held> {
+    let mut segments = segments.to_vec();
+    segments.sort_unstable_by_key(|held| held.name);
+    let candidates: Vec<Candidate<Held>> = segments
+        .into_iter()
+        .map(|held| Candidate { key: held, at: held.name.start.naive_utc(), bytes: held.bytes })
+        .collect();
+    evict(&candidates, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::name::Container;
+
+    /// A segment of 10 bytes for each of so many hours, from a midnight on.
+    fn hours(n: i64) -> Vec<Held> {
+        let midnight = 1_795_219_200;
+        let name = |n| SegmentName::new(midnight + n * 3600, &chrono_tz::Tz::UTC, Container::Mkv).expect("a time");
+        (0..n).map(|n| Held { name: name(n), bytes: 10 }).collect()
+    }
+
+    fn at(text: &str) -> NaiveDateTime {
+        text.parse().expect("a time")
+    }
+
+    fn removed(limits: Limits, segments: &[Held], now: &str) -> Vec<(u64, Reason)> {
+        let mut days = Days::default();
+        for held in segments {
+            days.add(held.name.day(), held.bytes);
+        }
+        let surplus = limits.surplus(&days);
+        let removals = limits.removals(segments, surplus, at(now));
+        assert_eq!(
+            removals.is_empty(),
+            limits.touch(&days, at(now)).is_none(),
+            "what is not touched has nothing to lose"
+        );
+        let mut counts = BTreeMap::<Reason, u64>::new();
+        for (_, reason) in removals {
+            *counts.entry(reason).or_default() += 1;
+        }
+        counts.into_iter().map(|(reason, n)| (n, reason)).collect()
+    }
+
+    #[test]
+    fn what_is_over_goes_and_then_what_is_too_much() {
+        let forever = Limits { keep: Keep::Forever, keep_bytes: None };
+        assert_eq!(removed(forever, &hours(24), "2036-11-21T12:00:00"), []);
+        let day = Limits { keep: "1d".parse().expect("an age"), ..forever };
+        assert_eq!(removed(day, &hours(24), "2026-11-22T23:59:00"), []);
+        assert_eq!(removed(day, &hours(24), "2026-11-23T00:00:00"), [(24, Reason::Expired)]);
+        let hour = Limits { keep: "6h".parse().expect("an age"), keep_bytes: Some(35) };
+        assert_eq!(removed(hour, &hours(12), "2026-11-21T12:00:00"), [(6, Reason::Expired), (3, Reason::OverQuota)]);
+        let quota = Limits { keep_bytes: Some(100), ..forever };
+        assert_eq!(removed(quota, &hours(12), "2026-11-21T12:00:00"), [(2, Reason::OverQuota)]);
+    }
+
+    proptest::proptest! {
+        /// What was done needs no doing again, and the account is right.
+        #[test]
+        fn a_second_look_has_nothing_to_do(n in 0_i64..24, quota in 0_u64..300, age in 1_u32..30, at_hour in 0_i64..48) {
+            let limits = Limits { keep: format!("{age}h").parse().expect("an age"), keep_bytes: Some(quota) };
+            let now = at("2026-11-21T00:00:00") + chrono::Duration::hours(at_hour);
+            let mut held = hours(n);
+            let mut days = Days::default();
+            for held in &held {
+                days.add(held.name.day(), held.bytes);
+            }
+            for (gone, _) in limits.removals(&held, limits.surplus(&days), now) {
+                days.remove(gone.name.day(), gone.bytes);
+                held.retain(|held| held.name != gone.name);
+            }
+            proptest::prop_assert_eq!(days.total_bytes(), held.iter().map(|held| held.bytes).sum::<u64>());
+            proptest::prop_assert_eq!(limits.removals(&held, limits.surplus(&days), now), []);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! One ffmpeg that records one camera: started, listened to, ended.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::Signal;
+
+use super::name::Token;
+use super::progress::{Event, Progress, Reader};
+use super::said::Said;
+use super::url::CameraUrl;
+use crate::child;
+
+/// When it is asked the second time, and when it is killed.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(1500);
+const KILL_AFTER: Duration = Duration::from_secs(4);
+/// More than it writes at once.
+const PIECE: usize = 16 << 10;
+/// So many pieces are read before others have their turn.
+const PIECES: usize = 8;
+
+/// Why an ffmpeg is being ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// No picture comes any more.
+    Stall,
+    /// It is told to: a stop, a reload, a full disk.
+    Asked,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    why: Why,
+    began: Instant,
+    asked: u8,
+}
+
+/// A running ffmpeg.
+#[derive(Debug)]
+pub(super) struct Segmenter {
+    child: Child,
+    stdout: ChildStdout,
+    stderr: ChildStderr,
+    /// The mark of its files.
+    pub(super) token: Token,
+    /// When a picture last came.
+    pub(super) moved: Instant,
+    pub(super) first_picture: Option<Instant>,
+    pub(super) progress: Progress,
+    pub(super) said: Said,
+    reader: Reader,
+    /// What it has told us, which is written as its segments are.
+    told_bytes: u64,
+    ending: Option<Ending>,
+}
+
+/// What a read from a pipe has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It may have more to say, now or later.
+    More,
+    /// It will say no more: it has ended.
+    All,
+}
+
+impl Segmenter {
+    /// Starts ffmpeg. To be called from a thread that lives as long as it should.
+    pub(super) fn start(ffmpeg: &Path, arguments: Vec<OsString>, token: Token, now: Instant) -> io::Result<Self> {
+        let mut command = Command::new(ffmpeg);
+        // Segments are named by its strftime: in UTC no second comes twice.
+        command.args(arguments).env("TZ", "UTC").env("AV_LOG_FORCE_NOCOLOR", "1").env_remove("FOOTAGE_URL");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child::spawn(&mut command)?;
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let unready = fcntl_setfl(&stdout, OFlags::NONBLOCK).and_then(|()| fcntl_setfl(&stderr, OFlags::NONBLOCK));
+        if let Err(error) = unready {
+            child::signal(&child, Signal::KILL);
+            child.wait()?;
+            return Err(error.into());
+        }
+        Ok(Self {
+            child,
+            stdout,
+            stderr,
+            token,
+            moved: now,
+            first_picture: None,
+            progress: Progress::default(),
+            said: Said::default(),
+            reader: Reader::default(),
+            told_bytes: 0,
+            ending: None,
+        })
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(super) fn stdout(&self) -> BorrowedFd<'_> {
+        self.stdout.as_fd()
+    }
+
+    pub(super) fn stderr(&self) -> BorrowedFd<'_> {
+        self.stderr.as_fd()
+    }
+
+    /// Reads what it tells and calls `each` with what that means.
+    pub(super) fn listen(&mut self, now: Instant, mut each: impl FnMut(Event)) -> Heard {
+        let Self { stdout, reader, progress, moved, first_picture, told_bytes, .. } = self;
+        drain(stdout, |piece| {
+            *told_bytes += piece.len() as u64;
+            reader.take(piece, |event| {
+                if let Event::Progress(next) = event {
+                    if next.frames != progress.frames || next.out_time != progress.out_time {
+                        *moved = now;
+                    }
+                    if next.frames > 0 {
+                        first_picture.get_or_insert(now);
+                    }
+                    *progress = next;
+                }
+                each(event);
+            });
+        })
+    }
+
+    /// Reads its complaints.
+    pub(super) fn hear_complaints(
+        &mut self,
+        url: &CameraUrl,
+        now: Instant,
+        mut each: impl FnMut(log::Level, &str),
+    ) -> Heard {
+        let Self { stderr, said, told_bytes, .. } = self;
+        drain(stderr, |piece| {
+            *told_bytes += piece.len() as u64;
+            said.take(piece, url, now, &mut each);
+        })
+    }
+
+    /// Bytes that it has written to its segments, as the kernel counts; none where it does not.
+    pub(super) fn written_bytes(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).ok()?;
+        let written = text.lines().find_map(|line| line.strip_prefix("wchar: "))?.trim().parse::<u64>().ok()?;
+        Some(written.saturating_sub(self.told_bytes))
+    }
+
+    /// Asks it to end: it completes its segment. Says when to look after it again.
+    pub(super) fn end(&mut self, why: Why, now: Instant) -> Instant {
+        if self.ending.is_none() {
+            self.ending = Some(Ending { why, began: now, asked: 0 });
+        }
+        self.press(now)
+    }
+
+    /// Why it is being ended, if it is.
+    pub(super) fn ending(&self) -> Option<Why> {
+        self.ending.map(|ending| ending.why)
+    }
+
+    /// TERM, TERM, KILL, each when it is due: one TERM does not end an ffmpeg that waits for a stalled camera, two do,
+    /// and nothing but KILL ends one that waits for a dead disk. Says when to look again.
+    pub(super) fn press(&mut self, now: Instant) -> Instant {
+        let Some(ending) = &mut self.ending else { return now + KILL_AFTER };
+        let (due, signal) = match ending.asked {
+            0 => (ending.began, Signal::TERM),
+            1 => (ending.began + ASK_AGAIN_AFTER, Signal::TERM),
+            _ => (ending.began + KILL_AFTER, Signal::KILL),
+        };
+        if now < due {
+            return due;
+        }
+        child::signal(&self.child, signal);
+        ending.asked = ending.asked.saturating_add(1);
+        match ending.asked {
+            1 => ending.began + ASK_AGAIN_AFTER,
+            2 => ending.began + KILL_AFTER,
+            _ => now + KILL_AFTER,
+        }
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+}
+
+impl Drop for Segmenter {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            child::signal(&self.child, Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn drain(pipe: &mut impl Read, mut take: impl FnMut(&[u8])) -> Heard {
+    let mut piece = [0; PIECE];
+    for _ in 0..PIECES {
+        match pipe.read(&mut piece) {
+            Ok(0) => return Heard::All,
+            Ok(n) => take(&piece[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::More,
+            Err(_) => return Heard::All,
+        }
+    }
+    Heard::More
+}

@@ -1,0 +1,284 @@
+//! The loop: one thread waits for all ffmpegs, timers, keepers and signals at once.
+//!
+//! A wake-up costs what the event costs: a camera is found by the number that its descriptor carries, and timers stand in a
+//! heap. What may block (the destination, programs, requests) is done by other threads.
+
+mod begin;
+mod end;
+mod news;
+mod reload;
+mod state;
+mod timers;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
+
+use self::timers::{Timer, Timers};
+use super::Settings;
+use super::config::Config;
+use super::errands::{Done, Errands};
+use super::keeper::{Job, Keeper, News};
+use super::mailbox::{Mailbox, Waker};
+use super::name::CameraName;
+use super::places::Places;
+use super::recorder::{Phase, Recorder};
+use super::segmenter::Heard;
+use crate::error::{Error, Result};
+use crate::ffmpeg::Ffmpeg;
+use crate::live::Live;
+use crate::pass::{Context, Report};
+
+/// How often the disks are looked at, and what is over.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Between two starts of ffmpeg, which cost 0.08 s of a processor each.
+const STAGGER: Duration = Duration::from_millis(100);
+/// How many events are taken at once.
+const EVENTS: usize = 64;
+
+/// What a descriptor is of: in the low bit, above it the camera's number.
+const WAKER: u64 = u64::MAX;
+
+/// All cameras under way.
+pub(super) struct Supervisor<'a> {
+    settings: &'a Settings,
+    context: &'a Context,
+    report: &'a mut Report,
+    ffmpeg: Ffmpeg,
+    config: Config,
+    epoll: OwnedFd,
+    waker: Waker,
+    recorders: HashMap<u64, Recorder>,
+    numbers: BTreeMap<CameraName, u64>,
+    /// Those that have ended with all.
+    left: BTreeMap<CameraName, Recorder>,
+    next_number: u64,
+    timers: Timers,
+    places: Places,
+    keepers: BTreeMap<PathBuf, Keeper>,
+    /// Why nothing may be written to a destination.
+    full: BTreeMap<PathBuf, String>,
+    news: Receiver<(PathBuf, News)>,
+    news_box: Mailbox<(PathBuf, News)>,
+    done: Receiver<Done>,
+    /// Programs of `on_segment`.
+    programs: Errands,
+    /// Requests of `schedule`: programs that hang do not hold them up.
+    requests: Errands,
+    live: Arc<Mutex<Live>>,
+    /// When the next ffmpeg may start.
+    next_start: Instant,
+    began: Instant,
+    /// The end of it all: why, and when it must be over.
+    ending: Option<end::Ending>,
+    /// When the state is to be written, at the latest.
+    write_at: Instant,
+    wrote_at: Instant,
+}
+
+impl<'a> Supervisor<'a> {
+    /// Gets everything ready for destinations that are locked for us.
+    pub(super) fn new(
+        settings: &'a Settings,
+        context: &'a Context,
+        report: &'a mut Report,
+        config: Config,
+        places: Places,
+        ffmpeg: Ffmpeg,
+        live: Arc<Mutex<Live>>,
+    ) -> Result<Self> {
+        let failed = |error: std::io::Error| Error::Source(format!("cannot wait for events: {error}"));
+        let waker = Waker::new().map_err(failed)?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
+        epoll::add(&epoll, &waker, epoll::EventData::new_u64(WAKER), epoll::EventFlags::IN)
+            .map_err(|errno| failed(errno.into()))?;
+        let (news_box, news) = Mailbox::new(waker.clone());
+        let (done_box, done) = Mailbox::new(waker.clone());
+        let now = Instant::now();
+        Ok(Self {
+            settings,
+            context,
+            report,
+            ffmpeg,
+            config,
+            epoll,
+            waker,
+            recorders: HashMap::new(),
+            numbers: BTreeMap::new(),
+            left: BTreeMap::new(),
+            next_number: 0,
+            timers: Timers::default(),
+            places,
+            keepers: BTreeMap::new(),
+            full: BTreeMap::new(),
+            news,
+            news_box,
+            done,
+            programs: Errands::new(done_box.clone()),
+            requests: Errands::new(done_box),
+            live,
+            next_start: now,
+            began: now,
+            ending: None,
+            write_at: now,
+            wrote_at: now,
+        })
+    }
+
+    /// Records until it is told to stop.
+    pub(super) fn run(mut self) -> Result<()> {
+        // Beyond what it takes to end by ourselves.
+        self.context.stop.set_grace(end::GIVE_UP_AFTER + Duration::from_secs(2));
+        let waker = self.waker.clone();
+        self.context.stop.also(move || waker.wake());
+        let waker = self.waker.clone();
+        let listening = self.context.stop.on_hangup(move || waker.wake());
+        listening.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
+
+        self.begin()?;
+        let mut events = Vec::with_capacity(EVENTS);
+        while !self.is_over() {
+            let wait = self.wait();
+            let wait = Timespec::try_from(wait).ok();
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), wait.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(Error::Source(format!("cannot wait for events: {errno}"))),
+            }
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    WAKER => self.woken(),
+                    key => self.readable(key),
+                }
+            }
+            let now = Instant::now();
+            while let Some(timer) = self.timers.due(now) {
+                self.ring(timer, now);
+            }
+            self.write_state(false);
+        }
+        self.finish()
+    }
+
+    /// How long nothing is to be done.
+    fn wait(&self) -> Duration {
+        let next = self.timers.next().map_or(self.write_at, |at| at.min(self.write_at));
+        next.saturating_duration_since(Instant::now())
+    }
+
+    /// Something has come from another thread.
+    fn woken(&mut self) {
+        self.waker.rest();
+        while let Ok((place, news)) = self.news.try_recv() {
+            self.hear(&place, news);
+        }
+        while let Ok(done) = self.done.try_recv() {
+            self.done(done);
+        }
+        if self.ending.is_none() && self.context.stop.is_requested() {
+            self.end(None);
+        }
+        if self.ending.is_none() && self.context.stop.has_hung_up() {
+            self.reload();
+        }
+    }
+
+    /// An ffmpeg has something to say.
+    fn readable(&mut self, key: u64) {
+        let (number, is_stderr) = (key >> 1, key & 1 == 1);
+        let now = Instant::now();
+        let Some(recorder) = self.recorders.get_mut(&number) else { return };
+        let Phase::Running(segmenter) = &mut recorder.phase else { return };
+        if is_stderr {
+            let name = &recorder.name;
+            let heard = segmenter
+                .hear_complaints(&recorder.camera.url, now, |level, line| log::log!(level, "{name}: ffmpeg: {line}"));
+            if heard == Heard::All {
+                let _ = epoll::delete(&self.epoll, segmenter.stderr());
+            }
+            return;
+        }
+        let mut told = Vec::new();
+        let heard = segmenter.listen(now, |event| told.push(event));
+        for event in told {
+            self.told(number, event, now);
+        }
+        if heard == Heard::All {
+            if let Some(segmenter) = self.recorders.get_mut(&number).and_then(Recorder::segmenter) {
+                let _ = epoll::delete(&self.epoll, segmenter.stdout());
+            }
+            self.reap(number, now);
+        }
+    }
+
+    /// A timer has run out.
+    fn ring(&mut self, timer: Timer, now: Instant) {
+        match timer {
+            Timer::Start(number, generation) => self.start(number, generation, now),
+            Timer::Watch(number, generation) => self.watch(number, generation, now),
+            Timer::Reap(number, generation) if self.is_current(number, generation) => self.reap(number, now),
+            Timer::Prepare(number, generation) if self.is_current(number, generation) => self.prepare(number),
+            Timer::Reap(..) | Timer::Prepare(..) => {}
+            Timer::Schedule(number, generation) => self.look_at_schedule(number, generation, now),
+            Timer::Look => {
+                self.look();
+                self.timers.at(now + LOOK_EVERY, Timer::Look);
+            }
+            Timer::End => {
+                if self.ending.is_none() {
+                    self.end(Some(end::Reason::TimeIsUp));
+                }
+            }
+            Timer::GiveUp => self.give_up(),
+        }
+    }
+
+    fn is_current(&self, number: u64, generation: u64) -> bool {
+        self.recorders.get(&number).is_some_and(|recorder| recorder.generation == generation)
+    }
+
+    /// Asks the keepers to look at their disks, and at what is over.
+    fn look(&self) {
+        let now = clock();
+        for (place, keeper) in &self.keepers {
+            let rates = self.recorders.values().filter(|recorder| recorder.camera.destination == *place);
+            let bits: f64 = rates.filter_map(|recorder| recorder.live.bitrate_bps).sum();
+            // Until the second look from now, so that there is time to end.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate of bytes is far below")]
+            let need = (bits / 8.0 * 2.0 * LOOK_EVERY.as_secs_f64()) as u64;
+            keeper.ask(Job::Look {
+                now,
+                need: need.max(LEAST_ROOM),
+                guard: self.config.guard,
+                delete_oldest: self.config.delete_oldest,
+            });
+        }
+    }
+}
+
+/// Less room than this is none.
+const LEAST_ROOM: u64 = 64 << 10;
+
+#[expect(clippy::disallowed_methods, reason = "a pass that lasts reads the clock as it goes")]
+fn clock() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// The time as states and metrics have it.
+fn seconds() -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit for 200 years")]
+    let seconds = clock().timestamp_micros() as f64 / 1e6;
+    seconds
+}
+
+/// A number that nobody has had: from the seed of a hash table, which the system gives.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}

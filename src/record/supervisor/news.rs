@@ -1,0 +1,260 @@
+//! What ffmpegs, keepers and errands tell.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use super::timers::Timer;
+use super::{Supervisor, clock, end, seconds};
+use crate::disk::Space;
+use crate::live::{DiskLive, SegmentLive, State};
+use crate::record::errands::{Done, Errand};
+use crate::record::keeper::{Job, News};
+use crate::record::name::{CameraName, SegmentName, mark_offset_seconds};
+use crate::record::progress::Event;
+use crate::record::recorder::Phase;
+use crate::record::schedule;
+use crate::units::{ByteSize, human_duration};
+
+/// Between two tries of a request that fails: the first pause, and the longest.
+const REQUEST_AGAIN: Duration = Duration::from_secs(10);
+const REQUEST_AGAIN_AT_MOST: Duration = Duration::from_mins(5);
+/// The clock may be set meanwhile: a schedule is looked at as often as this.
+const SCHEDULE_EVERY: Duration = Duration::from_mins(1);
+
+impl Supervisor<'_> {
+    /// An ffmpeg has told something.
+    pub(super) fn told(&mut self, number: u64, event: Event, now: Instant) {
+        let since_began = now.saturating_duration_since(self.began);
+        let Some(recorder) = self.recorders.get_mut(&number) else { return };
+        match event {
+            Event::Progress(progress) => {
+                recorder.count(since_began, seconds());
+                recorder.works(now);
+                let is_ending = recorder.segmenter().is_some_and(|segmenter| segmenter.ending().is_some());
+                if progress.frames > 0 && !is_ending {
+                    recorder.live.open_segment_started.get_or_insert(seconds());
+                    self.show(number, State::Recording);
+                }
+                self.publish(number);
+            }
+            Event::Segment { name, duration } => {
+                recorder.live.open_segment_started = Some(seconds());
+                let camera = Arc::clone(&recorder.camera);
+                if let Some(keeper) = self.keepers.get(&camera.destination) {
+                    keeper.ask(Job::Close { camera: recorder.name.clone(), open: name, duration });
+                }
+                let here = clock().with_timezone(&camera.zone).fixed_offset();
+                if mark_offset_seconds(here, camera.segment.as_secs()) != recorder.mark_offset {
+                    log::info!("{}: the clocks of {} have changed: cut at its new marks", recorder.name, camera.zone);
+                    self.end_one(number, now);
+                }
+            }
+        }
+    }
+
+    /// A keeper has told something.
+    pub(super) fn hear(&mut self, place: &Path, news: News) {
+        match news {
+            News::Ready(camera) => {
+                if let Some(number) = self.numbers.get(&camera) {
+                    self.ready(*number);
+                }
+            }
+            News::NotReady(camera, why) => self.not_ready(&camera, &why),
+            News::Closed { camera, name, path, bytes, duration } => self.closed(&camera, name, path, bytes, duration),
+            News::Damaged(camera) => self.count(&camera, |live| live.damaged += 1),
+            News::Removed(camera) => self.count(&camera, |live| live.removed += 1),
+            News::Room { space, full } => self.room(place, space, full),
+            News::Gone(error) => {
+                if self.ending.is_none() {
+                    self.end(Some(end::Reason::Failed(error)));
+                }
+            }
+            News::Flushed => self.flushed(),
+        }
+    }
+
+    fn not_ready(&mut self, camera: &CameraName, why: &str) {
+        let Some(number) = self.numbers.get(camera).copied() else { return };
+        let Some(recorder) = self.recorders.get_mut(&number) else { return };
+        if matches!(recorder.phase, Phase::Preparing) {
+            let now = Instant::now();
+            recorder.fails(why, now);
+            self.try_again(number, None, now);
+        }
+    }
+
+    fn count(&mut self, camera: &CameraName, count: impl FnOnce(&mut crate::live::CameraLive)) {
+        let recorder = match self.numbers.get(camera) {
+            Some(number) => self.recorders.get_mut(number),
+            None => self.left.get_mut(camera),
+        };
+        if let Some(recorder) = recorder {
+            count(&mut recorder.live);
+            let live = recorder.live.clone();
+            self.publish_camera(live);
+        }
+    }
+
+    fn closed(
+        &mut self,
+        camera: &CameraName,
+        name: SegmentName,
+        path: std::path::PathBuf,
+        bytes: u64,
+        duration: Option<Duration>,
+    ) {
+        let lasts = duration.map(|duration| format!(", {}", human_duration(duration))).unwrap_or_default();
+        log::info!("{camera}: {name} closed ({}{lasts})", ByteSize(bytes));
+        self.report.files_fetched += 1;
+        self.report.recordings_fetched += 1;
+        self.report.bytes_fetched += bytes;
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+        let segment = SegmentLive {
+            path: path.clone(),
+            start: name.start.timestamp() as f64,
+            duration_seconds: duration.unwrap_or_default().as_secs_f64(),
+            bytes,
+        };
+        self.count(camera, |live| {
+            live.segments += 1;
+            live.torn += u64::from(duration.is_none());
+            if live.last_segment.as_ref().is_none_or(|last| last.start <= segment.start) {
+                live.last_segment = Some(segment);
+            }
+        });
+        self.write_soon();
+        let recorder = self.numbers.get(camera).and_then(|number| self.recorders.get(number));
+        let recorder = recorder.or_else(|| self.left.get(camera));
+        let words = recorder.map(|recorder| recorder.camera.on_segment.clone()).unwrap_or_default();
+        if !words.is_empty() {
+            self.programs.run(Errand::Hook { camera: camera.clone(), words, path, start: name.start, duration });
+        }
+    }
+
+    /// How the disk of a destination is.
+    fn room(&mut self, place: &Path, space: Option<Space>, full: Option<String>) {
+        if let Some(space) = space {
+            let disk = DiskLive { used_ratio: space.used_ratio(), free_bytes: space.available };
+            self.report.disk_used_ratio = Some(disk.used_ratio);
+            for recorder in self.recorders.values_mut().filter(|recorder| recorder.camera.destination == place) {
+                recorder.live.disk = Some(disk);
+            }
+        }
+        if self.ending.is_some() || self.full.contains_key(place) == full.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        let here = self.recorders.iter().filter(|(_, recorder)| recorder.camera.destination == place);
+        let numbers: Vec<u64> = here.map(|(number, _)| *number).collect();
+        if let Some(why) = full {
+            let key = format!("full:{}", place.display());
+            self.context.told.error(&key, format_args!("recording to {} pauses, it is full: {why}", place.display()));
+            self.full.insert(place.to_owned(), why.clone());
+            for number in numbers {
+                if let Some(recorder) = self.recorders.get_mut(&number) {
+                    recorder.live.last_error = Some(why.clone());
+                }
+                if !self.end_one(number, now) {
+                    if let Some(recorder) = self.recorders.get_mut(&number) {
+                        recorder.generation += 1;
+                    }
+                    self.prepare(number);
+                }
+                self.show(number, State::Paused);
+            }
+        } else {
+            self.full.remove(place);
+            log::warn!("recording to {} goes on: there is room", place.display());
+            for number in numbers {
+                let is_paused =
+                    self.recorders.get(&number).is_some_and(|recorder| matches!(recorder.phase, Phase::Paused));
+                if is_paused {
+                    self.prepare(number);
+                }
+            }
+        }
+    }
+
+    /// An errand is done.
+    pub(super) fn done(&mut self, done: Done) {
+        match &done {
+            Done::Hook(..) => self.programs.finished(&done),
+            Done::Get(..) => self.requests.finished(&done),
+        }
+        match done {
+            Done::Hook(_, Ok(())) => {}
+            Done::Hook(camera, Err(why)) => {
+                log::warn!("{camera}: the program of on_segment failed: {why}");
+                self.count(&camera, |live| live.hook_failures += 1);
+            }
+            Done::Get(camera, url, outcome) => self.requested(&camera, &url, outcome),
+        }
+    }
+
+    /// Sets the state that is due by the camera's schedule, and looks at it again when the next is.
+    pub(super) fn begin_schedule(&mut self, number: u64) {
+        let Some(recorder) = self.recorders.get_mut(&number) else { return };
+        recorder.schedule_generation += 1;
+        recorder.scheduled = None;
+        recorder.request = None;
+        if !recorder.camera.schedule.is_empty() {
+            let generation = recorder.schedule_generation;
+            self.look_at_schedule(number, generation, Instant::now());
+        }
+    }
+
+    pub(super) fn look_at_schedule(&mut self, number: u64, generation: u64, now: Instant) {
+        let wall = clock();
+        let Some(recorder) = self.recorders.get_mut(&number) else { return };
+        if recorder.schedule_generation != generation {
+            return;
+        }
+        let (entries, zone) = (&recorder.camera.schedule, recorder.camera.zone);
+        if let Some((at, entry)) = schedule::last(entries, zone, wall)
+            && recorder.scheduled != Some(at)
+        {
+            recorder.scheduled = Some(at);
+            recorder.request = Some((entry.get.clone(), 0));
+            recorder.try_at = Some(now);
+        }
+        if let Some((url, _)) = &recorder.request
+            && recorder.try_at.is_some_and(|at| at <= now)
+        {
+            recorder.try_at = None;
+            self.requests.run(Errand::Get { camera: recorder.name.clone(), url: url.clone() });
+        }
+        let until = |at: DateTime<Utc>| (at - wall).to_std().unwrap_or_default();
+        let next = schedule::next(entries, zone, wall).map_or(SCHEDULE_EVERY, |(at, _)| until(at).min(SCHEDULE_EVERY));
+        let next = recorder.try_at.map_or(now + next, |at| at.min(now + next));
+        self.timers.at(next, Timer::Schedule(number, generation));
+    }
+
+    fn requested(&mut self, camera: &CameraName, url: &str, outcome: Result<(), String>) {
+        let Some(number) = self.numbers.get(camera).copied() else { return };
+        let Some(recorder) = self.recorders.get_mut(&number) else { return };
+        // What is due now may be another one.
+        let Some((_, failures)) = recorder.request.as_mut().filter(|(wanted, _)| wanted == url) else { return };
+        let shown = crate::record::url::shown(url);
+        let Err(why) = outcome else {
+            let level = if *failures > 0 { log::Level::Warn } else { log::Level::Info };
+            log::log!(level, "{camera}: told by its schedule: {shown}");
+            recorder.request = None;
+            return;
+        };
+        let level = if *failures == 0 { log::Level::Warn } else { log::Level::Info };
+        log::log!(level, "{camera}: cannot be told by its schedule: {shown}: {why}; tried again");
+        let pause = REQUEST_AGAIN.saturating_mul(1 << (*failures).min(8)).min(REQUEST_AGAIN_AT_MOST);
+        *failures += 1;
+        recorder.live.schedule_failures += 1;
+        let at = Instant::now() + pause;
+        recorder.try_at = Some(at);
+        // A chain of its own timers: this one takes its place.
+        recorder.schedule_generation += 1;
+        self.timers.at(at, Timer::Schedule(number, recorder.schedule_generation));
+        self.publish(number);
+    }
+}

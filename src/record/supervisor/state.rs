@@ -1,0 +1,110 @@
+//! What is told of the cameras: to the listener, to the state files, to the metrics.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Supervisor, seconds};
+use crate::error::Result;
+use crate::live::{CameraLive, EVERY, Live, State};
+use crate::metrics::ended;
+use crate::record::keeper::Job;
+use crate::record::name::CameraName;
+use crate::record::places::file_name;
+use crate::store::write_even_if_full;
+
+/// States that change many times in a second are written once.
+const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+impl Supervisor<'_> {
+    pub(super) fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A camera is in another state.
+    pub(super) fn show(&mut self, number: u64, state: State) {
+        let Some(recorder) = self.recorders.get_mut(&number) else { return };
+        if recorder.show(state, seconds()) {
+            log::debug!("{}: {}", recorder.name, state.as_str());
+            self.write_soon();
+        }
+        self.publish(number);
+    }
+
+    /// What is told of a camera has changed.
+    pub(super) fn publish(&self, number: u64) {
+        if let Some(recorder) = self.recorders.get(&number) {
+            self.publish_camera(recorder.live.clone());
+        }
+    }
+
+    pub(super) fn publish_camera(&self, camera: CameraLive) {
+        let mut live = self.live();
+        match live.cameras.binary_search_by(|known| known.name.cmp(&camera.name)) {
+            Ok(at) => live.cameras[at] = camera,
+            Err(at) => live.cameras.insert(at, camera),
+        }
+    }
+
+    pub(super) fn unpublish(&mut self, name: &CameraName) {
+        self.live().cameras.retain(|camera| camera.name != name.as_str());
+        self.write_soon();
+    }
+
+    /// The state is worth writing, soon.
+    pub(super) fn write_soon(&mut self) {
+        self.write_at = self.write_at.min(self.wrote_at + AT_MOST_EVERY);
+    }
+
+    /// Has the keepers write the state, when it is time.
+    pub(super) fn write_state(&mut self, is_now: bool) {
+        let now = Instant::now();
+        if !is_now && now < self.write_at {
+            return;
+        }
+        self.wrote_at = now;
+        self.write_at = now + EVERY;
+        let now = seconds();
+        self.live().updated = now;
+        for (place, keeper) in &self.keepers {
+            let path = place.join(crate::store::STATE_DIR).join(file_name(self.settings.shard, "json"));
+            keeper.ask(Job::Write(path, self.state_of(place)));
+        }
+        if let (Some(path), Some(keeper)) = (&self.settings.metrics_file, self.keepers.values().next()) {
+            let text = self.live().to_prometheus();
+            keeper.ask(Job::Write(path.clone(), text.into_bytes()));
+        }
+    }
+
+    /// The state of the cameras of one destination.
+    fn state_of(&self, place: &std::path::Path) -> Vec<u8> {
+        let mut here = self.live().clone();
+        here.cameras.retain(|camera| camera.directory.starts_with(place));
+        let mut text = serde_json::to_vec(&here).unwrap_or_default();
+        text.push(b'\n');
+        text
+    }
+
+    /// The last state is written here: the keepers have ended, or never will.
+    pub(super) fn write_last_state(&mut self, outcome: &Result<()>) {
+        {
+            let mut live = self.live();
+            live.updated = seconds();
+            live.ended = Some(match outcome {
+                Ok(()) => ("done".to_owned(), "its time was up".to_owned()),
+                Err(error) => ended(error),
+            });
+        }
+        for place in self.keepers.keys() {
+            let path = place.join(crate::store::STATE_DIR).join(file_name(self.settings.shard, "json"));
+            if let Err(error) = write_even_if_full(&path, &self.state_of(place)) {
+                log::info!("{}", error.with_causes());
+            }
+        }
+        if let Some(path) = &self.settings.metrics_file {
+            let text = self.live().to_prometheus();
+            if let Err(error) = write_even_if_full(path, text.as_bytes()) {
+                log::info!("{}", error.with_causes());
+            }
+        }
+    }
+}

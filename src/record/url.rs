@@ -1,0 +1,235 @@
+//! The address of a camera, which may hold a password: shown without it, everywhere but on ffmpeg's command line.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The schemes that are taken, and the protocols of ffmpeg that each may use: a camera that redirects or describes its
+/// stream cannot make ffmpeg read a local file.
+const SCHEMES: [(&str, &str); 10] = [
+    ("rtsp", "rtsp,rtp,udp,tcp,http"),
+    ("rtsps", "rtsp,rtp,udp,tcp,tls,srtp,http,https"),
+    ("http", "http,tcp"),
+    ("https", "https,http,tls,tcp,crypto"),
+    ("rtmp", "rtmp,tcp"),
+    ("rtmps", "rtmps,rtmp,tls,tcp"),
+    ("srt", "srt,udp"),
+    ("udp", "udp"),
+    ("tcp", "tcp"),
+    ("rtp", "rtp,udp"),
+];
+
+/// A URL that ffmpeg can read a camera from. `Display` and `Debug` hide what may be a secret: whatever stands before
+/// an `@`, and the query.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CameraUrl {
+    text: String,
+    scheme: &'static str,
+    protocols: &'static str,
+}
+
+impl CameraUrl {
+    /// The whole of it, for the one who connects.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.text
+    }
+
+    /// `rtsp`, `http`, …
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    /// Whether it is read over HTTP.
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        matches!(self.scheme, "http" | "https")
+    }
+
+    /// Whether it is read over RTSP.
+    #[must_use]
+    pub fn is_rtsp(&self) -> bool {
+        matches!(self.scheme, "rtsp" | "rtsps")
+    }
+
+    /// The protocols that ffmpeg may use for it, as its `-protocol_whitelist` takes them.
+    #[must_use]
+    pub fn protocols(&self) -> &'static str {
+        self.protocols
+    }
+
+    /// A text of ffmpeg's, or of whoever was given this address, without its secrets.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = text.replace(&self.text, &self.to_string());
+        for secret in self.secrets() {
+            text = text.replace(&secret, "***");
+        }
+        hide_logins(&text)
+    }
+
+    /// What must not be seen, the longest first: login, password and the values of the query, as they are written and as
+    /// they are meant. One or two letters are no secret, and would tear every other word apart.
+    fn secrets(&self) -> Vec<String> {
+        let (login, _, query) = parts(&self.text);
+        let password = login.and_then(|login| login.split_once(':')).map(|(_, password)| password);
+        let values = query.unwrap_or_default().split('&').filter_map(|pair| Some(pair.split_once('=')?.1));
+        let written = login.into_iter().filter(|login| login.contains(':')).chain(password).chain(values);
+        let mut secrets: Vec<String> = written.flat_map(|text| [text.to_owned(), decoded(text)]).collect();
+        secrets.retain(|secret| secret.len() > 2);
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
+        secrets
+    }
+}
+
+impl fmt::Display for CameraUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.text))
+    }
+}
+
+impl fmt::Debug for CameraUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl FromStr for CameraUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let known = || SCHEMES.map(|(scheme, _)| scheme).join(", ");
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!(
+                "a camera's address begins with its protocol, such as rtsp://, and is one of {}",
+                known()
+            ));
+        };
+        let Some((scheme, protocols)) = SCHEMES.into_iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known))
+        else {
+            return Err(format!("{scheme:?} is no protocol of cameras: {} are", known()));
+        };
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err("the address has spaces or control characters in it; write them as %20".into());
+        }
+        let (_, place, _) = parts(text);
+        if place.is_empty() || place.starts_with('/') {
+            return Err("the address names no host".into());
+        }
+        Ok(Self { text: format!("{scheme}://{rest}"), scheme, protocols })
+    }
+}
+
+/// Any URL without what may be a secret in it: `http://***@cam:8080/day?***`.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    let (login, place, query) = parts(text);
+    let login = if login.is_some() { "***@" } else { "" };
+    let query = if query.is_some() { "?***" } else { "" };
+    format!("{scheme}://{login}{place}{query}")
+}
+
+/// What stands before the `@`, the host with its path, and what follows the `?`. A password may hold a slash that
+/// should have been written as `%2F`; so all up to the last `@` is taken for the login.
+fn parts(url: &str) -> (Option<&str>, &str, Option<&str>) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (login, rest) = match rest.rsplit_once('@') {
+        Some((login, rest)) => (Some(login), rest),
+        None => (None, rest),
+    };
+    match rest.split_once(['?', '#']) {
+        Some((place, query)) => (login, place, Some(query)),
+        None => (login, rest, None),
+    }
+}
+
+/// Hides what stands before an `@` in every URL of a text.
+fn hide_logins(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let word = after.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"')).next().unwrap_or_default();
+        rest = match word.rfind('@') {
+            Some(login) => {
+                shown.push_str("***");
+                &after[login..]
+            }
+            None => after,
+        };
+    }
+    shown + rest
+}
+
+/// With `%40` as the letters they stand for; what is no text stays as it is.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = if byte == b'%' { after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()) } else { None };
+        let meant = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(meant.unwrap_or(byte));
+        rest = if meant.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> CameraUrl {
+        text.parse().expect("a camera's address")
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for text in [
+            "rtsp://admin:hunter2@cam:554/live",
+            "rtsp://admin:hun/hunter2@cam:554/live",
+            "rtsp://admin:hunter2%40home@cam/live",
+            "http://cam/video.cgi?user=admin&pwd=hunter2",
+        ] {
+            let url = url(text);
+            for shown in [url.to_string(), format!("{url:?}"), url.redact(&format!("cannot open {text}: refused"))] {
+                assert!(!shown.contains("hunter2"), "{shown}");
+                assert!(shown.contains("cam"), "{shown}");
+            }
+        }
+        assert_eq!(url("rtsp://admin:hunter2@cam:554/live").to_string(), "rtsp://***@cam:554/live");
+        assert_eq!(url("rtsp://cam/live").to_string(), "rtsp://cam/live");
+    }
+
+    #[test]
+    fn what_ffmpeg_says_is_redacted() {
+        let url = url("rtsp://admin:p%40ss-word@cam/live");
+        assert_eq!(url.redact("login p@ss-word is wrong"), "login *** is wrong");
+        assert_eq!(url.redact("moved to 'rtsp://root:other@cam2/x'"), "moved to 'rtsp://***@cam2/x'");
+        assert_eq!(url.redact("[rtsp @ 0x55] 401"), "[rtsp @ 0x55] 401");
+    }
+
+    #[test]
+    fn what_is_no_camera_is_refused() {
+        for text in
+            ["", "-i", "cam", "file:///etc/passwd", "concat://a", "rtsp://", "rtsp:///live", "rtsp://a b/", "-f://x"]
+        {
+            assert!(text.parse::<CameraUrl>().is_err(), "{text}");
+        }
+        assert_eq!(url("RTSP://cam/x").scheme(), "rtsp");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn redacting_never_panics(text in "\\PC{0,60}", password in "[a-z0-9%@:/]{3,12}") {
+            if let Ok(url) = format!("rtsp://u:{password}@cam/x").parse::<CameraUrl>() {
+                let _ = url.redact(&text);
+                let shown = url.redact(&format!("a {} b", url.secret()));
+                proptest::prop_assert!(!shown.contains(&password), "{}", shown);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Whether a segment begins, and where its container tells it ends, as one: cheap, and no proof of every picture.
+//!
+//! ffmpeg calls a segment complete also when the disk was full and half of it is missing. Reading all of it again would
+//! cost as much as recording it; so what is looked at is what a full disk, a killed ffmpeg or a lost write leave: an
+//! empty file, one that begins with something else, boxes that end behind the end of the file.
+//!
+//! | container | what is looked at | source |
+//! | --- | --- | --- |
+//! | Matroska | the EBML header | RFC 8794 §11.2.1 |
+//! | MPEG-TS | packets of 188 bytes that begin with 0x47: the first and the last | ISO/IEC 13818-1 §2.4.3.2 |
+//! | MP4 | the chain of boxes, and that a fragment or a `mdat` is among them | ISO/IEC 14496-12 §4.2 |
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::name::Container;
+use crate::mp4::{Structure, structure};
+
+const EBML: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
+const TS_PACKET_BYTES: u64 = 188;
+const TS_SYNC: u8 = 0x47;
+/// What ffmpeg writes into an MP4 file before its first picture: a file that is no longer has none.
+const MIN_BYTES: u64 = 64;
+
+/// What is wrong with a segment of `length` bytes; none where nothing is seen to be.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn fault(container: Container, file: &mut (impl Read + Seek), length: u64) -> io::Result<Option<String>> {
+    if length < MIN_BYTES {
+        return Ok(Some(if length == 0 { "it is empty".into() } else { format!("it has {length} bytes") }));
+    }
+    file.seek(SeekFrom::Start(0))?;
+    match container {
+        Container::Mkv => {
+            let mut front = [0; 4];
+            file.read_exact(&mut front)?;
+            Ok((front != EBML).then(|| "it does not begin as Matroska does".into()))
+        }
+        Container::Ts => {
+            let mut byte = [0];
+            file.read_exact(&mut byte)?;
+            let is_first = byte[0] == TS_SYNC;
+            let last = (length / TS_PACKET_BYTES).saturating_sub(1) * TS_PACKET_BYTES;
+            file.seek(SeekFrom::Start(last))?;
+            file.read_exact(&mut byte)?;
+            Ok((!is_first || byte[0] != TS_SYNC).then(|| "it is no MPEG transport stream".into()))
+        }
+        Container::Mp4 => Ok(match structure(file, length)? {
+            Structure::Whole => None,
+            Structure::Broken(why) => Some(why),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    fn is_fine(container: Container, bytes: &[u8]) -> bool {
+        fault(container, &mut Cursor::new(bytes), bytes.len() as u64).expect("memory can be read").is_none()
+    }
+
+    #[test]
+    fn beginnings_are_told_apart() {
+        let mkv = [&EBML[..], &[0; 200]].concat();
+        let mut ts = vec![0; 188 * 3];
+        ts.iter_mut().step_by(188).for_each(|byte| *byte = TS_SYNC);
+        let mp4 = [&100_u32.to_be_bytes()[..], b"ftyp", &[0; 92]].concat();
+        let all = [(Container::Mkv, mkv), (Container::Ts, ts), (Container::Mp4, mp4)];
+        for (container, bytes) in &all {
+            for (of, other) in &all {
+                assert_eq!(is_fine(*container, other), container == of, "{of:?} as {container:?}");
+            }
+            assert!(!is_fine(*container, &bytes[..10]));
+            assert!(!is_fine(*container, &[]));
+            assert!(!is_fine(*container, &vec![0; 4096]));
+        }
+        assert!(!is_fine(Container::Mp4, &all[2].1[..99]));
+    }
+}

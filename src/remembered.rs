@@ -1,0 +1,229 @@
+//! What the directories of a destination held, remembered from one pass to the next. A directory whose [`Stamp`] is what
+//! it was is not read again.
+//!
+//! The file is a line of JSON and behind it what each kind of destination writes of its files. Deleting it only costs the
+//! time to read the directories. It may be torn after a power loss, so it carries a checksum of the records, and the
+//! version of the program that wrote them; what is before them is JSON, which is whole or none.
+
+use std::collections::BTreeMap;
+use std::hash::Hasher;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::stamp::{Stamp, Trust};
+use crate::store::{Store, read_small, write_atomically};
+
+/// What one directory holds, as a kind of destination knows it.
+pub trait Contents: Clone {
+    /// What is little enough for JSON.
+    type Rest: Serialize + DeserializeOwned;
+
+    /// Writes a record for each file, and tells the rest.
+    fn encode(&self, records: &mut Vec<u8>) -> Self::Rest;
+
+    /// Back from [`encode`](Self::encode); nothing if these are no such records.
+    fn decode(records: &[u8], rest: Self::Rest) -> Option<Self>;
+
+    /// Whether the pass leaves the directory as it is; one that is about to change is not worth remembering.
+    fn is_lasting(&self) -> bool {
+        true
+    }
+}
+
+/// The remembered directories.
+#[derive(Debug)]
+pub struct Remembered<C> {
+    path: PathBuf,
+    known: BTreeMap<String, (Stamp, C)>,
+    /// What is worth remembering from this pass.
+    fresh: BTreeMap<String, (Stamp, C)>,
+    is_changed: bool,
+    now: SystemTime,
+    trust: Trust,
+}
+
+impl<C: Contents> Remembered<C> {
+    /// Reads what the last pass left in the state file of this name; what cannot be read is as good as nothing.
+    #[must_use]
+    pub fn load(store: &Store, name: &str, now: SystemTime) -> Self {
+        let mut remembered = Self::afresh(store, name, now);
+        if remembered.trust.is_any() {
+            remembered.known = read_small(&remembered.path).and_then(|bytes| decode(&bytes)).unwrap_or_default();
+        }
+        remembered
+    }
+
+    /// Trusts nothing that earlier passes have left.
+    #[must_use]
+    pub fn afresh(store: &Store, name: &str, now: SystemTime) -> Self {
+        Self {
+            path: store.state_path(name),
+            known: BTreeMap::new(),
+            fresh: BTreeMap::new(),
+            is_changed: false,
+            now,
+            trust: Trust::below(store.root()),
+        }
+    }
+
+    /// What the directory `dir` of the destination holds: as remembered where it has not changed, else as `read` says.
+    pub fn contents(&mut self, store: &Store, dir: &str, read: impl FnOnce() -> Result<C>) -> Result<C> {
+        let path = store.root().join(dir);
+        let Some(stamp) = self.trust.stamp(&path) else { return read() };
+        if let Some((known, contents)) = self.known.remove(dir)
+            && known == stamp
+        {
+            self.fresh.insert(dir.to_owned(), (stamp, contents.clone()));
+            return Ok(contents);
+        }
+        self.is_changed = true;
+        let contents = read()?;
+        if contents.is_lasting() && stamp.is_settled(self.now) && self.trust.stamp(&path) == Some(stamp) {
+            self.fresh.insert(dir.to_owned(), (stamp, contents.clone()));
+        }
+        Ok(contents)
+    }
+
+    /// Remembers for the next pass. Failing in it costs that pass its time, nothing else.
+    pub fn save(self) {
+        if (self.is_changed || !self.known.is_empty())
+            && self.trust.is_any()
+            && let Err(error) = write_atomically(&self.path, &encode(&self.fresh))
+        {
+            log::debug!("{}", error.with_causes());
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header<R> {
+    version: String,
+    checksum: u64,
+    dirs: BTreeMap<String, Dir<R>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Dir<R> {
+    stamp: Stamp,
+    /// How many of the bytes behind the header are its records.
+    bytes: usize,
+    rest: R,
+}
+
+fn encode<C: Contents>(dirs: &BTreeMap<String, (Stamp, C)>) -> Vec<u8> {
+    let mut records = Vec::new();
+    let mut encoded = BTreeMap::new();
+    for (dir, (stamp, contents)) in dirs {
+        let before = records.len();
+        let rest = contents.encode(&mut records);
+        encoded.insert(dir.clone(), Dir { stamp: *stamp, bytes: records.len() - before, rest });
+    }
+    let header = Header { version: env!("CARGO_PKG_VERSION").to_owned(), checksum: checksum(&records), dirs: encoded };
+    let mut bytes = serde_json::to_vec(&header).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes.append(&mut records);
+    bytes
+}
+
+fn decode<C: Contents>(bytes: &[u8]) -> Option<BTreeMap<String, (Stamp, C)>> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let header: Header<C::Rest> = serde_json::from_slice(&bytes[..end]).ok()?;
+    let mut records = &bytes[end + 1..];
+    if header.version != env!("CARGO_PKG_VERSION") || header.checksum != checksum(records) {
+        return None;
+    }
+    let mut dirs = BTreeMap::new();
+    for (name, dir) in header.dirs {
+        let (own, others) = records.split_at_checked(dir.bytes)?;
+        records = others;
+        dirs.insert(name, (dir.stamp, C::decode(own, dir.rest)?));
+    }
+    records.is_empty().then_some(dirs)
+}
+
+/// Not stable between versions of Rust, and so of this program: then directories are read again.
+fn checksum(bytes: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::path::Path;
+    use std::time::Duration;
+
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Numbers(Vec<u8>, String);
+
+    impl Contents for Numbers {
+        type Rest = String;
+
+        fn encode(&self, records: &mut Vec<u8>) -> String {
+            records.extend(&self.0);
+            self.1.clone()
+        }
+
+        fn decode(records: &[u8], rest: String) -> Option<Self> {
+            Some(Self(records.to_vec(), rest))
+        }
+
+        fn is_lasting(&self) -> bool {
+            self.1 != "changing"
+        }
+    }
+
+    fn numbers() -> Numbers {
+        Numbers(vec![1, 2, b'\n', 4], "five".to_owned())
+    }
+
+    #[test]
+    fn a_torn_or_changed_file_is_none() {
+        let stamp = Stamp::of(Path::new("/")).expect("it is there");
+        let dirs: BTreeMap<String, (Stamp, Numbers)> =
+            [(String::new(), (stamp, numbers())), ("2018".to_owned(), (stamp, numbers()))].into();
+        let bytes = encode(&dirs);
+        assert_eq!(decode(&bytes), Some(dirs));
+        for cut in 0..bytes.len() {
+            assert_eq!(decode::<Numbers>(&bytes[..cut]), None, "cut at {cut}");
+        }
+        let mut zeros = bytes;
+        let tail = zeros.len() - 3;
+        zeros[tail..].fill(0);
+        assert_eq!(decode::<Numbers>(&zeros), None);
+    }
+
+    #[test]
+    fn a_directory_is_read_once_until_it_changes() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::create(dir.path()).expect("created");
+        std::fs::create_dir(dir.path().join("sub")).expect("made");
+        let reads = Cell::new(0);
+        let pass = |now: SystemTime, found: Numbers| {
+            let mut remembered = Remembered::load(&store, "numbers", now);
+            let contents = remembered.contents(&store, "sub", || {
+                reads.set(reads.get() + 1);
+                Ok(found.clone())
+            });
+            remembered.save();
+            (contents.expect("read"), reads.take())
+        };
+        let modified = std::fs::metadata(dir.path().join("sub")).and_then(|metadata| metadata.modified());
+        let now = modified.expect("a time");
+        let later = now + Duration::from_secs(10);
+        let changing = || Numbers(vec![], "changing".to_owned());
+
+        assert_eq!(pass(now, numbers()), (numbers(), 1));
+        assert_eq!(pass(later, changing()), (changing(), 1), "it may have changed in the second of the reading");
+        assert_eq!(pass(later, numbers()), (numbers(), 1), "what is about to change is not remembered");
+        assert_eq!(pass(later, changing()), (numbers(), 0));
+        std::fs::write(dir.path().join("sub/new"), "").expect("written");
+        assert_eq!(pass(later + Duration::from_secs(10), changing()), (changing(), 1));
+    }
+}

@@ -1,0 +1,273 @@
+//! What surrounds a pass of whatever kind: signals, locks, the last report and the new one, exit code, summary, metrics.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Local, SecondsFormat};
+use footage::cli::{Common, Output};
+use footage::error::{Error, Result};
+use footage::lock::Lock;
+use footage::metrics::{Sinks, ended};
+use footage::pass::{Context, ENDED, Report, Told};
+use footage::progress::Progress;
+use footage::stop::Stop;
+use footage::store::{Store, read_small, write_atomically, write_even_if_full};
+use footage::{logging, stdout};
+
+/// What surrounds a pass of whatever kind.
+pub(crate) struct Runner<'a> {
+    pub(crate) pass: &'static str,
+    /// As the user named it, without secrets.
+    pub(crate) source: String,
+    pub(crate) sinks: Sinks,
+    /// Of a push of metrics.
+    pub(crate) timeout: Duration,
+    /// The directories that the pass works in: each is locked, and gets the report. None where the pass does that itself.
+    pub(crate) places: Vec<PathBuf>,
+    /// A dry run or a listing: no state is kept and no metrics are delivered.
+    pub(crate) changes_nothing: bool,
+    pub(crate) options: Options<'a>,
+    /// The lock file of a peer tool in the first place: respected, never made.
+    pub(crate) peer_lock: Option<&'static str>,
+    /// What must be so before anything is made in a place.
+    pub(crate) check: &'a dyn Fn() -> Result<()>,
+}
+
+/// What of the command line concerns what surrounds a pass.
+pub(crate) struct Options<'a> {
+    pub(crate) output: &'a Output,
+    /// `--every`
+    pub(crate) every: Option<Duration>,
+    /// `--lock-file`
+    pub(crate) lock_file: Option<&'a Path>,
+    /// `--metrics-state-file`
+    pub(crate) metrics_state_file: Option<&'a Path>,
+}
+
+impl<'a> From<&'a Common> for Options<'a> {
+    fn from(common: &'a Common) -> Self {
+        Self {
+            output: &common.output,
+            every: common.running.every,
+            lock_file: common.running.lock_file.as_deref(),
+            metrics_state_file: common.metrics.metrics_state_file.as_deref(),
+        }
+    }
+}
+
+impl Runner<'_> {
+    /// Runs the pass once, or with `--every` until stopped.
+    pub(crate) fn run(&self, mut pass: impl FnMut(&[Store], &Context, &mut Report) -> Result<()>) -> ExitCode {
+        let progress = Progress::new(!self.options.output.quiet && !self.options.output.cron && !self.changes_nothing);
+        let level = logging::level(self.options.output.verbose, self.options.output.quiet);
+        let wants_summary = !self.options.output.quiet && (progress.is_shown() || self.options.output.cron);
+        logging::init(self.options.output.log_format, level, wants_summary, progress.clone());
+        let stop = match Stop::on_signals() {
+            Ok(stop) => stop,
+            Err(error) => {
+                log::error!("cannot listen for signals: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        loop {
+            let began = Instant::now();
+            let code = self.once(&stop, &progress, &mut pass);
+            let Some(every) = self.options.every else { return ExitCode::from(code) };
+            if code == 2 {
+                return ExitCode::from(code);
+            }
+            let pause = every.saturating_sub(began.elapsed());
+            if let Err(stopped) = stop.sleep(pause) {
+                return ExitCode::from(stopped.exit_code());
+            }
+        }
+    }
+
+    fn stores(&self) -> Vec<Store> {
+        self.places.iter().map(|place| Store::at(place)).collect()
+    }
+
+    /// The places, locked. A dry run leaves them as they are and looks without a lock.
+    fn open(&self, now: DateTime<Local>) -> Result<(Vec<Store>, Vec<Lock>)> {
+        if self.changes_nothing {
+            return Ok((self.stores(), Vec::new()));
+        }
+        match (self.check)() {
+            // Where earlier passes have left their state, the pass finds it out once more, under the lock.
+            Err(error) if matches!(error, Error::Usage(_)) || !self.stores().iter().all(Store::has_state_dir) => {
+                return Err(error);
+            }
+            _ => {}
+        }
+        let stores: Vec<Store> = self.places.iter().map(|place| Store::create(place)).collect::<Result<_>>()?;
+        let own = match self.options.lock_file {
+            Some(path) => vec![path.to_owned()],
+            None => stores.iter().map(|store| store.state_path(&format!("{}.lock", self.pass))).collect(),
+        };
+        let since = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let mut peer = self.peer_lock.zip(stores.first()).map(|(name, store)| store.root().join(name));
+        let locks = own.iter().map(|own| Lock::acquire(own, peer.take().as_deref(), &since)).collect::<Result<_>>()?;
+        Ok((stores, locks))
+    }
+
+    /// What a pass remembers is read, and left for the next, under the lock.
+    fn once(
+        &self,
+        stop: &Stop,
+        progress: &Progress,
+        pass: &mut impl FnMut(&[Store], &Context, &mut Report) -> Result<()>,
+    ) -> u8 {
+        let began = Instant::now();
+        let now = clock();
+        let (stores, locks) = match self.open(now) {
+            Ok((stores, locks)) => (stores, Ok(locks)),
+            Err(error) => (self.stores(), Err(error)),
+        };
+        let state = State { runner: self, stores };
+        let last = state.load();
+        let context = Context {
+            now,
+            dry_run: self.changes_nothing,
+            json: self.options.output.json,
+            stop: stop.clone(),
+            progress: progress.clone(),
+            told: Told::new(last.told.clone(), self.options.output.cron),
+        };
+        let mut report = Report::begin(self.pass, self.source.clone(), now, &last);
+        let (locks, outcome) = match locks {
+            Ok(locks) => (locks, pass(&state.stores, &context, &mut report)),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        stop.forget_hooks();
+        self.tell(&outcome, &context);
+        report.exit_code = self.exit_code(&outcome, &report);
+        report.ended = outcome.as_ref().err().map(ended);
+        report.duration_seconds = began.elapsed().as_secs_f64();
+        if self.changes_nothing {
+            return and_printed(report.exit_code);
+        }
+        let finished = seconds(clock());
+        if report.files_fetched > 0 {
+            report.last_fetch_timestamp_seconds = Some(finished);
+        }
+        report.told = context.told.keys(&outcome);
+        // Before anything that may take long, or be cut short by a signal.
+        let saved = report.clone();
+        state.save(&saved, &outcome);
+        self.print(&mut report, &outcome, progress);
+        self.sinks.deliver(&report, finished, self.timeout, &context.told);
+        report.told = context.told.keys(&outcome);
+        if report != saved {
+            state.save(&report, &outcome);
+        }
+        drop(locks);
+        report.exit_code
+    }
+
+    /// The summary, and the report with `--json`.
+    fn print(&self, report: &mut Report, outcome: &Result<()>, progress: &Progress) {
+        let is_news = report.files_fetched > 0 || (outcome.is_ok() && progress.is_shown());
+        if is_news || (outcome.is_ok() && !self.options.output.cron) {
+            log::info!(target: logging::SUMMARY, "{}", report.summary());
+        }
+        if self.options.output.json {
+            stdout::line(&serde_json::to_string(&report).unwrap_or_default());
+        }
+        report.exit_code = and_printed(report.exit_code);
+    }
+
+    /// One line for what ended a pass. From cron what is normal is silent, and what lasts is told once.
+    fn tell(&self, outcome: &Result<()>, context: &Context) {
+        let Err(error) = outcome else { return };
+        let text = error.with_causes();
+        match error {
+            Error::Stopped(_) => log::info!("{text}"),
+            _ if error.is_not_now() && self.options.output.cron => log::info!("{text}"),
+            _ if error.is_not_now() => log::warn!("{text}"),
+            _ => context.told.error(&format!("{ENDED}{}", error.reason()), text),
+        }
+    }
+
+    fn exit_code(&self, outcome: &Result<()>, report: &Report) -> u8 {
+        match outcome {
+            Err(error) if error.is_not_now() && self.options.output.cron => 0,
+            Err(error) => error.exit_code(),
+            Ok(()) if report.failures.is_empty() => 0,
+            Ok(()) => 3,
+        }
+    }
+}
+
+/// What one pass leaves for the next, and for `status`: its report, in each of its places.
+struct State<'a> {
+    runner: &'a Runner<'a>,
+    stores: Vec<Store>,
+}
+
+/// blackvuesync's own file and word for when footage last arrived.
+const PEER_STATE_FILE: &str = ".blackvuesync.metrics-state.json";
+const PEER_STATE_KEY: &str = "last_successful_file_pull_timestamp_seconds";
+
+impl State<'_> {
+    /// The last report, from the first place.
+    fn load(&self) -> Report {
+        let first = self.stores.first();
+        let bytes = first.and_then(|store| read_small(&self.path(store)));
+        let mut report: Report = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let named = self.runner.options.metrics_state_file.and_then(peer_timestamp);
+        report.last_fetch_timestamp_seconds = named
+            .or(report.last_fetch_timestamp_seconds)
+            .or_else(|| first.and_then(|store| peer_timestamp(&store.root().join(PEER_STATE_FILE))));
+        report
+    }
+
+    /// Failing to leave a report is told, unless there is worse to tell, and changes nothing: the footage is here.
+    fn save(&self, report: &Report, outcome: &Result<()>) {
+        // The holder of the lock writes its own report; ours would only say that we left.
+        if matches!(outcome, Err(Error::Busy { .. })) {
+            return;
+        }
+        let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
+        let stores: Vec<&Store> = self.stores.iter().filter(|store| store.has_state_dir()).collect();
+        let mut written = Ok(());
+        for store in &stores {
+            written = written.and(write_even_if_full(&self.path(store), text.as_bytes()));
+        }
+        let named = self.runner.options.metrics_state_file.filter(|_| !stores.is_empty());
+        if let (Some(path), Some(at)) = (named, report.last_fetch_timestamp_seconds) {
+            let text = serde_json::json!({ PEER_STATE_KEY: at }).to_string() + "\n";
+            written = written.and(write_atomically(path, text.as_bytes()));
+        }
+        if let Err(error) = written {
+            let level = if outcome.is_ok() { log::Level::Warn } else { log::Level::Info };
+            log::log!(level, "the report was not written: {}", error.with_causes());
+        }
+    }
+
+    fn path(&self, store: &Store) -> PathBuf {
+        store.state_path(&format!("{}.json", self.runner.pass))
+    }
+}
+
+fn peer_timestamp(path: &Path) -> Option<f64> {
+    let text = read_small(path)?;
+    serde_json::from_slice::<serde_json::Value>(&text).ok()?.get(PEER_STATE_KEY)?.as_f64()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+pub(crate) fn clock() -> DateTime<Local> {
+    Local::now()
+}
+
+fn seconds(at: DateTime<Local>) -> f64 {
+    let micros = at.timestamp_micros();
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64()
+}
+
+/// The exit code of a pass, which has not done all when what was asked for on stdout did not get there.
+fn and_printed(code: u8) -> u8 {
+    let Some(failure) = stdout::take_failure() else { return code };
+    log::error!("{failure}");
+    if matches!(code, 0 | 3) { 1 } else { code }
+}

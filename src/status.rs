@@ -1,0 +1,102 @@
+//! `footage status`: how all of it stands, for people, scripts and Zabbix. It reads and never writes.
+//!
+//! Every pass leaves its last report in its destination, a recorder what it is doing now; both hold a lock as long as
+//! they run. From these, the names of the files and the disk it is told what runs, what arrived last and what is
+//! wrong.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`read`] | destinations found, their reports and locks read |
+//! | [`newest`] | the newest recording in a tree, by its name |
+//! | [`judge`] | what was read in, rows and problems out |
+//! | [`rows`] | what is told, as values |
+//! | [`show`] | a table, as wide as the terminal |
+
+pub mod judge;
+pub mod newest;
+pub mod read;
+pub mod rows;
+pub mod show;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Local};
+
+use crate::disk::Guard;
+use crate::error::{Error, Result};
+use crate::stdout;
+
+/// What to look at, and what to make of it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Destinations, or directories that hold some.
+    pub directories: Vec<PathBuf>,
+    /// Cameras that a configuration of `record` names: each should be recorded.
+    pub expected: Vec<Expected>,
+    /// `--max-age`: newer footage than this should be there.
+    pub max_age: Option<Duration>,
+    /// `--max-used-disk`, `--min-free`
+    pub guard: Guard,
+    /// What to print.
+    pub output: Output,
+    /// `--cron`: print nothing when all is well.
+    pub only_when_wrong: bool,
+}
+
+/// A camera that should be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Its name.
+    pub camera: String,
+    /// The destination in which it has its directory, as [`read::key`] tells it.
+    pub destination: PathBuf,
+}
+
+/// What to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Output {
+    /// A table for people.
+    #[default]
+    Table,
+    /// `--json`
+    Json,
+    /// `--zabbix-discovery`
+    ZabbixDiscovery,
+}
+
+/// Something is wrong with some of it.
+const WRONG: u8 = 3;
+
+/// Prints how all of it stands, and tells the exit code: 0 when all is well, 3 when something is wrong.
+///
+/// # Errors
+/// [`Error::Source`] when no pass has left anything, [`Error::Io`] when a directory cannot be read.
+pub fn run(settings: &Settings, now: DateTime<Local>) -> Result<u8> {
+    let places = read::places(settings, now)?;
+    if places.iter().all(|place| place.passes.is_empty()) && settings.expected.is_empty() {
+        let named: Vec<String> = settings.directories.iter().map(|path| path.display().to_string()).collect();
+        return Err(Error::Source(format!(
+            "no footage pass has left a report in {}: name the destination of a pass, a directory that holds some, or the \
+             configuration of footage record",
+            named.join(", ")
+        )));
+    }
+    let status = judge::judge(&places, settings, now.timestamp());
+    match settings.output {
+        Output::ZabbixDiscovery => {
+            stdout::line(&show::zabbix_discovery(&status));
+            return Ok(0);
+        }
+        _ if settings.only_when_wrong && status.ok => {}
+        Output::Table => stdout::line(&show::table(&status, now.timestamp(), width_of_stdout())),
+        Output::Json => stdout::line(&serde_json::to_string_pretty(&status).unwrap_or_default()),
+    }
+    Ok(if status.ok { 0 } else { WRONG })
+}
+
+/// How wide the terminal is; none where stdout is no terminal.
+fn width_of_stdout() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+}

@@ -1,0 +1,336 @@
+//! What was read in, rows and problems out.
+
+use std::path::PathBuf;
+
+use chrono::DateTime;
+
+use super::newest::Newest;
+use super::rows::{Disk, Problem, Row, Status};
+use super::{Expected, Settings};
+use crate::disk::Space;
+use crate::live::{CameraLive, EVERY, Live, State};
+use crate::lock::Holder;
+use crate::pass::Report;
+use crate::units::{count, short_duration};
+
+/// A recorder that has not written its state for so long hangs.
+const HUNG_AFTER: i64 = 6 * EVERY.as_secs().cast_signed();
+
+/// How long a camera may take to begin, or to end, before that is wrong.
+const GRACE: i64 = 60;
+
+/// A destination and what stands in its `.footage`.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// As the user named it.
+    pub path: PathBuf,
+    /// Without links, to compare.
+    pub key: PathBuf,
+    /// Its disk.
+    pub space: Option<Space>,
+    /// The passes that have left something.
+    pub passes: Vec<Pass>,
+}
+
+/// A pass that has left something.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// The subcommand.
+    pub kind: &'static str,
+    /// Its lock.
+    pub lock: Holder,
+    /// Its report.
+    pub left: Left,
+    /// The newest recording of each of its cameras; a pass with one camera does not name it.
+    pub newest: Vec<(String, Option<Newest>)>,
+}
+
+/// What a pass has left.
+#[derive(Debug, Clone)]
+pub enum Left {
+    /// A lock and no report.
+    Nothing,
+    /// Something else than a report.
+    Unreadable,
+    /// The report of the last run.
+    Report(Box<Report>),
+    /// What a recorder does, or did last.
+    Live(Box<Live>),
+}
+
+/// Judges everything at the time `now`, in seconds since 1970.
+#[must_use]
+pub fn judge(places: &[Place], settings: &Settings, now: i64) -> Status {
+    let mut judge = Judge { settings, now, place: PathBuf::new(), status: Status::default() };
+    for place in places {
+        judge.place.clone_from(&place.path);
+        judge.disk(place);
+        for pass in &place.passes {
+            judge.pass(pass);
+        }
+        judge.missing(place);
+    }
+    judge.status.ok = judge.status.problems.is_empty();
+    judge.status
+}
+
+struct Judge<'a> {
+    settings: &'a Settings,
+    now: i64,
+    /// Of the place that is being judged.
+    place: PathBuf,
+    status: Status,
+}
+
+impl Judge<'_> {
+    fn disk(&mut self, place: &Place) {
+        self.status.places.push(Disk {
+            place: place.path.clone(),
+            disk_used_ratio: place.space.map(Space::used_ratio),
+            disk_free_bytes: place.space.map(|space| space.available),
+        });
+        // One byte more: a disk without any room is wrong whatever the options say.
+        if let Some(shortage) = place.space.and_then(|space| self.settings.guard.shortage(space, 1)) {
+            self.wrong(None, None, format!("the disk is too full: {}", shortage.reason));
+        }
+        if place.passes.is_empty() && !self.settings.expected.iter().any(|camera| camera.destination == place.key) {
+            self.wrong(None, None, "no footage pass has left a report here".to_owned());
+        }
+    }
+
+    fn wrong(&mut self, pass: Option<&'static str>, camera: Option<&str>, problem: String) {
+        let camera = camera.map(str::to_owned);
+        self.status.problems.push(Problem { place: self.place.clone(), pass, camera, problem });
+    }
+
+    fn pass(&mut self, pass: &Pass) {
+        let first = self.status.rows.len();
+        let known = self.status.problems.len();
+        let row = Row { place: self.place.clone(), pass: pass.kind, pid: pass.lock.pid, ..Row::default() };
+        let running_since = pass.lock.since.as_deref().and_then(seconds);
+        match &pass.left {
+            Left::Live(live) => self.recorder(pass, live, &row),
+            Left::Report(report) => self.report(pass, report, &row),
+            _ if pass.lock.is_held == Some(true) => {
+                self.status.rows.push(Row { state: "running", since: running_since, ..row });
+            }
+            left => {
+                let problem = match (left, pass.lock.is_held) {
+                    (Left::Unreadable, _) => "what it has left is not a report",
+                    (_, Some(_)) => GONE,
+                    _ => "it has left no report",
+                };
+                self.wrong(Some(pass.kind), None, problem.to_owned());
+                self.status.rows.push(Row { state: "unknown", pid: None, since: running_since, ..row });
+            }
+        }
+        for row in &mut self.status.rows[first..] {
+            let is_its = |problem: &Problem| problem.camera == row.camera;
+            let is_dead = row.pass == "record" && ["gone", "stopped"].contains(&row.state);
+            row.ok = !is_dead && !self.status.problems[known..].iter().any(is_its);
+        }
+    }
+
+    fn report(&mut self, pass: &Pass, report: &Report, row: &Row) {
+        let started = seconds(&report.started);
+        #[expect(clippy::cast_possible_truncation, reason = "whole seconds of a time")]
+        let ended = started.map(|at| at + report.duration_seconds as i64);
+        let locked = pass.lock.since.as_deref().and_then(seconds);
+        let (is_running, reason) =
+            (pass.lock.is_held == Some(true), report.ended.as_ref().map(|(word, _)| word.as_str()));
+        // Who leaves takes the time that it took the lock at into its report.
+        let died = pass.lock.is_held == Some(false) && locked > started;
+        let (state, since) = match reason {
+            _ if is_running => ("running", locked),
+            _ if died => (GONE_STATE, locked),
+            None if report.failures.is_empty() => ("done", ended),
+            None => ("partly", ended),
+            Some("away") => ("away", ended),
+            Some("stopped") => ("stopped", ended),
+            Some(_) => ("failed", ended),
+        };
+        if died {
+            self.wrong(Some(pass.kind), None, GONE.to_owned());
+        }
+        if let Some((reason, text)) = &report.ended
+            && !["away", "busy", "stopped"].contains(&reason.as_str())
+        {
+            self.wrong(Some(pass.kind), None, text.clone());
+        }
+        if let [first, rest @ ..] = report.failures.as_slice() {
+            let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+            let text = format!("{} failed: {}: {}{more}", count(rest.len() + 1, "file"), first.name, first.message);
+            self.wrong(Some(pass.kind), None, text);
+        }
+        let cameras: Vec<_> = pass.newest.iter().filter(|(name, _)| !name.is_empty()).collect();
+        for (camera, newest) in &pass.newest {
+            let camera = Some(camera.as_str()).filter(|camera| !camera.is_empty());
+            self.age(pass.kind, camera, newest.as_ref(), None);
+        }
+        let waiting = report.still_written + report.waiting_for_retry + report.left_out;
+        self.status.rows.push(Row {
+            source: report.source.clone(),
+            state,
+            since,
+            pid: row.pid.filter(|_| is_running),
+            last_run: ended,
+            last_arrival: report.last_fetch_timestamp_seconds.map(whole),
+            exit_code: Some(report.exit_code),
+            newest: pass.newest.iter().fold(None, |newest, (_, of_one)| Newest::or(newest, of_one.clone())),
+            files: Some(to_u64(report.files_fetched)),
+            pending: Some(to_u64(waiting)),
+            failed: Some(to_u64(report.failures.len())),
+            ..row.clone()
+        });
+        self.status.rows.extend(cameras.into_iter().map(|(camera, newest)| Row {
+            camera: Some(camera.clone()),
+            source: report.source.clone(),
+            state,
+            since,
+            newest: newest.clone(),
+            pid: None,
+            ..row.clone()
+        }));
+    }
+
+    fn recorder(&mut self, pass: &Pass, live: &Live, row: &Row) {
+        let silent = self.now - whole(live.updated);
+        let is_alive = pass.lock.is_held.unwrap_or(live.ended.is_none() && silent <= HUNG_AFTER);
+        let (state, since) = match &live.ended {
+            _ if is_alive && silent > HUNG_AFTER => ("hung", live.updated),
+            _ if is_alive => ("running", live.started),
+            Some(_) => ("stopped", live.updated),
+            None => (GONE_STATE, live.updated),
+        };
+        match (state, &live.ended) {
+            ("hung", _) => {
+                self.wrong(Some(pass.kind), None, format!("it has not looked at its cameras for {}", short(silent)));
+            }
+            ("stopped", Some((_, text))) => self.wrong(Some(pass.kind), None, format!("nothing is recorded: {text}")),
+            (GONE_STATE, _) => self.wrong(Some(pass.kind), None, format!("nothing is recorded: {GONE}")),
+            _ => {}
+        }
+        if let Some(error) = &live.config_error {
+            self.wrong(Some(pass.kind), None, format!("the new configuration was refused: {error}"));
+        }
+        let sum = |of: fn(&CameraLive) -> u64| Some(live.cameras.iter().map(of).sum());
+        let bitrates = live.cameras.iter().filter(|_| is_alive).filter_map(|camera| camera.bitrate_bps);
+        self.status.rows.push(Row {
+            source: live.config.clone().or_else(|| live.shard.clone()).unwrap_or_default(),
+            state,
+            since: time(since),
+            pid: is_alive.then_some(live.pid),
+            newest: pass.newest.iter().fold(None, |newest, (_, of_one)| Newest::or(newest, of_one.clone())),
+            bitrate_bps: bitrates.reduce(|a, b| a + b),
+            files: sum(|camera| camera.segments),
+            pending: sum(pending),
+            failed: sum(failed),
+            ..row.clone()
+        });
+        for camera in &live.cameras {
+            let newest =
+                pass.newest.iter().find(|(name, _)| *name == camera.name).and_then(|(_, newest)| newest.as_ref());
+            if is_alive {
+                self.camera(camera);
+                self.age(pass.kind, Some(&camera.name), newest, Some(whole(live.started)));
+            }
+            self.status.rows.push(Row {
+                camera: Some(camera.name.clone()),
+                source: camera.source.clone(),
+                state: if is_alive { camera.state.as_str() } else { state },
+                since: time(if is_alive { camera.since } else { since }),
+                newest: newest.cloned(),
+                last_arrival: camera.last_frame_at.map(whole),
+                fps: camera.fps.filter(|_| is_alive),
+                bitrate_bps: camera.bitrate_bps.filter(|_| is_alive),
+                files: Some(camera.segments),
+                pending: Some(pending(camera)),
+                failed: Some(failed(camera)),
+                pid: None,
+                ..row.clone()
+            });
+        }
+    }
+
+    fn camera(&mut self, camera: &CameraLive) {
+        let lasts = self.now - whole(camera.since);
+        let may_take_a_while = matches!(camera.state, State::Starting | State::Stopping) && lasts <= GRACE;
+        if camera.is_up() || may_take_a_while {
+            return;
+        }
+        let error = camera.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        let text = format!("{} for {}{error}", camera.state.as_str(), short(lasts));
+        self.wrong(Some("record"), Some(&camera.name), text);
+    }
+
+    /// Whether the newest recording is new enough; what runs `since` may have none yet.
+    fn age(&mut self, pass: &'static str, camera: Option<&str>, newest: Option<&Newest>, since: Option<i64>) {
+        let Some(limit) = self.settings.max_age else { return };
+        match newest {
+            Some(newest) if newest.age_seconds <= limit.as_secs() => {}
+            Some(newest) => {
+                let age = short_duration(std::time::Duration::from_secs(newest.age_seconds));
+                self.wrong(Some(pass), camera, format!("the newest recording is {age} old"));
+            }
+            None if since.is_some_and(|since| self.now - since <= limit.as_secs().cast_signed()) => {}
+            None => self.wrong(Some(pass), camera, "there is no recording".to_owned()),
+        }
+    }
+
+    /// Cameras that are to be recorded here, and are not.
+    fn missing(&mut self, place: &Place) {
+        let is_recorded = |expected: &Expected| {
+            let mut lives = place.passes.iter().filter_map(|pass| match &pass.left {
+                Left::Live(live) => Some(live),
+                _ => None,
+            });
+            lives.any(|live| live.camera(&expected.camera).is_some())
+        };
+        for expected in self.settings.expected.iter().filter(|expected| expected.destination == place.key) {
+            if !is_recorded(expected) {
+                self.wrong(Some("record"), Some(&expected.camera), "nobody records it".to_owned());
+                let camera = Some(expected.camera.clone());
+                let row = Row { place: place.path.clone(), pass: "record", camera, state: "missing", ..Row::default() };
+                self.status.rows.push(row);
+            }
+        }
+    }
+}
+
+/// The state of what was killed.
+const GONE_STATE: &str = "gone";
+const GONE: &str = "it was killed, or lost its power";
+
+fn pending(camera: &CameraLive) -> u64 {
+    u64::from(camera.open_segment_started.is_some())
+}
+
+fn failed(camera: &CameraLive) -> u64 {
+    camera.torn + camera.damaged + camera.hook_failures + camera.schedule_failures
+}
+
+/// Seconds since 1970 of an RFC 3339 time.
+fn seconds(rfc3339: &str) -> Option<i64> {
+    DateTime::parse_from_rfc3339(rfc3339).ok().map(|at| at.timestamp())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a time that is out of range saturates")]
+fn whole(seconds: f64) -> i64 {
+    seconds as i64
+}
+
+/// A time that is told; zero is none.
+fn time(seconds: f64) -> Option<i64> {
+    Some(whole(seconds)).filter(|at| *at > 0)
+}
+
+fn short(seconds: i64) -> String {
+    short_duration(std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+fn to_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! What is wrong, and what is not.
+
+use std::time::Duration;
+
+use super::*;
+use crate::disk::Guard;
+use crate::pass::Failure;
+use crate::status::Output;
+use crate::units::ByteSize;
+
+const NOW: i64 = 1_795_000_000;
+/// An hour before.
+const BEFORE: &str = "2026-11-18T10:06:40Z";
+
+#[expect(clippy::cast_precision_loss, reason = "a time of our days")]
+fn ago(seconds: i64) -> f64 {
+    (NOW - seconds) as f64
+}
+
+fn settings() -> Settings {
+    Settings {
+        directories: vec!["/data".into()],
+        expected: Vec::new(),
+        max_age: None,
+        guard: Guard::default(),
+        output: Output::Json,
+        only_when_wrong: false,
+    }
+}
+
+fn lock(is_held: bool, since: &str) -> Holder {
+    Holder { is_held: Some(is_held), pid: Some(7), since: Some(since.into()) }
+}
+
+fn newest(age_seconds: u64) -> Newest {
+    Newest { path: "/data/x.mp4".into(), age_seconds }
+}
+
+fn place(passes: Vec<Pass>) -> Place {
+    let space = Some(Space { total: 1000, free: 400, available: 400 });
+    Place { path: "/data".into(), key: "/data".into(), space, passes }
+}
+
+/// A dashcam's pass an hour ago.
+fn dashcam(report: Report) -> Pass {
+    let report = Report { pass: "dashcam".into(), started: BEFORE.into(), duration_seconds: 30.5, ..report };
+    Pass {
+        kind: "dashcam",
+        lock: lock(false, BEFORE),
+        left: Left::Report(Box::new(report)),
+        newest: vec![(String::new(), Some(newest(7200)))],
+    }
+}
+
+fn camera(state: State, since: i64) -> CameraLive {
+    CameraLive { name: "yard".into(), state, since: ago(since), ..CameraLive::default() }
+}
+
+fn recorder(camera: CameraLive) -> (Pass, Live) {
+    let live = Live { pid: 7, started: ago(3600), updated: ago(5), cameras: vec![camera], ..Live::default() };
+    (Pass { kind: "record", lock: lock(true, BEFORE), left: Left::Nothing, newest: Vec::new() }, live)
+}
+
+fn with(pass: &Pass, live: Live) -> Pass {
+    Pass { left: Left::Live(Box::new(live)), ..pass.clone() }
+}
+
+fn judged(passes: Vec<Pass>) -> Status {
+    judge(&[place(passes)], &settings(), NOW)
+}
+
+/// The state of the first row, and what is wrong.
+#[track_caller]
+fn assert_first(status: &Status, state: &str, problem: Option<&str>) {
+    assert_eq!(status.rows[0].state, state);
+    let problems: Vec<&str> = status.problems.iter().map(|problem| problem.problem.as_str()).collect();
+    assert_eq!(problems, problem.into_iter().collect::<Vec<_>>());
+    assert_eq!((status.ok, status.rows[0].ok), (problem.is_none(), problem.is_none()));
+}
+
+#[test]
+fn a_pass_is_judged_by_its_report() {
+    let ended = |reason: &str| Report { ended: Some((reason.into(), "why".into())), ..Report::default() };
+    let failure = |name: &str| Failure { name: name.into(), reason: "http".into(), message: "500".into() };
+    let failed =
+        |names: &[&str]| Report { failures: names.iter().map(|name| failure(name)).collect(), ..Report::default() };
+    for (report, state, problem) in [
+        (Report::default(), "done", None),
+        (ended("away"), "away", None),
+        (ended("stopped"), "stopped", None),
+        (ended("disk"), "failed", Some("why")),
+        (ended("usage"), "failed", Some("why")),
+        (failed(&["a"]), "partly", Some("1 file failed: a: 500")),
+        (failed(&["a", "b", "c"]), "partly", Some("3 files failed: a: 500, and 2 more")),
+    ] {
+        let status = judged(vec![dashcam(report)]);
+        assert_first(&status, state, problem);
+        assert_eq!((status.rows[0].since, status.rows[0].last_run), (Some(NOW - 3570), Some(NOW - 3570)));
+        assert_eq!(status.rows[0].pid, None);
+    }
+}
+
+#[test]
+fn a_pass_that_runs_is_told_by_its_lock() {
+    let pass = Pass { lock: lock(true, "2026-11-18T11:05:40Z"), ..dashcam(Report::default()) };
+    let status = judged(vec![pass.clone()]);
+    assert_first(&status, "running", None);
+    assert_eq!((status.rows[0].since, status.rows[0].pid), (Some(NOW - 60), Some(7)));
+    // The first pass of all has no report yet.
+    assert_first(&judged(vec![Pass { left: Left::Nothing, ..pass.clone() }]), "running", None);
+    // And when it left without one, it did not leave by itself.
+    let killed = Pass { lock: lock(false, "2026-11-18T11:05:40Z"), ..pass };
+    assert_first(&judged(vec![killed.clone()]), "gone", Some(GONE));
+    assert_first(&judged(vec![Pass { left: Left::Nothing, ..killed }]), "unknown", Some(GONE));
+    // Of a lock file elsewhere nothing is known.
+    assert_first(&judged(vec![Pass { lock: Holder::default(), ..dashcam(Report::default()) }]), "done", None);
+}
+
+#[test]
+fn a_recorder_is_alive_by_its_lock_and_its_heartbeat() {
+    let (pass, live) = recorder(camera(State::Recording, 3600));
+    let free = Pass { lock: lock(false, BEFORE), ..pass.clone() };
+    let unknown = Pass { lock: Holder::default(), ..pass.clone() };
+    let hung = Live { updated: ago(61), ..live.clone() };
+    let ended = Live { ended: Some(("stopped".into(), "stopped by signal 15".into())), ..live.clone() };
+    let gone = "nothing is recorded: it was killed, or lost its power";
+    for (pass, live, state, problem) in [
+        (&pass, &live, "running", None),
+        (&pass, &hung, "hung", Some("it has not looked at its cameras for 1m")),
+        (&free, &live, "gone", Some(gone)),
+        (&free, &hung, "gone", Some(gone)),
+        (&free, &ended, "stopped", Some("nothing is recorded: stopped by signal 15")),
+        // The one before ended, and this one has not told anything yet.
+        (&pass, &ended, "running", None),
+        (&unknown, &live, "running", None),
+        (&unknown, &hung, "gone", Some(gone)),
+        (&unknown, &ended, "stopped", Some("nothing is recorded: stopped by signal 15")),
+    ] {
+        let status = judged(vec![with(pass, live.clone())]);
+        assert_first(&status, state, problem);
+        let camera = &status.rows[1];
+        let is_alive = ["running", "hung"].contains(&state);
+        assert_eq!(camera.state, if is_alive { "recording" } else { state });
+        assert_eq!((camera.ok, status.rows[0].pid.is_some()), (state != "gone" && state != "stopped", is_alive));
+    }
+}
+
+#[test]
+fn a_camera_has_to_record() {
+    for (state, since, problem) in [
+        (State::Recording, 90_000, None),
+        (State::Starting, 30, None),
+        (State::Starting, 90, Some("starting for 1m: refused")),
+        (State::Stopping, 3, None),
+        (State::Waiting, 3, Some("waiting for 3s: refused")),
+        (State::Stalled, 0, Some("stalled for 0s: refused")),
+        (State::Paused, 4000, Some("paused for 1h 6m: refused")),
+    ] {
+        let camera = CameraLive { last_error: Some("refused".into()), ..camera(state, since) };
+        let (pass, live) = recorder(camera);
+        let status = judged(vec![with(&pass, live)]);
+        let problems: Vec<_> = status.problems.iter().map(|p| (p.camera.as_deref(), p.problem.as_str())).collect();
+        assert_eq!(problems, problem.map(|problem| (Some("yard"), problem)).into_iter().collect::<Vec<_>>());
+        assert_eq!((status.rows[0].ok, status.rows[1].ok), (true, problem.is_none()));
+    }
+    let (pass, live) = recorder(camera(State::Recording, 9));
+    let refused = Live { config_error: Some("line 3: no".into()), ..live };
+    assert_first(&judged(vec![with(&pass, refused)]), "running", Some("the new configuration was refused: line 3: no"));
+}
+
+#[test]
+fn footage_may_be_too_old() {
+    let settings = Settings { max_age: Some(Duration::from_hours(48)), ..settings() };
+    let wrong = |pass: Pass| {
+        let status = judge(&[place(vec![pass])], &settings, NOW);
+        status
+            .problems
+            .into_iter()
+            .map(|problem| (problem.camera.unwrap_or_default(), problem.problem))
+            .collect::<Vec<_>>()
+    };
+    let named = |name: &str, newest: Option<Newest>| vec![(name.to_owned(), newest)];
+    let dashcam = dashcam(Report::default());
+    assert_eq!(wrong(dashcam.clone()), []);
+    let old = Pass { newest: named("", Some(newest(48 * 3600 + 1))), ..dashcam.clone() };
+    assert_eq!(wrong(old), [(String::new(), "the newest recording is 2d old".into())]);
+    let hikvision = Pass { kind: "hikvision", newest: named("tuin", None), ..dashcam.clone() };
+    assert_eq!(wrong(hikvision), [("tuin".into(), "there is no recording".into())]);
+    assert_eq!(wrong(Pass { kind: "upload", newest: Vec::new(), ..dashcam }), []);
+    // A recorder has some time for its first segment.
+    let (pass, live) = recorder(camera(State::Recording, 9));
+    assert_eq!(wrong(with(&pass, live.clone())), []);
+    let live = Live { started: ago(48 * 3600 + 1), ..live };
+    assert_eq!(wrong(with(&pass, live)), [("yard".into(), "there is no recording".into())]);
+}
+
+#[test]
+fn disks_may_be_too_full() {
+    let guard = |percent| Guard { max_used_percent: Some(percent), min_free: None };
+    let wrong = |guard: Guard, available: u64| {
+        let space = Some(Space { total: 1000, free: available, available });
+        let place = Place { space, ..place(vec![dashcam(Report::default())]) };
+        judge(&[place], &Settings { guard, ..settings() }, NOW).problems.len()
+    };
+    assert_eq!((wrong(guard(60), 400), wrong(guard(59), 400)), (1, 1));
+    assert_eq!((wrong(guard(61), 400), wrong(Guard::default(), 1), wrong(Guard::default(), 0)), (0, 0, 1));
+    assert_eq!(wrong(Guard { max_used_percent: None, min_free: Some(ByteSize(400)) }, 400), 1);
+}
+
+#[test]
+fn cameras_of_the_configuration_have_to_be_recorded() {
+    let expected = |camera: &str| Expected { camera: camera.into(), destination: "/data".into() };
+    let settings = Settings { expected: vec![expected("yard"), expected("gate")], ..settings() };
+    let (pass, live) = recorder(camera(State::Recording, 9));
+    let status = judge(&[place(vec![with(&pass, live)])], &settings, NOW);
+    let problem = Problem {
+        place: "/data".into(),
+        pass: Some("record"),
+        camera: Some("gate".into()),
+        problem: "nobody records it".into(),
+    };
+    assert_eq!(status.problems, [problem]);
+    assert_eq!((status.rows[2].camera.as_deref(), status.rows[2].state), (Some("gate"), "missing"));
+    assert!(status.rows[1].ok && !status.rows[2].ok);
+    assert_eq!(judge(&[place(Vec::new())], &settings, NOW).problems.len(), 2);
+}
+
+#[test]
+fn a_directory_without_anything_is_wrong() {
+    let status = judged(Vec::new());
+    assert_eq!(status.problems[0].problem, "no footage pass has left a report here");
+    assert!(!status.ok);
+    let unreadable = Pass { left: Left::Unreadable, ..dashcam(Report::default()) };
+    assert_first(&judged(vec![unreadable]), "unknown", Some("what it has left is not a report"));
+}

@@ -1,0 +1,130 @@
+//! What passes have left in their destinations, read and not touched.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Local};
+
+use super::Settings;
+use super::judge::{Left, Pass, Place};
+use super::newest::{Clock, Newest};
+use crate::disk::Space;
+use crate::error::{At, Result};
+use crate::live::Live;
+use crate::lock::Holder;
+use crate::pass::Report;
+use crate::store::{STATE_DIR, read_small};
+
+/// The passes that leave something.
+const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
+
+/// Everything that passes have left in these directories and one level below. A directory without anything is a place
+/// without passes.
+///
+/// # Errors
+/// A directory that was named cannot be read.
+pub fn places(settings: &Settings, now: DateTime<Local>) -> Result<Vec<Place>> {
+    let (mut places, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut look = |path: PathBuf| {
+        let key = key(&path);
+        seen.insert(key.clone()).then(|| place(path, key, now))
+    };
+    for directory in &settings.directories {
+        let mut below: Vec<PathBuf> = Vec::new();
+        for entry in fs::read_dir(directory).at("read", directory)? {
+            let path = entry.at("read", directory)?.path();
+            let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
+            if path.join(STATE_DIR).is_dir() {
+                below.push(path);
+            }
+        }
+        below.sort();
+        let own = look(directory.clone());
+        let below: Vec<Place> =
+            below.into_iter().filter_map(&mut look).filter(|place| !place.passes.is_empty()).collect();
+        // A directory that only holds destinations is none itself.
+        places.extend(own.filter(|place| !place.passes.is_empty() || below.is_empty()));
+        places.extend(below);
+    }
+    // Where nothing was ever recorded there may not even be a directory.
+    places.extend(settings.expected.iter().filter_map(|camera| look(camera.destination.clone())));
+    Ok(places)
+}
+
+/// The path without links, or as it is where nothing stands.
+#[must_use]
+pub fn key(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn place(path: PathBuf, key: PathBuf, now: DateTime<Local>) -> Place {
+    let state = path.join(STATE_DIR);
+    let names: BTreeSet<String> = fs::read_dir(&state)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter_map(|name| name.strip_suffix(".json").or_else(|| name.strip_suffix(".lock")).map(str::to_owned))
+        .collect();
+    let passes = names.iter().filter_map(|name| pass(&path, &state, name, now)).collect();
+    Place { space: Space::of(&path).ok(), path, key, passes }
+}
+
+/// The pass whose files are called `name`: `dashcam`, `record-2-of-5`.
+fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Local>) -> Option<Pass> {
+    let kind = PASSES.into_iter().find(|pass| {
+        name.strip_prefix(pass).is_some_and(|rest| rest.is_empty() || rest.starts_with('-') && !rest.contains('.'))
+    })?;
+    let left = read_small(&state.join(format!("{name}.json"))).map_or(Left::Nothing, |bytes| left(&bytes));
+    let lock = match &left {
+        Left::Live(live) if live.lock_file.is_some() => live.lock_file.clone().unwrap_or_default(),
+        _ => state.join(format!("{name}.lock")),
+    };
+    let newest = match &left {
+        Left::Live(live) => live
+            .cameras
+            .iter()
+            .map(|camera| {
+                // In a container the destination may be called otherwise.
+                let here = root.join(&camera.name);
+                let dir = if here.is_dir() { here } else { camera.directory.clone() };
+                (camera.name.clone(), Newest::below(&dir, Clock::Zoned, now))
+            })
+            .collect(),
+        _ if kind == "hikvision" => extracted(root, now),
+        _ if kind == "dashcam" => vec![(String::new(), Newest::below(root, Clock::Camera, now))],
+        _ => Vec::new(),
+    };
+    Some(Pass { kind, lock: Holder::look(&lock), left, newest })
+}
+
+/// A report, or the state of a recorder, which has cameras.
+fn left(bytes: &[u8]) -> Left {
+    let is_live = |value: &serde_json::Value| value.get("cameras").is_some_and(serde_json::Value::is_array);
+    let is_report = |value: &serde_json::Value| value.get("pass").is_some_and(serde_json::Value::is_string);
+    match serde_json::from_slice::<serde_json::Value>(bytes) {
+        Ok(value) if is_live(&value) => {
+            serde_json::from_value::<Live>(value).map_or(Left::Unreadable, |live| Left::Live(Box::new(live)))
+        }
+        Ok(value) if is_report(&value) => {
+            serde_json::from_value::<Report>(value).map_or(Left::Unreadable, |report| Left::Report(Box::new(report)))
+        }
+        _ => Left::Unreadable,
+    }
+}
+
+/// The cameras of `hikvision`, each with its newest video or picture.
+fn extracted(root: &Path, now: DateTime<Local>) -> Vec<(String, Option<Newest>)> {
+    let mut cameras: Vec<(String, Option<Newest>)> = Vec::new();
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let folders = ["video", "images"].map(|folder| entry.path().join(folder));
+        if !name.starts_with('.') && folders.iter().any(|folder| folder.is_dir()) {
+            let newest = folders.iter().map(|folder| Newest::below(folder, Clock::Camera, now));
+            cameras.push((name, newest.fold(None, Newest::or)));
+        }
+    }
+    cameras.sort_by(|a, b| a.0.cmp(&b.0));
+    cameras
+}

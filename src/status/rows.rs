@@ -1,0 +1,84 @@
+//! What is told, as values: rows for passes and cameras, and what is wrong with them. With `--json` this is what is printed.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::newest::Newest;
+
+/// How all of it stands.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Status {
+    /// Whether there are no problems.
+    pub ok: bool,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// The destinations.
+    pub places: Vec<Disk>,
+    /// A row for each pass, below it one for each of its cameras.
+    pub rows: Vec<Row>,
+}
+
+/// A destination and its disk.
+#[derive(Debug, Clone, Serialize)]
+pub struct Disk {
+    /// The destination.
+    pub place: PathBuf,
+    /// The used part, 0 to 1, as `df` counts it.
+    pub disk_used_ratio: Option<f64>,
+    /// What may still be written.
+    pub disk_free_bytes: Option<u64>,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Where.
+    pub place: PathBuf,
+    /// In which pass; none for the disk.
+    pub pass: Option<&'static str>,
+    /// With which camera; none for the pass itself.
+    pub camera: Option<String>,
+    /// What.
+    pub problem: String,
+}
+
+/// A pass, or a camera of it. Times are seconds since 1970.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Row {
+    /// Its destination.
+    pub place: PathBuf,
+    /// The subcommand.
+    pub pass: &'static str,
+    /// The camera; none for the pass itself.
+    pub camera: Option<String>,
+    /// What it reads from.
+    pub source: String,
+    /// Of a pass `running`, `done`, `partly`, `away`, `failed`, `stopped`, `gone`, `hung` or `unknown`; of a camera what
+    /// its recorder says, or `missing`.
+    pub state: &'static str,
+    /// Since when it is in this state.
+    pub since: Option<i64>,
+    /// Whether nothing is wrong with it.
+    pub ok: bool,
+    /// Its process, while it runs.
+    pub pid: Option<u32>,
+    /// When the last run ended.
+    pub last_run: Option<i64>,
+    /// When footage last arrived.
+    pub last_arrival: Option<i64>,
+    /// The exit code of the last run.
+    pub exit_code: Option<u8>,
+    /// The newest recording.
+    pub newest: Option<Newest>,
+    /// Frames in a second.
+    pub fps: Option<f64>,
+    /// Bits in a second.
+    pub bitrate_bps: Option<f64>,
+    /// Of a recorder the segments closed since it began, of another pass the files of its last run.
+    pub files: Option<u64>,
+    /// What is not done yet: the open segment; recordings that are still being written, or wait for another try.
+    pub pending: Option<u64>,
+    /// What failed: torn and damaged segments, programs and requests since the recorder began; files of the last run.
+    pub failed: Option<u64>,
+}

@@ -1,0 +1,144 @@
+//! What people see.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::status::newest::Newest;
+
+const NOW: i64 = 1_795_000_000;
+
+fn row(camera: Option<&str>) -> Row {
+    Row {
+        place: "/srv/cameras".into(),
+        pass: "record",
+        camera: camera.map(str::to_owned),
+        source: "footage.toml".into(),
+        state: "recording",
+        since: Some(NOW - 266_400),
+        ok: true,
+        newest: Some(Newest { path: "x".into(), age_seconds: 3120 }),
+        fps: Some(14.98),
+        bitrate_bps: Some(512_345.0),
+        files: Some(312),
+        pending: Some(1),
+        failed: Some(0),
+        ..Row::default()
+    }
+}
+
+fn example() -> Status {
+    let dashcam = Row {
+        place: "/srv/dashcam".into(),
+        pass: "dashcam",
+        source: "192.168.1.99".into(),
+        state: "away",
+        since: Some(NOW - 420),
+        fps: None,
+        bitrate_bps: None,
+        ..row(None)
+    };
+    let runs = Row { state: "running", fps: None, bitrate_bps: Some(4_140_000.0), ..row(None) };
+    let gate = Row {
+        state: "waiting",
+        since: Some(NOW - 125),
+        ok: false,
+        fps: None,
+        bitrate_bps: None,
+        newest: None,
+        ..row(Some("gate-behind-the-barn"))
+    };
+    let disk = |place: &str| Disk {
+        place: place.into(),
+        disk_used_ratio: Some(0.453),
+        disk_free_bytes: Some(1_200_000_000_000),
+    };
+    Status {
+        ok: false,
+        problems: vec![Problem {
+            place: "/srv/cameras".into(),
+            pass: Some("record"),
+            camera: Some("gate-behind-the-barn".into()),
+            problem: "waiting for 2m: Connection\nrefused".into(),
+        }],
+        places: vec![disk("/srv/cameras"), disk("/srv/dashcam")],
+        rows: vec![runs, gate, row(Some("yard")), row(Some("裏庭 \x1b[2J")), dashcam],
+    }
+}
+
+#[test]
+fn with_room_everything_is_shown() {
+    insta::assert_snapshot!(table(&example(), NOW, None), @r"
+    /srv/cameras: 45 % used, 1.2 TB free
+      PASS    CAMERA                STATE      FOR    NEWEST   FPS     BITRATE  FILES  PENDING  FAILED
+      record  footage.toml          running    3d 2h  52m           4.1 Mbit/s    312        1       0
+    ! record  gate-behind-the-barn  waiting    2m                                 312        1       0
+      record  yard                  recording  3d 2h  52m     15.0  512 kbit/s    312        1       0
+      record  裏庭 �[2J             recording  3d 2h  52m     15.0  512 kbit/s    312        1       0
+
+    /srv/dashcam: 45 % used, 1.2 TB free
+      PASS     CAMERA        STATE  FOR  NEWEST  FILES  PENDING  FAILED
+      dashcam  192.168.1.99  away   7m   52m       312        1       0
+
+    wrong:
+      /srv/cameras record gate-behind-the-barn: waiting for 2m: Connection�refused
+    ");
+}
+
+#[test]
+fn on_a_narrow_terminal_the_lesser_columns_go() {
+    insta::assert_snapshot!(table(&example(), NOW, Some(80)), @r"
+    /srv/cameras: 45 % used, 1.2 TB free
+      PASS    CAMERA              STATE      FOR    NEWEST   FPS     BITRATE  FAILED
+      record  footage.toml        running    3d 2h  52m           4.1 Mbit/s       0
+    ! record  gate-behind-the-b…  waiting    2m                                    0
+      record  yard                recording  3d 2h  52m     15.0  512 kbit/s       0
+      record  裏庭 �[2J           recording  3d 2h  52m     15.0  512 kbit/s       0
+
+    /srv/dashcam: 45 % used, 1.2 TB free
+      PASS     CAMERA        STATE  FOR  NEWEST  FILES  PENDING  FAILED
+      dashcam  192.168.1.99  away   7m   52m       312        1       0
+
+    wrong:
+      /srv/cameras record gate-behind-the-barn: waiting for 2m: Connection�refused
+    ");
+    insta::assert_snapshot!(table(&example(), NOW, Some(50)), @r"
+    /srv/cameras: 45 % used, 1.2 TB free
+      PASS    CAMERA          STATE      FOR    NEWEST
+      record  footage.toml    running    3d 2h  52m
+    ! record  gate-behind-t…  waiting    2m
+      record  yard            recording  3d 2h  52m
+      record  裏庭 �[2J       recording  3d 2h  52m
+
+    /srv/dashcam: 45 % used, 1.2 TB free
+      PASS     CAMERA        STATE  FOR  NEWEST
+      dashcam  192.168.1.99  away   7m   52m
+
+    wrong:
+      /srv/cameras record gate-behind-the-barn: waiting for 2m: Connection�refused
+    ");
+}
+
+#[test]
+fn when_all_is_well_it_says_so() {
+    let status = Status { problems: Vec::new(), rows: vec![row(None)], ..example() };
+    assert!(table(&status, NOW, None).ends_with("\n\nall is well"));
+}
+
+#[test]
+fn zabbix_finds_passes_and_cameras() {
+    let status = Status { rows: vec![row(None), row(Some("yard"))], ..example() };
+    let discovered: serde_json::Value = serde_json::from_str(&zabbix_discovery(&status)).expect("JSON");
+    let entry = |camera: &str| json!({"{#PLACE}": "/srv/cameras", "{#PASS}": "record", "{#CAMERA}": camera, "{#SOURCE}": "footage.toml"});
+    assert_eq!(discovered, json!({"data": [entry(""), entry("yard")]}));
+}
+
+proptest! {
+    /// Whatever a camera is called, no row is wider than the terminal, as long as that can be.
+    #[test]
+    fn rows_fit(name in "\\PC{0,60}", width in 60_usize..200) {
+        let status = Status { rows: vec![row(Some(&name)), row(None)], ..example() };
+        for line in table(&status, NOW, Some(width)).lines().filter(|line| line.contains("record ")).take(2) {
+            prop_assert!(line.width() <= width, "{} of {width}: {line}", line.width());
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What recorders have left, and whether they live.
+
+use std::fs::File;
+
+use serde_json::{Value, json};
+
+use crate::{Bench, problems};
+
+/// A recorder's state, written so many seconds ago.
+fn state(silent: i64) -> Value {
+    let now = chrono::Utc::now().timestamp();
+    json!({
+        "pid": std::process::id(),
+        "started": now - 7200,
+        "updated": now - silent,
+        "config": "footage.toml",
+        "cameras": [
+            {"name": "yard", "state": "recording", "since": now - 7000, "fps": 15.0, "bitrate_bps": 512_000.0,
+             "segments": 7, "open_segment_started": now - 100, "torn": 1},
+            {"name": "gate", "state": "recording", "since": now - 7000, "fps": 25.0, "bitrate_bps": 1_000_000.0},
+        ],
+    })
+}
+
+fn write(bench: &Bench, state: &Value) {
+    bench.scratch.write("dest/.footage/record.json", state.to_string());
+}
+
+/// Holds the recorder's lock, as a recorder would.
+fn hold(bench: &Bench) -> File {
+    let path = bench.scratch.write("dest/.footage/record.lock", "pid 7 since 2026-11-21T10:00:00Z\n");
+    let file = File::open(path).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+#[test]
+fn a_recorder_is_as_alive_as_its_lock() {
+    let bench = Bench::new();
+    let lock = hold(&bench);
+    write(&bench, &state(3));
+    let status = bench.json(&["dest"], 0);
+    let rows = status["rows"].as_array().unwrap();
+    assert_eq!(
+        rows.iter().map(|row| row["state"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["running", "recording", "recording"]
+    );
+    assert_eq!((&rows[0]["bitrate_bps"], &rows[0]["files"]), (&1_512_000.0.into(), &7.into()));
+    assert_eq!((&rows[1]["fps"], &rows[1]["pending"], &rows[1]["failed"]), (&15.0.into(), &1.into(), &1.into()));
+
+    // Its state lives on when it does not.
+    drop(lock);
+    let status = bench.json(&["dest"], 3);
+    assert_eq!(problems(&status), ["record -: nothing is recorded: it was killed, or lost its power"]);
+    for row in status["rows"].as_array().unwrap() {
+        assert_eq!(
+            (&row["state"], &row["ok"], &row["fps"], &row["pid"]),
+            (&"gone".into(), &false.into(), &().into(), &().into())
+        );
+    }
+
+    // One that holds on and does nothing any more.
+    let _lock = hold(&bench);
+    write(&bench, &state(600));
+    assert_eq!(problems(&bench.json(&["dest"], 3)), ["record -: it has not looked at its cameras for 10m"]);
+}
+
+#[test]
+fn a_lock_elsewhere_is_looked_for_there() {
+    let bench = Bench::new();
+    let elsewhere = bench.scratch.write("elsewhere.lock", "pid 7 since 2026-11-21T10:00:00Z\n");
+    let mut state = state(3);
+    state["lock_file"] = elsewhere.to_str().unwrap().into();
+    write(&bench, &state);
+    bench.json(&["dest"], 3);
+    let file = File::open(&elsewhere).unwrap();
+    file.lock().unwrap();
+    bench.json(&["dest"], 0);
+}
+
+#[test]
+fn shares_of_one_destination_are_told_apart() {
+    let bench = Bench::new();
+    let mut other = state(3);
+    other["cameras"] = json!([{"name": "barn", "state": "recording"}]);
+    write(&bench, &state(3));
+    bench.scratch.write("dest/.footage/record-2-of-2.json", other.to_string());
+    let _lock = hold(&bench);
+    let status = bench.json(&["dest"], 0);
+    let of = |name: &str| {
+        status["rows"].as_array().unwrap().iter().find(|row| row["camera"] == name).unwrap()["state"].clone()
+    };
+    // Of the other share there is no lock, and its heartbeat is all there is to go by.
+    assert_eq!((of("yard"), of("barn")), ("recording".into(), "recording".into()));
+}

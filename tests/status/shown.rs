@@ -1,0 +1,82 @@
+//! What it looks like, and where it goes.
+
+use serde_json::json;
+
+use crate::Bench;
+use crate::support::Program;
+
+#[test]
+fn the_table_is_for_people() {
+    let bench = Bench::new();
+    bench.fetch("dest").expect_code(0);
+    let table = bench.status(&["dest"]).expect_code(0).stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("dest: ") && lines[0].contains(" % used, ") && lines[0].ends_with(" free"), "{table}");
+    assert_eq!(lines[1].split_whitespace().take(5).collect::<Vec<_>>(), ["PASS", "CAMERA", "STATE", "FOR", "NEWEST"]);
+    let expected = ["dashcam", &bench.camera.address(), "done"];
+    assert_eq!(lines[2].split_whitespace().take(3).collect::<Vec<_>>(), expected);
+    assert_eq!(lines[3..], ["", "all is well"]);
+}
+
+#[test]
+fn it_fits_the_terminal() {
+    let bench = Bench::new();
+    let long = format!("{}-{}", "a-long-name", "b".repeat(60));
+    let now = chrono::Utc::now().timestamp();
+    let camera = json!({"name": &long, "state": "recording", "since": now, "fps": 15.0, "bitrate_bps": 512_000.0});
+    let live = json!({"started": now, "updated": now, "config": "footage.toml", "cameras": [camera]});
+    bench.scratch.write("dest/.footage/record.json", live.to_string());
+    for columns in [60, 80, 130] {
+        let command = format!("stty cols {columns} rows 40; {} status dest", env!("CARGO_BIN_EXE_footage"));
+        let script = Program::new("script").args(["-qec", &command, "/dev/null"]).current_dir(bench.scratch.path());
+        let shown = script.env("TERM", "xterm").run().stdout;
+        let rows: Vec<&str> = shown.lines().filter(|line| line.contains("record ")).collect();
+        let widest = rows.iter().map(|row| row.trim_end().chars().count()).max();
+        assert!(widest.is_some_and(|widest| widest <= columns), "{columns} columns:\n{shown}");
+        assert!(shown.contains("a-long-name") && (columns > 120) == shown.contains("PENDING"), "{columns}:\n{shown}");
+    }
+    let piped = bench.status(&["dest"]).expect_code(0).stdout;
+    assert!(piped.contains(&long), "all of it where nobody looks: {piped}");
+}
+
+#[test]
+fn zabbix_finds_what_there_is() {
+    let bench = Bench::new();
+    bench.fetch("dest").expect_code(0);
+    bench.scratch.write("dest/.footage/record.json", r#"{"cameras": [{"name": "yard", "source": "rtsp://camera/"}]}"#);
+    // Also when something is wrong: what Zabbix asks for is what there is.
+    let output = bench.status(&["--zabbix-discovery", "dest"]).expect_code(0);
+    let discovered: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let entries = discovered["data"].as_array().unwrap();
+    let word = |entry: &serde_json::Value, key: &str| entry[key].as_str().unwrap().to_owned();
+    let found: Vec<_> = entries.iter().map(|entry| (word(entry, "{#PASS}"), word(entry, "{#CAMERA}"))).collect();
+    let found: Vec<_> = found.iter().map(|(pass, camera)| (pass.as_str(), camera.as_str())).collect();
+    assert_eq!(found, [("dashcam", ""), ("record", ""), ("record", "yard")]);
+    assert_eq!(
+        (word(&entries[2], "{#SOURCE}"), word(&entries[0], "{#PLACE}")),
+        ("rtsp://camera/".into(), "dest".into())
+    );
+    bench.status(&["--zabbix-discovery"]).expect_code(0);
+    bench.status(&["--zabbix-discovery", "dest/.footage"]).expect_code(1);
+}
+
+#[test]
+fn cron_hears_of_what_is_wrong_and_of_nothing_else() {
+    let bench = Bench::new();
+    bench.fetch("dest").expect_code(0);
+    for options in [&["--cron"][..], &["--cron", "--json"]] {
+        let quiet = bench.status(&[options, &["dest"]].concat()).expect_code(0);
+        assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+        let loud = bench.status(&[options, &["dest", "--max-age", "1s"]].concat()).expect_code(3);
+        assert!(loud.stdout.contains("the newest recording is 1m old"), "{loud}");
+    }
+}
+
+#[test]
+fn who_does_not_get_it_is_told() {
+    let bench = Bench::new();
+    bench.fetch("dest").expect_code(0);
+    let command = format!("{} status dest >/dev/full", env!("CARGO_BIN_EXE_footage"));
+    let output = Program::new("sh").args(["-c", &command]).current_dir(bench.scratch.path()).run().expect_code(1);
+    assert!(output.stderr.starts_with("error: cannot write to stdout: "), "{output}");
+}
