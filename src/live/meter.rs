@@ -40,6 +40,12 @@ impl Meter {
         }
     }
 
+    /// Whether it knows nothing yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
     /// Forgets all, as for a new ffmpeg.
     pub fn restart(&mut self) {
         self.samples.clear();

@@ -150,8 +150,9 @@ impl Errand {
 
 /// Runs a program to its end.
 fn run(command: &mut Command, is_over: &dyn Fn() -> bool) -> Result<(), String> {
+    let program = PathBuf::from(command.get_program());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = child::spawn(command).map_err(|error| format!("it cannot be run: {error}"))?;
+    let mut child = child::spawn(command).map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
     let began = Instant::now();
     let mut refusal = None;
