@@ -9,7 +9,7 @@ use super::ip_camera::{Fault, Shared, Visit};
 use super::rng::seeded;
 
 /// Pictures in each second.
-const PICTURES_PER_SECOND: u32 = 10;
+pub(crate) const PICTURES_PER_SECOND: u32 = 10;
 
 /// A camera of our own; it is gone when it is dropped.
 ///

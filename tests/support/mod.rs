@@ -19,6 +19,7 @@ pub(crate) mod mjpeg;
 pub mod mp4;
 pub mod rng;
 pub(crate) mod rtsp;
+pub(crate) mod site;
 
 mod mount;
 mod program;

@@ -136,6 +136,11 @@ impl Running {
         poll(&mut ended, Some(&timeout)).expect("polling a pidfd") == 1
     }
 
+    /// Standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Waits until standard output contains `text`; panics after `timeout`, or when the program ends before.
     #[track_caller]
     pub fn wait_for_stdout(&self, text: &str, timeout: Duration) {
@@ -237,6 +242,10 @@ impl Stream {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the reader does not panic");
         }
+        self.so_far()
+    }
+
+    fn so_far(&self) -> String {
         let text = self.text.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&text.bytes).into_owned()
     }

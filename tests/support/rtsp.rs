@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-pub(crate) use films::{Film, long_film};
+pub(crate) use films::{FRAMES_PER_SECOND, Film};
 
 use super::ip_camera::{Fault, Shared};
 
@@ -58,7 +58,12 @@ impl RtspCamera {
         format!("rtsp://{}/cam", self.shared.address)
     }
 
-    /// The same with a user and a password, both as they stand in a URL.
+    /// The line of a camera's table that names its URL.
+    pub(crate) fn table(&self) -> String {
+        format!("url = {:?}", self.url())
+    }
+
+    /// Its URL with a user and a password, both as they stand in a URL.
     pub(crate) fn url_with(&self, user: &str, password: &str) -> String {
         format!("rtsp://{user}:{password}@{}/cam", self.shared.address)
     }

@@ -57,11 +57,6 @@ impl Film {
     }
 }
 
-/// A film of its own for a benchmark: 640×360, no sound, this long.
-pub(crate) fn long_film(seconds: u32, kilobits: u32) -> PathBuf {
-    film("640x360", &[], seconds, kilobits)
-}
-
 fn film(size: &str, sound: &[&str], seconds: u32, kilobits: u32) -> PathBuf {
     let codec = sound.get(1).unwrap_or(&"silent");
     made(&format!("film-{size}-{codec}-{kilobits}k-{seconds}s.mkv"), |out| {

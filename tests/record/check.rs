@@ -1,0 +1,46 @@
+//! `--check` asks every camera once and changes nothing.
+
+use crate::support::ip_camera::Fault;
+use crate::support::mjpeg::MjpegCamera;
+use crate::support::rtsp::{Film, PASSWORD, PASSWORD_IN_URL, RtspCamera, USER};
+use crate::support::site::{QUICK, Site};
+
+#[test]
+fn a_table_of_cameras() {
+    let (plain, sound) = (RtspCamera::start(Film::Large), RtspCamera::start(Film::ALaw));
+    let (locked, off, pictures) =
+        (RtspCamera::start_locked(Film::Plain), RtspCamera::start(Film::Plain), MjpegCamera::start());
+    off.set(Fault::Off);
+    let table = |url: String| format!("url = {url:?}");
+    let good = [
+        ("yard", plain.table()),
+        ("gate", sound.table()),
+        ("door", table(locked.url_with(USER, PASSWORD_IN_URL))),
+        ("esp", table(pictures.url())),
+    ];
+    let site = Site::with(QUICK, &good);
+    let output = site.record(&["--check"]).run().expect_code(0);
+    let row = |name: &str| output.stdout.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    for (name, said) in [("yard", "960x540"), ("gate", "pcm_alaw"), ("door", "640x360"), ("esp", "320x240")] {
+        assert!(row(name).contains(said), "{name}: {said}: {output}");
+    }
+    assert!(!site.dest().exists(), "nothing is made");
+
+    let bad = [
+        ("yard", plain.table()),
+        ("away", off.table()),
+        ("wrong", table(locked.url_with(USER, "hunter22"))),
+        ("none", locked.table()),
+    ];
+    site.configure(QUICK, &bad);
+    let output = site.record(&["--check"]).run();
+    assert!(output.code.is_some_and(|code| code != 0), "{output}");
+    let row = |name: &str| output.stdout.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    assert!(row("yard").contains("960x540"), "{output}");
+    assert!(row("away").contains("refused"), "{output}");
+    assert!(row("wrong").contains("401") && row("none").contains("401"), "{output}");
+    for secret in [PASSWORD, PASSWORD_IN_URL, "hunter22"] {
+        assert!(!format!("{output}").contains(secret), "{output}");
+    }
+    site.expect_nothing_runs();
+}

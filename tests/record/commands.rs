@@ -1,0 +1,73 @@
+//! Starting, stopping and being started again.
+
+use std::time::{Duration, Instant};
+
+use crate::support::rtsp::{Film, RtspCamera};
+use crate::support::site::{QUICK, Site, expect_sound};
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn one() -> (Site, RtspCamera) {
+    let camera = RtspCamera::start(Film::Plain);
+    (Site::with(QUICK, &[("yard", camera.table())]), camera)
+}
+
+#[test]
+fn a_second_start_leaves() {
+    let (site, camera) = one();
+    let running = site.start(&[]);
+    let segmenter = site.segmenter("yard");
+    camera.wait_for_frames(1);
+    let second = site.record(&[]).run().expect_code(75);
+    assert!(second.stderr.contains(&running.id().to_string()), "it says who: {second}");
+    let cron = site.record(&["--cron"]).run().expect_code(0);
+    assert_eq!((cron.stdout.as_str(), cron.stderr.as_str()), ("", ""));
+    assert_eq!(site.segmenter("yard"), segmenter);
+    assert_eq!(camera.connections(), 1);
+    running.term();
+    running.wait_timeout(SOON).expect_code(143);
+    // It is free again.
+    site.record(&["--for", "1s"]).run().expect_code(0);
+}
+
+#[test]
+fn it_ends_after_its_time() {
+    let (site, _camera) = one();
+    let began = Instant::now();
+    site.record(&["--for", "4s"]).run().expect_code(0);
+    assert!((4.0..9.0).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
+    assert!(!site.closed("yard").is_empty() && site.hidden("yard").is_empty());
+    site.expect_nothing_runs();
+}
+
+#[test]
+fn it_is_stopped_and_reloaded_by_its_configuration() {
+    let (site, camera) = one();
+    let running = site.start(&[]);
+    site.segmenter("yard");
+    site.configure(QUICK, &[("yard", camera.table()), ("gate", camera.table())]);
+    site.footage(&["record", "--reload", "footage.toml"]).run().expect_code(0);
+    site.segmenter("gate");
+    site.footage(&["record", "--stop", "footage.toml"]).run().expect_code(0);
+    running.wait_timeout(SOON).expect_code(143);
+    site.expect_nothing_runs();
+    assert!(site.hidden("yard").is_empty() && site.hidden("gate").is_empty());
+    // Nobody is there to be stopped.
+    let stop = site.footage(&["record", "--stop", "footage.toml"]).run().expect_code(75);
+    let reload = site.footage(&["record", "--reload", "footage.toml"]).run().expect_code(75);
+    for output in [stop, reload] {
+        assert!(output.stderr.contains("nothing records") && output.stderr.lines().count() == 1, "{output}");
+    }
+}
+
+#[test]
+fn interrupted_it_ends_as_cleanly() {
+    let (site, _camera) = one();
+    let running = site.start(&[]);
+    site.wait_for_closed("yard", 1);
+    running.interrupt();
+    running.wait_timeout(SOON).expect_code(130);
+    site.expect_nothing_runs();
+    expect_sound(&site.closed("yard"));
+    assert!(site.hidden("yard").is_empty());
+}

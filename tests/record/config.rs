@@ -1,0 +1,87 @@
+//! What is wrong in a configuration is told with its key and line, and nothing is begun.
+
+use crate::support::site::Site;
+
+/// The message of a start with this configuration, which must be refused.
+#[track_caller]
+fn refusal(text: &str) -> String {
+    let site = Site::new();
+    site.write(text);
+    let output = site.record(&[]).run().expect_code(2);
+    assert_eq!(output.stdout, "");
+    assert!(!site.dest().exists(), "something was begun");
+    // --check refuses the same in the same words.
+    let check = site.record(&["--check"]).run().expect_code(2);
+    assert_eq!(check.stderr, output.stderr);
+    output.stderr
+}
+
+#[test]
+fn errors_name_the_key_and_its_line() {
+    let yard = "[cameras.yard]\nurl = \"rtsp://c/1\"\ndestination = \"dest\"\n";
+    for (line, key, said) in [
+        ("segmnet = \"1h\"", "cameras.yard.segmnet", "segment"),
+        ("segment = \"soon\"", "cameras.yard.segment", "soon"),
+        ("segment = \"0s\"", "cameras.yard.segment", ""),
+        ("container = \"avi\"", "cameras.yard.container", "mkv"),
+        ("video = \"vp9\"", "cameras.yard.video", "h264"),
+        ("audio = 3", "cameras.yard.audio", ""),
+        ("fps = 0", "cameras.yard.fps", ""),
+        ("bitrate = \"fast\"", "cameras.yard.bitrate", ""),
+        ("transport = \"pigeon\"", "cameras.yard.transport", "tcp"),
+        ("timezone = \"Mars/Base\"", "cameras.yard.timezone", "Mars/Base"),
+        ("keep = \"never\"", "cameras.yard.keep", "never"),
+        ("keep_bytes = -1", "cameras.yard.keep_bytes", ""),
+        ("schedule = [{ at = \"25:00\", get = \"http://c/day\" }]", "cameras.yard.schedule", ""),
+        ("schedule = [{ at = \"06:00\", get = \"file:///etc/passwd\" }]", "cameras.yard.schedule", "http"),
+        ("on_segment = [1]", "cameras.yard.on_segment", ""),
+        ("input_options = [\"-y\", 7]", "cameras.yard.input_options", ""),
+    ] {
+        let said_all = refusal(&format!("{yard}{line}\n"));
+        assert!(said_all.contains("line 4") && said_all.contains(key) && said_all.contains(said), "{line}: {said_all}");
+        assert!(said_all.contains("footage.toml"), "{said_all}");
+    }
+}
+
+#[test]
+fn errors_outside_of_a_camera() {
+    for (text, line, said) in [
+        ("listen = \"127.0.0.1:1\"\n", "footage.toml", "no camera"),
+        ("[cameras]\n", "", "no camera"),
+        ("[cameras.yard]\ndestination = \"dest\"\n", "line 1", "url"),
+        ("[cameras.yard]\nurl = \"rtsp://c/1\"\n", "line 1", "destination"),
+        ("[cameras.\"../up\"]\nurl = \"rtsp://c/1\"\ndestination = \"dest\"\n", "line 1", "../up"),
+        (
+            "[defaults]\ncontainr = \"ts\"\n[cameras.yard]\nurl = \"rtsp://c/1\"\ndestination = \"dest\"\n",
+            "line 2",
+            "container",
+        ),
+        ("[cameras.yard\n", "line 1", ""),
+        ("[cameras.a]\nurl = \"rtsp://c/1\"\n[cameras.a]\nurl = \"rtsp://c/2\"\n", "line 3", ""),
+    ] {
+        let said_all = refusal(text);
+        assert!(said_all.contains(line) && said_all.contains(said), "{text}: {said_all}");
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let said = refusal("[cameras.a]\nurl = \"rtsp://c/1\"\nfps = \"x\"\n[cameras.b]\nurl = 7\nkep = \"1d\"\n");
+    for line in ["line 3", "line 5", "line 6"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!said.contains('\u{fffd}'), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let site = Site::new();
+    let output = site.record(&[]).run().expect_code(2);
+    assert!(output.stderr.contains("footage.toml"), "{output}");
+    site.footage(&["record"]).run().expect_code(2);
+    // One or the other.
+    site.write("[cameras.yard]\nurl = \"rtsp://c/1\"\ndestination = \"dest\"\n");
+    site.record(&["--url", "rtsp://c/1", "--name", "gate"]).run().expect_code(2);
+    site.footage(&["record", "--url", "gopher://c/1", "--name", "gate", "--destination", "dest"]).run().expect_code(2);
+    site.record(&["--shard", "3/2"]).run().expect_code(2);
+}

@@ -1,0 +1,64 @@
+//! `on_segment` runs a program for each closed segment.
+
+use std::time::Duration;
+
+use crate::support::rtsp::{Film, RtspCamera};
+use crate::support::site::{QUICK, Site, wait_for};
+
+#[test]
+fn a_program_runs_for_each_closed_segment() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::new();
+    // What it is given is there, whole, under its last name.
+    let hook = site.script(
+        "hook",
+        "set -- \"$1\" $FOOTAGE_SEGMENT_CAMERA $FOOTAGE_SEGMENT_PATH $FOOTAGE_SEGMENT_START $FOOTAGE_SEGMENT_DURATION_SECONDS\n\
+         echo \"$* $(wc -c <\"$3\")\" >>hooks",
+    );
+    site.configure(QUICK, &[("yard", format!("{}\non_segment = [{hook:?}, \"word\"]", camera.table()))]);
+    let running = site.start(&[]);
+    site.wait_for_closed("yard", 2);
+    running.term();
+    running.wait().expect_code(143);
+    let closed = site.closed("yard");
+    let lines = wait_for("all hooks", || {
+        let lines = std::fs::read_to_string(site.scratch.join("hooks")).unwrap_or_default();
+        (lines.lines().count() >= closed.len()).then_some(lines)
+    });
+    assert_eq!(lines.lines().count(), closed.len(), "{lines}");
+    for (line, segment) in lines.lines().zip(&closed) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let bytes = segment.path.metadata().unwrap().len().to_string();
+        let start = chrono::DateTime::parse_from_rfc3339(words[3]).unwrap().timestamp();
+        assert_eq!(
+            (words[0], words[1], words[2], start),
+            ("word", "yard", segment.path.to_str().unwrap(), segment.start())
+        );
+        assert_eq!(words[5], bytes, "{line}");
+        let seconds: f64 = words[4].parse().unwrap();
+        assert!((seconds - segment.seconds()).abs() < 0.5, "{line}: {} s", segment.seconds());
+    }
+}
+
+#[test]
+fn a_program_that_fails_or_hangs_hinders_nothing() {
+    let camera = RtspCamera::start(Film::Plain);
+    let cameras = [
+        ("fails", format!("{}\non_segment = [\"false\"]", camera.table())),
+        ("missing", format!("{}\non_segment = [\"/nowhere/program\"]", camera.table())),
+        ("hangs", format!("{}\non_segment = [\"sleep\", \"4141\"]", camera.table())),
+    ];
+    let site = Site::with(QUICK, &cameras);
+    let running = site.start(&[]);
+    for (name, _) in &cameras {
+        site.wait_for_closed(name, 3);
+    }
+    // One at a time: a program that hangs does not become many.
+    let sleepers =
+        site.processes().into_iter().filter(|process| process.words.iter().any(|word| word == "4141")).count();
+    assert!(sleepers <= 1, "{:#?}", site.processes());
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(15)).expect_code(143);
+    assert!(output.stderr.contains("fails") && output.stderr.contains("/nowhere/program"), "{output}");
+    site.expect_nothing_runs();
+}

@@ -1,0 +1,76 @@
+//! What a recorder tells over HTTP, with real cameras behind it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::ip_camera::Fault;
+use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
+use crate::support::site::{QUICK, Site, free_port, get, wait_for};
+
+/// A value of a camera in Prometheus text.
+fn metric(text: &str, name: &str, camera: &str) -> Option<f64> {
+    let line = format!("footage_record_{name}{{camera=\"{camera}\"}} ");
+    text.lines().find_map(|it| it.strip_prefix(&line)?.parse().ok())
+}
+
+#[test]
+fn numbers_are_right_from_the_first_seconds() {
+    let (camera, away) = (RtspCamera::start(Film::Plain), RtspCamera::start(Film::Plain));
+    away.set(Fault::Off);
+    let site = Site::with(QUICK, &[("yard", camera.table()), ("away", away.table())]);
+    let port = free_port();
+    site.prepend(&format!("listen = \"127.0.0.1:{port}\""));
+    let running = site.start(&[]);
+    camera.wait_for_frames(1);
+    let began = Instant::now();
+    let fps = wait_for("a rate", || {
+        let body = get(port, "/camera/yard/fps")?.body;
+        body.trim().parse::<f64>().ok().filter(|fps| (fps - f64::from(FRAMES_PER_SECOND)).abs() < 3.0)
+    });
+    assert!(began.elapsed() < Duration::from_secs(7), "{fps} only after {:?}", began.elapsed());
+    let metrics = get(port, "/metrics").unwrap().body;
+    let sent = camera.frames();
+    let value = |name| metric(&metrics, name, "yard").unwrap_or_else(|| panic!("no {name} in {metrics}"));
+    assert_eq!((value("up"), metric(&metrics, "up", "away")), (1.0, Some(0.0)));
+    assert!(value("frames_total") > 15.0 && value("frames_total") <= f64::from(u32::try_from(sent).unwrap()));
+    assert!((value("frames_per_second") - 15.0).abs() < 3.0, "{metrics}");
+    // About 33 kB in a second.
+    assert!((100_000.0..600_000.0).contains(&value("bits_per_second")), "{metrics}");
+    assert_eq!((value("restarts_total"), value("stalls_total")), (0.0, 0.0));
+    assert!(value("destination_disk_free_bytes") > 0.0);
+
+    let cameras: serde_json::Value = serde_json::from_str(&get(port, "/cameras.json").unwrap().body).unwrap();
+    assert_eq!(cameras, json!({ "data": [{ "{#CAMERA}": "away" }, { "{#CAMERA}": "yard" }] }));
+    assert!(get(port, "/camera/yard/frame").unwrap().body.trim().parse::<u64>().unwrap() > 15);
+    assert!(get(port, "/camera/yard/bitrate").unwrap().body.trim().parse::<f64>().unwrap() > 0.0);
+    assert_eq!(get(port, "/camera/nobody/frame").unwrap().status, 404);
+    assert_eq!(get(port, "/elsewhere").unwrap().status, 404);
+
+    // What is counted goes on to be counted when ffmpeg is another one.
+    site.wait_for_closed("yard", 2);
+    let before = metric(&get(port, "/metrics").unwrap().body, "frames_total", "yard").unwrap();
+    camera.drop_connections();
+    wait_for("a restart", || {
+        let metrics = get(port, "/metrics")?.body;
+        let is_again = metric(&metrics, "restarts_total", "yard")? >= 1.0 && metric(&metrics, "up", "yard")? > 0.0;
+        (is_again && metric(&metrics, "frames_total", "yard")? > before).then_some(())
+    });
+    let closed = site.closed("yard");
+    let metrics = get(port, "/metrics").unwrap().body;
+    assert!(metric(&metrics, "segments_total", "yard").unwrap() >= f64::from(u32::try_from(closed.len() - 1).unwrap()));
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    assert!(get(port, "/metrics").is_none(), "nobody listens any more");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    site.prepend(&format!("listen = {address:?}"));
+    let output = site.record(&["--for", "3s"]).run();
+    assert!(output.code.is_some_and(|code| code != 0) && output.stderr.contains(&address), "{output}");
+}

@@ -1,0 +1,19 @@
+//! `footage record` through the built binary, with real ffmpeg and real cameras: what it must do when nothing goes wrong.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test panics when in trouble, and has a clock")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod check;
+mod commands;
+mod config;
+mod hooks;
+mod listener;
+mod media;
+mod reload;
+mod retention;
+mod schedule;
+mod secrets;
+mod segments;
+mod shards;

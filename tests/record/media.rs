@@ -1,0 +1,64 @@
+//! Video and sound in each container.
+
+use crate::support::mjpeg::{MjpegCamera, PICTURES_PER_SECOND};
+use crate::support::rtsp::{Film, RtspCamera};
+use crate::support::site::{QUICK, Site};
+
+#[test]
+fn every_sound_in_every_container() {
+    let cameras = [Film::Plain, Film::Aac, Film::ALaw].map(|film| (film, RtspCamera::start(film)));
+    let mut tables = Vec::new();
+    for (film, camera) in &cameras {
+        for container in ["mkv", "ts", "mp4"] {
+            let name = format!("{film:?}-{container}");
+            tables.push((name, format!("{}\ncontainer = {container:?}", camera.table())));
+        }
+    }
+    tables.push(("mute".to_owned(), format!("{}\naudio = \"none\"", cameras[1].1.table())));
+    let named: Vec<(&str, &String)> = tables.iter().map(|(name, table)| (name.as_str(), table)).collect();
+    let site = Site::with(QUICK, &named);
+    let running = site.start(&[]);
+    for (name, codecs) in [
+        ("Plain-mkv", &["h264"][..]),
+        ("Plain-ts", &["h264"]),
+        ("Plain-mp4", &["h264"]),
+        ("Aac-mkv", &["h264", "aac"]),
+        ("Aac-ts", &["h264", "aac"]),
+        ("Aac-mp4", &["h264", "aac"]),
+        // G.711 fits into Matroska; MP4 refuses it, and in a transport stream nobody can read it.
+        ("ALaw-mkv", &["h264", "pcm_alaw"]),
+        ("ALaw-ts", &["h264", "aac"]),
+        ("ALaw-mp4", &["h264", "aac"]),
+        ("mute", &["h264"]),
+    ] {
+        let closed = site.wait_for_closed(name, 2);
+        let whole = closed.last().unwrap();
+        assert_eq!(whole.codecs(), codecs, "{name}");
+        whole.expect_sound();
+        assert!((1.5..2.5).contains(&whole.seconds()), "{name}: {} s", whole.seconds());
+    }
+    running.term();
+    running.wait().expect_code(143);
+}
+
+#[test]
+fn pictures_over_http_become_video() {
+    let camera = MjpegCamera::start();
+    let table = |more: &str| format!("url = {:?}\n{more}", camera.url());
+    // With a key frame each second, so that short segments can begin.
+    let cameras = [
+        ("ts", table("container = \"ts\"\noutput_options = [\"-g\", \"10\"]")),
+        ("slow", table("fps = 5\nbitrate = \"200k\"\noutput_options = [\"-g\", \"5\"]")),
+    ];
+    let site = Site::with(QUICK, &cameras);
+    let running = site.start(&[]);
+    for (name, frames) in [("ts", 2 * PICTURES_PER_SECOND), ("slow", 10)] {
+        let closed = site.wait_for_closed(name, 3);
+        let whole = closed.last().unwrap();
+        assert_eq!(whole.codecs(), ["h264"], "{name}");
+        whole.expect_sound();
+        assert!(whole.frames().abs_diff(frames.into()) <= frames.div_ceil(3).into(), "{name}: {}", whole.frames());
+        assert!((1.2..2.8).contains(&whole.seconds()), "{name}: {} s", whole.seconds());
+    }
+    drop(running);
+}

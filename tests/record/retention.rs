@@ -1,0 +1,53 @@
+//! What is kept, and what goes.
+
+use crate::support::rtsp::{Film, RtspCamera};
+use crate::support::site::{QUICK, Site, wait_for};
+
+#[test]
+fn what_is_too_old_goes_and_nothing_else() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", format!("{}\nkeep = \"2d\"", camera.table()))]);
+    let old = ["2020-01-01/2020-01-01_10-00-00+0000.mkv", "2020-01-01/2020-01-01_11-00-00+0530.ts"];
+    let not_ours = [
+        "2020-01-02/2020-01-02_10-00-00+0000.mkv.bak",
+        "2020-01-02/notes.txt",
+        "2020-01-03/2020-01-04_10-00-00+0000.mkv",
+        "2020-01-05_10-00-00+0000.mkv",
+        "holiday/2020-01-06_10-00-00+0000.mkv",
+    ];
+    let yesterday = (chrono::Utc::now() - chrono::Duration::days(1)).format("%Y-%m-%d/%Y-%m-%d_10-00-00+0000.mkv");
+    let yesterday = yesterday.to_string();
+    let kept: Vec<&str> = not_ours.iter().copied().chain([yesterday.as_str()]).collect();
+    for name in old.iter().chain(&kept) {
+        site.scratch.write(format!("dest/yard/{name}"), "old");
+    }
+    // Another camera's, which is in no configuration any more.
+    site.scratch.write("dest/gone/2020-01-01/2020-01-01_10-00-00+0000.mkv", "old");
+    let running = site.start(&[]);
+    let path = |name: &str| site.dest().join("yard").join(name);
+    wait_for("removal", || old.iter().all(|name| !path(name).exists()).then_some(()));
+    wait_for("the folder's removal", || (!path("2020-01-01").exists()).then_some(()));
+    site.wait_for_closed("yard", site.closed("yard").len() + 2);
+    for name in &kept {
+        assert!(path(name).exists(), "{name} is gone");
+    }
+    assert!(site.dest().join("gone/2020-01-01/2020-01-01_10-00-00+0000.mkv").exists());
+    drop(running);
+}
+
+#[test]
+fn the_oldest_go_for_the_newest() {
+    let camera = RtspCamera::start(Film::Plain);
+    // Two seconds are about 65 kB.
+    let site = Site::with(QUICK, &[("yard", format!("{}\nkeep_bytes = \"200kB\"", camera.table()))]);
+    let running = site.start(&[]);
+    let first = site.wait_for_closed("yard", 1);
+    wait_for("the first one's removal", || (!first[0].path.exists()).then_some(()));
+    let bytes =
+        || site.closed("yard").iter().map(|segment| segment.path.metadata().map_or(0, |it| it.len())).sum::<u64>();
+    wait_for("the quota", || (bytes() <= 200_000).then_some(()));
+    assert!(bytes() >= 100_000, "{:?}, {} bytes", site.closed("yard"), bytes());
+    running.term();
+    running.wait().expect_code(143);
+    assert!(bytes() <= 270_000, "{} bytes", bytes());
+}

@@ -1,0 +1,51 @@
+//! What a camera is told by the clock.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::support::mjpeg::MjpegCamera;
+use crate::support::site::{QUICK, Site, wait_for};
+
+/// A site whose camera was told that it is day an hour ago, and that it is night at this moment.
+fn site(camera: &MjpegCamera, night: DateTime<Utc>) -> Site {
+    let day = Utc::now() - Duration::from_hours(1);
+    let entry = |at: DateTime<Utc>, name: &str| {
+        format!("{{ at = \"{}\", get = {:?} }}", at.format("%H:%M:%S"), camera.control_url(name))
+    };
+    let table = format!("url = {:?}\nschedule = [{}, {}]", camera.url(), entry(night, "night"), entry(day, "day"));
+    Site::with(QUICK, &[("esp", table)])
+}
+
+fn seen(camera: &MjpegCamera) -> Vec<(String, u16)> {
+    camera.controls().into_iter().map(|control| (control.path, control.status)).collect()
+}
+
+#[test]
+fn the_state_due_now_is_set_at_once_and_the_next_in_time() {
+    let camera = MjpegCamera::start();
+    let night = Utc::now() + Duration::from_secs(6);
+    let site = site(&camera, night);
+    let running = site.start(&[]);
+    wait_for("day", || (!camera.controls().is_empty()).then_some(()));
+    assert!(Utc::now() < night, "it is late");
+    wait_for("night", || (camera.controls().len() > 1).then_some(()));
+    let late = Utc::now() - night;
+    assert!((-1500..3000).contains(&late.num_milliseconds()), "{late}");
+    assert_eq!(seen(&camera), [("/day".to_owned(), 200), ("/night".to_owned(), 200)]);
+    running.term();
+    let output = running.wait().expect_code(143);
+    assert_eq!(output.stderr, "");
+}
+
+#[test]
+fn a_failure_is_told_and_tried_again() {
+    let camera = MjpegCamera::start();
+    camera.fail_controls(1);
+    let site = site(&camera, Utc::now() + Duration::from_hours(2));
+    let running = site.start(&[]);
+    running.wait_for_stderr("500", Duration::from_secs(10));
+    wait_for("another try", || (camera.controls().len() > 1).then_some(()));
+    assert_eq!(seen(&camera), [("/day".to_owned(), 500), ("/day".to_owned(), 200)]);
+    drop(running);
+}

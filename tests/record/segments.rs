@@ -1,0 +1,90 @@
+//! Which segments come to stand where.
+
+use std::time::Duration;
+
+use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
+use crate::support::site::{QUICK, Site, Watcher, expect_sound, wait_for};
+
+#[test]
+fn segments_begin_at_clock_marks_and_come_to_stand_whole() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let watcher = Watcher::start(site.dest());
+    let running = site.start(&[]);
+    site.wait_for_closed("yard", 3);
+    assert_eq!(site.hidden("yard").len(), 1, "one is open");
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(6)).expect_code(143);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""), "nothing was wrong");
+    site.expect_nothing_runs();
+
+    let closed = site.closed("yard");
+    assert!(site.hidden("yard").is_empty(), "{:?}", site.hidden("yard"));
+    let starts: Vec<i64> = closed.iter().map(|segment| segment.start()).collect();
+    assert!(starts.is_sorted() && starts[1..].iter().all(|start| start % 2 == 0), "{closed:?}");
+    assert!(starts[1..].windows(2).all(|pair| pair[1] - pair[0] == 2), "{closed:?}");
+    for segment in &closed {
+        segment.expect_sound();
+        let name = &segment.name;
+        assert_eq!(segment.path, site.dest().join("yard").join(&name[..10]).join(name));
+    }
+    for segment in &closed[1..closed.len() - 1] {
+        assert_eq!(segment.frames(), u64::from(2 * FRAMES_PER_SECOND), "{}", segment.name);
+        assert!((1.5..2.5).contains(&segment.seconds()), "{}: {} s", segment.name, segment.seconds());
+    }
+    // What the camera sent is there, but for what was on its way at the end.
+    let frames: u64 = closed.iter().map(|segment| segment.frames()).sum();
+    assert!(camera.frames() - frames <= 5, "{frames} of {} frames", camera.frames());
+    assert_eq!(watcher.finish(), closed.len());
+}
+
+#[test]
+fn a_name_is_the_time_of_the_cameras_zone() {
+    let camera = RtspCamera::start(Film::Plain);
+    let zoned = |zone: &str| format!("{}\ntimezone = {zone:?}", camera.table());
+    let cameras = [("pune", zoned("Asia/Kolkata")), ("ny", zoned("America/New_York")), ("lord", zoned("UTC"))];
+    let site = Site::with("segment = \"2s\"", &cameras);
+    let running = site.start(&[]);
+    for (name, zone) in
+        [("pune", chrono_tz::Tz::Asia__Kolkata), ("ny", chrono_tz::Tz::America__New_York), ("lord", chrono_tz::Tz::UTC)]
+    {
+        for segment in site.wait_for_closed(name, 2) {
+            let start = chrono::DateTime::from_timestamp(segment.start(), 0).unwrap().with_timezone(&zone);
+            assert_eq!(segment.name, start.format("%Y-%m-%d_%H-%M-%S%z.mkv").to_string());
+            assert!((0..60).contains(&(chrono::Utc::now().timestamp() - segment.start())), "{}", segment.name);
+        }
+    }
+    drop(running);
+}
+
+#[test]
+fn a_camera_by_options() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::new();
+    let options = ["record", "--url", &camera.url(), "--name", "yard", "--destination", "dest", "--segment", "2s"];
+    site.footage(&options).args(["--for", "5s"]).run().expect_code(0);
+    let closed = site.closed("yard");
+    assert!((2..=4).contains(&closed.len()), "{closed:?}");
+    expect_sound(&closed);
+    assert!(site.hidden("yard").is_empty());
+    site.expect_nothing_runs();
+}
+
+#[test]
+fn the_state_file_tells_what_happens() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let running = site.start(&[]);
+    let live = wait_for("recording", || Some(site.live("yard")).filter(|live| live["state"] == "recording"));
+    assert_eq!(live["restarts"], 0, "{live}");
+    site.wait_for_closed("yard", 2);
+    running.term();
+    running.wait_timeout(Duration::from_secs(6)).expect_code(143);
+    let live = site.live("yard");
+    let closed = site.closed("yard");
+    assert_eq!(live["segments"], closed.len(), "{live}");
+    let frames: u64 = closed.iter().map(|segment| segment.frames()).sum();
+    assert!(live["frames"].as_u64().unwrap().abs_diff(frames) <= 15, "{live}, {frames} frames in files");
+    let bytes: u64 = closed.iter().map(|segment| segment.path.metadata().unwrap().len()).sum();
+    assert!(live["bytes"].as_u64().unwrap().abs_diff(bytes) < 20_000, "{live}, {bytes} bytes in files");
+}

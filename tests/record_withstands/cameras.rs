@@ -1,0 +1,152 @@
+//! Cameras that are off, stall, drop, send garbage, jump: each is recorded again as soon as it can be, and the others never
+//! notice.
+
+use std::time::{Duration, Instant};
+
+use crate::support::ip_camera::Fault;
+use crate::support::mjpeg::MjpegCamera;
+use crate::support::rtsp::{FRAMES_PER_SECOND, Film, PASSWORD_IN_URL, RtspCamera, USER};
+use crate::support::site::{QUICK, Site, expect_sound, wait_for};
+
+/// A segment that began now or later, within a minute.
+#[track_caller]
+fn wait_for_new_segment(site: &Site, camera: &str) {
+    let now = chrono::Utc::now().timestamp();
+    wait_for(&format!("new segment of {camera}"), || {
+        site.closed(camera).last().filter(|segment| segment.start() > now).map(|segment| segment.expect_sound())
+    });
+}
+
+#[test]
+fn cameras_in_trouble_are_recorded_again_and_others_never_notice() {
+    let camera = || RtspCamera::start(Film::Plain);
+    let (well, dead, dies, stalls, drops, garbage) = (camera(), camera(), camera(), camera(), camera(), camera());
+    let pictures = MjpegCamera::start();
+    dead.set(Fault::Off);
+    garbage.set(Fault::Garbage);
+    drops.set(Fault::Drops(Duration::from_secs(3)));
+    let cameras = [
+        ("well", well.table()),
+        ("dead", dead.table()),
+        ("dies", dies.table()),
+        ("stalls", stalls.table()),
+        ("drops", drops.table()),
+        ("garbage", garbage.table()),
+        ("pictures", format!("url = {:?}", pictures.url())),
+    ];
+    let site = Site::with(QUICK, &cameras);
+    let running = site.start(&[]);
+    let segmenter = site.segmenter("well");
+    for name in ["dies", "stalls", "pictures", "drops"] {
+        site.wait_for_closed(name, 1);
+    }
+
+    // Whatever was recorded before it happened is kept.
+    dies.set(Fault::Off);
+    stalls.set(Fault::Stalls);
+    pictures.set(Fault::Stalls);
+    let frames = [dies.frames(), stalls.frames()];
+    let began = Instant::now();
+    running.wait_for_stderr("dies: ", Duration::from_secs(20));
+    running.wait_for_stderr("stalls: ", Duration::from_secs(20));
+    running.wait_for_stderr("pictures: ", Duration::from_secs(20));
+    assert!(began.elapsed() < Duration::from_secs(12), "noticed after {:?}", began.elapsed());
+    for (name, frames) in [("dies", frames[0]), ("stalls", frames[1])] {
+        site.expect_frames(name, frames.saturating_sub(u64::from(FRAMES_PER_SECOND)));
+    }
+
+    for camera in [&dead, &dies, &stalls, &garbage, &drops] {
+        camera.set(None);
+    }
+    pictures.set(None);
+    for name in ["dead", "dies", "stalls", "drops", "garbage", "pictures"] {
+        wait_for_new_segment(&site, name);
+        site.segmenter(name);
+    }
+    for name in ["dies", "stalls", "drops", "pictures"] {
+        expect_sound(&site.closed(name));
+    }
+
+    // The one that was well all the time was never touched.
+    assert_eq!(site.segmenter("well"), segmenter);
+    assert_eq!(well.connections(), 1);
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    site.expect_nothing_runs();
+    assert!(!output.stderr.contains("well"), "{output}");
+    let closed = site.closed("well");
+    assert!(closed[1..].windows(2).all(|pair| pair[1].start() - pair[0].start() == 2), "{closed:?}");
+    let frames: u64 = closed.iter().map(|segment| segment.frames()).sum();
+    assert!(well.frames() - frames <= 5, "{frames} of {} frames", well.frames());
+    assert!(site.live("stalls")["stalls"].as_u64().is_some_and(|stalls| stalls >= 1), "{}", site.live("stalls"));
+    assert_eq!(site.live("well")["restarts"], 0);
+}
+
+#[test]
+fn strange_video_is_recorded_as_it_comes() {
+    let [noise, jumps, jumps_back, raw] = [(); 4].map(|()| RtspCamera::start(Film::Plain));
+    let growing = RtspCamera::start(Film::Growing);
+    let cameras = [
+        ("noise", noise.table()),
+        ("jumps", jumps.table()),
+        ("back", jumps_back.table()),
+        ("raw", format!("{}\nwallclock = false", raw.table())),
+        ("growing", growing.table()),
+        ("growing-ts", format!("{}\ncontainer = \"ts\"", growing.table())),
+        ("growing-mp4", format!("{}\ncontainer = \"mp4\"", growing.table())),
+    ];
+    let site = Site::with(QUICK, &cameras);
+    noise.set(Fault::Noise(20));
+    let running = site.start(&[]);
+    for name in ["noise", "jumps", "back", "raw"] {
+        site.wait_for_closed(name, 1);
+    }
+    jumps.jump(3600);
+    jumps_back.jump(-3600);
+    raw.jump(3600);
+    for name in ["noise", "jumps", "back", "growing", "growing-ts", "growing-mp4"] {
+        site.wait_for_closed(name, 5);
+    }
+    // This one has the camera's own time in it: it may break off, and goes on.
+    wait_for_new_segment(&site, "raw");
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+
+    for name in ["jumps", "back"] {
+        let closed = site.closed(name);
+        for segment in &closed {
+            segment.expect_sound();
+            assert!(segment.seconds() < 4.0, "{}: {} s", segment.name, segment.seconds());
+        }
+        assert!(closed[1..].windows(2).all(|pair| pair[1].start() - pair[0].start() == 2), "{closed:?}");
+    }
+    for name in ["growing", "growing-ts", "growing-mp4"] {
+        let closed = site.closed(name);
+        expect_sound(&closed);
+        let width = |segment: usize| {
+            let widths = crate::support::site::probe(&closed[segment].path, &["-select_streams", "v"], "frame=width");
+            widths.split_whitespace().last().unwrap().replace(',', "")
+        };
+        assert_eq!((width(0).as_str(), width(closed.len() - 1).as_str()), ("640", "960"), "{name}");
+    }
+    assert!(site.closed("noise").iter().all(|segment| segment.frames() > 0));
+}
+
+#[test]
+fn a_camera_that_wants_another_password_is_asked_seldom_and_told() {
+    let camera = RtspCamera::start_locked(Film::Plain);
+    let wrong = format!("url = {:?}", camera.url_with(USER, "hunter22"));
+    let right = format!("url = {:?}", camera.url_with(USER, PASSWORD_IN_URL));
+    let site = Site::with(QUICK, &[("wrong", wrong), ("right", right)]);
+    let running = site.start(&[]);
+    running.wait_for_stderr("401", Duration::from_secs(20));
+    site.wait_for_closed("right", 3);
+    let log = running.stderr();
+    let told = log.lines().filter(|line| line.contains("wrong") && line.contains("401")).count();
+    assert_eq!(told, 1, "what lasts is told once:\n{log}");
+    // 1 + 2 + 4 seconds apart, and one of the connections is the other camera's.
+    assert!((2..=6).contains(&camera.connections()), "{} connections", camera.connections());
+    assert_eq!(site.live("wrong")["segments"], 0);
+    drop(running);
+    assert!(site.closed("wrong").is_empty() && site.hidden("wrong").is_empty());
+}

@@ -1,0 +1,156 @@
+//! A destination that is full, missing, not writable, or goes away.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::support::rtsp::{Film, RtspCamera};
+use crate::support::site::{QUICK, Site, closed, expect_sound, wait_for};
+use crate::support::{Mount, as_root, small_tmpfs};
+
+/// A second of video is about 33 kB.
+fn on(mount: &Mount, top: &str) -> (Site, RtspCamera) {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::new();
+    let defaults = QUICK.replace("2s\"\nt", "1s\"\nt");
+    let dest = mount.path().display();
+    site.write(&format!(
+        "{top}\n[defaults]\n{defaults}\ndestination = \"{dest}\"\n[cameras.yard]\n{}\n",
+        camera.table()
+    ));
+    (site, camera)
+}
+
+#[test]
+fn a_full_disk_pauses_recording_until_there_is_room() {
+    as_root!();
+    let mount = small_tmpfs(1 << 20);
+    let filler = mount.path().join("filler");
+    fs::write(&filler, vec![1; 850_000]).unwrap();
+    let (site, camera) = on(&mount, "");
+    let running = site.start(&[]);
+    running.wait_for_stderr("full", Duration::from_secs(30));
+    let before = closed(mount.path(), "yard").len();
+    // It does not try again and again.
+    let connections = camera.connections();
+    assert!(!running.ends_within(Duration::from_secs(4)), "it waits for room");
+    assert!(camera.connections() <= connections + 2, "{} connections", camera.connections());
+    fs::remove_file(&filler).unwrap();
+    let after =
+        wait_for("more segments", || Some(closed(mount.path(), "yard")).filter(|closed| closed.len() >= before + 3));
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    let told = output.stderr.lines().filter(|line| line.contains("full")).count();
+    assert!((1..=3).contains(&told), "loud, and not without end: {output}");
+    // Whatever has a final name plays.
+    for segment in &after {
+        assert!(segment.frames() > 0, "{}", segment.name);
+    }
+}
+
+#[test]
+fn the_guard_pauses_before_the_disk_is_full() {
+    as_root!();
+    let mount = small_tmpfs(2 << 20);
+    let (site, _camera) = on(&mount, "min_free = \"1800kB\"");
+    let running = site.start(&[]);
+    running.wait_for_stderr("full", Duration::from_secs(30));
+    wait_for("the end of the segmenter", || site.processes().len().eq(&1).then_some(()));
+    let available = || {
+        let space = rustix::fs::statvfs(mount.path()).unwrap();
+        space.f_bavail * space.f_frsize
+    };
+    assert!(available() > 1_300_000, "{} bytes are free", available());
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    expect_sound(&closed(mount.path(), "yard"));
+}
+
+#[test]
+fn with_delete_oldest_the_oldest_closed_segments_go() {
+    as_root!();
+    let mount = small_tmpfs(2 << 20);
+    let (site, camera) = on(&mount, "when_full = \"delete-oldest\"\nmin_free = \"1800kB\"");
+    fs::create_dir_all(mount.path().join("yard/2020-01-01")).unwrap();
+    let notes = mount.path().join("yard/2020-01-01/notes.txt");
+    fs::write(&notes, "not ours").unwrap();
+    let running = site.start(&[]);
+    let first = wait_for("a segment", || closed(mount.path(), "yard").first().cloned());
+    wait_for("its removal", || (!first.path.exists()).then_some(()));
+    let frames = camera.frames();
+    camera.wait_for_frames(frames + 75);
+    assert_eq!(camera.connections(), 1, "recording was never paused");
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    let kept = closed(mount.path(), "yard");
+    assert!((2..=12).contains(&kept.len()), "{kept:?}");
+    expect_sound(&kept);
+    assert!(notes.exists());
+}
+
+#[test]
+fn a_destination_that_is_not_there_is_made() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", format!("{}\ndestination = \"a/b/c\"", camera.table()))]);
+    site.record(&["--for", "4s"]).run().expect_code(0);
+    assert!(!closed(&site.scratch.join("a/b/c"), "yard").is_empty());
+    // Where it cannot be made it is told.
+    let site = Site::with(QUICK, &[("yard", format!("{}\ndestination = \"/proc/nowhere\"", camera.table()))]);
+    let output = site.record(&["--for", "4s"]).run().expect_code(1);
+    assert!(output.stderr.contains("/proc/nowhere"), "{output}");
+    site.scratch.write("file", "");
+    site.configure(QUICK, &[("yard", format!("{}\ndestination = \"file\"", camera.table()))]);
+    let output = site.record(&["--for", "4s"]).run().expect_code(2);
+    assert!(output.stderr.contains("file"), "{output}");
+}
+
+#[test]
+fn an_empty_mount_point_is_not_filled_instead() {
+    as_root!();
+    let mount = small_tmpfs(8 << 20);
+    let (site, _camera) = on(&mount, "");
+    let running = site.start(&[]);
+    wait_for("a segment", || closed(mount.path(), "yard").first().cloned());
+    mount.detach();
+    running.wait_for_stderr("vanished", Duration::from_secs(30));
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(fs::read_dir(mount.path()).unwrap().count(), 0);
+    running.term();
+    running.wait_timeout(Duration::from_secs(10));
+    site.expect_nothing_runs();
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_any_more_is_told() {
+    as_root!();
+    let mount = small_tmpfs(8 << 20);
+    let (site, _camera) = on(&mount, "");
+    let running = site.start(&[]);
+    wait_for("a segment", || closed(mount.path(), "yard").first().cloned());
+    drop(running);
+    site.expect_nothing_runs();
+    mount.make_read_only();
+    let output = site.record(&["--for", "4s"]).run();
+    assert!(output.code.is_some_and(|code| code != 0), "{output}");
+    assert!(output.stderr.contains("ead-only"), "{output}");
+}
+
+#[test]
+fn a_name_that_is_taken_is_never_overwritten() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    // Every name of the next quarter of a minute.
+    let now = chrono::Utc::now();
+    let names: Vec<String> = (0..15)
+        .map(|second| (now + Duration::from_secs(second)).format("%Y-%m-%d/%Y-%m-%d_%H-%M-%S+0000.mkv").to_string())
+        .collect();
+    for name in &names {
+        site.scratch.write(format!("dest/yard/{name}"), "somebody's");
+    }
+    site.record(&["--for", "5s"]).run().expect_code(0);
+    for name in &names {
+        assert_eq!(fs::read_to_string(site.dest().join("yard").join(name)).unwrap(), "somebody's");
+    }
+    let ours: Vec<_> = site.closed("yard").into_iter().filter(|segment| segment.name.contains("-2.mkv")).collect();
+    assert!(!ours.is_empty(), "{:?}", site.closed("yard"));
+    expect_sound(&ours);
+}

@@ -1,0 +1,74 @@
+//! An ffmpeg that is missing, too old, dies, is deaf or says nothing.
+
+use std::time::Duration;
+
+use crate::support::rtsp::{Film, RtspCamera};
+use crate::support::site::{QUICK, Site, wait_for};
+
+fn one() -> (Site, RtspCamera) {
+    let camera = RtspCamera::start(Film::Plain);
+    (Site::with(QUICK, &[("yard", camera.table())]), camera)
+}
+
+/// What a script says first that passes for ffmpeg.
+const VERSION: &str = "case \"$1\" in -version) exec ffmpeg -version;; esac";
+
+#[test]
+fn without_a_usable_ffmpeg_nothing_is_begun() {
+    let (site, camera) = one();
+    let old = site.script("old", "echo 'ffmpeg version 2.8.17-0ubuntu0.1 Copyright (c) 2000-2020'");
+    for (ffmpeg, said) in [("/nowhere/ffmpeg", "/nowhere/ffmpeg cannot be run"), (&old, "2.8.17")] {
+        let output = site.record(&["--ffmpeg", ffmpeg]).run().expect_code(2);
+        assert_eq!(output.stderr.lines().count(), 1, "{output}");
+        assert!(output.stderr.contains(said), "{said}: {output}");
+    }
+    let output = site.record(&[]).env("PATH", "/nowhere").run().expect_code(2);
+    assert!(output.stderr.contains("ffmpeg"), "{output}");
+    assert!(!site.dest().exists(), "something was begun");
+    assert_eq!(camera.connections(), 0);
+}
+
+#[test]
+fn one_that_dies_is_started_less_and_less_often() {
+    let (site, _camera) = one();
+    let dies = site.script("dies", &format!("{VERSION}\necho start >>starts\necho 'it hurts' >&2\nexit 1"));
+    let running = site.start(&["--ffmpeg", &dies]);
+    running.wait_for_stderr("it hurts", Duration::from_secs(10));
+    let starts = || std::fs::read_to_string(site.scratch.join("starts")).unwrap_or_default().lines().count();
+    wait_for("three tries", || (starts() >= 3).then_some(()));
+    assert!(!running.ends_within(Duration::from_secs(3)), "it goes on");
+    assert!(starts() <= 5, "{} starts", starts());
+    running.term();
+    running.wait_timeout(Duration::from_secs(4)).expect_code(143);
+}
+
+#[test]
+fn one_that_hangs_is_ended_and_started_again() {
+    let (site, _camera) = one();
+    // The first time it hangs, deaf to SIGTERM, and has a child.
+    let hangs = site.script(
+        "hangs",
+        &format!(
+            "{VERSION}\n[ -e hung ] && exec ffmpeg \"$@\"\necho x >hung\ntrap '' TERM INT\nsleep 4545 &\nwhile :; do sleep 1; done"
+        ),
+    );
+    let running = site.start(&["--ffmpeg", &hangs]);
+    site.wait_for_closed("yard", 1);
+    let sleeps = |word: &str| site.processes().iter().any(|process| process.words.iter().any(|it| it == word));
+    assert!(!sleeps("4545"), "{:#?}", site.processes());
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    site.expect_nothing_runs();
+}
+
+#[test]
+fn one_that_talks_without_end_is_listened_to() {
+    let (site, _camera) = one();
+    let talks =
+        site.script("talks", &format!("{VERSION}\nhead -c 3000000 /dev/zero | tr '\\0' x >&2\nexec ffmpeg \"$@\""));
+    let running = site.start(&["--ffmpeg", &talks]);
+    site.wait_for_closed("yard", 2);
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    assert!(output.stderr.len() < 100_000, "{} bytes of log", output.stderr.len());
+}

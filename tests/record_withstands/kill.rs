@@ -1,0 +1,124 @@
+//! `kill -9` of one ffmpeg, of all, of the recorder.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::ip_camera::Fault;
+use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
+use crate::support::site::{QUICK, Site, wait_for};
+
+/// As much as may be lost: what is between two key frames, and what is on its way.
+const LOST: u64 = FRAMES_PER_SECOND as u64 + 5;
+
+fn kill(id: u32) {
+    let id = Pid::from_raw(id.try_into().unwrap()).unwrap();
+    kill_process(id, Signal::KILL).unwrap();
+}
+
+#[test]
+fn a_killed_ffmpeg_costs_one_key_frame_interval_and_the_others_nothing() {
+    let cameras = ["mkv", "ts", "mp4", "spared"].map(|name| (name, RtspCamera::start(Film::Plain)));
+    let containers = ["mkv", "ts", "mp4", "mkv"];
+    let tables: Vec<(&str, String)> = cameras
+        .iter()
+        .zip(containers)
+        .map(|((name, camera), container)| (*name, format!("{}\ncontainer = {container:?}", camera.table())))
+        .collect();
+    let site = Site::with(&QUICK.replace("2s", "10s"), &tables);
+    let running = site.start(&[]);
+    let killed = ["mkv", "ts", "mp4"];
+    for (_, camera) in &cameras {
+        camera.wait_for_frames(4 * u64::from(FRAMES_PER_SECOND));
+    }
+    let before: Vec<u32> = killed.iter().map(|name| site.segmenter(name)).collect();
+    let spared = site.segmenter("spared");
+    for id in &before {
+        kill(*id);
+    }
+    let sent: Vec<u64> = cameras.iter().map(|(_, camera)| camera.frames()).collect();
+    for (name, before) in killed.iter().zip(&before) {
+        wait_for("another one", || (site.segmenter(name) != *before).then_some(()));
+        let sent = sent[cameras.iter().position(|(camera, _)| camera == name).unwrap()];
+        site.expect_frames(name, sent.saturating_sub(LOST));
+    }
+    for (_, camera) in &cameras {
+        camera.wait_for_frames(camera.frames() + 20);
+    }
+    assert_eq!(site.segmenter("spared"), spared);
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    for ((name, camera), _) in cameras.iter().zip(&sent) {
+        site.expect_frames(name, camera.frames().saturating_sub(LOST + 5));
+        assert!(site.hidden(name).is_empty(), "{:?}", site.hidden(name));
+    }
+    site.expect_nothing_runs();
+}
+
+#[test]
+fn a_killed_recorder_leaves_nothing_running_and_the_next_one_goes_on() {
+    let cameras = ["mkv", "ts", "mp4", "stalls"].map(|name| (name, RtspCamera::start(Film::Plain)));
+    let containers = ["mkv", "ts", "mp4", "mkv"];
+    let tables: Vec<(&str, String)> = cameras
+        .iter()
+        .zip(containers)
+        .map(|((name, camera), container)| (*name, format!("{}\ncontainer = {container:?}", camera.table())))
+        .collect();
+    let site = Site::with(&QUICK.replace("2s", "10s"), &tables);
+    let mut running = site.start(&[]);
+    for round in 1..=2 {
+        for (_, camera) in &cameras {
+            camera.wait_for_frames(camera.frames() + 4 * u64::from(FRAMES_PER_SECOND));
+        }
+        cameras[3].1.set(Fault::Stalls);
+        // In the middle of waiting for a packet that does not come.
+        std::thread::sleep(Duration::from_millis(500));
+        running.kill();
+        running.wait();
+        site.expect_nothing_runs();
+        cameras[3].1.set(None);
+        let sent: Vec<u64> = cameras.iter().map(|(_, camera)| camera.frames()).collect();
+
+        running = site.start(&[]);
+        running.wait_for_stderr("mkv: ", Duration::from_secs(20));
+        for ((name, _), sent) in cameras.iter().zip(sent) {
+            site.expect_frames(name, sent.saturating_sub(round * LOST));
+        }
+    }
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    for (name, _) in &cameras {
+        assert!(site.hidden(name).is_empty(), "{:?}", site.hidden(name));
+    }
+    site.expect_nothing_runs();
+}
+
+#[test]
+fn a_torn_segment_is_kept_when_it_plays_and_told() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    site.record(&["--for", "5s"]).run().expect_code(0);
+    let whole = std::fs::read(&site.closed("yard")[0].path).unwrap();
+    let kept = site.closed("yard").len();
+    // As a crash leaves them: half of one, none of one, and what is no video.
+    site.scratch.write("dest/yard/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
+    site.scratch.write("dest/yard/.1600000010-0123abcd.mkv", "");
+    site.scratch.write("dest/yard/.1600000020-0123abcd.mkv", vec![0; 100_000]);
+    site.scratch.write("dest/yard/.1600000030-0123abcd.txt", "somebody's");
+    let running = site.start(&[]);
+    let torn =
+        wait_for("the torn one", || site.closed("yard").into_iter().find(|segment| segment.start() == 1_600_000_000));
+    assert_eq!(torn.name, "2020-09-13_12-26-40+0000.mkv");
+    assert!(torn.frames() > 0);
+    site.wait_for_closed("yard", kept + 2);
+    running.term();
+    let output = running.wait().expect_code(143);
+    assert!(output.stderr.contains("2020-09-13_12-26-40+0000.mkv"), "it is told: {output}");
+    assert!(output.stderr.contains(".1600000020-0123abcd.mkv"), "it is told: {output}");
+    let hidden: Vec<String> =
+        site.hidden("yard").iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    // What cannot be played is kept aside, what is empty is nothing, what is not ours is not touched.
+    assert!(hidden.contains(&".1600000030-0123abcd.txt".to_owned()), "{hidden:?}");
+    assert!(hidden.iter().any(|name| name.starts_with(".1600000020")), "{hidden:?}");
+    assert!(!hidden.iter().any(|name| name.starts_with(".1600000000")), "{hidden:?}");
+}

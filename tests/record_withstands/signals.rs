@@ -1,0 +1,51 @@
+//! SIGTERM ends every segment cleanly, also where a camera has stalled or a program hangs.
+
+use std::time::{Duration, Instant};
+
+use crate::support::ip_camera::Fault;
+use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
+use crate::support::site::{QUICK, Site, wait_for};
+
+#[test]
+fn a_stalled_camera_holds_nobody_up() {
+    let cameras = ["one", "two", "stalls"].map(|name| (name, RtspCamera::start(Film::Plain)));
+    // ffmpeg and we would wait for long.
+    let patient = "segment = \"1h\"\ntimeout = \"60s\"\nstall_timeout = \"60s\"\ntimezone = \"UTC\"";
+    let tables: Vec<_> = cameras.iter().map(|(name, camera)| (*name, camera.table())).collect();
+    let site = Site::with(patient, &tables);
+    let running = site.start(&["-vv"]);
+    for (_, camera) in &cameras {
+        camera.wait_for_frames(3 * u64::from(FRAMES_PER_SECOND));
+    }
+    cameras[2].1.set(Fault::Stalls);
+    std::thread::sleep(Duration::from_secs(1));
+    let began = Instant::now();
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(20)).expect_code(143);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    site.expect_nothing_runs();
+    for (name, camera) in &cameras {
+        let closed = site.closed(name);
+        let hidden = site.hidden(name);
+        assert!((1..=2).contains(&closed.len()) && hidden.is_empty(), "{name}: {closed:?} and {hidden:?}; {output}");
+        // What was between two key frames and on its way.
+        site.expect_frames(name, camera.frames().saturating_sub(u64::from(FRAMES_PER_SECOND) + 5));
+    }
+}
+
+#[test]
+fn a_second_signal_does_not_wait() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::new();
+    // Deaf, as a process that waits for a dead disk is.
+    let deaf =
+        site.script("deaf", "case \"$1\" in -version) exec ffmpeg -version;; esac\ntrap '' TERM INT\nexec sleep 4646");
+    site.configure(QUICK, &[("yard", camera.table())]);
+    let running = site.start(&["--ffmpeg", &deaf]);
+    wait_for("the deaf one", || (site.processes().len() > 1).then_some(()));
+    running.term();
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(4));
+    assert_eq!(output.code, Some(143), "{output}");
+    site.expect_nothing_runs();
+}

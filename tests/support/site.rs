@@ -1,0 +1,371 @@
+//! A place with cameras: a configuration, the recorders that run with it, and what stands in their destination.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use crate::support::{Program, Running, Scratch};
+
+/// No test waits longer for footage to arrive.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// How often a directory or a process is looked at.
+const TICK: Duration = Duration::from_millis(30);
+
+/// Defaults for tests: footage comes soon, and trouble is noticed soon.
+pub(crate) const QUICK: &str = "segment = \"2s\"\ntimeout = \"2s\"\nstall_timeout = \"4s\"\ntimezone = \"UTC\"";
+
+/// A directory with `footage.toml`, whose segments go to `dest`.
+pub(crate) struct Site {
+    pub(crate) scratch: Scratch,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        Self { scratch: Scratch::new() }
+    }
+
+    /// A site whose configuration has these defaults and cameras: a name and the rest of its table.
+    pub(crate) fn with<B: AsRef<str>>(defaults: &str, cameras: &[(&str, B)]) -> Self {
+        let site = Self::new();
+        site.configure(defaults, cameras);
+        site
+    }
+
+    /// Writes the configuration. The lines of `defaults` go below `[defaults]`, with a destination.
+    pub(crate) fn configure<B: AsRef<str>>(&self, defaults: &str, cameras: &[(&str, B)]) {
+        let mut text = format!("[defaults]\ndestination = \"dest\"\n{defaults}\n");
+        for (name, body) in cameras {
+            text.extend(["\n[cameras.", name, "]\n", body.as_ref(), "\n"]);
+        }
+        self.write(&text);
+    }
+
+    /// Writes the configuration as it is, in one step: a recorder may read it at any moment.
+    pub(crate) fn write(&self, text: &str) {
+        let new = self.scratch.write("footage.toml.new", text);
+        std::fs::rename(new, self.scratch.join("footage.toml")).unwrap();
+    }
+
+    /// Puts a line in front of the configuration, where keys stand that are no camera's.
+    pub(crate) fn prepend(&self, line: &str) {
+        let text = std::fs::read_to_string(self.scratch.join("footage.toml")).unwrap();
+        self.write(&format!("{line}\n{text}"));
+    }
+
+    /// `footage` with these arguments. All that it starts can be told from what other tests start.
+    pub(crate) fn footage(&self, arguments: &[&str]) -> Program {
+        self.scratch.footage(arguments).env("RECORDER_OF", self.scratch.path())
+    }
+
+    /// `footage record footage.toml` with these options.
+    pub(crate) fn record(&self, options: &[&str]) -> Program {
+        self.footage(&[&["record", "footage.toml"], options].concat())
+    }
+
+    /// Starts a recorder.
+    #[track_caller]
+    pub(crate) fn start(&self, options: &[&str]) -> Running {
+        self.record(options).spawn()
+    }
+
+    pub(crate) fn dest(&self) -> PathBuf {
+        self.scratch.join("dest")
+    }
+
+    /// A camera's closed segments, by name.
+    pub(crate) fn closed(&self, camera: &str) -> Vec<Segment> {
+        closed(&self.dest(), camera)
+    }
+
+    /// Waits until a camera's closed segments have so many frames; what a crash has torn counts too.
+    #[track_caller]
+    pub(crate) fn expect_frames(&self, camera: &str, frames: u64) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let closed = self.closed(camera);
+            let kept: u64 = closed.iter().map(Segment::frames).sum();
+            if kept >= frames {
+                return;
+            }
+            let hidden = self.hidden(camera);
+            assert!(Instant::now() < until, "{camera}: {kept} of {frames} frames in {closed:#?} and {hidden:#?}");
+            std::thread::sleep(TICK * 10);
+        }
+    }
+
+    /// A camera's hidden files.
+    pub(crate) fn hidden(&self, camera: &str) -> Vec<PathBuf> {
+        let all = files_below(&self.dest().join(camera));
+        all.into_iter().filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with('.')).collect()
+    }
+
+    /// Waits until a camera has so many closed segments.
+    #[track_caller]
+    pub(crate) fn wait_for_closed(&self, camera: &str, count: usize) -> Vec<Segment> {
+        wait_for(&format!("{count} segments of {camera}"), || {
+            Some(self.closed(camera)).filter(|closed| closed.len() >= count)
+        })
+    }
+
+    /// The segmenters that run, by camera: what writes to `CAMERA/.%s-…`.
+    pub(crate) fn segmenters(&self) -> BTreeMap<String, Vec<u32>> {
+        let mut found: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        for process in self.processes() {
+            let folder = process.words.iter().find_map(|word| word.split_once("/.%s-"));
+            if let Some((folder, _)) = folder {
+                let camera = folder.rsplit('/').next().unwrap_or_default();
+                found.entry(camera.to_owned()).or_default().push(process.id);
+            }
+        }
+        found
+    }
+
+    /// The one segmenter of a camera, once it runs.
+    #[track_caller]
+    pub(crate) fn segmenter(&self, camera: &str) -> u32 {
+        wait_for(&format!("an ffmpeg of {camera}"), || match self.segmenters().get(camera).map(Vec::as_slice) {
+            Some([one]) => Some(*one),
+            _ => None,
+        })
+    }
+
+    /// What the segmenters that run pack their segments in, by camera.
+    pub(crate) fn containers(&self) -> BTreeMap<String, &'static str> {
+        let all = self.processes();
+        let of = |id: u32| all.iter().find(|process| process.id == id);
+        let found = self.segmenters().into_iter().filter_map(|(camera, ids)| {
+            let process = of(*ids.first()?)?;
+            let is = |ending: &&str| process.words.iter().any(|word| word.ends_with(&format!(".{ending}")));
+            Some((camera, ["mkv", "ts", "mp4"].into_iter().find(is)?))
+        });
+        found.collect()
+    }
+
+    /// Everything that a recorder of this site has started, and itself.
+    pub(crate) fn processes(&self) -> Vec<Process> {
+        let mark = format!("RECORDER_OF={}", self.scratch.path().display());
+        let ids =
+            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let ours = |id: &u32| {
+            let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+        };
+        ids.filter(ours).filter_map(Process::read).collect()
+    }
+
+    /// Waits until nothing runs any more that a recorder of this site has started; panics after a second.
+    #[track_caller]
+    pub(crate) fn expect_nothing_runs(&self) {
+        let until = Instant::now() + Duration::from_secs(1);
+        while !self.processes().is_empty() {
+            assert!(Instant::now() < until, "still running: {:#?}", self.processes());
+            std::thread::sleep(TICK);
+        }
+    }
+
+    /// What the recorder tells of a camera in its state file, or null.
+    pub(crate) fn live(&self, camera: &str) -> Value {
+        let text = std::fs::read(self.dest().join(".footage/record.json")).unwrap_or_default();
+        let live: Value = serde_json::from_slice(&text).unwrap_or_default();
+        let cameras = live["cameras"].as_array().cloned().unwrap_or_default();
+        cameras.into_iter().find(|it| it["name"] == camera).unwrap_or_default()
+    }
+
+    /// A script that passes for an ffmpeg and does this.
+    pub(crate) fn script(&self, name: &str, text: &str) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.scratch.write(name, format!("#!/bin/sh\n{text}\n"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    }
+}
+
+/// A process under way.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) id: u32,
+    pub(crate) words: Vec<String>,
+}
+
+impl Process {
+    fn read(id: u32) -> Option<Self> {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).ok()?;
+        let words: Vec<String> =
+            line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        // A zombie has no command line.
+        (line.len() > 1).then_some(Self { id, words })
+    }
+}
+
+/// A closed segment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Segment {
+    /// `2026-11-21_10-00-00+0530.mkv`
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+impl Segment {
+    /// When it begins, seconds since 1970.
+    #[track_caller]
+    pub(crate) fn start(&self) -> i64 {
+        let start = chrono::DateTime::parse_from_str(&self.name[..24], "%Y-%m-%d_%H-%M-%S%z");
+        start.unwrap_or_else(|e| panic!("{}: {e}", self.name)).timestamp()
+    }
+
+    /// How many video frames it has. It may be torn.
+    #[track_caller]
+    pub(crate) fn frames(&self) -> u64 {
+        let arguments = ["-v", "quiet", "-select_streams", "v", "-count_packets", "-show_entries"];
+        let probe = Program::new("ffprobe").args(arguments).args(["stream=nb_read_packets", "-of", "csv=p=0"]);
+        self.number(&probe.arg(&self.path).run().stdout)
+    }
+
+    #[track_caller]
+    fn number(&self, frames: &str) -> u64 {
+        let frames = frames.split([',', '\n']).next().and_then(|word| word.parse().ok());
+        frames.unwrap_or_else(|| panic!("{} has no frames", self.name))
+    }
+
+    /// The codecs of its streams.
+    pub(crate) fn codecs(&self) -> Vec<String> {
+        // A transport stream tells them once more for its program.
+        let codecs = probe(&self.path, &[], "stream=index,codec_name");
+        let codecs: BTreeSet<&str> = codecs.lines().map(|line| line.trim_end_matches(',')).collect();
+        codecs.into_iter().filter_map(|line| Some(line.split_once(',')?.1.to_owned())).collect()
+    }
+
+    /// From its first frame to its last, in seconds.
+    #[track_caller]
+    pub(crate) fn seconds(&self) -> f64 {
+        let times = probe(&self.path, &["-select_streams", "v"], "packet=pts_time");
+        let times: Vec<f64> = times.lines().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
+        times.iter().copied().fold(f64::MIN, f64::max) - times.iter().copied().fold(f64::MAX, f64::min)
+    }
+
+    /// Decodes all of it; panics when anything in it is not as it should be.
+    #[track_caller]
+    pub(crate) fn expect_sound(&self) {
+        let frames = probe(&self.path, &["-select_streams", "v", "-count_frames"], "stream=nb_read_frames");
+        assert!(self.number(&frames) > 0, "{} is empty", self.name);
+    }
+}
+
+/// Decodes all of these segments; panics when anything in them is not as it should be.
+#[track_caller]
+pub(crate) fn expect_sound<'s>(segments: impl IntoIterator<Item = &'s Segment>) {
+    for segment in segments {
+        segment.expect_sound();
+    }
+}
+
+/// What ffprobe says of a file, which must please it.
+#[track_caller]
+pub(crate) fn probe(file: &Path, options: &[&str], entries: &str) -> String {
+    let arguments = ["-v", "error", "-of", "csv=p=0", "-show_entries", entries];
+    let output = Program::new("ffprobe").args(arguments).args(options).arg(file).run().expect_code(0);
+    assert_eq!(output.stderr, "", "{}", file.display());
+    output.stdout
+}
+
+/// A camera's closed segments below a destination, by name.
+pub(crate) fn closed(dest: &Path, camera: &str) -> Vec<Segment> {
+    let named = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        let is_segment = ["mkv", "ts", "mp4"].iter().any(|known| path.extension().is_some_and(|it| it == *known));
+        (is_segment && !name.starts_with('.')).then_some(Segment { name, path })
+    };
+    let mut closed: Vec<Segment> = files_below(&dest.join(camera)).into_iter().filter_map(named).collect();
+    closed.sort();
+    closed
+}
+
+/// All files below a directory. What vanishes meanwhile is left out.
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => files.extend(files_below(&entry.path())),
+            _ => files.push(entry.path()),
+        }
+    }
+    files
+}
+
+/// Waits for a value; panics when that takes longer than a minute.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "no {what} within {PATIENCE:?}");
+        std::thread::sleep(TICK);
+    }
+}
+
+/// A port that is free. Somebody else may take it before it is used, which nobody on a test machine does.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// GET on a port of this machine; none when nobody answers.
+pub(crate) fn get(port: u16, path: &str) -> Option<Answer> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some(Answer { status: head.split(' ').nth(1)?.parse().ok()?, body: body.to_owned() })
+}
+
+/// Looks at a destination again and again: whatever has a final name must stay as it was when it was first seen.
+pub(crate) struct Watcher {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: std::thread::JoinHandle<BTreeMap<PathBuf, (u64, SystemTime)>>,
+}
+
+impl Watcher {
+    pub(crate) fn start(dest: PathBuf) -> Self {
+        let stop = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut seen = BTreeMap::new();
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                for path in files_below(&dest) {
+                    let is_hidden = |part: &std::ffi::OsStr| part.as_encoded_bytes().starts_with(b".");
+                    let below = path.strip_prefix(&dest).unwrap();
+                    if let Ok(metadata) = std::fs::metadata(&path)
+                        && !below.iter().any(is_hidden)
+                    {
+                        let now = (metadata.len(), metadata.modified().unwrap());
+                        let first = *seen.entry(path.clone()).or_insert(now);
+                        assert_eq!(first, now, "{} has changed", path.display());
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            seen
+        });
+        Self { stop, thread }
+    }
+
+    /// How many files were seen; panics when one of them has changed.
+    #[track_caller]
+    pub(crate) fn finish(self) -> usize {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.join().expect("no file with a final name has changed").len()
+    }
+}
