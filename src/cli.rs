@@ -4,6 +4,7 @@ pub mod dashcam;
 pub mod hikvision;
 pub mod record;
 pub mod status;
+pub mod upload;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -84,6 +85,14 @@ pub enum Command {
     /// something is wrong.
     #[command(args_override_self = true)]
     Status(status::Status),
+    /// Upload closed files to an S3 bucket, prove them, then perhaps remove them
+    ///
+    /// Sends what is not in the bucket yet to AWS, Backblaze B2 or any S3 server, carries on what was interrupted, and
+    /// compares hashes and sizes before a file counts. Keys come from the AWS files and variables. Exit codes: 0 done or
+    /// nothing to do, 1 failed, 2 wrong usage, 3 done but some files failed, 75 not now (the server cannot be reached or
+    /// another pass is running; 0 with --cron), 128+n on signal n.
+    #[command(args_override_self = true)]
+    Upload(Box<upload::Upload>),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh

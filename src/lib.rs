@@ -7,7 +7,7 @@
 //!
 //! # The way through the code
 //!
-//! `main` parses ([`cli`]), runs the pass ([`dashcam`], [`hikvision`]) and turns its outcome into an exit code, a summary, a report
+//! `main` parses ([`cli`]), runs the pass ([`dashcam`], [`hikvision`], [`upload`]) and turns its outcome into an exit code, a summary, a report
 //! and metrics. Plans, retention, names and formats are pure: values in, values out, `now` an argument. Effects live
 //! in `execute`, `fetch`, [`store`] and at the edges. Imports run one way, and a pass never imports another; a test
 //! keeps that true.
@@ -29,6 +29,7 @@
 //! | retention | which footage goes, and why |
 //! | disk guard | how full the disk may get |
 
+pub mod backoff;
 pub mod child;
 pub mod cli;
 pub mod dashcam;
@@ -46,6 +47,7 @@ pub mod progress;
 pub mod prometheus;
 pub mod rate;
 pub mod record;
+pub mod recording_time;
 pub mod remembered;
 pub mod retention;
 pub mod room;
@@ -55,3 +57,4 @@ pub mod stdout;
 pub mod stop;
 pub mod store;
 pub mod units;
+pub mod upload;

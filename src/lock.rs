@@ -84,18 +84,22 @@ impl Holder {
         Self { is_held, pid: pid.and_then(|pid| pid.parse().ok()), since: since.map(str::to_owned) }
     }
 
-    /// The process that holds the lock at `path`, to be signalled: none when nobody does. That it is this one is proven by
-    /// the lock being held, and by the process having the file open; its number alone may be another's by now.
+    /// The process that holds the lock at `path`, to be signalled: none when nobody does. That it is so is proven by the
+    /// lock being taken, and by that process having the file open; its number alone may be another's by now.
     ///
     /// # Errors
-    /// [`Error::Source`]: it is held by a process that cannot be found from here.
+    /// The lock is held, or may be, and not by a process that can be seen from here.
     pub fn process(path: &Path) -> Result<Option<Pid>> {
         let holder = Self::look(path);
-        if holder.is_held != Some(true) {
+        if holder.is_held == Some(false) || (holder.is_held.is_none() && !path.exists()) {
             return Ok(None);
         }
-        let pid = holder.pid.and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        pid.filter(|pid| has_open(*pid, path)).map(Some).ok_or_else(|| {
+        let pid = holder
+            .pid
+            .and_then(|pid| i32::try_from(pid).ok())
+            .and_then(Pid::from_raw)
+            .filter(|pid| has_open(*pid, path));
+        pid.map(Some).ok_or_else(|| {
             Error::Source(format!("{} is held, but not by a process that can be found from here", path.display()))
         })
     }

@@ -11,10 +11,11 @@ use footage::cli::dashcam::Dashcam;
 use footage::cli::hikvision::Hikvision;
 use footage::cli::record::Record;
 use footage::cli::status::Status;
+use footage::cli::upload::Upload;
 use footage::cli::{Cli, Command};
 use footage::error::Error;
 use footage::metrics::Sinks;
-use footage::{dashcam, hikvision, record, status, stdout};
+use footage::{dashcam, hikvision, record, status, stdout, upload};
 use runner::{Options, Runner};
 
 fn main() -> ExitCode {
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Hikvision(args) => run_hikvision(&args),
         Command::Record(args) => run_record(&args),
         Command::Status(args) => run_status(&args),
+        Command::Upload(args) => run_upload(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "footage", &mut script);
@@ -94,6 +96,22 @@ fn run_status(args: &Status) -> ExitCode {
     };
     let _ = writeln!(std::io::stderr(), "error: {failure}");
     ExitCode::from(code)
+}
+
+fn run_upload(args: &Upload) -> ExitCode {
+    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    let runner = Runner {
+        pass: "upload",
+        source: settings.source(),
+        sinks: args.common.metrics.sinks(&settings.source()).unwrap_or_else(|error| usage(&error)),
+        timeout: PUSH_TIMEOUT,
+        places: settings.sources.clone(),
+        changes_nothing: args.common.output.dry_run,
+        options: (&args.common).into(),
+        peer_lock: None,
+        check: &|| upload::check(&settings),
+    };
+    runner.run(|stores, context, report| upload::run(&settings, stores, context, report))
 }
 
 /// How long a Pushgateway may take, where the pass has no timeout for the network of its own.

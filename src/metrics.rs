@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::pass::{Report, Told};
+use crate::pass::{Report, Sent, Told};
 use crate::prometheus::Exposition;
 use crate::retention::Reason;
 use crate::store::write_atomically;
@@ -34,14 +34,23 @@ impl Sinks {
         {
             told.warn("metrics-file", format_args!("the metrics were not written: {}", error.with_causes()));
         }
-        if let Some(url) = &self.pushgateway_url
-            && let Err(error) = self.push(url, text, timeout)
-        {
+        if let Err(error) = self.push(text, timeout) {
             told.warn("metrics-push", format_args!("the metrics were not pushed: {error}"));
         }
     }
 
-    fn push(&self, url: &str, text: String, timeout: Duration) -> Result<(), ureq::Error> {
+    /// Pushes metrics to the Pushgateway, if there is one.
+    ///
+    /// # Errors
+    /// In words: it is not there, or refuses them.
+    pub fn push(&self, text: String, timeout: Duration) -> Result<(), String> {
+        match &self.pushgateway_url {
+            Some(url) => self.push_to(url, text, timeout).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    fn push_to(&self, url: &str, text: String, timeout: Duration) -> Result<(), ureq::Error> {
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(timeout)).build().into();
         let url = format!("{url}/metrics/job{}/instance{}", grouping_value(&self.job), grouping_value(&self.instance));
         agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8").send(text).map(drop)
@@ -63,9 +72,10 @@ fn grouping_value(value: &str) -> String {
 }
 
 /// The kinds of failure of one item in each pass, so that each metric exists before its first failure.
-pub const FAILURE_REASONS: [(&str, &[&str]); 2] = [
+pub const FAILURE_REASONS: [(&str, &[&str]); 3] = [
     ("dashcam", &["damaged", "empty", "http", "length", "network", "refused"]),
     ("hikvision", &["damaged", "encrypted", "ffmpeg", "gone", "read", "refused", "storage", "timeout"]),
+    ("upload", &["conflict", "name", "network", "proof", "read", "refused", "server"]),
 ];
 /// The kinds of failure of a pass.
 const END_REASONS: [&str; 7] = ["away", "busy", "destination", "disk", "source", "stopped", "usage"];
@@ -86,11 +96,6 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
         "reason",
         END_REASONS.map(|reason| (reason, f64::from(u8::from(ended == Some(reason))))),
     );
-    text.gauge(
-        "last_fetch_timestamp_seconds",
-        "When footage last arrived.",
-        report.last_fetch_timestamp_seconds.unwrap_or(0.0),
-    );
     text.gauges(
         "file_failures_last_run",
         "Files that failed in the last pass.",
@@ -100,6 +105,34 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
             .filter(|(pass, _)| *pass == report.pass)
             .flat_map(|(_, reasons)| *reasons)
             .map(|reason| (*reason, report.failures.iter().filter(|failure| failure.reason == *reason).count() as f64)),
+    );
+    match &report.sent {
+        _ if report.pass != "upload" => fetched(&mut text, report),
+        Some(sent) => uploaded(&mut text, report, sent),
+        // It ended before it could look.
+        None => uploaded(&mut text, report, &Sent::default()),
+    }
+    text.gauges(
+        "files_removed_last_run",
+        "Files removed in the last pass.",
+        "reason",
+        Reason::of(&report.pass).iter().map(|reason| {
+            (reason.to_string(), report.files_removed.get(&reason.to_string()).copied().unwrap_or(0) as f64)
+        }),
+    );
+    text.gauge("run_duration_seconds", "How long the last pass took.", report.duration_seconds);
+    if let Some(ratio) = report.disk_used_ratio {
+        text.gauge("destination_disk_used_ratio", "The used part of the destination's disk.", ratio);
+    }
+    text.into_text()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
+fn fetched(text: &mut Exposition, report: &Report) {
+    text.gauge(
+        "last_fetch_timestamp_seconds",
+        "When footage last arrived.",
+        report.last_fetch_timestamp_seconds.unwrap_or(0.0),
     );
     for (name, help, value) in [
         ("files_fetched_last_run", "Files fetched in the last pass.", report.files_fetched),
@@ -112,20 +145,28 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
     ] {
         text.gauge(name, help, value as f64);
     }
-    text.gauges(
-        "files_removed_last_run",
-        "Files removed in the last pass.",
-        "reason",
-        Reason::ALL.map(|reason| {
-            (reason.to_string(), report.files_removed.get(&reason.to_string()).copied().unwrap_or(0) as f64)
-        }),
-    );
     text.gauge("bytes_fetched_last_run", "Bytes fetched in the last pass.", report.bytes_fetched as f64);
-    text.gauge("run_duration_seconds", "How long the last pass took.", report.duration_seconds);
-    if let Some(ratio) = report.disk_used_ratio {
-        text.gauge("destination_disk_used_ratio", "The used part of the destination's disk.", ratio);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
+fn uploaded(text: &mut Exposition, report: &Report, sent: &Sent) {
+    text.gauge(
+        "last_upload_timestamp_seconds",
+        "When footage last arrived in the bucket.",
+        report.last_fetch_timestamp_seconds.unwrap_or(0.0),
+    );
+    for (name, help, value) in [
+        ("files_uploaded_last_run", "Files uploaded in the last pass.", sent.files),
+        ("files_already_there_last_run", "Files found in the bucket in the last pass.", sent.files_already_there),
+        ("files_pending", "Closed files that are not in the bucket yet.", sent.files_pending),
+        ("files_still_written", "Files that are not closed yet.", report.still_written),
+        ("files_waiting_for_retry", "Files that failed and are not due for another try.", report.waiting_for_retry),
+    ] {
+        text.gauge(name, help, value as f64);
     }
-    text.into_text()
+    let oldest = sent.oldest_pending_seconds.unwrap_or(0.0);
+    text.gauge("oldest_pending_seconds", "How long the oldest pending file has been waiting.", oldest);
+    text.gauge("bytes_sent_last_run", "Bytes sent in the last pass, those of failed tries too.", sent.bytes as f64);
 }
 
 /// Whether a Pushgateway can be reached under this text.

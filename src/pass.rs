@@ -167,6 +167,25 @@ pub struct Report {
     pub broke_off: BTreeSet<String>,
     /// What was said, so that it is not said at every pass from cron.
     pub told: BTreeSet<String>,
+    /// Of a pass that sends instead of fetching.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
+}
+
+/// What a pass sent.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    /// Files that were sent, and are proven to have arrived.
+    pub files: usize,
+    /// Bytes that went out, those of failed tries too.
+    pub bytes: u64,
+    /// Files of which it was proven that they had arrived before.
+    pub files_already_there: usize,
+    /// Files that are still to be sent.
+    pub files_pending: usize,
+    /// How long the oldest of them has been waiting: since it was last modified.
+    pub oldest_pending_seconds: Option<f64>,
 }
 
 impl Report {
@@ -199,19 +218,34 @@ impl Report {
         self.bytes_removed += bytes;
     }
 
+    /// Whether footage has arrived, here or where it was sent.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.files_fetched > 0 || self.sent.as_ref().is_some_and(|sent| sent.files + sent.files_already_there > 0)
+    }
+
+    fn summary_of(&self, sent: &Sent) -> String {
+        let duration = Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default();
+        let (files, bytes) = (count(sent.files, "file"), ByteSize(sent.bytes));
+        format!("{files} ({bytes}) uploaded from {} in {}", self.source, human_duration(duration))
+    }
+
     /// One line for people: `3 recordings (12 files, 252.6 MB) fetched from … in 31s; 1 failed`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let mut line = if self.pass == "record" {
-            let (segments, seconds) = (self.files_fetched, self.duration_seconds);
+        let sent = self.sent.as_ref();
+        let nothing_new = self.ended.is_none() && self.failures.is_empty() && !self.has_news();
+        let mut line = if let Some(sent) = sent {
+            if nothing_new { format!("nothing to upload from {}", self.source) } else { self.summary_of(sent) }
+        } else if self.pass == "record" {
             format!(
                 "{} ({}) recorded from {} in {}",
-                count(segments, "segment"),
+                count(self.files_fetched, "segment"),
                 ByteSize(self.bytes_fetched),
                 count(self.recordings_seen, "camera"),
-                human_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default()),
+                human_duration(Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default()),
             )
-        } else if self.files_fetched == 0 && self.ended.is_none() && self.failures.is_empty() {
+        } else if nothing_new {
             format!("nothing to fetch from {}", self.source)
         } else {
             format!(
@@ -225,6 +259,7 @@ impl Report {
         };
         let removed: usize = self.files_removed.values().sum();
         for (n, what) in [
+            (sent.map_or(0, |sent| sent.files_already_there), "there already"),
             (self.files_verified, "verified"),
             (removed, "removed"),
             (self.still_written, "still being written"),

@@ -61,6 +61,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::SecondsFormat;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::config::Config;
 use self::listen::Listener;
@@ -71,6 +72,7 @@ use self::supervisor::Supervisor;
 use crate::error::Result;
 use crate::ffmpeg;
 use crate::live::Live;
+use crate::metrics::Sinks;
 use crate::pass::{Context, Report};
 
 /// The settings of a pass, resolved.
@@ -90,8 +92,8 @@ pub struct Settings {
     pub ffmpeg: Option<PathBuf>,
     /// `--lock-file`
     pub lock_file: Option<PathBuf>,
-    /// `--metrics-file`
-    pub metrics_file: Option<PathBuf>,
+    /// Where metrics go while it runs.
+    pub sinks: Sinks,
 }
 
 /// What to do with a configuration.
@@ -160,9 +162,17 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         ..Live::default()
     }));
 
+    raise_file_limit();
     let listener = config.listen.as_deref().map(|address| Listener::start(address, Arc::clone(&live)));
     let _listener = listener.transpose()?;
 
     // Plan and execute, for as long as it lasts.
     Supervisor::new(settings, context, report, config, places, ffmpeg, live)?.run()
+}
+
+/// Two pipes a camera are more than the usual 1024 files when cameras are many. The limit of what is usual may be raised
+/// by everybody up to another one.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

@@ -19,11 +19,19 @@ pub enum Reason {
     DiskFull,
     /// A remnant of another tool, where the whole file is here.
     Superseded,
+    /// It is proven to be in the bucket: `--delete`, `--delete-after`.
+    Uploaded,
 }
 
 impl Reason {
-    /// All reasons, for metrics that show zeros too.
-    pub const ALL: [Self; 4] = [Self::Expired, Self::OverQuota, Self::DiskFull, Self::Superseded];
+    /// The reasons of a pass, for metrics that show zeros too.
+    #[must_use]
+    pub fn of(pass: &str) -> &'static [Self] {
+        match pass {
+            "upload" => &[Self::Expired, Self::Uploaded],
+            _ => &[Self::Expired, Self::OverQuota, Self::DiskFull, Self::Superseded],
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -33,6 +41,7 @@ impl fmt::Display for Reason {
             Self::OverQuota => "over-quota",
             Self::DiskFull => "disk-full",
             Self::Superseded => "superseded",
+            Self::Uploaded => "uploaded",
         })
     }
 }

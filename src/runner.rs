@@ -148,7 +148,7 @@ impl Runner<'_> {
             return and_printed(report.exit_code);
         }
         let finished = seconds(clock());
-        if report.files_fetched > 0 {
+        if report.has_news() {
             report.last_fetch_timestamp_seconds = Some(finished);
         }
         report.told = context.told.keys(&outcome);
@@ -167,7 +167,7 @@ impl Runner<'_> {
 
     /// The summary, and the report with `--json`.
     fn print(&self, report: &mut Report, outcome: &Result<()>, progress: &Progress) {
-        let is_news = report.files_fetched > 0 || (outcome.is_ok() && progress.is_shown());
+        let is_news = report.has_news() || (outcome.is_ok() && progress.is_shown());
         if is_news || (outcome.is_ok() && !self.options.output.cron) {
             log::info!(target: logging::SUMMARY, "{}", report.summary());
         }

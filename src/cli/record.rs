@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::Output;
 use crate::error::{Error, Result};
+use crate::metrics::{Sinks, parse_pushgateway_url};
 use crate::record::shard::Shard;
 use crate::record::{Action, Settings, Source};
 use crate::units::parse_seconds;
@@ -54,6 +55,21 @@ pub struct Record {
     /// Write Prometheus metrics to this file, every ten seconds
     #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_FILE", help_heading = "Metrics")]
     pub metrics_file: Option<PathBuf>,
+    /// Push the same to this Pushgateway
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FOOTAGE_METRICS_PUSHGATEWAY_URL",
+        hide_env_values = true,
+        help_heading = "Metrics"
+    )]
+    pub metrics_pushgateway_url: Option<String>,
+    /// The Pushgateway's job
+    #[arg(long, value_name = "NAME", default_value = "footage", env = "FOOTAGE_METRICS_JOB", help_heading = "Metrics")]
+    pub metrics_job: String,
+    /// The Pushgateway's instance [default: CONFIG, or the camera's name]
+    #[arg(long, value_name = "NAME", env = "FOOTAGE_METRICS_INSTANCE", help_heading = "Metrics")]
+    pub metrics_instance: Option<String>,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub output: Output,
@@ -171,7 +187,20 @@ impl Record {
             lasts: self.lasts,
             ffmpeg: self.ffmpeg.clone(),
             lock_file: self.lock_file.clone(),
-            metrics_file: self.metrics_file.clone(),
+            sinks: self.sinks()?,
+        })
+    }
+}
+
+impl Record {
+    fn sinks(&self) -> Result<Sinks> {
+        let url = self.metrics_pushgateway_url.as_deref().map(parse_pushgateway_url);
+        let source = self.config.as_ref().map_or(self.camera.name.clone(), |path| path.display().to_string());
+        Ok(Sinks {
+            file: self.metrics_file.clone(),
+            pushgateway_url: url.transpose().map_err(Error::Usage)?,
+            job: self.metrics_job.clone(),
+            instance: self.metrics_instance.clone().unwrap_or(source),
         })
     }
 }

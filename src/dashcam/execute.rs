@@ -299,7 +299,7 @@ impl<'a> Execution<'a> {
             let mut fetcher = Fetcher {
                 source: &self.source,
                 partials: &mut self.partials,
-                limiter: &mut self.limiter,
+                limiter: &self.limiter,
                 stop: &self.context.stop,
                 buffer: &mut self.buffer,
             };

@@ -115,7 +115,7 @@ pub struct Fetcher<'a> {
     /// How far partial files can be trusted.
     pub partials: &'a mut Partials,
     /// `--limit-rate`
-    pub limiter: &'a mut Limiter,
+    pub limiter: &'a Limiter,
     /// Whether to stop.
     pub stop: &'a Stop,
     /// Room for one read.

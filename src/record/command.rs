@@ -69,7 +69,8 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: Da
     };
     ffmpeg.args(&camera.output_options);
     let (format, options) = match camera.container {
-        Container::Mkv => ("matroska", "flush_packets=1"),
+        // What is in a cluster is written when it ends: without a limit that is at the next key frame.
+        Container::Mkv => ("matroska", "flush_packets=1:cluster_time_limit=500"),
         Container::Ts => ("mpegts", "flush_packets=1"),
         Container::Mp4 => ("mp4", "flush_packets=1:movflags=+frag_keyframe+empty_moov+default_base_moof"),
     };

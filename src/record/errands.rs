@@ -16,6 +16,7 @@ use super::name::{CameraName, rfc3339};
 use super::url::shown;
 use crate::child;
 use crate::error::with_causes;
+use crate::metrics::Sinks;
 
 /// So many at once.
 const THREADS: usize = 4;
@@ -41,6 +42,8 @@ pub(super) enum Errand {
     },
     /// Fetches a URL.
     Get { camera: CameraName, url: String },
+    /// Pushes metrics.
+    Push { sinks: Sinks, text: String },
 }
 
 /// How it went; in words where it failed.
@@ -48,6 +51,7 @@ pub(super) enum Errand {
 pub(super) enum Done {
     Hook(CameraName, Result<(), String>),
     Get(CameraName, String, Result<(), String>),
+    Push(Result<(), String>),
 }
 
 /// Where errands wait for a thread.
@@ -144,6 +148,7 @@ impl Errand {
                 let got = get(&url);
                 Done::Get(camera, url, got)
             }
+            Self::Push { sinks, text } => Done::Push(sinks.push(text, GET_PATIENCE)),
         }
     }
 }

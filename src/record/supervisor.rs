@@ -72,6 +72,8 @@ pub(super) struct Supervisor<'a> {
     programs: Errands,
     /// Requests of `schedule`: programs that hang do not hold them up.
     requests: Errands,
+    /// Metrics are on their way to the Pushgateway.
+    is_pushing: bool,
     live: Arc<Mutex<Live>>,
     /// When the next ffmpeg may start.
     next_start: Instant,
@@ -123,6 +125,7 @@ impl<'a> Supervisor<'a> {
             done,
             programs: Errands::new(done_box.clone()),
             requests: Errands::new(done_box),
+            is_pushing: false,
             live,
             next_start: now,
             began: now,
@@ -161,14 +164,17 @@ impl<'a> Supervisor<'a> {
             while let Some(timer) = self.timers.due(now) {
                 self.ring(timer, now);
             }
-            self.write_state(false);
+            self.write_state();
         }
         self.finish()
     }
 
     /// How long nothing is to be done.
     fn wait(&self) -> Duration {
-        let next = self.timers.next().map_or(self.write_at, |at| at.min(self.write_at));
+        let next = self.timers.next();
+        // The last state is written at the very end.
+        let next = if self.is_closing() { next } else { Some(next.map_or(self.write_at, |at| at.min(self.write_at))) };
+        let next = next.unwrap_or_else(|| Instant::now() + LOOK_EVERY);
         next.saturating_duration_since(Instant::now())
     }
 

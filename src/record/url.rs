@@ -8,8 +8,8 @@ use std::str::FromStr;
 const SCHEMES: [(&str, &str); 10] = [
     ("rtsp", "rtsp,rtp,udp,tcp,http"),
     ("rtsps", "rtsp,rtp,udp,tcp,tls,srtp,http,https"),
-    ("http", "http,tcp"),
-    ("https", "https,http,tls,tcp,crypto"),
+    ("http", "http,https,tls,tcp"),
+    ("https", "http,https,tls,tcp"),
     ("rtmp", "rtmp,tcp"),
     ("rtmps", "rtmps,rtmp,tls,tcp"),
     ("srt", "srt,udp"),

@@ -13,14 +13,15 @@ use super::{assert_none, root};
 const TEST_COMMAND: &str = "sh tests/setup && cargo test";
 
 /// The commands, where their options stand, and about how many there are.
-const COMMANDS: [(&str, &str, usize); 3] = [
+const COMMANDS: [(&str, &str, usize); 4] = [
     ("dashcam", "### Options", 20),
     ("hikvision", "### Options of hikvision", 20),
+    ("record", "### Options of record", 35),
     ("status", "### Options of status", 8),
 ];
 
 /// The commands that share one table of exit codes.
-const PASSES: [&str; 2] = ["dashcam", "hikvision"];
+const PASSES: [&str; 3] = ["dashcam", "hikvision", "record"];
 
 #[test]
 fn every_option_is_in_the_table_with_its_default() {

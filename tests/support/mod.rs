@@ -19,7 +19,10 @@ pub(crate) mod mjpeg;
 pub mod mp4;
 pub mod rng;
 pub(crate) mod rtsp;
+pub(crate) mod s3;
+pub(crate) mod s3_proxy;
 pub(crate) mod site;
+pub(crate) mod uploads;
 
 mod mount;
 mod program;

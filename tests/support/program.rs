@@ -141,10 +141,11 @@ impl Running {
         self.stderr.so_far()
     }
 
-    /// Waits until standard output contains `text`; panics after `timeout`, or when the program ends before.
+    /// Waits until standard output contains `text`, and returns all of it so far; panics after `timeout`, or when the
+    /// program ends before.
     #[track_caller]
-    pub fn wait_for_stdout(&self, text: &str, timeout: Duration) {
-        self.stdout.wait_for(text, timeout);
+    pub fn wait_for_stdout(&self, text: &str, timeout: Duration) -> String {
+        self.stdout.wait_for(text, timeout)
     }
 
     /// Waits until standard error contains `text`; panics after `timeout`, or when the program ends before.
@@ -227,7 +228,7 @@ impl Stream {
     }
 
     #[track_caller]
-    fn wait_for(&self, wanted: &str, timeout: Duration) {
+    fn wait_for(&self, wanted: &str, timeout: Duration) -> String {
         let contains = |text: &Text| String::from_utf8_lossy(&text.bytes).contains(wanted);
         let (text, changed) = &*self.text;
         let text = text.lock().unwrap_or_else(PoisonError::into_inner);
@@ -235,7 +236,9 @@ impl Stream {
         let result = changed.wait_timeout_while(text, timeout, waiting);
         let (text, _) = result.unwrap_or_else(PoisonError::into_inner);
         let found = contains(&text);
-        assert!(found, "{wanted:?} not within {timeout:?} in:\n{}", String::from_utf8_lossy(&text.bytes));
+        let text = String::from_utf8_lossy(&text.bytes).into_owned();
+        assert!(found, "{wanted:?} not within {timeout:?} in:\n{text}");
+        text
     }
 
     fn finish(&mut self) -> String {

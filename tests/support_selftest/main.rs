@@ -10,6 +10,7 @@ mod faults;
 mod harness;
 mod ip_cameras;
 mod listings;
+mod s3;
 
 use std::time::Duration;
 

@@ -69,7 +69,7 @@ impl Thread {
             // Snapshots and links keep what was removed: to remove all of it would free nothing either.
             if freed == 0 || after.free <= space.free {
                 let error = shortage.into_error(self.store.root());
-                return Ok((space, Some(error.with_causes())));
+                return Ok((space, Some(format!("it is full: {}", error.with_causes()))));
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::record::segmenter::Why;
 
 /// What has not ended by then is left: ffmpegs take at most 4 seconds, the rest is for closing and programs.
 pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
-const REAP_AGAIN: Duration = Duration::from_millis(20);
+const REAP_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why everything ends, where it is no signal.
 #[derive(Debug)]
@@ -152,6 +152,11 @@ impl Supervisor<'_> {
             ending.asked = Some(self.keepers.len());
             self.keepers.values().for_each(|keeper| keeper.ask(Job::Flush));
         }
+    }
+
+    /// Whether the keepers were asked to come to an end: what they are asked later comes after the last state.
+    pub(super) fn is_closing(&self) -> bool {
+        self.ending.as_ref().is_some_and(|ending| ending.asked.is_some())
     }
 
     /// A keeper has done everything.

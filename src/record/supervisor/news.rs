@@ -152,7 +152,7 @@ impl Supervisor<'_> {
         let numbers: Vec<u64> = here.map(|(number, _)| *number).collect();
         if let Some(why) = full {
             let key = format!("full:{}", place.display());
-            self.context.told.error(&key, format_args!("recording to {} pauses, it is full: {why}", place.display()));
+            self.context.told.error(&key, format_args!("recording to {} pauses: {why}", place.display()));
             self.full.insert(place.to_owned(), why.clone());
             for number in numbers {
                 if let Some(recorder) = self.recorders.get_mut(&number) {
@@ -183,7 +183,7 @@ impl Supervisor<'_> {
     pub(super) fn done(&mut self, done: Done) {
         match &done {
             Done::Hook(..) => self.programs.finished(&done),
-            Done::Get(..) => self.requests.finished(&done),
+            Done::Get(..) | Done::Push(..) => self.requests.finished(&done),
         }
         match done {
             Done::Hook(_, Ok(())) => {}
@@ -192,6 +192,12 @@ impl Supervisor<'_> {
                 self.count(&camera, |live| live.hook_failures += 1);
             }
             Done::Get(camera, url, outcome) => self.requested(&camera, &url, outcome),
+            Done::Push(outcome) => {
+                self.is_pushing = false;
+                if let Err(error) = outcome {
+                    self.context.told.warn("metrics-push", format_args!("the metrics were not pushed: {error}"));
+                }
+            }
         }
     }
 

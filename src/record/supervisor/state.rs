@@ -7,6 +7,7 @@ use super::{Supervisor, seconds};
 use crate::error::Result;
 use crate::live::{CameraLive, EVERY, Live, State};
 use crate::metrics::ended;
+use crate::record::errands::Errand;
 use crate::record::keeper::Job;
 use crate::record::name::CameraName;
 use crate::record::places::file_name;
@@ -56,9 +57,9 @@ impl Supervisor<'_> {
     }
 
     /// Has the keepers write the state, when it is time.
-    pub(super) fn write_state(&mut self, is_now: bool) {
+    pub(super) fn write_state(&mut self) {
         let now = Instant::now();
-        if !is_now && now < self.write_at {
+        if now < self.write_at || self.is_closing() {
             return;
         }
         self.wrote_at = now;
@@ -69,9 +70,16 @@ impl Supervisor<'_> {
             let path = place.join(crate::store::STATE_DIR).join(file_name(self.settings.shard, "json"));
             keeper.ask(Job::Write(path, self.state_of(place)));
         }
-        if let (Some(path), Some(keeper)) = (&self.settings.metrics_file, self.keepers.values().next()) {
+        let sinks = &self.settings.sinks;
+        if let (Some(path), Some(keeper)) = (&sinks.file, self.keepers.values().next()) {
             let text = self.live().to_prometheus();
             keeper.ask(Job::Write(path.clone(), text.into_bytes()));
+        }
+        // One that is slow gets the next when it has taken the last.
+        if sinks.pushgateway_url.is_some() && !self.is_pushing {
+            self.is_pushing = true;
+            let text = self.live().to_prometheus();
+            self.requests.run(Errand::Push { sinks: sinks.clone(), text });
         }
     }
 
@@ -100,7 +108,7 @@ impl Supervisor<'_> {
                 log::info!("{}", error.with_causes());
             }
         }
-        if let Some(path) = &self.settings.metrics_file {
+        if let Some(path) = &self.settings.sinks.file {
             let text = self.live().to_prometheus();
             if let Err(error) = write_even_if_full(path, text.as_bytes()) {
                 log::info!("{}", error.with_causes());

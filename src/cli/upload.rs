@@ -1,0 +1,262 @@
+//! What people type for `footage upload`.
+
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use clap::Args;
+use clap::builder::FalseyValueParser;
+
+use super::Common;
+use crate::error::{Error, Result};
+use crate::retention::Keep;
+use crate::store::read_small;
+use crate::units::{parse_duration, parse_seconds};
+use crate::upload::Settings;
+use crate::upload::key::{Template, Zone};
+use crate::upload::pattern::Patterns;
+use crate::upload::profile::{Addressing, Around, Asked, resolve};
+use crate::upload::timetable::Timetable;
+
+/// `footage upload`
+#[derive(Debug, Args)]
+#[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first DIR]")))]
+#[command(mut_arg("lock_file", |arg| arg.help("Put the lock here instead of DIR/.footage, for a share that cannot lock")))]
+#[command(mut_arg("cron", |arg| arg.help("Run from cron: silent unless footage left or something is wrong")))]
+pub struct Upload {
+    /// Where closed files are: directories, looked through with all their folders
+    #[arg(required = true, value_name = "DIR", env = "FOOTAGE_DIR")]
+    pub sources: Vec<PathBuf>,
+    /// Where the files go: s3://bucket or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "FOOTAGE_TO", hide_env_values = true)]
+    pub to: String,
+    /// The profile in ~/.aws/credentials and ~/.aws/config [default: `AWS_PROFILE`, else default]
+    #[arg(long, value_name = "NAME", env = "FOOTAGE_PROFILE", help_heading = "Bucket")]
+    pub profile: Option<String>,
+    /// The bucket's region [default: as the AWS CLI finds it]
+    #[arg(long, value_name = "REGION", env = "FOOTAGE_REGION", help_heading = "Bucket")]
+    pub region: Option<String>,
+    /// The server, such as `https://s3.ca-east-006.backblazeb2.com` [default: as the AWS CLI finds it, else AWS]
+    #[arg(long, value_name = "URL", env = "FOOTAGE_ENDPOINT_URL", hide_env_values = true, help_heading = "Bucket")]
+    pub endpoint_url: Option<String>,
+    /// How the bucket is named in requests: auto is virtual for AWS and path elsewhere
+    #[arg(long, value_name = "STYLE", default_value = "auto", env = "FOOTAGE_ADDRESSING", help_heading = "Bucket")]
+    pub addressing: Addressing,
+    /// The storage class of new objects, such as `STANDARD_IA`
+    #[arg(long, value_name = "CLASS", env = "FOOTAGE_STORAGE_CLASS", help_heading = "Bucket")]
+    pub storage_class: Option<String>,
+    /// How the server is to encrypt new objects: AES256 or aws:kms
+    #[arg(long, value_name = "HOW", env = "FOOTAGE_SSE", help_heading = "Bucket")]
+    pub sse: Option<String>,
+    /// Upload files with such names, in any folder
+    #[arg(
+        long,
+        value_name = "PATTERNS",
+        default_value = "*.ts,*.mkv,*.mp4",
+        env = "FOOTAGE_PATTERN",
+        help_heading = "Which files"
+    )]
+    pub pattern: Patterns,
+    /// Leave files alone that were changed within this time
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5s",
+        value_parser = parse_age,
+        env = "FOOTAGE_MIN_AGE",
+        help_heading = "Which files"
+    )]
+    pub min_age: Duration,
+    /// How long to leave a file alone whose key is taken by other content
+    #[arg(
+        long,
+        value_name = "AGE",
+        default_value = "1d",
+        value_parser = parse_duration,
+        env = "FOOTAGE_RETRY_FAILED_AFTER",
+        help_heading = "Which files"
+    )]
+    pub retry_failed_after: Duration,
+    /// What objects are called behind the prefix: fields of strftime, {camera}, {name}, {ext} and {path}
+    #[arg(long, value_name = "TEMPLATE", default_value = "{path}", env = "FOOTAGE_KEY", help_heading = "Keys")]
+    pub key: Template,
+    /// The zone of the times in keys, such as Asia/Kolkata [default: this machine's]
+    #[arg(long, value_name = "ZONE", value_parser = parse_zone, env = "FOOTAGE_TIMEZONE", help_heading = "Keys")]
+    pub timezone: Option<Tz>,
+    /// Remove each file once it is proven to be in the bucket
+    #[arg(long, env = "FOOTAGE_DELETE", value_parser = FalseyValueParser::new(), help_heading = "Retention")]
+    pub delete: bool,
+    /// Remove files that have been proven to be in the bucket for so long: 2d, 12h
+    #[arg(
+        long,
+        value_name = "AGE",
+        value_parser = parse_duration,
+        env = "FOOTAGE_DELETE_AFTER",
+        conflicts_with = "delete",
+        help_heading = "Retention"
+    )]
+    pub delete_after: Option<Duration>,
+    /// Remove recordings older than this, of those that are proven to be in the bucket: 30 (days), 2w
+    #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP", help_heading = "Retention")]
+    pub keep: Option<Keep>,
+    /// Send so many files, or parts of large ones, at once
+    #[arg(short, long, value_name = "N", default_value = "4", env = "FOOTAGE_JOBS", help_heading = "Transfer")]
+    pub jobs: NonZeroUsize,
+    /// Send no faster than this, all together: 500K, or by the time of day '06:00,512K 23:00,off'; pause sends nothing
+    #[arg(long, value_name = "RATE", env = "FOOTAGE_LIMIT_RATE", help_heading = "Transfer")]
+    pub limit_rate: Option<Timetable>,
+    /// How long to wait for the server, in seconds, at each step
+    #[arg(
+        short,
+        long,
+        value_name = "SECONDS",
+        default_value = "30",
+        value_parser = parse_seconds,
+        env = "FOOTAGE_TIMEOUT",
+        help_heading = "Transfer"
+    )]
+    pub timeout: Duration,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// A length of time where a bare number means seconds, and none is none.
+fn parse_age(text: &str) -> Result<Duration, String> {
+    if matches!(text.trim(), "0" | "0s") { Ok(Duration::ZERO) } else { parse_seconds(text) }
+}
+
+fn parse_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| format!("{text:?} is no time zone: write Asia/Kolkata or Europe/Berlin"))
+}
+
+/// The bucket and the prefix of `--to`. It is not repeated: somebody may have written a password into it.
+fn parse_to(text: &str) -> Result<(String, String), String> {
+    let refuse = |why: &str| format!("--to: {why}: write s3://bucket or s3://bucket/prefix");
+    let rest = text.strip_prefix("s3://").ok_or_else(|| refuse("it does not begin with s3://"))?;
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_bucket = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if bucket.len() < 3 || bucket.len() > 63 || !bucket.chars().all(is_bucket) || bucket.contains("..") {
+        return Err(refuse("its bucket is none: 3 to 63 letters, digits, dots and hyphens"));
+    }
+    Ok((bucket.to_owned(), prefix.trim_matches('/').to_owned()))
+}
+
+impl Upload {
+    /// What was typed, resolved into what the pass works with.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]
+    pub fn settings(&self) -> Result<Settings> {
+        let (bucket, prefix) = parse_to(&self.to).map_err(Error::Usage)?;
+        let sources = self.sources();
+        check_apart(&sources)?;
+        let (credentials_path, config_path) =
+            (aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), aws_file("AWS_CONFIG_FILE", "config"));
+        let text = |path: &Option<PathBuf>| {
+            let bytes = path.as_deref().and_then(read_small).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let asked = Asked {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            addressing: self.addressing,
+        };
+        let around = Around {
+            variable: &|name| std::env::var(name).ok(),
+            credentials: &text(&credentials_path),
+            config: &text(&config_path),
+        };
+        let access = resolve(&asked, around).map_err(Error::Usage)?;
+        let others_can_read =
+            |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
+        let open_credentials = credentials_path.filter(|path| access.is_from_file && others_can_read(path));
+        let headers = [("x-amz-storage-class", &self.storage_class), ("x-amz-server-side-encryption", &self.sse)];
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        Ok(Settings {
+            sources,
+            bucket,
+            prefix,
+            access,
+            open_credentials,
+            patterns: self.pattern.clone(),
+            min_age: self.min_age,
+            template: self.key.clone(),
+            zone: self.timezone.map_or(Zone::Host, Zone::Named),
+            delete_after: if self.delete { Some(Duration::ZERO) } else { self.delete_after },
+            keep: self.keep,
+            jobs: self.jobs.get(),
+            timetable: self.limit_rate.clone().unwrap_or_default(),
+            timeout: self.timeout,
+            retry_failed_after: self.retry_failed_after,
+            headers: headers.collect(),
+        })
+    }
+
+    /// The DIRs. In the environment they stand in one variable, apart by colons as in PATH, unless all of it is there.
+    fn sources(&self) -> Vec<PathBuf> {
+        match (self.sources.as_slice(), std::env::var_os("FOOTAGE_DIR")) {
+            ([one], Some(variable)) if *one.as_os_str() == variable && !one.exists() => {
+                std::env::split_paths(&variable).filter(|path| !path.as_os_str().is_empty()).collect()
+            }
+            (sources, _) => sources.to_vec(),
+        }
+    }
+}
+
+/// A directory in another would be looked through twice.
+fn check_apart(sources: &[PathBuf]) -> Result<()> {
+    let real: Vec<PathBuf> =
+        sources.iter().map(|source| source.canonicalize().unwrap_or_else(|_| source.clone())).collect();
+    for (n, source) in real.iter().enumerate() {
+        if let Some(outer) = real.iter().enumerate().find(|(m, outer)| *m != n && source.starts_with(outer)) {
+            let text = format!("{} is in {}: name one of them", sources[n].display(), sources[outer.0].display());
+            return Err(Error::Usage(text));
+        }
+    }
+    Ok(())
+}
+
+/// A file of the AWS CLI: where a variable says, else in `~/.aws`.
+fn aws_file(variable: &str, name: &str) -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    match std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) {
+        Some(path) => match (path.strip_prefix("~"), &home) {
+            (Ok(inside), Some(home)) => Some(home.join(inside)),
+            _ => Some(path),
+        },
+        None => home.map(|home: PathBuf| Path::join(&home, ".aws").join(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_and_a_prefix() {
+        for (text, bucket, prefix) in [
+            ("s3://footage", "footage", ""),
+            ("s3://footage/", "footage", ""),
+            ("s3://my.footage-1/a b/c/", "my.footage-1", "a b/c"),
+        ] {
+            assert_eq!(parse_to(text), Ok((bucket.to_owned(), prefix.to_owned())), "{text}");
+        }
+        for text in
+            ["footage", "s3://", "s3:///x", "s3://ab", "http://footage/x", "s3://a..b", "s3://user:secret@footage/x"]
+        {
+            assert!(!parse_to(text).expect_err(text).contains("secret"));
+        }
+    }
+
+    #[test]
+    fn directories_do_not_overlap() {
+        let dir = |text: &str| PathBuf::from(text);
+        assert!(check_apart(&[dir("/nowhere/a"), dir("/nowhere/ab")]).is_ok());
+        assert!(check_apart(&[dir("/nowhere/a/b"), dir("/nowhere/a")]).is_err());
+        assert!(check_apart(&[dir("/nowhere/a"), dir("/nowhere/a")]).is_err());
+    }
+}

@@ -1,0 +1,286 @@
+//! `footage upload`: closed files into an S3 bucket, proven to be there before anything is removed.
+//!
+//! A pass looks for closed files and reads what earlier passes have left, plans, and executes: it removes what was proven long
+//! enough ago, then uploads the rest, the oldest recording first. A pass that finds nothing new asks the server nothing.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`pattern`], [`local`] | which files there are, and which of them are closed |
+//! | [`key`] | what an object is called |
+//! | [`ini`], [`profile`] | where to send, and as whom |
+//! | [`journal`] | what is known of each file |
+//! | [`plan`] | files and what is known of them in, steps out |
+//! | [`parts`] | how a large file is cut |
+//! | [`hash`] | MD5 and SHA-256 of what is sent |
+//! | [`s3`] | requests to a bucket, signed |
+//! | [`timetable`], [`pace`] | `--limit-rate` |
+//! | [`piece`] | a file as it is sent |
+//!
+//! ## Glossary
+//! **Source**: a directory of which files are uploaded. **Closed**: nobody is writing it any more. **Proven**: the bucket has
+//! said that it holds the very bytes, by hash and by size. **Upload**: an upload in parts that S3 keeps under an id until it
+//! is completed or aborted.
+
+mod execute;
+pub mod hash;
+pub mod ini;
+pub mod journal;
+pub mod key;
+pub mod local;
+pub mod pace;
+pub mod parts;
+pub mod pattern;
+pub mod piece;
+pub mod plan;
+pub mod profile;
+pub mod s3;
+mod show;
+pub mod timetable;
+mod transfer;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use self::execute::Execution;
+use self::journal::{Journal, Record};
+use self::key::{Template, Zone};
+use self::local::{Local, OpenFiles};
+use self::pace::Pacer;
+use self::pattern::Patterns;
+use self::piece::Flow;
+use self::plan::{Known, Plan, Policy, Step};
+use self::profile::Access;
+use self::s3::Client;
+use self::timetable::Timetable;
+use self::transfer::Transfer;
+use crate::error::{Error, Result};
+use crate::pass::{Context, Report, Sent, failure_key};
+use crate::retention::Keep;
+use crate::store::Store;
+
+/// The settings of a pass, resolved.
+#[derive(Debug)]
+pub struct Settings {
+    /// The directories to upload from.
+    pub sources: Vec<PathBuf>,
+    /// The bucket of `--to`.
+    pub bucket: String,
+    /// What stands before every key, without slashes around it.
+    pub prefix: String,
+    /// Where the bucket is, and as whom.
+    pub access: Access,
+    /// The credentials file, when others may read it.
+    pub open_credentials: Option<PathBuf>,
+    /// `--pattern`
+    pub patterns: Patterns,
+    /// `--min-age`
+    pub min_age: Duration,
+    /// `--key`
+    pub template: Template,
+    /// `--timezone`
+    pub zone: Zone,
+    /// `--delete`, `--delete-after`
+    pub delete_after: Option<Duration>,
+    /// `--keep`
+    pub keep: Option<Keep>,
+    /// `--jobs`
+    pub jobs: usize,
+    /// `--limit-rate`
+    pub timetable: Timetable,
+    /// `--timeout`
+    pub timeout: Duration,
+    /// `--retry-failed-after`
+    pub retry_failed_after: Duration,
+    /// Headers of every new object: `--storage-class`, `--sse`.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// The source as logs, reports and metrics name it.
+    #[must_use]
+    pub fn source(&self) -> String {
+        self.sources.first().map(|source| source.display().to_string()).unwrap_or_default()
+    }
+
+    /// The server as the user knows it.
+    fn server(&self) -> String {
+        self.access.endpoint_url.clone().unwrap_or_else(|| format!("AWS in {}", self.access.region))
+    }
+
+    /// What the journal calls the destination.
+    fn destination(&self) -> String {
+        let endpoint = self.access.endpoint_url.as_deref().unwrap_or("aws");
+        format!("{endpoint}/{}/{}", self.bucket, self.prefix)
+    }
+
+    fn policy(&self, context: &Context) -> Policy {
+        Policy {
+            prefix: self.prefix.clone(),
+            template: self.template.clone(),
+            zone: self.zone,
+            delete_after: self.delete_after,
+            keep: self.keep,
+            retry_failed_after: self.retry_failed_after,
+            now: context.now,
+        }
+    }
+}
+
+/// Whether the sources are there: a pass asks before anything is made in them.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn check(settings: &Settings) -> Result<()> {
+    let is_dir = |source: &&PathBuf| source.is_dir();
+    match settings.sources.iter().find(|source| !is_dir(source)) {
+        Some(source) if source.exists() => Err(Error::Usage(format!("{} is not a directory", source.display()))),
+        Some(source) => Err(Error::Away(format!("{} is not there", source.display()))),
+        None => Ok(()),
+    }
+}
+
+/// One pass over sources that are locked for it, other than in a dry run.
+///
+/// # Errors
+/// What ended it early; the report then tells what was done until then.
+pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mut Report) -> Result<()> {
+    check(settings)?;
+    if let Some(path) = &settings.open_credentials {
+        let text = format_args!("{}: others can read the keys in it: chmod 600 it", path.display());
+        context.told.warn("open-credentials", text);
+    }
+    report.sent = Some(Sent::default());
+    let policy = settings.policy(context);
+
+    // Read: what is here, what is known of it.
+    let destination = settings.destination();
+    let mut journals: Vec<Journal> =
+        stores.iter().map(|store| Journal::load(store, &destination)).collect::<Result<_>>()?;
+    let files = find(settings, stores, context, report)?;
+
+    // Plan.
+    let names: Vec<String> = stores.iter().map(|store| name_of(store.root())).collect();
+    let mut plan = {
+        let known: Vec<Known<'_>> = files
+            .iter()
+            .map(|local| Known { local, dir: &names[local.place], record: journals[local.place].get(&local.path) })
+            .collect();
+        plan::plan(&known, &orphans(&journals, &files), &policy)
+    };
+    leave_open_files(&mut plan, &files, stores, context, report);
+    for (file, reason, message) in &plan.refused {
+        report.fail(&context.told, &files[*file].path, reason, message);
+    }
+    for file in &plan.waiting {
+        report.waiting_for_retry += 1;
+        context.told.lasts(&failure_key(&files[*file].path));
+    }
+    if context.dry_run {
+        show::plan(&plan, &files, report, context.json);
+        return Ok(());
+    }
+
+    // Execute. Where there is nothing to do, nobody is asked.
+    let mut outcome = Ok(());
+    let now = context.now.timestamp();
+    if !plan.steps.is_empty() {
+        let pacer = Pacer::new(settings.timetable.clone(), context.local_now());
+        let (is_ended, has_answered, sent) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+        let client = Client::new(&settings.access, &settings.bucket, settings.jobs, settings.timeout, &context.stop);
+        let flow = Flow { pacer: &pacer, stop: &context.stop, is_ended: &is_ended, sent: &sent };
+        let server = settings.server();
+        let transfer = Transfer {
+            client: &client,
+            flow,
+            headers: &settings.headers,
+            has_answered: &has_answered,
+            server: &server,
+        };
+        let mut execution = Execution {
+            context,
+            stores,
+            journals: &mut journals,
+            files: &files,
+            policy: &policy,
+            report,
+            jobs: settings.jobs,
+        };
+        outcome = execution.remove(&plan.steps).and_then(|()| execution.upload(&plan.steps, transfer));
+        report.sent.get_or_insert_default().bytes = sent.load(Ordering::Relaxed);
+    }
+    let sent = report.sent.get_or_insert_default();
+    let pending =
+        files.iter().filter(|file| !journals[file.place].get(&file.path).is_some_and(|r| r.proves(&file.identity)));
+    for file in pending {
+        sent.files_pending += 1;
+        #[expect(clippy::cast_precision_loss, reason = "an age for people and graphs")]
+        let age = (now - file.identity.modified().timestamp()).max(0) as f64;
+        sent.oldest_pending_seconds = Some(sent.oldest_pending_seconds.map_or(age, |oldest| oldest.max(age)));
+    }
+    for (place, journal) in journals.iter_mut().enumerate() {
+        let there: std::collections::HashSet<&str> =
+            files.iter().filter(|file| file.place == place).map(|file| file.path.as_str()).collect();
+        journal.tidy(|file| there.contains(file) || stores[place].root().join(file).exists());
+    }
+    outcome
+}
+
+/// The files of all sources that could be uploaded.
+fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut Report) -> Result<Vec<Local>> {
+    let mut files = Vec::new();
+    for (place, store) in stores.iter().enumerate() {
+        let found = local::find(place, store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
+        report.still_written += found.young;
+        for path in found.unnamed {
+            let name = format!("{path:?}");
+            report.fail(&context.told, name, "name", "its name is not UTF-8, as a key has to be");
+        }
+        files.extend(found.files);
+    }
+    Ok(files)
+}
+
+/// What is known of uploads whose file is not there any more.
+fn orphans<'a>(journals: &'a [Journal], files: &[Local]) -> Vec<(usize, &'a str, &'a Record)> {
+    let mut orphans = Vec::new();
+    for (place, journal) in journals.iter().enumerate() {
+        let begun = journal.records().filter(|(_, record)| record.begun.is_some());
+        let gone = begun.filter(|(path, _)| !files.iter().any(|file| file.place == place && file.path == *path));
+        orphans.extend(gone.map(|(path, record)| (place, path, record)));
+    }
+    orphans
+}
+
+/// Takes out of a plan what somebody has open.
+fn leave_open_files(plan: &mut Plan, files: &[Local], stores: &[Store], context: &Context, report: &mut Report) {
+    let path = |file: usize| stores[files[file].place].root().join(&files[file].path);
+    let of = |step: &Step| match step {
+        Step::Upload(upload) => Some(upload.file),
+        Step::Remove { file, .. } => Some(*file),
+        Step::Abort { .. } => None,
+    };
+    let paths: Vec<PathBuf> = plan.steps.iter().filter_map(of).map(path).collect();
+    if paths.is_empty() {
+        return;
+    }
+    let open = OpenFiles::look(paths.iter().map(PathBuf::as_path));
+    if open.is_blind {
+        let text = "/proc is not there: which files somebody has open cannot be seen, and --min-age alone decides";
+        context.told.warn("proc", text);
+    } else if open.hidden > 0 {
+        log::info!("{} processes of other users do not show which files they have open", open.hidden);
+    }
+    plan.steps.retain(|step| {
+        let is_open = of(step)
+            .is_some_and(|file| std::fs::symlink_metadata(path(file)).is_ok_and(|metadata| open.has(&metadata)));
+        report.still_written += usize::from(is_open);
+        !is_open
+    });
+}
+
+/// What a directory is called, also where it was given as `.`.
+fn name_of(dir: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name(dir).or_else(|| dir.canonicalize().ok().as_deref().and_then(name)).unwrap_or_default()
+}

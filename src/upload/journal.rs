@@ -1,0 +1,395 @@
+//! What a source remembers of its uploads: `.footage/upload.journal`.
+//!
+//! One line of JSON for each thing that happened, appended; the last that speaks of a file counts. A line that was torn by a
+//! crash says nothing, and neither does a journal that is gone: the next pass then asks the bucket, compares ETags, and sends
+//! nothing again. So lines are synced only where forgetting would leave something behind in the bucket: an upload in parts.
+//! Several destinations can share a source: each line names its own.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::num::NonZeroU32;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use super::local::Identity;
+use crate::error::{At, Error, Result};
+use crate::store::{Store, read_small, write_atomically};
+
+/// How the first line begins.
+const HEADER: &str = "{\"journal\":\"footage upload\"";
+/// More lines than this that say nothing any more are not kept.
+const MAX_STALE_LINES: usize = 1000;
+
+/// A line. Which of the last fields are there tells what happened.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Line<'a> {
+    /// The destination: endpoint, bucket and prefix.
+    #[serde(borrow)]
+    to: Cow<'a, str>,
+    #[serde(borrow)]
+    file: Cow<'a, str>,
+    #[serde(skip_serializing_if = "is_empty", borrow)]
+    key: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mtime: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ino: Option<u64>,
+    /// When, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<i64>,
+    /// The object is proven to be the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proven: Option<Cow<'a, str>>,
+    /// An upload in parts was begun, under this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begun: Option<Cow<'a, str>>,
+    /// A part of it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<Cow<'a, str>>,
+    /// It is given up, or the object is not there any more.
+    #[serde(skip_serializing_if = "is_false")]
+    over: bool,
+    /// An object with this ETag under the key is ours, and is not the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spoilt: Option<Cow<'a, str>>,
+    /// It failed in a way that will be the same for a while.
+    #[serde(skip_serializing_if = "is_false")]
+    failed: bool,
+    /// Abandoned uploads were looked for.
+    #[serde(skip_serializing_if = "is_false")]
+    swept: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_empty(text: &str) -> bool {
+    text.is_empty()
+}
+
+/// An upload in parts that was begun.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// Its id.
+    pub id: String,
+    /// The ETags of the parts that are there.
+    pub parts: BTreeMap<NonZeroU32, String>,
+}
+
+/// What is known of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// What the file was.
+    pub identity: Option<Identity>,
+    /// Its key.
+    pub key: String,
+    /// The ETag of the object that is proven to be the file, and when that was, in seconds since 1970.
+    pub proven: Option<(String, i64)>,
+    /// An upload in parts that is under way.
+    pub begun: Option<Begun>,
+    /// ETags of objects of ours under the key that are not the file.
+    pub spoilt: Vec<String>,
+    /// When it failed in a way that lasts, in seconds since 1970.
+    pub failed: Option<i64>,
+}
+
+impl Record {
+    /// Whether the file, as it is now, was proven to be in the bucket.
+    #[must_use]
+    pub fn proves(&self, identity: &Identity) -> bool {
+        self.proven.is_some() && self.identity.is_some_and(|then| then.looks_like(identity))
+    }
+}
+
+/// The journal of one source, as far as it speaks of one destination.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    to: String,
+    records: HashMap<String, Record>,
+    /// When abandoned uploads were last looked for.
+    swept: Option<i64>,
+    /// Lines of other destinations, as they stand.
+    others: Vec<String>,
+    /// The lines of the file.
+    lines: usize,
+    file: Option<File>,
+    /// The length of the file up to its last whole line.
+    length: u64,
+    must_sync: bool,
+    /// Why it could not be written, once.
+    failure: Option<Error>,
+}
+
+impl Journal {
+    /// Reads what earlier passes left.
+    ///
+    /// # Errors
+    /// Something that is no journal of ours stands there.
+    pub fn load(store: &Store, to: &str) -> Result<Self> {
+        let path = store.state_path("upload.journal");
+        let mut bytes = read_small(&path).unwrap_or_default();
+        // What a crash has left of a new journal: zeros, or a piece of its first line.
+        if bytes.first() == Some(&0) || HEADER.as_bytes().starts_with(&bytes) {
+            bytes.clear();
+        }
+        if !bytes.is_empty() && !bytes.starts_with(HEADER.as_bytes()) {
+            return Err(Error::Usage(format!(
+                "{} holds something that is not a journal of this program, and is left alone: remove it",
+                path.display()
+            )));
+        }
+        let mut journal = Self {
+            path,
+            to: to.to_owned(),
+            records: HashMap::new(),
+            swept: None,
+            others: Vec::new(),
+            lines: 0,
+            file: None,
+            length: 0,
+            must_sync: false,
+            failure: None,
+        };
+        // What stands behind the last line's end was torn.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        journal.length = whole as u64;
+        for line in bytes[..whole].split(|byte| *byte == b'\n').skip(1).filter(|line| !line.is_empty()) {
+            journal.lines += 1;
+            let Ok(read) = serde_json::from_slice::<Line<'_>>(line) else { continue };
+            if read.to == to {
+                journal.apply(&read);
+            } else {
+                journal.others.push(String::from_utf8_lossy(line).into_owned());
+            }
+        }
+        Ok(journal)
+    }
+
+    fn apply(&mut self, line: &Line<'_>) {
+        if line.swept {
+            self.swept = line.at;
+            return;
+        }
+        if !self.records.contains_key(line.file.as_ref()) {
+            self.records.insert(line.file.clone().into_owned(), Record::default());
+        }
+        let Some(record) = self.records.get_mut(line.file.as_ref()) else { return };
+        if let (Some(size), Some(mtime), Some(ino)) = (line.size, line.mtime, line.ino) {
+            record.identity = Some(Identity { size, mtime, ino });
+        }
+        if !line.key.is_empty() && line.key != record.key {
+            record.spoilt.clear();
+            record.key = line.key.clone().into_owned();
+        }
+        if let Some(etag) = &line.proven {
+            record.proven = Some((etag.clone().into_owned(), line.at.unwrap_or(0)));
+            (record.begun, record.failed) = (None, None);
+            record.spoilt.clear();
+        } else if let Some(id) = &line.begun {
+            record.begun = Some(Begun { id: id.clone().into_owned(), parts: BTreeMap::new() });
+            (record.proven, record.failed) = (None, None);
+        } else if let (Some(part), Some(etag)) = (line.part, &line.etag) {
+            if let Some(begun) = &mut record.begun {
+                begun.parts.insert(part, etag.clone().into_owned());
+            }
+        } else if let Some(etag) = &line.spoilt {
+            record.spoilt.push(etag.clone().into_owned());
+            record.proven = None;
+        } else if line.failed {
+            record.failed = line.at;
+            record.proven = None;
+        } else if line.over {
+            (record.begun, record.proven) = (None, None);
+        }
+    }
+
+    /// What is known of a file.
+    #[must_use]
+    pub fn get(&self, file: &str) -> Option<&Record> {
+        self.records.get(file)
+    }
+
+    /// All that is known.
+    pub fn records(&self) -> impl Iterator<Item = (&str, &Record)> {
+        self.records.iter().map(|(file, record)| (file.as_str(), record))
+    }
+
+    /// When abandoned uploads were last looked for, in seconds since 1970.
+    #[must_use]
+    pub fn swept(&self) -> Option<i64> {
+        self.swept
+    }
+
+    /// The object is proven to be the file.
+    pub fn prove(&mut self, file: &str, identity: Identity, key: &str, etag: &str, at: i64) {
+        self.add(&Line { at: Some(at), proven: Some(etag.into()), ..line(file, Some(identity), key) });
+    }
+
+    /// An upload in parts was begun. Synced: what is forgotten of it would stay in the bucket.
+    pub fn begin(&mut self, file: &str, identity: Identity, key: &str, id: &str, at: i64) {
+        self.add(&Line { at: Some(at), begun: Some(id.into()), ..line(file, Some(identity), key) });
+        self.must_sync = true;
+        self.sync();
+    }
+
+    /// A part of it is there.
+    pub fn part(&mut self, file: &str, part: NonZeroU32, etag: &str) {
+        self.add(&Line { part: Some(part), etag: Some(etag.into()), ..line(file, None, "") });
+    }
+
+    /// It is given up, or the object is not in the bucket any more.
+    pub fn over(&mut self, file: &str) {
+        self.add(&Line { over: true, ..line(file, None, "") });
+    }
+
+    /// An object of ours under the key is not the file.
+    pub fn spoil(&mut self, file: &str, key: &str, etag: &str) {
+        self.add(&Line { spoilt: Some(etag.into()), ..line(file, None, key) });
+    }
+
+    /// It failed in a way that will be the same for a while.
+    pub fn fail(&mut self, file: &str, identity: Identity, key: &str, at: i64) {
+        self.add(&Line { at: Some(at), failed: true, ..line(file, Some(identity), key) });
+    }
+
+    /// Abandoned uploads were looked for.
+    pub fn sweep(&mut self, at: i64) {
+        self.add(&Line { at: Some(at), swept: true, ..Line::default() });
+    }
+
+    /// Why lines were lost, if they were; told once.
+    pub fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    /// Brings what was added to the disk.
+    pub fn sync(&mut self) {
+        if let Some(file) = self.file.as_ref().filter(|_| self.must_sync)
+            && let Err(error) = file.sync_data().at("sync", &self.path)
+        {
+            self.failure.get_or_insert(error);
+        }
+        self.must_sync = false;
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        let line = Line {
+            to: self.to.as_str().into(),
+            file: line.file.as_ref().into(),
+            key: line.key.as_ref().into(),
+            proven: line.proven.as_deref().map(Cow::from),
+            begun: line.begun.as_deref().map(Cow::from),
+            etag: line.etag.as_deref().map(Cow::from),
+            spoilt: line.spoilt.as_deref().map(Cow::from),
+            ..*line
+        };
+        let text = serde_json::to_string(&line).unwrap_or_default() + "\n";
+        let line: Line<'_> = serde_json::from_str(&text).unwrap_or_default();
+        self.apply(&line);
+        if let Err(error) = self.append(text.as_bytes()) {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// A line that could not be written whole is cut off again: the next one must not be taken for a part of it.
+    fn append(&mut self, line: &[u8]) -> Result<()> {
+        if self.file.is_none() {
+            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+            let opened = OpenOptions::new().append(true).create(true).custom_flags(flags).open(&self.path);
+            let file = opened.at("open", &self.path)?;
+            let metadata = file.metadata().at("open", &self.path)?;
+            // Under a second name it may be somebody's.
+            if !metadata.is_file() || metadata.nlink() != 1 {
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, "not a file of our own"))
+                    .at("write", &self.path);
+            }
+            file.set_len(self.length).at("write", &self.path)?;
+            self.file = Some(file);
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let header = if self.length == 0 { format!("{HEADER},\"version\":1}}\n") } else { String::new() };
+        let bytes = [header.as_bytes(), line].concat();
+        if let Err(error) = file.write_all(&bytes) {
+            let _ = file.set_len(self.length);
+            return Err(error).at("write", &self.path);
+        }
+        self.length += bytes.len() as u64;
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// After a pass: forgets files that are gone, and writes the journal anew when most of it says nothing any more. To fail in
+    /// this costs nothing.
+    pub fn tidy(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.sync();
+        self.records.retain(|file, record| record.begun.is_some() || is_there(file));
+        let live: usize =
+            self.records.values().map(|record| record.begun.as_ref().map_or(1, |begun| 1 + begun.parts.len())).sum();
+        if self.lines < 2 * (live + self.others.len()) + MAX_STALE_LINES {
+            return;
+        }
+        let mut text = format!("{HEADER},\"version\":1}}\n");
+        let mut add = |line: &Line<'_>| {
+            text.push_str(&serde_json::to_string(line).unwrap_or_default());
+            text.push('\n');
+        };
+        let to = || Cow::from(self.to.as_str());
+        if self.swept.is_some() {
+            add(&Line { to: to(), at: self.swept, swept: true, ..Line::default() });
+        }
+        for (file, record) in &self.records {
+            let of = |identity| Line { to: to(), ..line(file, identity, &record.key) };
+            if let Some((etag, at)) = &record.proven {
+                add(&Line { at: Some(*at), proven: Some(etag.as_str().into()), ..of(record.identity) });
+            }
+            if let Some(begun) = &record.begun {
+                add(&Line { begun: Some(begun.id.as_str().into()), ..of(record.identity) });
+                for (part, etag) in &begun.parts {
+                    add(&Line { part: Some(*part), etag: Some(etag.as_str().into()), ..of(None) });
+                }
+            }
+            for etag in &record.spoilt {
+                add(&Line { spoilt: Some(etag.as_str().into()), ..of(None) });
+            }
+            if record.failed.is_some() {
+                add(&Line { at: record.failed, failed: true, ..of(record.identity) });
+            }
+        }
+        for other in &self.others {
+            text.push_str(other);
+            text.push('\n');
+        }
+        self.file = None;
+        match write_atomically(&self.path, text.as_bytes()) {
+            Ok(()) => (self.length, self.lines) = (text.len() as u64, live + self.others.len()),
+            Err(error) => log::debug!("{}", error.with_causes()),
+        }
+    }
+}
+
+fn line<'a>(file: &'a str, identity: Option<Identity>, key: &'a str) -> Line<'a> {
+    Line {
+        file: file.into(),
+        key: key.into(),
+        size: identity.map(|identity| identity.size),
+        mtime: identity.map(|identity| identity.mtime),
+        ino: identity.map(|identity| identity.ino),
+        ..Line::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! What an object is called in the bucket: a template, filled in for each file. Pure.
+//!
+//! `cam1/%Y/%m/%d/%H/cam_1_%Y_%m_%d_%H_%M_%S.{ext}`: the fields of strftime are the recording's own time, as its name
+//! says, else its modification time; both in `--timezone`. A camera's clock has no zone: its digits are kept as they are.
+//!
+//! Where neither `{name}` nor `{path}` is in the template, two recordings may come to have one key. What tells them apart is
+//! then written before the extension: the number of a second recording in the same second (`-2`), and in the hour that
+//! the end of summer time repeats, for its second run, the zone's offset (`+0100`).
+
+use std::fmt::Write;
+
+use chrono::format::{Item, StrftimeItems};
+use chrono::{DateTime, FixedOffset, Local, MappedLocalTime, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use crate::recording_time::{RecordingTime, of_name};
+
+/// The longest key of S3, in bytes.
+const MAX_KEY_BYTES: usize = 1024;
+
+/// The name of an object in a bucket: 1 to 1024 bytes, without what some server or file system takes for something else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    /// Checks a key.
+    ///
+    /// # Errors
+    /// Why it cannot be one.
+    pub fn new(text: String) -> Result<Self, KeyError> {
+        let why = if text.is_empty() || text.ends_with('/') {
+            "its last part is empty"
+        } else if text.len() > MAX_KEY_BYTES {
+            "it is longer than 1024 bytes"
+        } else if text.starts_with('/') || text.contains("//") {
+            "one of its folders has no name"
+        } else if text.split('/').any(|part| matches!(part, "." | "..")) {
+            "it has a part \".\" or \"..\""
+        } else {
+            return Ok(Self(text));
+        };
+        Err(KeyError { text, why })
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a text cannot be a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} cannot be a key: {why}")]
+pub struct KeyError {
+    text: String,
+    why: &'static str,
+}
+
+/// In which zone moments are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Zone {
+    /// That of this machine.
+    #[default]
+    Host,
+    /// `--timezone`
+    Named(Tz),
+}
+
+impl Zone {
+    fn at(self, instant: NaiveDateTime) -> FixedOffset {
+        match self {
+            Self::Host => Local.offset_from_utc_datetime(&instant).fix(),
+            Self::Named(zone) => zone.offset_from_utc_datetime(&instant).fix(),
+        }
+    }
+
+    /// What the clock on the wall shows.
+    #[must_use]
+    pub fn digits(self, instant: DateTime<Utc>) -> NaiveDateTime {
+        let instant = instant.naive_utc();
+        instant + self.at(instant)
+    }
+
+    /// The offset of a clock on the wall, and whether it shows these digits twice; none where it leaves them out.
+    fn of_digits(self, digits: NaiveDateTime) -> MappedLocalTime<FixedOffset> {
+        match self {
+            Self::Host => Local.offset_from_local_datetime(&digits).map(|offset| offset.fix()),
+            Self::Named(zone) => zone.offset_from_local_datetime(&digits).map(|offset| offset.fix()),
+        }
+    }
+}
+
+/// When a recording began, to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// What the clock on the wall showed.
+    pub digits: NaiveDateTime,
+    offset: FixedOffset,
+    /// The clock had shown these digits before: summer time has ended in between.
+    is_repeated: bool,
+    copy: u32,
+}
+
+impl Moment {
+    /// Of a file of this name, last modified then.
+    #[must_use]
+    pub fn of(name: &str, modified: DateTime<Utc>, zone: Zone) -> Self {
+        match of_name(name) {
+            Some(RecordingTime { digits, offset: None, copy }) => {
+                let offset = zone.of_digits(digits).earliest().unwrap_or_else(|| zone.at(digits));
+                Self { digits, offset, is_repeated: false, copy }
+            }
+            Some(RecordingTime { digits, offset: Some(offset), copy }) => Self::of_instant(digits - offset, zone, copy),
+            None => Self::of_instant(modified.naive_utc(), zone, 1),
+        }
+    }
+
+    fn of_instant(instant: NaiveDateTime, zone: Zone, copy: u32) -> Self {
+        let offset = zone.at(instant);
+        let digits = instant + offset;
+        let is_repeated = match zone.of_digits(digits) {
+            MappedLocalTime::Ambiguous(first, second) => offset == second && first != second,
+            _ => false,
+        };
+        Self { digits, offset, is_repeated, copy }
+    }
+}
+
+/// A file, as far as a key speaks of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// The path in its directory: `cam1/x.ts`.
+    pub path: &'a str,
+    /// The directory's own name: the camera of a file that stands in no folder.
+    pub dir: &'a str,
+    /// When it began.
+    pub moment: &'a Moment,
+}
+
+/// `--key`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pieces: Vec<Piece>,
+    /// It tells any two files of a directory apart.
+    has_name: bool,
+    /// It tells the two runs of an hour apart.
+    has_offset: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Camera,
+    Name,
+    Path,
+    Extension,
+    Time(Vec<Item<'static>>),
+}
+
+impl std::str::FromStr for Template {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some(field) = rest.strip_prefix('{') {
+                let (field, after) =
+                    field.split_once('}').ok_or_else(|| format!("{text:?} opens a {{ and does not close it"))?;
+                pieces.push(match field {
+                    "camera" => Piece::Camera,
+                    "name" => Piece::Name,
+                    "path" => Piece::Path,
+                    "ext" => Piece::Extension,
+                    _ => {
+                        return Err(format!("{{{field}}} is no field: {{camera}}, {{name}}, {{path}} and {{ext}} are"));
+                    }
+                });
+                rest = after;
+                continue;
+            }
+            let (literal, after) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
+            let items: Option<Vec<Item<'static>>> =
+                StrftimeItems::new(literal).map(|item| (item != Item::Error).then(|| item.to_owned())).collect();
+            pieces.push(Piece::Time(
+                items.ok_or_else(|| format!("{literal:?} has a % field that strftime does not know"))?,
+            ));
+            rest = after;
+        }
+        let has_offset = ["%z", "%:z", "%::z", "%Z", "%s", "%+"].iter().any(|field| text.contains(field));
+        let has_name = pieces.iter().any(|piece| matches!(piece, Piece::Name | Piece::Path));
+        let template = Self { pieces, has_name, has_offset };
+        // What cannot be for any file should be said before the first.
+        let moment = Moment::of("", DateTime::UNIX_EPOCH, Zone::Named(Tz::UTC));
+        template.key("", &Named { path: "a.b", dir: "c", moment: &moment }).map_err(|error| error.to_string())?;
+        Ok(template)
+    }
+}
+
+impl Template {
+    /// The key of a file, behind the prefix of `--to`.
+    ///
+    /// # Errors
+    /// What comes out cannot be a key.
+    pub fn key(&self, prefix: &str, file: &Named<'_>) -> Result<ObjectKey, KeyError> {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+        let time = DateTime::<FixedOffset>::from_naive_utc_and_offset(
+            file.moment.digits - file.moment.offset,
+            file.moment.offset,
+        );
+        let mut key = prefix.trim_matches('/').to_owned();
+        if !key.is_empty() {
+            key.push('/');
+        }
+        let prefix_len = key.len();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Camera => key.push_str(file.path.split_once('/').map_or(file.dir, |(folder, _)| folder)),
+                Piece::Name => key.push_str(stem),
+                Piece::Path => key.push_str(file.path),
+                Piece::Extension => key.push_str(extension),
+                // Its items were checked: none fails.
+                Piece::Time(items) => drop(write!(key, "{}", time.format_with_items(items.iter()))),
+            }
+        }
+        if !self.has_name {
+            let mut mark = String::new();
+            if file.moment.is_repeated && !self.has_offset {
+                mark = file.moment.offset.to_string().replace(':', "");
+            }
+            if file.moment.copy > 1 {
+                let _ = write!(mark, "-{}", file.moment.copy);
+            }
+            let suffix = format!(".{extension}");
+            let at = if !extension.is_empty() && key[prefix_len..].ends_with(&suffix) {
+                key.len() - suffix.len()
+            } else {
+                key.len()
+            };
+            key.insert_str(at, &mark);
+        }
+        ObjectKey::new(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VISDCAM: &str = "cam1/%Y/%m/%d/%H/cam_1_%Y_%m_%d_%H_%M_%S.{ext}";
+
+    fn key(template: &str, path: &str, modified: &str, zone: Zone) -> String {
+        let modified = modified.parse::<DateTime<Utc>>().expect("a time");
+        let moment = Moment::of(path.rsplit('/').next().expect("a name"), modified, zone);
+        let template: Template = template.parse().expect("a template");
+        match template.key("", &Named { path, dir: "dir", moment: &moment }) {
+            Ok(key) => key.as_str().to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn fields_are_filled_in() {
+        let zone = Zone::Named(Tz::Asia__Kolkata);
+        let at = "2025-09-07T20:00:05.25Z";
+        for (template, path, expected) in [
+            (VISDCAM, "x.ts", "cam1/2025/09/08/01/cam_1_2025_09_08_01_30_05.ts"),
+            (VISDCAM, "20181029_131513_NF.mp4", "cam1/2018/10/29/13/cam_1_2018_10_29_13_15_13.mp4"),
+            (VISDCAM, "2025-09-07_14-30-15-tuin-2.mp4", "cam1/2025/09/07/14/cam_1_2025_09_07_14_30_15-2.mp4"),
+            (VISDCAM, "2025-09-07_14-30-15+0200.mkv", "cam1/2025/09/07/18/cam_1_2025_09_07_18_00_15.mkv"),
+            ("{camera}/%F/{name}.{ext}", "tuin/video/a b+c.mp4", "tuin/2025-09-08/a b+c.mp4"),
+            ("{camera}/{name}.{ext}", "a.mp4", "dir/a.mp4"),
+            ("{path}", "tuin/video/a.mp4", "tuin/video/a.mp4"),
+            ("%Y%%/{path}%z", "a", "2025%/a+0530"),
+        ] {
+            assert_eq!(key(template, path, at, zone), expected);
+        }
+    }
+
+    #[test]
+    fn the_hour_that_is_there_twice_gives_two_keys() {
+        let zone = Zone::Named(Tz::Europe__Berlin);
+        for (template, first, second) in [
+            ("%H%M.{ext}", "0230.ts", "0230+0100.ts"),
+            ("%H%M%z.{ext}", "0230+0200.ts", "0230+0100.ts"),
+            ("%H%M/{path}", "0230/x.ts", "0230/x.ts"),
+        ] {
+            assert_eq!(key(template, "x.ts", "2025-10-26T00:30:00Z", zone), first);
+            assert_eq!(key(template, "x.ts", "2025-10-26T01:30:00Z", zone), second);
+        }
+        let record = |name| key("%H%M.{ext}", name, "2026-01-01T00:00:00Z", zone);
+        assert_eq!(record("2025-10-26_02-30-00+0200.ts"), "0230.ts");
+        assert_eq!(record("2025-10-26_02-30-00+0100.ts"), "0230+0100.ts");
+        assert_eq!(record("2025-10-26_02-30-00+0100-2.ts"), "0230+0100-2.ts");
+        // A camera's clock knows of no summer time, also where the zone leaves the hour out.
+        assert_eq!(record("2025-03-30_02-30-00-tuin.ts"), "0230.ts");
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_says_why() {
+        for template in ["", "/a", "{path}/", "a//{path}", "{what}", "{camera", "%Q", "../{path}", "a/./{path}"] {
+            assert!(template.parse::<Template>().is_err(), "{template}");
+        }
+        let long = "a/".repeat(600) + "x";
+        assert!(ObjectKey::new(long).is_err());
+    }
+}

@@ -1,0 +1,273 @@
+//! The files of the sources: which there are, and which of them are closed.
+//!
+//! A file is closed when nobody has it open, as `lsof` would see it, and it has not changed for a while. Hidden names are those
+//! of files that somebody is still writing, and of our own folder.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::pattern::Patterns;
+use crate::error::{At, Result};
+
+/// Deeper folders are not looked into.
+const MAX_DEPTH: usize = 32;
+/// A file from further in the future was not written just now: a clock was wrong then.
+const MAX_FUTURE: Duration = Duration::from_hours(24);
+
+/// What tells whether a file is still the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// In bytes.
+    pub size: u64,
+    /// Modification time, in nanoseconds since 1970.
+    pub mtime: i64,
+    /// Inode. Some file systems make up new ones at every mount.
+    pub ino: u64,
+}
+
+impl Identity {
+    /// That of a file.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
+        let mtime = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
+        Self { size: metadata.len(), mtime, ino: metadata.ino() }
+    }
+
+    /// Whether it has the content of another, as size and time tell.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.size == other.size && self.mtime == other.mtime
+    }
+
+    /// When it was modified.
+    #[must_use]
+    pub fn modified(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_nanos(self.mtime)
+    }
+}
+
+/// A file that could be uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// In which of the sources.
+    pub place: usize,
+    /// Its path there.
+    pub path: String,
+    /// What it was when we looked.
+    pub identity: Identity,
+}
+
+/// What a source holds.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What could be uploaded, unless somebody has it open.
+    pub files: Vec<Local>,
+    /// What was changed a moment ago.
+    pub young: usize,
+    /// Names that are not text, which no key can have.
+    pub unnamed: Vec<PathBuf>,
+}
+
+/// Looks for files in a source. What vanishes in between is no error.
+///
+/// # Errors
+/// The source itself, or a folder in it, cannot be read.
+pub fn find(place: usize, root: &Path, patterns: &Patterns, min_age: Duration, now: DateTime<Utc>) -> Result<Found> {
+    let mut search = Search { place, patterns, min_age, now, found: Found::default() };
+    search.folder(root, "", 0)?;
+    Ok(search.found)
+}
+
+struct Search<'a> {
+    place: usize,
+    patterns: &'a Patterns,
+    min_age: Duration,
+    now: DateTime<Utc>,
+    found: Found,
+}
+
+impl Search<'_> {
+    fn folder(&mut self, dir: &Path, inside: &str, depth: usize) -> Result<()> {
+        let entries = match fs::read_dir(dir) {
+            Err(error) if depth > 0 && error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.at("list", dir)?,
+        };
+        for entry in entries {
+            let entry = entry.at("list", dir)?;
+            let name = entry.file_name();
+            if name.as_bytes().starts_with(b".") {
+                continue;
+            }
+            let Ok(file_type) = entry.file_type() else { continue };
+            if !file_type.is_dir() && !(file_type.is_file() && self.patterns.matches(&name.to_string_lossy())) {
+                continue;
+            }
+            let Some(name) = name.to_str() else {
+                self.found.unnamed.push(entry.path());
+                continue;
+            };
+            let path = if inside.is_empty() { name.to_owned() } else { format!("{inside}/{name}") };
+            if file_type.is_dir() {
+                if depth < MAX_DEPTH {
+                    self.folder(&entry.path(), &path, depth + 1)?;
+                }
+                continue;
+            }
+            match entry.metadata() {
+                Ok(metadata) => self.file(path, &metadata),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).at("read", entry.path()),
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: String, metadata: &Metadata) {
+        let identity = Identity::of(metadata);
+        let age = self.now.signed_duration_since(identity.modified());
+        let is_old = age
+            .to_std()
+            .map_or_else(|_| (-age).to_std().is_ok_and(|future| future > MAX_FUTURE), |age| age >= self.min_age);
+        // An empty file has nothing to keep: most probably somebody has just begun to write it.
+        if is_old && identity.size > 0 {
+            self.found.files.push(Local { place: self.place, path, identity });
+        } else {
+            self.found.young += 1;
+        }
+    }
+}
+
+/// Which files some process has open or mapped, as `/proc` shows it and `lsof` would.
+#[derive(Debug, Default)]
+pub struct OpenFiles {
+    /// Device and inode.
+    open: HashSet<(u64, u64)>,
+    /// Inodes of mapped files of a name that was asked for.
+    mapped: HashSet<u64>,
+    /// There is no `/proc` here.
+    pub is_blind: bool,
+    /// Processes of others, which do not let us look.
+    pub hidden: usize,
+}
+
+impl OpenFiles {
+    /// Looks through all processes for files of these paths. Only what has such a name is looked at: a dead network share
+    /// that somebody has open must not hold us up.
+    #[must_use]
+    pub fn look<'a>(paths: impl Iterator<Item = &'a Path>) -> Self {
+        let names: HashSet<&[u8]> = paths.filter_map(Path::file_name).map(OsStr::as_bytes).collect();
+        let mut seen = Self { is_blind: true, ..Self::default() };
+        let own = std::process::id().to_string();
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let id = process.file_name();
+            if !id.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+                continue;
+            }
+            seen.is_blind = false;
+            if id.as_bytes() != own.as_bytes() {
+                seen.look_into(&process.path(), &names);
+            }
+        }
+        seen
+    }
+
+    fn look_into(&mut self, process: &Path, names: &HashSet<&[u8]>) {
+        let descriptors = match fs::read_dir(process.join("fd")) {
+            Ok(descriptors) => descriptors,
+            Err(error) => {
+                self.hidden += usize::from(error.kind() == io::ErrorKind::PermissionDenied);
+                return;
+            }
+        };
+        for descriptor in descriptors.flatten() {
+            let link = descriptor.path();
+            let target = fs::read_link(&link).unwrap_or_default();
+            let is_one = target.file_name().is_some_and(|name| names.contains(name.as_bytes()));
+            if is_one && let Ok(metadata) = fs::metadata(&link) {
+                self.open.insert((metadata.dev(), metadata.ino()));
+            }
+        }
+        let maps = fs::read(process.join("maps")).unwrap_or_default();
+        // `7f00-7f10 r--s 00000000 08:01 1234      /dir/name`, of which device numbers differ from those of `stat` on some file
+        // systems.
+        for line in maps.split(|byte| *byte == b'\n') {
+            let Some(slash) = line.iter().rposition(|byte| *byte == b'/') else { continue };
+            if names.contains(&line[slash + 1..]) {
+                let inode = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(4);
+                let inode =
+                    inode.and_then(|word| std::str::from_utf8(word).ok()).and_then(|word| word.parse::<u64>().ok());
+                self.mapped.extend(inode);
+            }
+        }
+    }
+
+    /// Whether somebody has this file open.
+    #[must_use]
+    pub fn has(&self, metadata: &Metadata) -> bool {
+        self.open.contains(&(metadata.dev(), metadata.ino())) || self.mapped.contains(&metadata.ino())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_closed_files_are_found() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(&path, text).expect("written");
+            path
+        };
+        for name in ["a.mp4", "cam1/b c.ts", "cam1/.hidden.ts", ".footage/x.mp4", "notes.txt", "cam1/D.MKV"] {
+            write(name, "x");
+        }
+        write("empty.mp4", "");
+        std::os::unix::fs::symlink("a.mp4", dir.path().join("link.mp4")).expect("linked");
+        fs::write(dir.path().join(OsStr::from_bytes(b"\xff.mp4")), "x").expect("written");
+        let patterns: Patterns = "*.ts,*.mp4,*.mkv".parse().expect("patterns");
+        #[expect(clippy::disallowed_methods, reason = "files are made now")]
+        let now = Utc::now();
+        let find = |min_age, now| find(0, dir.path(), &patterns, min_age, now).expect("read");
+        let later = now + Duration::from_secs(10);
+        let found = find(Duration::from_secs(5), later);
+        let mut paths: Vec<_> = found.files.iter().map(|file| file.path.as_str()).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, ["a.mp4", "cam1/D.MKV", "cam1/b c.ts"]);
+        assert_eq!((found.young, found.unnamed.len()), (1, 1));
+        assert_eq!(find(Duration::from_mins(1), later).files.len(), 0);
+        // A clock that was wrong when they were made does not keep them here for ever.
+        assert_eq!(find(Duration::from_secs(5), now - Duration::from_hours(1)).files.len(), 0);
+        assert_eq!(find(Duration::from_secs(5), now - Duration::from_hours(25)).files.len(), 3);
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_open_is_seen() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (open, closed) = (dir.path().join("open.ts"), dir.path().join("closed.ts"));
+        fs::write(&open, "x").expect("written");
+        fs::write(&closed, "x").expect("written");
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .stdin(fs::File::open(&open).expect("opened"))
+            .spawn()
+            .expect("sleep runs");
+        let seen = OpenFiles::look([open.as_path(), closed.as_path()].into_iter());
+        let has = |path: &Path| seen.has(&fs::symlink_metadata(path).expect("there"));
+        let (is_open, is_closed) = (has(&open), !has(&closed));
+        child.kill().expect("killed");
+        child.wait().expect("our own child");
+        assert!(is_open && is_closed && !seen.is_blind);
+    }
+}

@@ -1,0 +1,97 @@
+//! In how many parts a file is sent. Pure.
+//!
+//! The cut depends on the size alone, so that any later pass, even one that has lost the journal, makes the same parts
+//! and knows what the object's ETag has to be.
+
+use std::num::NonZeroU32;
+
+/// From this size on a file is sent in parts, and so large a part is at least. S3 wants 5 MiB.
+const PART_BYTES: u64 = 16 << 20;
+/// What S3 takes at most.
+const MAX_PARTS: u64 = 10_000;
+const MIB: u64 = 1 << 20;
+/// The largest object of S3.
+pub const MAX_BYTES: u64 = 5 << 40;
+
+/// A range of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// Its first byte.
+    pub start: u64,
+    /// How long it is.
+    pub len: u64,
+}
+
+/// A file cut into parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    size: u64,
+    part_bytes: u64,
+}
+
+impl Cut {
+    /// How a file of this size is cut; none where it is sent whole.
+    #[must_use]
+    pub fn of(size: u64) -> Option<Self> {
+        let part_bytes = PART_BYTES.max(size.div_ceil(MAX_PARTS).next_multiple_of(MIB));
+        (size >= PART_BYTES).then_some(Self { size, part_bytes })
+    }
+
+    /// How a file of this size has been cut when it came out as so many parts of this size, if it can have.
+    #[must_use]
+    pub fn with_part_bytes(size: u64, part_bytes: u64, parts: u32) -> Option<Self> {
+        let cut = Self { size, part_bytes };
+        (part_bytes > 0 && size > 0 && cut.count() == parts).then_some(cut)
+    }
+
+    /// The number of parts.
+    #[must_use]
+    pub fn count(self) -> u32 {
+        u32::try_from(self.size.div_ceil(self.part_bytes)).unwrap_or(u32::MAX)
+    }
+
+    /// Where a part is; they are numbered from 1.
+    #[must_use]
+    pub fn range(self, number: NonZeroU32) -> Range {
+        let start = (u64::from(number.get()) - 1).saturating_mul(self.part_bytes).min(self.size);
+        Range { start, len: (self.size - start).min(self.part_bytes) }
+    }
+
+    /// All parts.
+    pub fn numbers(self) -> impl Iterator<Item = NonZeroU32> {
+        (1..=self.count()).filter_map(NonZeroU32::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_as_s3_takes_them() {
+        for size in [0, 1, PART_BYTES - 1] {
+            assert_eq!(Cut::of(size), None, "{size}");
+        }
+        for size in [PART_BYTES, PART_BYTES + 1, 30 * MIB, 200 << 30, (200 << 30) + 1, MAX_BYTES] {
+            let cut = Cut::of(size).expect("in parts");
+            assert!(u64::from(cut.count()) <= MAX_PARTS, "{size}");
+            let mut end = 0;
+            for number in cut.numbers() {
+                let range = cut.range(number);
+                assert_eq!(range.start, end, "{size}");
+                assert!(range.len >= 5 * MIB || number.get() == cut.count(), "{size}: {range:?}");
+                assert!((1..=5 << 30).contains(&range.len), "{size}: {range:?}");
+                end += range.len;
+            }
+            assert_eq!(end, size);
+        }
+    }
+
+    #[test]
+    fn other_tools_cut_otherwise() {
+        let cut = Cut::with_part_bytes(30 * MIB, 8 * MIB, 4).expect("8, 8, 8, 6");
+        assert_eq!(cut.range(NonZeroU32::new(4).expect("4")), Range { start: 24 * MIB, len: 6 * MIB });
+        assert_eq!(Cut::with_part_bytes(30 * MIB, 8 * MIB, 3), None);
+        assert_eq!(Cut::with_part_bytes(30 * MIB, 0, 3), None);
+    }
+}

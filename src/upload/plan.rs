@@ -1,0 +1,228 @@
+//! What to upload and what to remove: files and what is known of them in, steps out. Pure.
+//!
+//! A file is removed only where it is proven to be in the bucket, as it is now. By `--delete` at once, by `--delete-after`
+//! when the proof is so old, by `--keep` when the recording is: one that is not in the bucket yet stays however old it is.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Local as HostZone, Utc};
+
+use super::journal::{Begun, Record};
+use super::key::{Moment, Named, ObjectKey, Template, Zone};
+use super::local::Local;
+use super::parts::MAX_BYTES;
+use crate::retention::{Keep, Reason};
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// What stands before every key.
+    pub prefix: String,
+    /// `--key`
+    pub template: Template,
+    /// `--timezone`
+    pub zone: Zone,
+    /// `--delete` and `--delete-after`: remove what has been proven for so long.
+    pub delete_after: Option<Duration>,
+    /// `--keep`
+    pub keep: Option<Keep>,
+    /// `--retry-failed-after`
+    pub retry_failed_after: Duration,
+    /// When the pass began.
+    pub now: DateTime<HostZone>,
+}
+
+/// A file, and what is known of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The file.
+    pub local: &'a Local,
+    /// The name of the source it is in.
+    pub dir: &'a str,
+    /// What the journal says.
+    pub record: Option<&'a Record>,
+}
+
+/// An upload to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The number of the file.
+    pub file: usize,
+    /// Its key.
+    pub key: ObjectKey,
+    /// When it began.
+    pub moment: Moment,
+    /// What is there of it already.
+    pub begun: Option<Begun>,
+    /// Objects with these ETags under the key are ours, and may be replaced.
+    pub spoilt: Vec<String>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Remove a file that is proven to be in the bucket.
+    Remove {
+        /// The number of the file.
+        file: usize,
+        /// Why.
+        reason: Reason,
+    },
+    /// Give an upload in parts up: its file is gone, or is another now.
+    Abort {
+        /// The number of the source.
+        place: usize,
+        /// The file's path in it.
+        path: String,
+        /// The key.
+        key: ObjectKey,
+        /// The upload's id.
+        id: String,
+    },
+    /// Upload a file.
+    Upload(Upload),
+}
+
+/// All there is to do, and why not more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Removals, then uploads to give up, then those to do, the oldest recording first.
+    pub steps: Vec<Step>,
+    /// Files that are proven to be in the bucket.
+    pub proven: usize,
+    /// Files that failed and are not due for another try, by number.
+    pub waiting: Vec<usize>,
+    /// Files that cannot be uploaded, by number, and why: a kind of failure and a text.
+    pub refused: Vec<(usize, &'static str, String)>,
+}
+
+/// Plans what to do with `files`. `orphans` are records with an upload under way of which the file is not there.
+#[must_use]
+pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Policy) -> Plan {
+    let mut plan = Plan::default();
+    let (mut removals, mut aborts, mut uploads) = (Vec::new(), Vec::new(), Vec::<Upload>::new());
+    for (place, path, record) in orphans {
+        aborts.extend(abort(*place, path, record));
+    }
+    for (number, known) in files.iter().enumerate() {
+        let Known { local, record, .. } = *known;
+        let proof = record.filter(|record| record.proves(&local.identity)).and_then(|record| record.proven.as_ref());
+        if let Some((_, proven_at)) = proof {
+            let moment = policy.keep.map(|_| policy.moment(local));
+            let reason = policy.removal(moment.as_ref(), *proven_at);
+            let is_same_inode = record.and_then(|record| record.identity) == Some(local.identity);
+            match reason {
+                Some(reason) if is_same_inode => {
+                    plan.proven += 1;
+                    removals.push(Step::Remove { file: number, reason });
+                    continue;
+                }
+                // Perhaps another file of the same size and time: it is proven again before it is removed.
+                Some(_) => {}
+                None => {
+                    plan.proven += 1;
+                    continue;
+                }
+            }
+        }
+        let is_same = record.and_then(|record| record.identity).is_some_and(|then| then.looks_like(&local.identity));
+        if let Some(failed) = record.and_then(|record| record.failed).filter(|_| is_same)
+            && policy.waits(failed)
+        {
+            plan.waiting.push(number);
+            continue;
+        }
+        if !is_same && let Some(record) = record {
+            aborts.extend(abort(local.place, &local.path, record));
+        }
+        if local.identity.size > MAX_BYTES {
+            plan.refused.push((number, "refused", "it is larger than any object can be".into()));
+            continue;
+        }
+        let moment = policy.moment(local);
+        match policy.template.key(&policy.prefix, &Named { path: &local.path, dir: known.dir, moment: &moment }) {
+            Ok(key) => uploads.push(Upload {
+                file: number,
+                begun: record
+                    .filter(|record| is_same && record.key == key.as_str())
+                    .and_then(|record| record.begun.clone()),
+                spoilt: record
+                    .filter(|record| record.key == key.as_str())
+                    .map(|record| record.spoilt.clone())
+                    .unwrap_or_default(),
+                key,
+                moment,
+            }),
+            Err(error) => plan.refused.push((number, "name", error.to_string())),
+        }
+    }
+    uploads.sort_by(|a, b| {
+        let order = |upload: &Upload| (upload.moment.digits, files[upload.file].local);
+        let ((a, a_file), (b, b_file)) = (order(a), order(b));
+        a.cmp(&b).then_with(|| a_file.path.cmp(&b_file.path)).then_with(|| a_file.place.cmp(&b_file.place))
+    });
+    // Of two files with one key the older has it: also in the next pass, when the first is in the bucket.
+    let mut keys: HashMap<ObjectKey, usize> = HashMap::new();
+    uploads.retain(|upload| match keys.get(&upload.key) {
+        Some(other) => {
+            let message = format!(
+                "{:?} would have the same key, {:?}: write {{name}} or {{path}} into --key",
+                files[*other].local.path,
+                upload.key.as_str()
+            );
+            plan.refused.push((upload.file, "conflict", message));
+            false
+        }
+        None => {
+            keys.insert(upload.key.clone(), upload.file);
+            true
+        }
+    });
+    plan.steps = removals;
+    plan.steps.extend(aborts);
+    plan.steps.extend(uploads.into_iter().map(Step::Upload));
+    plan
+}
+
+fn abort(place: usize, path: &str, record: &Record) -> Option<Step> {
+    let key = ObjectKey::new(record.key.clone()).ok()?;
+    let id = record.begun.as_ref()?.id.clone();
+    Some(Step::Abort { place, path: path.to_owned(), key, id })
+}
+
+impl Policy {
+    fn moment(&self, local: &Local) -> Moment {
+        Moment::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), self.zone)
+    }
+
+    /// Whether a file that was proven then is to be removed now, and why. The future counts as now.
+    #[must_use]
+    pub fn removal(&self, moment: Option<&Moment>, proven_at: i64) -> Option<Reason> {
+        let age = self.since(proven_at);
+        let cutoff = self.keep.and_then(|keep| keep.cutoff(self.local_now()));
+        if self.delete_after.is_some_and(|after| age >= after) {
+            Some(Reason::Uploaded)
+        } else if cutoff.zip(moment).is_some_and(|(cutoff, moment)| moment.digits < cutoff) {
+            Some(Reason::Expired)
+        } else {
+            None
+        }
+    }
+
+    fn local_now(&self) -> chrono::NaiveDateTime {
+        self.zone.digits(self.now.with_timezone(&Utc))
+    }
+
+    fn since(&self, timestamp: i64) -> Duration {
+        Duration::from_secs(u64::try_from(self.now.timestamp() - timestamp).unwrap_or(0))
+    }
+
+    /// Whether what failed then is not due for another try. A time in the future was a wrong clock's.
+    fn waits(&self, failed: i64) -> bool {
+        failed <= self.now.timestamp() && self.since(failed) < self.retry_failed_after
+    }
+}
+
+#[cfg(test)]
+mod tests;

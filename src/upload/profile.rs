@@ -1,0 +1,287 @@
+//! Where to send, and as whom: options, then variables, then the files of the AWS CLI, in its order of precedence. Pure: the
+//! variables and the files' texts are handed in.
+
+use std::fmt;
+
+use super::ini::{Ini, Section};
+
+/// A key and its secret, which no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The access key's id.
+    pub key_id: String,
+    /// Its secret.
+    pub secret: String,
+    /// What goes with a key for a short time.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials")
+    }
+}
+
+/// How the bucket is named in a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Addressing {
+    /// Virtual-host style for AWS, path style elsewhere.
+    #[default]
+    Auto,
+    /// `https://endpoint/bucket/key`
+    Path,
+    /// `https://bucket.endpoint/key`
+    Virtual,
+}
+
+/// What was asked for on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// `--profile`
+    pub profile: Option<String>,
+    /// `--region`
+    pub region: Option<String>,
+    /// `--endpoint-url`
+    pub endpoint_url: Option<String>,
+    /// `--addressing`
+    pub addressing: Addressing,
+}
+
+/// What was found around it.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// A variable of the environment; one that is empty counts as not set.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The text of the credentials file; empty where there is none.
+    pub credentials: &'a str,
+    /// The text of the configuration file.
+    pub config: &'a str,
+}
+
+/// All that a client needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// As whom.
+    pub credentials: Credentials,
+    /// The region to sign for.
+    pub region: String,
+    /// `https://host[:port]`; none is AWS itself.
+    pub endpoint_url: Option<String>,
+    /// How the bucket is named.
+    pub addressing: Addressing,
+    /// The key came from the credentials file, whose mode matters then.
+    pub is_from_file: bool,
+}
+
+/// The region of a request to AWS when nothing says another.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// Resolves what was asked for.
+///
+/// # Errors
+/// A sentence for the user.
+pub fn resolve(asked: &Asked, around: Around<'_>) -> Result<Access, String> {
+    let variable = |name: &str| (around.variable)(name).filter(|value| !value.is_empty());
+    let credentials_file = Ini::parse(around.credentials);
+    let config_file = Ini::parse(around.config);
+    let named = asked.profile.clone().or_else(|| variable("AWS_PROFILE")).or_else(|| variable("AWS_DEFAULT_PROFILE"));
+    let profile = named.as_deref().unwrap_or("default");
+    let in_credentials = credentials_file.section(profile);
+    let in_config = match profile {
+        "default" => config_file.section("default").or_else(|| config_file.section("profile default")),
+        name => config_file.section(&format!("profile {name}")),
+    };
+    if in_credentials.is_none() && in_config.is_none() && named.is_some() {
+        return Err(format!("the profile {profile:?} is in neither the credentials file nor the configuration file"));
+    }
+
+    // As the AWS CLI does: a profile named on the command line wins over keys in the environment.
+    let from_variables = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+        _ if asked.profile.is_some() => None,
+        (Some(key_id), Some(secret)) => {
+            Some(Credentials { key_id, secret, session_token: variable("AWS_SESSION_TOKEN") })
+        }
+        (Some(_), None) => return Err("AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not".into()),
+        (None, _) => None,
+    };
+    let is_from_file = from_variables.is_none();
+    let credentials = from_variables
+        .or_else(|| in_credentials.and_then(of_section))
+        .or_else(|| in_config.and_then(of_section))
+        .ok_or_else(|| no_credentials(profile, in_config))?;
+
+    let get = |key| {
+        in_config.and_then(|section| section.get(key)).or_else(|| in_credentials.and_then(|section| section.get(key)))
+    };
+    let service = get("services").and_then(|name| config_file.section(&format!("services {name}")));
+    let configured = service.and_then(|service| service.nested("s3", "endpoint_url")).or_else(|| get("endpoint_url"));
+    let ignores =
+        variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let configured = || {
+        let of_environment = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
+        of_environment.or_else(|| configured.map(str::to_owned)).filter(|_| !ignores)
+    };
+    let endpoint_url = asked.endpoint_url.clone().or_else(configured).map(|url| checked_endpoint(&url)).transpose()?;
+    let region = asked
+        .region
+        .clone()
+        .or_else(|| variable("AWS_REGION"))
+        .or_else(|| variable("AWS_DEFAULT_REGION"))
+        .or_else(|| get("region").map(str::to_owned))
+        .or_else(|| endpoint_url.as_deref().and_then(region_of_endpoint).map(str::to_owned))
+        .unwrap_or_else(|| DEFAULT_REGION.to_owned());
+    if !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+        return Err(format!("{region:?} is no region"));
+    }
+    let style = in_config.and_then(|section| section.nested("s3", "addressing_style"));
+    let addressing = match (asked.addressing, style) {
+        (Addressing::Auto, Some("path")) => Addressing::Path,
+        (Addressing::Auto, Some("virtual")) => Addressing::Virtual,
+        (asked, _) => asked,
+    };
+    Ok(Access { credentials, region, endpoint_url, addressing, is_from_file })
+}
+
+fn of_section(section: &Section) -> Option<Credentials> {
+    Some(Credentials {
+        key_id: section.get("aws_access_key_id")?.to_owned(),
+        secret: section.get("aws_secret_access_key")?.to_owned(),
+        session_token: section.get("aws_session_token").map(str::to_owned),
+    })
+}
+
+fn no_credentials(profile: &str, in_config: Option<&Section>) -> String {
+    let unsupported = ["role_arn", "sso_session", "sso_start_url", "credential_process", "web_identity_token_file"];
+    if let Some(key) = unsupported.into_iter().find(|key| in_config.is_some_and(|section| section.get(key).is_some())) {
+        return format!(
+            "the profile {profile:?} gets its keys by {key}, which is not supported here: run it under \
+             `aws configure export-credentials --format env`, or give it an access key of its own"
+        );
+    }
+    format!(
+        "there is no access key for the profile {profile:?}: put aws_access_key_id and aws_secret_access_key into \
+         ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )
+}
+
+/// `https://host[:port]` without a slash at its end. It may not hold a password, which would be shown in logs.
+fn checked_endpoint(url: &str) -> Result<String, String> {
+    let refuse = |why: &str| format!("--endpoint-url: {why}: write https://s3.example.com");
+    if url.contains('@') {
+        return Err(refuse("it may hold no user name or password"));
+    }
+    let uri: ureq::http::Uri = url.parse().map_err(|_| refuse(&format!("{url:?} is not a URL")))?;
+    let is_bare = matches!(uri.path_and_query().map(ureq::http::uri::PathAndQuery::as_str), None | Some("" | "/"));
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme @ ("http" | "https")), Some(authority)) if is_bare => Ok(format!("{scheme}://{authority}")),
+        (Some("http" | "https"), Some(_)) => Err(refuse(&format!("{url:?} has a path; the bucket belongs into --to"))),
+        _ => Err(refuse(&format!("{url:?} is not an http or https URL"))),
+    }
+}
+
+/// The providers that write the region into the name of the host.
+const REGIONAL: [&str; 3] = [".backblazeb2.com", ".amazonaws.com", ".wasabisys.com"];
+
+fn region_of_endpoint(url: &str) -> Option<&str> {
+    let host = url.split_once("://")?.1.split([':', '/']).next()?.strip_prefix("s3.")?;
+    let region = REGIONAL.iter().find_map(|domain| host.strip_suffix(domain))?;
+    (!region.is_empty() && !region.contains('.')).then_some(region)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREDENTIALS: &str = "[default]\naws_access_key_id=D\naws_secret_access_key=d\n\
+                               [b2]\naws_access_key_id=B\naws_secret_access_key=b;#\naws_session_token=t\n";
+    const CONFIG: &str = "[default]\nregion=eu-west-1\n[profile b2]\nregion=ca-east-006\naws_access_key_id=X\n\
+                          aws_secret_access_key=x\nendpoint_url=https://s3.ca-east-006.backblazeb2.com/\ns3 =\n  addressing_style = virtual\n\
+                          [profile role]\nrole_arn=arn:x\n[profile named]\nservices = mine\naws_access_key_id=N\naws_secret_access_key=n\n\
+                          [services mine]\ns3 =\n  endpoint_url = http://127.0.0.1:9000\n";
+
+    fn with(asked: &Asked, variables: &[(&str, &str)]) -> Result<Access, String> {
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        resolve(asked, Around { variable: &variable, credentials: CREDENTIALS, config: CONFIG })
+    }
+
+    fn profile(name: &str) -> Asked {
+        Asked { profile: Some(name.into()), ..Asked::default() }
+    }
+
+    #[test]
+    fn a_profile_is_read_from_both_files() {
+        let access = with(&profile("b2"), &[]).expect("resolved");
+        assert_eq!(access.credentials.key_id, "B");
+        assert_eq!(access.credentials.secret, "b;#");
+        assert_eq!(access.credentials.session_token.as_deref(), Some("t"));
+        assert_eq!(access.region, "ca-east-006");
+        assert_eq!(access.endpoint_url.as_deref(), Some("https://s3.ca-east-006.backblazeb2.com"));
+        assert_eq!(access.addressing, Addressing::Virtual);
+        assert!(access.is_from_file);
+        let named = with(&profile("named"), &[]).expect("resolved");
+        assert_eq!(named.endpoint_url.as_deref(), Some("http://127.0.0.1:9000"));
+        assert_eq!((named.credentials.key_id.as_str(), named.region.as_str()), ("N", "us-east-1"));
+    }
+
+    #[test]
+    fn options_win_over_variables_and_those_over_files() {
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "V"),
+            ("AWS_SECRET_ACCESS_KEY", "v"),
+            ("AWS_REGION", "r"),
+            ("AWS_DEFAULT_REGION", "q"),
+        ];
+        let access = with(&Asked::default(), &keys).expect("resolved");
+        assert_eq!((access.credentials.key_id.as_str(), access.region.as_str()), ("V", "r"));
+        assert!(!access.is_from_file);
+        // Named by a variable a profile does not win over keys, named by an option it does.
+        let by_variable = [keys.as_slice(), &[("AWS_PROFILE", "b2")]].concat();
+        let access = with(&Asked::default(), &by_variable).expect("resolved");
+        assert_eq!(access.credentials.key_id, "V");
+        assert_eq!(access.endpoint_url.as_deref(), Some("https://s3.ca-east-006.backblazeb2.com"));
+        assert_eq!(with(&profile("b2"), &keys).expect("resolved").credentials.key_id, "B");
+
+        let urls = [("AWS_ENDPOINT_URL", "http://general"), ("AWS_ENDPOINT_URL_S3", "http://s3")];
+        assert_eq!(with(&profile("b2"), &urls).expect("resolved").endpoint_url.as_deref(), Some("http://s3"));
+        let asked = Asked { region: Some("o".into()), endpoint_url: Some("http://o".into()), ..profile("b2") };
+        let access = with(&asked, &urls).expect("resolved");
+        assert_eq!((access.region.as_str(), access.endpoint_url.as_deref()), ("o", Some("http://o")));
+        let asked = Asked { addressing: Addressing::Path, ..profile("b2") };
+        assert_eq!(with(&asked, &[]).expect("resolved").addressing, Addressing::Path);
+        assert_eq!(with(&Asked::default(), &[]).expect("resolved").region, "eu-west-1");
+    }
+
+    #[test]
+    fn the_region_can_stand_in_the_endpoint() {
+        for (url, region) in [
+            ("https://s3.ca-east-006.backblazeb2.com", Some("ca-east-006")),
+            ("https://s3.eu-central-1.amazonaws.com:443", Some("eu-central-1")),
+            ("https://s3.amazonaws.com", None),
+            ("http://127.0.0.1:9000", None),
+        ] {
+            assert_eq!(region_of_endpoint(url), region, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_says_what_to_do() {
+        assert!(with(&profile("nobody"), &[]).expect_err("unknown").contains("\"nobody\""));
+        assert!(with(&profile("role"), &[]).expect_err("a role").contains("role_arn"));
+        for url in ["s3.example.com", "ftp://x", "https://user:secret@host", "https://host/bucket", "https://"] {
+            let asked = Asked { endpoint_url: Some(url.into()), ..profile("b2") };
+            let error = with(&asked, &[]).expect_err(url);
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let half = with(&Asked::default(), &[("AWS_ACCESS_KEY_ID", "V")]);
+        assert!(half.expect_err("half a key").contains("AWS_SECRET_ACCESS_KEY"));
+        let nothing = resolve(&Asked::default(), Around { variable: &|_| None, credentials: "", config: "" });
+        assert!(nothing.expect_err("no keys").contains("AWS_ACCESS_KEY_ID"));
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let access = with(&profile("b2"), &[]).expect("resolved");
+        assert_eq!(format!("{:?}", access.credentials), "Credentials");
+    }
+}

@@ -1,0 +1,150 @@
+//! What the server or the network said, and what follows from it. Pure.
+
+use std::time::Duration;
+
+use super::xml::Element;
+use crate::error::Error;
+
+/// Why a request did not do what it should.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It will be the same for all files: the pass ends.
+    Fatal(Error),
+    /// No connection came to be.
+    Unreachable(String),
+    /// It may pass by itself.
+    Passing {
+        /// A word of [`FAILURE_REASONS`](crate::metrics::FAILURE_REASONS).
+        reason: &'static str,
+        /// For people.
+        message: String,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The upload in parts is not there: it is completed, or aborted.
+    NoSuchUpload,
+    /// The server does not do such a thing.
+    NotImplemented(String),
+    /// This request is refused, and will be the next time.
+    Refused(String),
+}
+
+/// What a server answered that is no success.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: &'a [u8],
+    /// `Retry-After`
+    pub retry_after: Option<&'a str>,
+    /// The server's clock: `Date`.
+    pub date: Option<&'a str>,
+}
+
+/// A wait longer than this is for another pass.
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
+
+impl Reply<'_> {
+    /// What follows from it; `bucket` and `key` are what the request was about.
+    #[must_use]
+    pub fn trouble(self, bucket: &str, what: &str) -> Trouble {
+        let document = Element::parse(self.body).ok().filter(|root| root.name == "Error");
+        let get = |name| document.as_ref().and_then(|root| root.get(name)).unwrap_or_default().to_owned();
+        let (code, said) = (get("Code"), get("Message"));
+        let mut message = format!("the server answers {} to {what}", self.status);
+        if !code.is_empty() {
+            message = format!("{message}: {code:?}");
+        }
+        if !said.is_empty() {
+            message = format!("{message}, {said:?}");
+        }
+        let fatal = |why: String| Trouble::Fatal(Error::Source(format!("{why}; nothing was removed ({message})")));
+        match (self.status, code.as_str()) {
+            (_, "RequestTimeTooSkewed" | "RequestExpired") => {
+                let theirs = self.date.map(|date| format!(", the server's shows {date:?}")).unwrap_or_default();
+                fatal(format!("the clock of this machine is wrong{theirs}: set it, for example with NTP"))
+            }
+            (_, "InvalidAccessKeyId" | "InvalidToken" | "ExpiredToken") => {
+                fatal("the server does not know this access key: check the profile and the endpoint".into())
+            }
+            (_, "SignatureDoesNotMatch") => {
+                fatal("the secret does not belong to the access key: check the profile".into())
+            }
+            (_, "NoSuchBucket") => {
+                fatal(format!("there is no bucket {bucket:?} here: make it, or check --to and --region"))
+            }
+            (_, "NoSuchUpload") => Trouble::NoSuchUpload,
+            (_, "NotImplemented") | (501, _) => Trouble::NotImplemented(message),
+            // What was damaged on the way is sent again.
+            (
+                400,
+                "BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody" | "RequestTimeout" | "InternalError",
+            )
+            | (408, _) => self.passing("network", message),
+            (429, _)
+            | (500..=599, _)
+            | (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded" | "InternalError") => {
+                self.passing("server", message)
+            }
+            (401 | 403, _) => fatal(format!(
+                "the access key may not do this in the bucket {bucket:?}: it needs to read, write and list it"
+            )),
+            (301 | 307 | 308, _) => fatal(format!("the bucket {bucket:?} is in another region: give its --region")),
+            _ => Trouble::Refused(message),
+        }
+    }
+
+    fn passing(self, reason: &'static str, message: String) -> Trouble {
+        let retry_after = self.retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        Trouble::Passing { reason, message, retry_after: retry_after.map(|wait| wait.min(MAX_RETRY_AFTER)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble(status: u16, code: &str) -> Trouble {
+        let body = format!("<Error><Code>{code}</Code><Message>because</Message></Error>");
+        let reply = Reply { status, body: body.as_bytes(), retry_after: Some("7"), date: Some("Sat") };
+        reply.trouble("videos", "PUT \"a\"")
+    }
+
+    #[test]
+    fn keys_and_clocks_end_the_pass() {
+        for (status, code, said) in [
+            (403, "RequestTimeTooSkewed", "NTP"),
+            (403, "InvalidAccessKeyId", "profile"),
+            (403, "SignatureDoesNotMatch", "profile"),
+            (403, "AccessDenied", "may not"),
+            (401, "", "may not"),
+            (404, "NoSuchBucket", "\"videos\""),
+            (301, "PermanentRedirect", "--region"),
+        ] {
+            match trouble(status, code) {
+                Trouble::Fatal(error) => {
+                    assert_eq!(error.exit_code(), 1);
+                    assert!(error.to_string().contains(said), "{code}: {error}");
+                }
+                other => panic!("{code}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_rest_is_by_class() {
+        for (status, code) in
+            [(503, "SlowDown"), (500, "InternalError"), (200, "InternalError"), (429, ""), (400, "BadDigest")]
+        {
+            let trouble = trouble(status, code);
+            let Trouble::Passing { retry_after, .. } = trouble else { panic!("{code}: {trouble:?}") };
+            assert_eq!(retry_after, Some(Duration::from_secs(7)));
+        }
+        assert!(matches!(trouble(404, "NoSuchUpload"), Trouble::NoSuchUpload));
+        assert!(matches!(trouble(501, ""), Trouble::NotImplemented(_)));
+        assert!(matches!(trouble(400, "InvalidArgument"), Trouble::Refused(_)));
+        let garbage = Reply { status: 502, body: b"<html>", retry_after: None, date: None };
+        assert!(matches!(garbage.trouble("b", "HEAD"), Trouble::Passing { retry_after: None, .. }));
+    }
+}

@@ -1,0 +1,119 @@
+//! Where a bucket is: the host and path of its requests. Pure.
+
+use super::sign::encode_path;
+use crate::upload::key::ObjectKey;
+use crate::upload::profile::{Access, Addressing};
+
+/// The scheme, host and region of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) scheme: String,
+    pub(super) host: String,
+    pub(super) region: String,
+    /// The bucket's own part of paths: `/bucket` in path style.
+    base: String,
+    /// AWS itself, where each region has a host.
+    aws_bucket: Option<String>,
+    is_virtual: bool,
+}
+
+impl Place {
+    /// Where a bucket is, as far as we were told.
+    pub(super) fn of(access: &Access, bucket: &str) -> Self {
+        let aws_bucket = access.endpoint_url.is_none().then(|| bucket.to_owned());
+        let url = access.endpoint_url.clone().unwrap_or_else(|| format!("https://{}", aws_host(&access.region)));
+        let (scheme, host) = url.split_once("://").unwrap_or(("https", &url));
+        let is_virtual = match access.addressing {
+            Addressing::Path => false,
+            Addressing::Virtual => true,
+            // A dot in the name would not fit the certificate.
+            Addressing::Auto => host_is_aws(host) && !bucket.contains('.'),
+        };
+        Self {
+            scheme: scheme.to_owned(),
+            host: if is_virtual { format!("{bucket}.{host}") } else { host.to_owned() },
+            region: access.region.clone(),
+            base: if is_virtual { String::new() } else { format!("/{}", encode_path(bucket)) },
+            aws_bucket,
+            is_virtual,
+        }
+    }
+
+    /// The same bucket where the server says that it is; none where that is no news.
+    pub(super) fn moved_to(&self, region: &str) -> Option<Self> {
+        let is_region = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if region == self.region || !is_region {
+            return None;
+        }
+        let host = match &self.aws_bucket {
+            Some(bucket) if self.is_virtual => format!("{bucket}.{}", aws_host(region)),
+            Some(_) => aws_host(region),
+            None => self.host.clone(),
+        };
+        Some(Self { host, region: region.to_owned(), ..self.clone() })
+    }
+
+    /// The path of an object, or of the bucket.
+    pub(super) fn path(&self, key: Option<&ObjectKey>) -> String {
+        match key {
+            Some(key) => format!("{}/{}", self.base, encode_path(key.as_str())),
+            None if self.base.is_empty() => "/".to_owned(),
+            None => self.base.clone(),
+        }
+    }
+}
+
+fn aws_host(region: &str) -> String {
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("s3.{region}.{domain}")
+}
+
+fn host_is_aws(host: &str) -> bool {
+    let host = host.split(':').next().unwrap_or_default();
+    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upload::profile::Credentials;
+
+    fn place(endpoint_url: Option<&str>, addressing: Addressing, bucket: &str) -> Place {
+        let credentials = Credentials { key_id: String::new(), secret: String::new(), session_token: None };
+        let access = Access {
+            credentials,
+            region: "eu-west-1".into(),
+            endpoint_url: endpoint_url.map(str::to_owned),
+            addressing,
+            is_from_file: false,
+        };
+        Place::of(&access, bucket)
+    }
+
+    #[test]
+    fn buckets_are_named_as_the_server_wants_it() {
+        let key = ObjectKey::new("a b/c".into()).expect("a key");
+        for (endpoint, addressing, bucket, host, path) in [
+            (None, Addressing::Auto, "videos", "videos.s3.eu-west-1.amazonaws.com", "/a%20b/c"),
+            (None, Addressing::Auto, "my.videos", "s3.eu-west-1.amazonaws.com", "/my.videos/a%20b/c"),
+            (None, Addressing::Path, "videos", "s3.eu-west-1.amazonaws.com", "/videos/a%20b/c"),
+            (Some("http://127.0.0.1:9000"), Addressing::Auto, "videos", "127.0.0.1:9000", "/videos/a%20b/c"),
+            (Some("http://s3.localhost:9000"), Addressing::Virtual, "videos", "videos.s3.localhost:9000", "/a%20b/c"),
+        ] {
+            let place = place(endpoint, addressing, bucket);
+            assert_eq!((place.host.as_str(), place.path(Some(&key)).as_str()), (host, path));
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_followed_into_its_region() {
+        let aws = place(None, Addressing::Auto, "videos");
+        let moved = aws.moved_to("us-west-2").expect("another");
+        assert_eq!((moved.host.as_str(), moved.region.as_str()), ("videos.s3.us-west-2.amazonaws.com", "us-west-2"));
+        let own = place(Some("http://127.0.0.1:9000"), Addressing::Auto, "videos").moved_to("x-1").expect("another");
+        assert_eq!((own.host.as_str(), own.region.as_str()), ("127.0.0.1:9000", "x-1"));
+        for region in ["eu-west-1", "", "evil.example/", "a b"] {
+            assert_eq!(aws.moved_to(region), None, "{region}");
+        }
+    }
+}

@@ -1,0 +1,530 @@
+//! One file, or one part of it, into the bucket; and the proof that it is there.
+//!
+//! Nothing is overwritten: before anything is stored under a key, HEAD tells what stands there. The same content counts as
+//! uploaded, whoever brought it. Any other is left alone and reported, unless the journal knows it for an attempt of ours that
+//! failed. S3 has no lock that every server knows, so between that look and the store somebody else may store there.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::num::NonZeroU32;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+
+use super::hash::{Digests, HashError, digests, etag_in_parts, etag_of_parts, md5_of_hex};
+use super::journal::Begun;
+use super::key::ObjectKey;
+use super::local::Identity;
+use super::parts::{Cut, Range};
+use super::piece::{FilePiece, Flow};
+use super::s3::error::Trouble;
+use super::s3::{Client, Header, Object, Stored};
+use crate::backoff::Backoff;
+use crate::error::{Error, Result};
+use crate::progress::Item;
+
+/// How often a request is tried.
+const TRIES: u32 = 5;
+/// How often a piece is stored again of which the server says another hash.
+const STORES: u32 = 2;
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(20) };
+/// The sizes of parts that other tools use by default: an object that one of them brought can be compared too.
+const OTHERS_PART_BYTES: [u64; 6] = [8 << 20, 5 << 20, 50 << 20, 15 << 20, 64 << 20, 100 << 20];
+
+/// A file to upload.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// What it was when the pass looked.
+    pub(super) identity: Identity,
+    /// Its key.
+    pub(super) key: ObjectKey,
+    /// `Content-Type`
+    pub(super) content_type: &'static str,
+    /// ETags of objects of ours that may be replaced.
+    pub(super) spoilt: Mutex<Vec<String>>,
+    /// Its bar.
+    pub(super) item: Item,
+}
+
+/// It is proven to be in the bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Proof {
+    /// The object's ETag.
+    pub(super) etag: String,
+    /// It was there before.
+    pub(super) was_there: bool,
+}
+
+/// A part that the server has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PartDone {
+    /// Its ETag.
+    pub(super) etag: String,
+}
+
+/// An upload in parts that can go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) id: String,
+    pub(super) cut: Cut,
+    /// The ETags of parts that are there.
+    pub(super) done: BTreeMap<NonZeroU32, String>,
+    pub(super) is_new: bool,
+}
+
+/// How a file can be begun.
+#[derive(Debug)]
+pub(super) enum Start {
+    Proven(Proof),
+    Parts(Open),
+}
+
+/// Why it did not come to that.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The pass ends.
+    Ended(Error),
+    /// This file fails; the others go on.
+    File {
+        /// A word of [`FAILURE_REASONS`](crate::metrics::FAILURE_REASONS).
+        reason: &'static str,
+        /// For people.
+        message: String,
+        /// It will be the same in the next pass.
+        lasts: bool,
+    },
+    /// The file has changed since the pass looked: for a later one.
+    Changed,
+    /// It is gone: another pass or the user removed it.
+    Vanished,
+    /// The server has forgotten the upload.
+    NoSuchUpload,
+    /// An error elsewhere has ended the pass, or the timetable pauses: nothing is wrong with this one.
+    Left,
+}
+
+/// The bucket, for workers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transfer<'a> {
+    pub(super) client: &'a Client,
+    pub(super) flow: Flow<'a>,
+    /// Headers of every new object.
+    pub(super) headers: &'a [(String, String)],
+    /// The server has answered in this pass.
+    pub(super) has_answered: &'a AtomicBool,
+    /// The server as the user knows it.
+    pub(super) server: &'a str,
+}
+
+/// The tries of one request.
+struct Tries<'a> {
+    transfer: Transfer<'a>,
+    failures: u32,
+}
+
+impl Tries<'_> {
+    /// Waits before another try, or says what comes of it.
+    fn again(&mut self, trouble: Trouble) -> Result<(), Failure> {
+        let Transfer { flow, server, .. } = self.transfer;
+        if flow.is_ended.load(Ordering::Relaxed) {
+            return Err(Failure::Left);
+        }
+        self.failures += 1;
+        let is_last = self.failures >= TRIES;
+        let away = |text: String| Failure::Ended(Error::Away(format!("{server} cannot be reached: {text}")));
+        let asked = match trouble {
+            Trouble::Fatal(error) => return Err(Failure::Ended(error)),
+            // Whoever never answered is not there; whoever did may come back in a moment.
+            Trouble::Unreachable(text) if is_last || !self.transfer.has_answered.load(Ordering::Relaxed) => {
+                return Err(away(text));
+            }
+            Trouble::Unreachable(text) => {
+                log::info!("{server} cannot be reached: {text}");
+                None
+            }
+            Trouble::Passing { reason, message, .. } if is_last => {
+                return Err(Failure::File { reason, message, lasts: false });
+            }
+            Trouble::Passing { message, retry_after, .. } => {
+                log::info!("{message}; trying again");
+                retry_after
+            }
+            Trouble::NoSuchUpload => return Err(Failure::NoSuchUpload),
+            Trouble::NotImplemented(message) | Trouble::Refused(message) => {
+                return Err(Failure::File { reason: "refused", message, lasts: false });
+            }
+        };
+        let random = RandomState::new().hash_one(self.failures);
+        let wait = asked.unwrap_or_else(|| BACKOFF.wait(self.failures, random));
+        flow.stop.sleep(wait).map_err(Failure::Ended)
+    }
+}
+
+impl<'a> Transfer<'a> {
+    fn tries(self) -> Tries<'a> {
+        Tries { transfer: self, failures: 0 }
+    }
+
+    /// Asks until there is an answer.
+    fn ask<T>(self, mut request: impl FnMut() -> Result<T, Trouble>) -> Result<T, Failure> {
+        let mut tries = self.tries();
+        loop {
+            match self.answered(request()) {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => tries.again(trouble)?,
+            }
+        }
+    }
+
+    fn answered<T>(self, answer: Result<T, Trouble>) -> Result<T, Trouble> {
+        if !matches!(answer, Err(Trouble::Unreachable(_))) {
+            self.has_answered.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Begins a file: uploads it whole, finds it in the bucket, or gets it ready to be sent in parts.
+    pub(super) fn start(self, job: &Job, begun: Option<&Begun>) -> Result<Start, Failure> {
+        let file = self.open(job)?;
+        let Some(cut) = Cut::of(job.identity.size) else {
+            return self.whole(job, &file).map(Start::Proven);
+        };
+        if let Some(begun) = begun {
+            match self.resume(job, &file, cut, begun) {
+                Err(Failure::NoSuchUpload) => {}
+                other => return other.map(Start::Parts),
+            }
+        }
+        let found = self.ask(|| self.client.head(&job.key))?;
+        if let Some(object) = found {
+            let is_ours = lock(&job.spoilt).contains(&object.etag);
+            if self.is_same(job, &file, &object, None)? {
+                return Ok(Start::Proven(Proof { etag: object.etag, was_there: true }));
+            }
+            if !is_ours {
+                return Err(conflict(job, &object));
+            }
+        }
+        let headers = self.headers_of(job, None);
+        let id = self.ask(|| self.client.begin(&job.key, &borrowed(&headers)))?;
+        Ok(Start::Parts(Open { id, cut, done: BTreeMap::new(), is_new: true }))
+    }
+
+    /// Finds out which parts are there. What the journal knows was compared when it was sent; what only the server knows
+    /// is compared now.
+    fn resume(self, job: &Job, file: &File, cut: Cut, begun: &Begun) -> Result<Open, Failure> {
+        let listed = match self.answered(self.client.parts(&job.key, &begun.id)) {
+            Ok(listed) => listed,
+            Err(Trouble::NotImplemented(_)) => {
+                return Ok(Open { id: begun.id.clone(), cut, done: begun.parts.clone(), is_new: false });
+            }
+            Err(trouble) => {
+                let mut tries = self.tries();
+                tries.again(trouble)?;
+                self.ask(|| self.client.parts(&job.key, &begun.id))?
+            }
+        };
+        let mut done = BTreeMap::new();
+        for part in listed {
+            let range = cut.range(part.number);
+            if part.number.get() > cut.count() || range.len != part.size {
+                continue;
+            }
+            let etag = match (begun.parts.get(&part.number), part.etag) {
+                (Some(known), listed) if listed.as_ref().is_none_or(|listed| listed == known) => known.clone(),
+                (_, Some(listed)) if self.hash(file, range)?.md5_hex() == listed => listed,
+                _ => continue,
+            };
+            job.item.advance(range.len);
+            done.insert(part.number, etag);
+        }
+        Ok(Open { id: begun.id.clone(), cut, done, is_new: false })
+    }
+
+    /// Uploads a file in one request.
+    fn whole(self, job: &Job, file: &File) -> Result<Proof, Failure> {
+        let range = Range { start: 0, len: job.identity.size };
+        let digests = self.hash(file, range)?;
+        let md5 = digests.md5_hex();
+        let headers = self.headers_of(job, Some(&digests));
+        let (mut tries, mut is_stored, mut was_sent) = (self.tries(), false, false);
+        loop {
+            let found = match self.answered(self.client.head(&job.key)) {
+                Ok(found) => found,
+                Err(trouble) => {
+                    tries.again(trouble)?;
+                    continue;
+                }
+            };
+            if let Some(object) = found {
+                if self.is_same(job, file, &object, Some((&digests, is_stored)))? {
+                    self.check_unchanged(job, file, &object.etag)?;
+                    return Ok(Proof { etag: object.etag, was_there: !was_sent });
+                }
+                if is_stored {
+                    return Err(unproven(job, &object, &md5));
+                }
+                if !lock(&job.spoilt).contains(&object.etag) {
+                    return Err(conflict(job, &object));
+                }
+            } else if is_stored {
+                return Err(gone(job));
+            }
+            self.check_identity(job, file)?;
+            was_sent = true;
+            match self.store(job, file, range, &digests, |piece| self.client.put(&job.key, piece, &borrowed(&headers)))
+            {
+                Ok(_) => is_stored = true,
+                Err(Store::Trouble(trouble)) => tries.again(trouble)?,
+                Err(Store::Failure(failure)) => return Err(failure),
+            }
+        }
+    }
+
+    /// Sends a piece, and again when the server says that it got something else.
+    fn store(
+        self,
+        job: &Job,
+        file: &File,
+        range: Range,
+        digests: &Digests,
+        send: impl Fn(&FilePiece<'_>) -> Result<Stored, Trouble>,
+    ) -> Result<Stored, Store> {
+        let md5 = digests.md5_hex();
+        for _ in 0..STORES {
+            let piece = FilePiece::new(file, range, digests, self.flow, &job.item);
+            let stored = self.answered(send(&piece));
+            match (piece.broke(), stored) {
+                (Some(io::ErrorKind::UnexpectedEof), _) => return Err(Store::Failure(Failure::Changed)),
+                (Some(kind), _) => return Err(Store::Failure(unreadable(&kind.into()))),
+                (None, Err(trouble)) => return Err(Store::Trouble(trouble)),
+                // Without an ETag nothing is said; what HEAD says then has to do.
+                (None, Ok(stored)) if stored.etag == md5 || stored.is_opaque || stored.etag.is_empty() => {
+                    return Ok(stored);
+                }
+                (None, Ok(stored)) => {
+                    log::info!("{}: the server says ETag {:?}, it should be {md5:?}", job.key.as_str(), stored.etag);
+                    lock(&job.spoilt).push(stored.etag);
+                }
+            }
+        }
+        let message = format!("the server says another hash than that of what was sent, {STORES} times");
+        Err(Store::Failure(Failure::File { reason: "proof", message, lasts: false }))
+    }
+
+    /// Sends one part.
+    pub(super) fn part(self, job: &Job, id: &str, cut: Cut, number: NonZeroU32) -> Result<PartDone, Failure> {
+        let file = self.open(job)?;
+        let range = cut.range(number);
+        let digests = self.hash(&file, range)?;
+        let mut tries = self.tries();
+        loop {
+            self.check_identity(job, &file)?;
+            match self.store(job, &file, range, &digests, |piece| self.client.put_part(&job.key, id, number, piece)) {
+                Ok(stored) if stored.etag.is_empty() => return Ok(PartDone { etag: digests.md5_hex() }),
+                Ok(stored) => return Ok(PartDone { etag: stored.etag }),
+                Err(Store::Trouble(trouble)) => tries.again(trouble)?,
+                Err(Store::Failure(failure)) => return Err(failure),
+            }
+        }
+    }
+
+    /// Makes an object of the parts. Whether it is there, HEAD says: the answer to the request may be lost, and to ask for it twice
+    /// is answered by each server in its own way.
+    pub(super) fn finish(self, job: &Job, id: &str, parts: &BTreeMap<NonZeroU32, String>) -> Result<Proof, Failure> {
+        let file = self.open(job)?;
+        let md5s: Option<Vec<[u8; 16]>> = parts.values().map(|etag| md5_of_hex(etag)).collect();
+        let expected = md5s.map(|md5s| etag_of_parts(&md5s));
+        let list: Vec<(NonZeroU32, String)> = parts.iter().map(|(number, etag)| (*number, etag.clone())).collect();
+        let (mut tries, mut was_asked, mut is_over) = (self.tries(), false, false);
+        loop {
+            let found = match self.answered(self.client.head(&job.key)) {
+                Ok(found) => found,
+                Err(trouble) => {
+                    tries.again(trouble)?;
+                    continue;
+                }
+            };
+            match found {
+                Some(object) => {
+                    let is_same = object.size == job.identity.size
+                        && (Some(&object.etag) == expected.as_ref() || (was_asked && object.is_opaque));
+                    if is_same {
+                        self.check_unchanged(job, &file, &object.etag)?;
+                        return Ok(Proof { etag: object.etag, was_there: false });
+                    }
+                    if was_asked {
+                        return Err(unproven(job, &object, &expected.unwrap_or_default()));
+                    }
+                    if !lock(&job.spoilt).contains(&object.etag) {
+                        return Err(conflict(job, &object));
+                    }
+                }
+                None if is_over => return Err(Failure::NoSuchUpload),
+                None => {}
+            }
+            self.check_identity(job, &file)?;
+            was_asked = match self.answered(self.client.complete(&job.key, id, &list)) {
+                Ok(_) => true,
+                Err(Trouble::NoSuchUpload) => {
+                    is_over = true;
+                    false
+                }
+                Err(trouble) => {
+                    tries.again(trouble)?;
+                    false
+                }
+            };
+        }
+    }
+
+    /// Gives an upload up.
+    pub(super) fn abort(self, key: &ObjectKey, id: &str) -> Result<(), Failure> {
+        match self.ask(|| self.client.abort(key, id)) {
+            Err(Failure::NoSuchUpload) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Whether an object is the file. `hashed` are the hashes of all of it, if they are known, and whether the server has just
+    /// taken it with them.
+    fn is_same(
+        self,
+        job: &Job,
+        file: &File,
+        object: &Object,
+        hashed: Option<(&Digests, bool)>,
+    ) -> Result<bool, Failure> {
+        if object.size != job.identity.size {
+            return Ok(false);
+        }
+        let whole = Range { start: 0, len: object.size };
+        if object.is_opaque {
+            let sha256 = match hashed {
+                Some((_, true)) => return Ok(true),
+                Some((digests, false)) => digests.sha256.clone(),
+                None if object.sha256.is_none() => return Ok(false),
+                None => self.hash(file, whole)?.sha256,
+            };
+            return Ok(object.sha256.as_deref() == Some(sha256.as_str()));
+        }
+        let Some((_, parts)) = object.etag.split_once('-') else {
+            let md5 = match hashed {
+                Some((digests, _)) => digests.md5_hex(),
+                None => self.hash(file, whole)?.md5_hex(),
+            };
+            return Ok(object.etag == md5);
+        };
+        let Ok(parts) = parts.parse::<u32>() else { return Ok(false) };
+        let ours = Cut::of(object.size).filter(|cut| cut.count() == parts);
+        let others = OTHERS_PART_BYTES.iter().filter_map(|bytes| Cut::with_part_bytes(object.size, *bytes, parts));
+        let single = Cut::with_part_bytes(object.size, object.size, parts);
+        for cut in ours.into_iter().chain(others).chain(single) {
+            let etag = etag_in_parts(file, cut, self.flow.stop).map_err(of_hash)?;
+            if etag == object.etag {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn open(self, job: &Job) -> Result<File, Failure> {
+        if self.flow.is_ended.load(Ordering::Relaxed) || self.flow.pacer.is_paused() {
+            return Err(Failure::Left);
+        }
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = match File::options().read(true).custom_flags(flags).open(&job.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Failure::Vanished),
+            Err(error) => return Err(unreadable(&error)),
+        };
+        self.check_identity(job, &file)?;
+        Ok(file)
+    }
+
+    fn check_identity(self, job: &Job, file: &File) -> Result<(), Failure> {
+        let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+        if Identity::of(&metadata) == job.identity { Ok(()) } else { Err(Failure::Changed) }
+    }
+
+    /// After a store: what stands under the file's name must still be what was read. If not, the object is not the file, and
+    /// a later pass may replace it.
+    fn check_unchanged(self, job: &Job, file: &File, etag: &str) -> Result<(), Failure> {
+        let is_replaced = fs::symlink_metadata(&job.path).is_ok_and(|now| Identity::of(&now) != job.identity);
+        if is_replaced || self.check_identity(job, file).is_err() {
+            lock(&job.spoilt).push(etag.to_owned());
+            return Err(Failure::Changed);
+        }
+        Ok(())
+    }
+
+    fn hash(self, file: &File, range: Range) -> Result<Digests, Failure> {
+        digests(file, range, self.flow.stop).map_err(of_hash)
+    }
+
+    fn headers_of(self, job: &Job, digests: Option<&Digests>) -> Vec<(String, String)> {
+        let mut headers = self.headers.to_vec();
+        headers.push(("content-type".into(), job.content_type.into()));
+        headers.extend(digests.map(|digests| ("x-amz-meta-sha256".into(), digests.sha256.clone())));
+        headers
+    }
+}
+
+enum Store {
+    Trouble(Trouble),
+    Failure(Failure),
+}
+
+fn borrowed(headers: &[(String, String)]) -> Vec<Header<'_>> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn of_hash(error: HashError) -> Failure {
+    match error {
+        HashError::Short => Failure::Changed,
+        HashError::Read(error) => unreadable(&error),
+        HashError::Stopped(error) => Failure::Ended(error),
+    }
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::File { reason: "read", message: format!("cannot read it: {error}"), lasts: false }
+}
+
+fn conflict(job: &Job, object: &Object) -> Failure {
+    let message = format!(
+        "{:?} is in the bucket with other content ({} bytes, ETag {:?}), and is not overwritten",
+        job.key.as_str(),
+        object.size,
+        object.etag
+    );
+    Failure::File { reason: "conflict", message, lasts: true }
+}
+
+fn unproven(job: &Job, object: &Object, expected: &str) -> Failure {
+    let message = format!(
+        "it was sent, and the bucket has {} bytes with ETag {:?} as {:?} where {} bytes with {expected:?} should be",
+        object.size,
+        object.etag,
+        job.key.as_str(),
+        job.identity.size
+    );
+    Failure::File { reason: "proof", message, lasts: false }
+}
+
+fn gone(job: &Job) -> Failure {
+    let message = format!("it was sent, and {:?} is not in the bucket", job.key.as_str());
+    Failure::File { reason: "proof", message, lasts: false }
+}

@@ -1,0 +1,186 @@
+//! How a store, or the way to it, may misbehave.
+
+use super::super::camera::Times;
+use super::Request;
+
+/// One way to misbehave.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Answers in the server's stead.
+    Answer(Answer),
+    /// Resets the connection when this much of the request's body has come.
+    ResetRequest {
+        /// Body bytes that are passed on before.
+        after: u64,
+    },
+    /// Reads this much of the request's body, then nothing more, and keeps the connection open.
+    StopReading {
+        /// Body bytes that are passed on before.
+        after: u64,
+    },
+    /// The server does what was asked, and the connection is reset instead of its reply.
+    LoseReply,
+    /// Sends this much of the reply's body, of the length that was announced, and closes.
+    CutReply {
+        /// Body bytes that are sent.
+        after: usize,
+    },
+    /// Never replies.
+    NoReply,
+    /// Turns over one bit of the request's body on its way.
+    FlipByte {
+        /// Which byte.
+        at: u64,
+    },
+    /// Replaces a header of the reply, or takes it away.
+    Header {
+        /// Its name, in lower case.
+        name: &'static str,
+        /// Its value, if it is to have one.
+        value: Option<String>,
+    },
+}
+
+/// An answer that is not the server's.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// When it comes.
+    pub when: When,
+    /// The status code.
+    pub status: u16,
+    /// Headers beside the length.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// When an answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Before the body is read; what comes of it is read all the same, as a polite server does.
+    Early,
+    /// Before the body is read, and the connection is reset.
+    Rude,
+    /// After all of the request has come; the server has seen nothing of it.
+    Refused,
+    /// After the server has done what was asked.
+    Done,
+}
+
+impl Fault {
+    /// An error as S3 tells it, after the request has been read.
+    pub fn error(status: u16, code: &str) -> Self {
+        Self::Answer(Answer::error(status, code))
+    }
+}
+
+impl From<Answer> for Fault {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+impl Answer {
+    /// An error as S3 tells it.
+    pub fn error(status: u16, code: &str) -> Self {
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>as the test wants it</Message>\
+             <RequestId>0A49CE4060975EAC</RequestId></Error>"
+        );
+        Self { when: When::Refused, status, headers: vec![("Content-Type".into(), "application/xml".into())], body }
+    }
+
+    /// With one more header.
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// At another time.
+    pub fn at(mut self, when: When) -> Self {
+        self.when = when;
+        self
+    }
+}
+
+/// What B2 says to a header that it does not know, if there is one.
+pub(super) fn refused_by_b2(request: &Request) -> Option<Answer> {
+    let value = |name| request.header(name).unwrap_or_default();
+    let has = |is: fn(&str) -> bool| request.headers.iter().any(|(name, _)| is(&name.to_ascii_lowercase()));
+    let checksum = |name: &str| {
+        name.starts_with("x-amz-checksum-") || name == "x-amz-sdk-checksum-algorithm" || name == "x-amz-trailer"
+    };
+    if has(checksum) {
+        return Some(Answer::error(400, "InvalidArgument").with("x-test-refused", "checksum"));
+    }
+    if value("x-amz-content-sha256").starts_with("STREAMING-")
+        || value("content-encoding").contains("aws-chunked")
+        || !value("transfer-encoding").is_empty()
+    {
+        return Some(Answer::error(501, "NotImplemented").with("x-test-refused", "chunks"));
+    }
+    let conditional = request.method != "GET" && request.method != "HEAD";
+    if conditional && has(|name| name == "if-none-match" || name == "if-match") {
+        return Some(Answer::error(501, "NotImplemented").with("x-test-refused", "condition"));
+    }
+    None
+}
+
+/// What AWS says to a request that was signed for another region than the bucket's.
+pub(super) fn elsewhere(region: &str) -> Answer {
+    Answer::error(301, "PermanentRedirect").with("x-amz-bucket-region", region).at(When::Early)
+}
+
+/// Which requests are meant.
+#[derive(Clone, Debug)]
+pub(super) struct Matcher {
+    method: Option<String>,
+    parts: Vec<String>,
+    others: Vec<String>,
+}
+
+impl From<&str> for Matcher {
+    fn from(text: &str) -> Self {
+        let mut words = text.split(' ').filter(|word| !word.is_empty()).peekable();
+        let method = words.next_if(|word| word.bytes().all(|byte| byte.is_ascii_uppercase())).map(str::to_owned);
+        let (others, parts): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with('!'));
+        Self {
+            method,
+            parts: parts.into_iter().map(str::to_owned).collect(),
+            others: others.into_iter().map(|word| word[1..].to_owned()).collect(),
+        }
+    }
+}
+
+impl Matcher {
+    /// Whether this request is meant.
+    pub(super) fn matches(&self, request: &Request) -> bool {
+        self.method.as_ref().is_none_or(|method| *method == request.method)
+            && self.parts.iter().all(|part| request.target.contains(part))
+            && !self.others.iter().any(|part| request.target.contains(part))
+    }
+}
+
+/// A fault that somebody ordered.
+pub(super) struct Rule {
+    pub(super) matcher: Matcher,
+    pub(super) fault: Fault,
+    pub(super) times: Times,
+    pub(super) met: u32,
+}
+
+impl Rule {
+    /// The fault, if this request is to meet it.
+    pub(super) fn meet(&mut self, request: &Request) -> Option<Fault> {
+        if !self.matcher.matches(request) {
+            return None;
+        }
+        self.met += 1;
+        let due = match self.times {
+            Times::Always => true,
+            Times::First(n) => self.met <= n,
+            Times::Nth(k) => self.met == k,
+        };
+        due.then(|| self.fault.clone())
+    }
+}

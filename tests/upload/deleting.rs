@@ -1,0 +1,115 @@
+//! `--delete` and `--delete-after`: nothing goes that is not proven to be in the bucket.
+
+use std::fs;
+use std::time::Instant;
+
+use crate::SOON;
+use crate::support::s3_proxy::{Fault, Times};
+use crate::support::uploads::{MTIME, MULTIPART, Uploads, content, set_mtime};
+
+#[test]
+fn by_default_all_is_kept() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.quiet_pass(&[]);
+    assert!(uploads.src("a.ts").exists());
+    uploads.assert_done(&[]);
+    assert!(uploads.src("a.ts").exists());
+}
+
+#[test]
+fn a_file_is_deleted_once_it_is_proven() {
+    let uploads = Uploads::with(&["a.ts", "sub/b.ts"]);
+    uploads.file("big.ts", content("big", MULTIPART + 1));
+    uploads.quiet_pass(&["--delete"]);
+    uploads.assert_uploaded();
+    for name in ["a.ts", "sub/b.ts", "big.ts"] {
+        assert!(!uploads.src(name).exists(), "{name}");
+    }
+    uploads.assert_done(&["--delete"]);
+}
+
+#[test]
+fn what_was_uploaded_before_is_deleted_without_asking_again() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.quiet_pass(&[]);
+    uploads.assert_done(&["--delete"]);
+    assert!(!uploads.src("a.ts").exists());
+}
+
+#[test]
+fn a_proof_has_to_be_of_some_age() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.quiet_pass(&["--delete-after", "2d"]);
+    uploads.assert_done(&["--delete-after", "2d"]);
+    assert!(uploads.src("a.ts").exists());
+    let deadline = Instant::now() + SOON;
+    while uploads.src("a.ts").exists() {
+        assert!(Instant::now() < deadline, "it is never deleted");
+        uploads.assert_done(&["--delete-after", "1s"]);
+    }
+    uploads.assert_uploaded();
+}
+
+#[test]
+fn the_age_of_a_file_is_not_that_of_its_proof() {
+    // The file is a year old, its proof is not.
+    let uploads = Uploads::with(&["a.ts"]);
+    set_mtime(&uploads.src("a.ts"), MTIME - 365 * 86_400);
+    uploads.quiet_pass(&["--delete-after", "1h"]);
+    assert!(uploads.src("a.ts").exists());
+}
+
+#[test]
+fn what_was_not_stored_is_not_deleted() {
+    for fault in
+        [Fault::error(403, "AccessDenied"), Fault::error(404, "NoSuchBucket"), Fault::error(400, "EntityTooLarge")]
+    {
+        let uploads = Uploads::with(&["a.ts"]);
+        uploads.s3.proxy.fault("PUT", fault, Times::Always);
+        let output = uploads.pass(&["--delete"]);
+        assert!(matches!(output.code, Some(1 | 3)), "{output}");
+        assert!(uploads.src("a.ts").exists() && uploads.objects().is_empty());
+        uploads.s3.proxy.clear_faults();
+        uploads.quiet_pass(&["--delete"]);
+        uploads.assert_uploaded();
+    }
+}
+
+#[test]
+fn a_file_that_has_changed_since_is_another_file() {
+    // Longer; of the same length; and of the same length and time, as when a file is restored over it.
+    for (len, mtime) in [(2000, MTIME), (1000, MTIME + 60), (1000, MTIME)] {
+        let uploads = Uploads::with(&["a.ts"]);
+        uploads.quiet_pass(&[]);
+        let changed = content("changed", len);
+        fs::write(uploads.src("new"), &changed).unwrap();
+        fs::rename(uploads.src("new"), uploads.src("a.ts")).unwrap();
+        set_mtime(&uploads.src("a.ts"), mtime);
+        let output = uploads.pass(&["--delete"]).expect_code(3);
+        assert!(output.stderr.contains("a.ts"), "{output}");
+        assert_eq!(fs::read(uploads.src("a.ts")).unwrap().len(), len, "{len} {mtime}");
+        assert!(fs::read(uploads.src("a.ts")).unwrap() == changed);
+        uploads.assert_uploaded();
+    }
+}
+
+#[test]
+fn a_file_that_is_still_open_is_not_deleted() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.quiet_pass(&[]);
+    let held = fs::File::open(uploads.src("a.ts")).unwrap();
+    uploads.assert_done(&["--delete"]);
+    assert!(uploads.src("a.ts").exists());
+    drop(held);
+    uploads.assert_done(&["--delete"]);
+    assert!(!uploads.src("a.ts").exists());
+}
+
+#[test]
+fn a_length_of_time_that_is_none_is_refused() {
+    let uploads = Uploads::with(&["a.ts"]);
+    for age in ["soon", "-1d", ""] {
+        uploads.pass(&["--delete-after", age]).expect_code(2);
+    }
+    assert!(uploads.s3.proxy.requests().is_empty());
+}

@@ -1,0 +1,90 @@
+//! Each exit code of the table in the README.
+
+use crate::SOON;
+use crate::support::s3_proxy::{Fault, Times};
+use crate::support::uploads::Uploads;
+
+#[test]
+fn zero_is_done_or_nothing_to_do() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.pass(&[]).expect_code(0);
+    uploads.pass(&[]).expect_code(0);
+    let empty = Uploads::new();
+    empty.assert_done(&[]);
+}
+
+#[test]
+fn one_is_failed() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.footage(&[]).env("AWS_SECRET_ACCESS_KEY", "wrong").run().expect_code(1);
+}
+
+#[test]
+fn two_is_wrong_usage() {
+    let uploads = Uploads::new();
+    for arguments in [
+        &[][..],
+        &["src"],
+        &["--to", "s3://footage"],
+        &["src", "--to", "s3://footage", "--jobs", "0"],
+        &["src", "--to", "s3://footage", "--limit-rate", "fast"],
+        &["src", "--to", "s3://footage", "--limit-rate", "25:00,1M"],
+        &["src", "--to", "s3://footage", "--min-age", "-5"],
+        &["src", "--to", "s3://footage", "--pattern", "["],
+        &["src", "--to", "s3://footage", "--endpoint-url", "s3.example.com"],
+        &["src", "--to", "s3://footage", "--nonsense"],
+    ] {
+        let output = uploads.bare(arguments).env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x").run();
+        assert_eq!(output.code, Some(2), "{arguments:?} {output}");
+    }
+}
+
+#[test]
+fn three_is_done_but_some_failed() {
+    let uploads = Uploads::with(&["a.ts", "b.ts"]);
+    uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
+    uploads.pass(&[]).expect_code(3);
+    assert_eq!(uploads.keys(), ["cams/a.ts"]);
+}
+
+#[test]
+fn seventy_five_is_not_now() {
+    let mut uploads = Uploads::with(&["a.ts"]);
+    let gate = uploads.s3.proxy.hold("PUT", 500);
+    let first = uploads.footage(&[]).spawn();
+    gate.wait_reached(SOON);
+    let output = uploads.pass(&[]).expect_code(75);
+    assert!(output.stderr.contains("another pass"), "{output}");
+    assert_eq!(uploads.pass(&["--cron"]).expect_code(0).stderr, "");
+    gate.open();
+    first.wait().expect_code(0);
+
+    uploads.file("b.ts", "b");
+    uploads.s3.crash();
+    uploads
+        .bare(&["src", "--to", "s3://footage", "--endpoint-url", "http://127.0.0.1:9"])
+        .env("AWS_ACCESS_KEY_ID", "x")
+        .env("AWS_SECRET_ACCESS_KEY", "x")
+        .run()
+        .expect_code(75);
+}
+
+#[test]
+fn a_signal_is_128_and_its_number() {
+    let uploads = Uploads::with(&["a.ts"]);
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let gate = uploads.s3.proxy.hold("PUT", 500);
+        let pass = uploads.footage(&["--delete"]).spawn();
+        gate.wait_reached(SOON);
+        if signal == "TERM" {
+            pass.term()
+        } else {
+            pass.interrupt()
+        }
+        pass.wait_timeout(std::time::Duration::from_secs(3)).expect_code(code);
+        drop(gate);
+    }
+    assert!(uploads.src("a.ts").exists());
+    uploads.quiet_pass(&["--delete"]);
+    uploads.assert_uploaded();
+}

@@ -1,0 +1,90 @@
+//! Which files are closed.
+
+use std::fs::{self, File};
+use std::time::SystemTime;
+
+use crate::SOON;
+use crate::support::Program;
+use crate::support::uploads::{MTIME, Uploads, content, set_mtime};
+
+#[test]
+fn only_what_the_pattern_names_and_nothing_hidden() {
+    let uploads = Uploads::with(&["a.ts", "b.mkv", "sub/c.mp4"]);
+    for name in ["d.jpg", ".e.ts", ".hidden/f.ts", "g.ts.part", "h"] {
+        uploads.file(name, "x");
+        uploads.forget(name);
+    }
+    std::os::unix::fs::symlink(uploads.src("a.ts"), uploads.src("link.ts")).unwrap();
+    uploads.quiet_pass(&[]);
+    uploads.assert_uploaded();
+
+    let uploads = Uploads::with(&["a.jpg", "b.png"]);
+    uploads.file("c.ts", "x");
+    uploads.forget("c.ts");
+    uploads.quiet_pass(&["--pattern", "*.jpg,b.*"]);
+    uploads.assert_uploaded();
+}
+
+#[test]
+fn a_file_that_was_just_written_waits() {
+    let uploads = Uploads::with(&["a.ts"]);
+    let path = uploads.src("a.ts");
+    File::options().write(true).open(&path).and_then(|file| file.set_modified(SystemTime::now())).unwrap();
+    uploads.assert_done(&["--min-age", "1h"]);
+    assert!(uploads.objects().is_empty());
+    set_mtime(&path, MTIME);
+    uploads.quiet_pass(&["--min-age", "1h"]);
+    uploads.assert_uploaded();
+}
+
+#[test]
+fn a_file_that_somebody_has_open_waits() {
+    for how in ["exec 3>>src/a.ts", "exec 3<src/a.ts", "exec 3<>src/a.ts; rm -f src/.x"] {
+        let uploads = Uploads::with(&["a.ts", "b.ts"]);
+        let holder = Program::new("sh").args(["-c", &format!("{how}; echo held; exec sleep 600")]);
+        let holder = holder.current_dir(uploads.scratch.path()).spawn();
+        holder.wait_for_stdout("held", SOON);
+        uploads.quiet_pass(&["--delete"]);
+        assert_eq!(uploads.keys(), ["cams/b.ts"], "{how}");
+        assert!(uploads.src("a.ts").exists());
+        drop(holder);
+        uploads.quiet_pass(&["--delete"]);
+        uploads.assert_uploaded();
+        assert!(!uploads.src("a.ts").exists());
+    }
+}
+
+#[test]
+fn a_file_that_is_mapped_into_a_process_is_open() {
+    let uploads = Uploads::with(&["a.ts"]);
+    let script = "import mmap, sys, time\nfile = open('src/a.ts', 'r+b')\nm = mmap.mmap(file.fileno(), 0)\nfile.close()\n\
+                  print('held', flush=True)\ntime.sleep(600)";
+    let holder = Program::new("python3").args(["-c", script]).current_dir(uploads.scratch.path()).spawn();
+    holder.wait_for_stdout("held", SOON);
+    uploads.assert_done(&["--delete"]);
+    drop(holder);
+    uploads.quiet_pass(&[]);
+    uploads.assert_uploaded();
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_away() {
+    let uploads = Uploads::with(&["a.ts"]);
+    fs::rename(uploads.src(""), uploads.scratch.join("elsewhere")).unwrap();
+    uploads.pass(&[]).expect_code(75);
+    uploads.pass(&["--cron"]).expect_code(0);
+    assert!(!uploads.src("").exists(), "a folder is made where a disk is mounted at other times");
+    assert!(uploads.s3.proxy.requests().is_empty());
+}
+
+#[test]
+fn what_arrives_between_two_passes_goes_up_alone() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.quiet_pass(&[]);
+    uploads.s3.proxy.clear_log();
+    uploads.file("b.ts", content("b", 2000));
+    uploads.quiet_pass(&[]);
+    uploads.assert_uploaded();
+    let requests = uploads.s3.proxy.requests();
+    assert!(requests.iter().all(|request| request.is("b.ts")), "{requests:#?}");
+}

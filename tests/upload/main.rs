@@ -1,0 +1,29 @@
+//! `footage upload` through the built binary, against a real S3 server: what it must do when nothing goes wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test panics when in trouble, and has a clock"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod credentials;
+mod deleting;
+mod exit_codes;
+mod files;
+mod keys;
+mod multipart;
+mod names;
+mod output;
+mod rate;
+mod running;
+mod scale;
+mod secrets;
+
+use std::time::Duration;
+
+/// No event takes longer.
+const SOON: Duration = Duration::from_secs(30);

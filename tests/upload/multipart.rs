@@ -1,0 +1,124 @@
+//! Large files go up in parts.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use crate::SOON;
+use crate::support::s3_proxy::{Answer, Fault, Times};
+use crate::support::uploads::{MTIME, MULTIPART, Uploads, content, set_mtime};
+
+const BIG: usize = 40 << 20;
+
+/// How often each part has reached the server, by the uploads' ids.
+fn parts(uploads: &Uploads) -> BTreeMap<u32, usize> {
+    let mut parts = BTreeMap::new();
+    for request in uploads.s3.proxy.requests_for("PUT partNumber=") {
+        if request.has_reached_server {
+            *parts.entry(request.part_number().unwrap()).or_default() += 1;
+        }
+    }
+    parts
+}
+
+#[test]
+fn from_sixteen_mebibytes_on_a_file_goes_up_in_parts() {
+    let uploads = Uploads::new();
+    uploads.file("below.ts", content("below", MULTIPART - 1));
+    uploads.file("big.ts", content("big", BIG));
+    uploads.quiet_pass(&[]);
+    uploads.assert_uploaded();
+    assert_eq!(uploads.s3.proxy.requests_for("POST below.ts").len(), 0);
+    assert_eq!(uploads.s3.proxy.requests_for("POST big.ts ?uploads").len(), 1);
+    let parts = parts(&uploads);
+    assert!(parts.len() >= 2 && parts.values().all(|times| *times == 1), "{parts:?}");
+    let lengths: Vec<u64> = uploads.s3.proxy.requests_for("PUT partNumber=").iter().map(|put| put.body_bytes).collect();
+    assert_eq!(lengths.iter().sum::<u64>(), BIG as u64);
+    let short = lengths.iter().filter(|length| **length < 5 << 20).count();
+    assert!(short <= 1, "only the last part may be short: {lengths:?}");
+    assert_eq!(uploads.s3.open_uploads(), 0);
+    uploads.assert_done(&[]);
+}
+
+#[test]
+fn parts_go_up_side_by_side() {
+    let uploads = Uploads::new();
+    uploads.file("big.ts", content("big", BIG));
+    let gates = [1, 2].map(|part| uploads.s3.proxy.hold(&format!("PUT partNumber={part}&"), 1000));
+    let pass = uploads.footage(&["--jobs", "2"]).spawn();
+    for gate in gates {
+        gate.wait_reached(SOON);
+    }
+    pass.wait().expect_code(0);
+    uploads.assert_uploaded();
+}
+
+/// Runs a pass until its second part stands at a gate, and kills it there. Then the first part has been stored.
+fn interrupted() -> Uploads {
+    let uploads = Uploads::new();
+    uploads.file("big.ts", content("big", BIG));
+    let gate = uploads.s3.proxy.hold("PUT partNumber=2&", 1000);
+    let pass = uploads.footage(&["--jobs", "1"]).spawn();
+    gate.wait_reached(SOON);
+    pass.kill();
+    pass.wait();
+    gate.open();
+    assert_eq!(uploads.s3.open_uploads(), 1);
+    uploads.s3.proxy.clear_log();
+    uploads
+}
+
+#[test]
+fn the_next_pass_sends_only_the_parts_that_are_missing() {
+    let uploads = interrupted();
+    uploads.quiet_pass(&[]);
+    uploads.assert_uploaded();
+    assert_eq!(uploads.s3.proxy.requests_for("POST ?uploads").len(), 0, "begun anew");
+    assert_eq!(uploads.s3.proxy.requests_for("PUT partNumber=1&").len(), 0, "part 1 was there");
+    assert_eq!(uploads.s3.open_uploads(), 0);
+}
+
+#[test]
+fn a_file_that_has_changed_in_between_begins_anew() {
+    let uploads = interrupted();
+    uploads.file("big.ts", content("changed", BIG));
+    set_mtime(&uploads.src("big.ts"), MTIME + 60);
+    uploads.quiet_pass(&[]);
+    uploads.assert_uploaded();
+    assert_eq!(uploads.s3.open_uploads(), 0, "the first one was not aborted");
+}
+
+#[test]
+fn a_file_that_has_gone_in_between_leaves_no_parts_behind() {
+    let uploads = interrupted();
+    fs::remove_file(uploads.src("big.ts")).unwrap();
+    uploads.quiet_pass(&[]);
+    assert_eq!(uploads.s3.open_uploads(), 0, "its upload was not aborted");
+    uploads.assert_done(&[]);
+}
+
+#[test]
+fn a_server_that_has_forgotten_the_upload_gets_all_of_it_again() {
+    let uploads = interrupted();
+    for matcher in ["PUT uploadId=", "GET uploadId="] {
+        uploads.s3.proxy.fault(matcher, Fault::error(404, "NoSuchUpload"), Times::First(1));
+    }
+    uploads.pass(&[]).expect_code(0);
+    uploads.assert_uploaded();
+    assert_eq!(parts(&uploads).get(&1), Some(&1), "part 1 was lost with its upload");
+    uploads.assert_done(&[]);
+}
+
+#[test]
+fn a_file_that_cannot_be_completed_does_not_stop_the_others() {
+    let uploads = Uploads::with(&["a.ts", "z.ts"]);
+    uploads.file("big.ts", content("big", MULTIPART));
+    let refused = Answer::error(400, "InvalidPart");
+    uploads.s3.proxy.fault("POST uploadId=", refused.into(), Times::Always);
+    uploads.pass(&["--delete"]).expect_code(3);
+    assert_eq!(uploads.keys(), ["cams/a.ts", "cams/z.ts"]);
+    assert!(uploads.src("big.ts").exists());
+    uploads.s3.proxy.clear_faults();
+    uploads.pass(&["--delete"]).expect_code(0);
+    uploads.assert_uploaded();
+    assert_eq!(uploads.s3.open_uploads(), 0);
+}

@@ -1,0 +1,91 @@
+//! What a pass says: plans, reports, metrics.
+
+use std::fs;
+
+use crate::support::s3_proxy::{Fault, Times};
+use crate::support::tree;
+use crate::support::uploads::{MULTIPART, Uploads, content};
+
+#[test]
+fn a_dry_run_asks_nobody_and_changes_nothing() {
+    let uploads = Uploads::with(&["a.ts", "sub/b.ts"]);
+    for earlier in [false, true] {
+        if earlier {
+            uploads.quiet_pass(&[]);
+            uploads.file("c.ts", "c");
+            uploads.s3.proxy.clear_log();
+        }
+        let before = tree(uploads.scratch.path());
+        for options in [&[][..], &["--json"], &["--delete"]] {
+            let output = uploads.pass(&[options, &["--dry-run"]].concat()).expect_code(0);
+            assert!(output.stdout.contains(if earlier { "cams/c.ts" } else { "cams/sub/b.ts" }), "{output}");
+        }
+        assert_eq!(tree(uploads.scratch.path()), before);
+        assert!(uploads.s3.proxy.requests().is_empty());
+    }
+}
+
+#[test]
+fn a_dry_run_shows_what_would_be_deleted() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.quiet_pass(&[]);
+    let output = uploads.pass(&["--dry-run"]).expect_code(0);
+    assert!(!output.stdout.contains("a.ts"), "{output}");
+    let output = uploads.pass(&["--dry-run", "--delete"]).expect_code(0);
+    assert!(output.stdout.contains("a.ts"), "{output}");
+    assert!(uploads.src("a.ts").exists());
+}
+
+#[test]
+fn the_report_counts() {
+    let uploads = Uploads::with(&["a.ts", "b.ts"]);
+    uploads.file("big.ts", content("big", MULTIPART));
+    uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
+    let report = uploads.report(3, &["--delete"]);
+    assert_eq!(report["pass"], "upload");
+    assert_eq!(report["exit_code"], 3);
+    let failures = report["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 1, "{report}");
+    assert!(failures[0]["name"].as_str().unwrap().contains("b.ts"), "{report}");
+    let saved: serde_json::Value =
+        serde_json::from_slice(&fs::read(uploads.src(".footage/upload.json")).unwrap()).unwrap();
+    assert_eq!(saved["pass"], "upload");
+}
+
+#[test]
+fn metrics_tell_how_it_stands() {
+    let uploads = Uploads::with(&["a.ts", "b.ts"]);
+    uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
+    uploads.pass(&["--metrics-file", "metrics"]).expect_code(3);
+    let metrics = fs::read_to_string(uploads.scratch.join("metrics")).unwrap();
+    let value = |name: &str| -> f64 {
+        let line = metrics.lines().find(|line| line.starts_with(name) && line[name.len()..].starts_with([' ', '{']));
+        let line = line.unwrap_or_else(|| panic!("no {name} in\n{metrics}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(metrics.lines().filter(|line| !line.starts_with('#')).all(|line| line.starts_with("footage_upload_")));
+    assert!(value("footage_upload_last_run_success") < 0.5);
+    assert!(value("footage_upload_last_run_exit_code") > 2.5);
+    for name in ["bytes", "files", "failures", "oldest_pending"] {
+        assert!(metrics.contains(name), "nothing about {name} in\n{metrics}");
+    }
+    let before = metrics.len();
+    uploads.s3.proxy.clear_faults();
+    uploads.pass(&["--metrics-file", "metrics"]).expect_code(0);
+    let metrics = fs::read_to_string(uploads.scratch.join("metrics")).unwrap();
+    assert!(before > 0 && metrics.contains("footage_upload_last_run_success 1\n"), "{metrics}");
+}
+
+#[test]
+fn from_cron_it_is_silent_unless_footage_left_or_something_is_wrong() {
+    let uploads = Uploads::with(&["a.ts"]);
+    let output = uploads.pass(&["--cron"]).expect_code(0);
+    assert!(output.stderr.contains("1 file"), "{output}");
+    assert_eq!(uploads.pass(&["--cron"]).expect_code(0).stderr, "");
+    // What lasts is told once.
+    uploads.file("b.ts", "b");
+    uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
+    assert!(uploads.pass(&["--cron"]).expect_code(3).stderr.contains("b.ts"));
+    let output = uploads.pass(&["--cron"]);
+    assert!(!output.stderr.contains("b.ts: "), "{output}");
+}

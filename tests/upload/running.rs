@@ -1,0 +1,71 @@
+//! Locks, repetition, workers.
+
+use std::time::Duration;
+
+use crate::SOON;
+use crate::support::uploads::{MULTIPART, Uploads, content};
+
+#[test]
+fn with_every_what_arrives_later_goes_up() {
+    let uploads = Uploads::with(&["a.ts"]);
+    let pass = uploads.footage(&["--every", "0.2", "--delete"]).spawn();
+    uploads.s3.proxy.wait_for(|log| log.iter().any(|request| request.is("PUT a.ts") && request.finished), SOON);
+    uploads.file("b.ts", content("b", 1000));
+    uploads.s3.proxy.wait_for(|log| log.iter().any(|request| request.is("PUT b.ts") && request.finished), SOON);
+    pass.term();
+    pass.wait_timeout(Duration::from_secs(3)).expect_code(143);
+    uploads.quiet_pass(&["--delete"]);
+    uploads.assert_uploaded();
+    assert!(!uploads.src("b.ts").exists());
+}
+
+#[test]
+fn so_many_at_once_as_asked_for() {
+    let names = ["a.ts", "b.ts", "c.ts", "d.ts"];
+    let uploads = Uploads::with(&names);
+    let gates = names.map(|name| uploads.s3.proxy.hold(&format!("PUT {name}"), 500));
+    let pass = uploads.footage(&["--jobs", "4"]).spawn();
+    for gate in gates {
+        gate.wait_reached(SOON);
+    }
+    pass.wait().expect_code(0);
+    uploads.assert_uploaded();
+
+    let uploads = Uploads::with(&names);
+    let gate = uploads.s3.proxy.hold("PUT", 500);
+    let pass = uploads.footage(&["--jobs", "1"]).spawn();
+    gate.wait_reached(SOON);
+    assert_eq!(uploads.s3.proxy.requests_for("PUT").len(), 1);
+    gate.open();
+    pass.wait().expect_code(0);
+    uploads.assert_uploaded();
+}
+
+#[test]
+fn a_stop_in_mid_upload_keeps_its_parts() {
+    let uploads = Uploads::new();
+    uploads.file("big.ts", content("big", MULTIPART * 2));
+    let gate = uploads.s3.proxy.hold("PUT partNumber=2&", 1000);
+    let pass = uploads.footage(&["--jobs", "1"]).spawn();
+    gate.wait_reached(SOON);
+    pass.term();
+    pass.wait_timeout(Duration::from_secs(3)).expect_code(143);
+    gate.open();
+    uploads.s3.proxy.clear_log();
+    uploads.quiet_pass(&[]);
+    uploads.assert_uploaded();
+    assert!(uploads.s3.proxy.requests_for("PUT partNumber=1&").is_empty());
+}
+
+#[test]
+fn the_lock_can_be_elsewhere() {
+    let uploads = Uploads::with(&["a.ts"]);
+    let gate = uploads.s3.proxy.hold("PUT", 500);
+    let lock = uploads.scratch.join("lock");
+    let lock = ["--lock-file", lock.to_str().unwrap()];
+    let pass = uploads.footage(&lock).spawn();
+    gate.wait_reached(SOON);
+    uploads.pass(&lock).expect_code(75);
+    gate.open();
+    pass.wait().expect_code(0);
+}
