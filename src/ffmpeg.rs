@@ -41,6 +41,12 @@ pub struct Version {
 }
 
 impl Version {
+    /// A version of these numbers.
+    #[must_use]
+    pub fn new(major: u32, minor: u32) -> Self {
+        Self { major, minor }
+    }
+
     /// Whether it is this one or newer.
     #[must_use]
     pub fn is_at_least(self, major: u32, minor: u32) -> bool {

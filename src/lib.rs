@@ -7,10 +7,10 @@
 //!
 //! # The way through the code
 //!
-//! `main` parses ([`cli`]), runs the pass ([`dashcam`], [`hikvision`], [`upload`]) and turns its outcome into an exit code, a summary, a report
-//! and metrics. Plans, retention, names and formats are pure: values in, values out, `now` an argument. Effects live
-//! in `execute`, `fetch`, [`store`] and at the edges. Imports run one way, and a pass never imports another; a test
-//! keeps that true.
+//! `main` parses ([`cli`]), runs the pass ([`dashcam`], [`hikvision`], [`record`], [`upload`]) and turns its outcome into an
+//! exit code, a summary, a report and metrics; [`status`] reads what they have left. Plans, retention, names and formats are
+//! pure: values in, values out, `now` an argument. Effects live in `execute`, `fetch`, [`store`] and at the edges. Imports
+//! run one way, and a pass never imports another; a test keeps that true.
 //!
 //! # Glossary
 //!
@@ -58,3 +58,4 @@ pub mod stop;
 pub mod store;
 pub mod units;
 pub mod upload;
+pub mod zone;

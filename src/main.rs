@@ -106,7 +106,7 @@ fn run_upload(args: &Upload) -> ExitCode {
         sinks: args.common.metrics.sinks(&settings.source()).unwrap_or_else(|error| usage(&error)),
         timeout: PUSH_TIMEOUT,
         places: settings.sources.clone(),
-        changes_nothing: args.common.output.dry_run,
+        changes_nothing: args.common.output.dry_run || args.verify,
         options: (&args.common).into(),
         peer_lock: None,
         check: &|| upload::check(&settings),

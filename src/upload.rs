@@ -6,7 +6,7 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`pattern`], [`local`] | which files there are, and which of them are closed |
-//! | [`key`] | what an object is called |
+//! | [`key`], [`zone`] | what an object is called |
 //! | [`ini`], [`profile`] | where to send, and as whom |
 //! | [`journal`] | what is known of each file |
 //! | [`plan`] | files and what is known of them in, steps out |
@@ -21,6 +21,7 @@
 //! said that it holds the very bytes, by hash and by size. **Upload**: an upload in parts that S3 keeps under an id until it
 //! is completed or aborted.
 
+mod compare;
 mod execute;
 pub mod hash;
 pub mod ini;
@@ -35,16 +36,21 @@ pub mod plan;
 pub mod profile;
 pub mod s3;
 mod show;
+mod sweep;
 pub mod timetable;
 mod transfer;
+pub mod zone;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use self::compare::Comparison;
+pub use self::compare::Mode;
 use self::execute::Execution;
 use self::journal::{Journal, Record};
-use self::key::{Template, Zone};
+use self::key::Template;
 use self::local::{Local, OpenFiles};
 use self::pace::Pacer;
 use self::pattern::Patterns;
@@ -54,9 +60,11 @@ use self::profile::Access;
 use self::s3::Client;
 use self::timetable::Timetable;
 use self::transfer::Transfer;
+use self::zone::Zone;
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report, Sent, failure_key};
 use crate::retention::Keep;
+use crate::stop::Stop;
 use crate::store::Store;
 
 /// The settings of a pass, resolved.
@@ -92,6 +100,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// `--retry-failed-after`
     pub retry_failed_after: Duration,
+    /// `--verify` and `--reconcile`: compare instead of uploading.
+    pub compare: Option<Mode>,
     /// Headers of every new object: `--storage-class`, `--sse`.
     pub headers: Vec<(String, String)>,
 }
@@ -159,8 +169,21 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         stores.iter().map(|store| Journal::load(store, &destination)).collect::<Result<_>>()?;
     let files = find(settings, stores, context, report)?;
 
-    // Plan.
     let names: Vec<String> = stores.iter().map(|store| name_of(store.root())).collect();
+    if let Some(mode) = settings.compare.filter(|_| !context.dry_run || settings.compare == Some(Mode::Verify)) {
+        let wire = Wire::new(settings, context);
+        let transfer = wire.transfer(settings);
+        let comparison = Comparison { mode, context, stores, names: &names, files: &files, policy: &policy, transfer };
+        comparison.run(&mut journals, report)?;
+        if mode == Mode::Reconcile {
+            sweep_now(&journals, &files, &policy, transfer);
+            count_pending(&files, &journals, context, report);
+            tidy(&mut journals, &files, stores);
+        }
+        return Ok(());
+    }
+
+    // Plan.
     let mut plan = {
         let known: Vec<Known<'_>> = files
             .iter()
@@ -183,20 +206,9 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
 
     // Execute. Where there is nothing to do, nobody is asked.
     let mut outcome = Ok(());
-    let now = context.now.timestamp();
     if !plan.steps.is_empty() {
-        let pacer = Pacer::new(settings.timetable.clone(), context.local_now());
-        let (is_ended, has_answered, sent) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
-        let client = Client::new(&settings.access, &settings.bucket, settings.jobs, settings.timeout, &context.stop);
-        let flow = Flow { pacer: &pacer, stop: &context.stop, is_ended: &is_ended, sent: &sent };
-        let server = settings.server();
-        let transfer = Transfer {
-            client: &client,
-            flow,
-            headers: &settings.headers,
-            has_answered: &has_answered,
-            server: &server,
-        };
+        let wire = Wire::new(settings, context);
+        let transfer = wire.transfer(settings);
         let mut execution = Execution {
             context,
             stores,
@@ -207,23 +219,93 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
             jobs: settings.jobs,
         };
         outcome = execution.remove(&plan.steps).and_then(|()| execution.upload(&plan.steps, transfer));
-        report.sent.get_or_insert_default().bytes = sent.load(Ordering::Relaxed);
+        report.sent.get_or_insert_default().bytes = wire.sent.load(Ordering::Relaxed);
+        if outcome.is_ok() {
+            sweep_if_due(&mut journals, &files, &policy, transfer);
+        }
     }
+    count_pending(&files, &journals, context, report);
+    tidy(&mut journals, &files, stores);
+    outcome
+}
+
+/// What all workers share.
+struct Wire {
+    client: Client,
+    pacer: Pacer,
+    stop: Stop,
+    is_ended: AtomicBool,
+    has_answered: AtomicBool,
+    sent: AtomicU64,
+    server: String,
+}
+
+impl Wire {
+    fn new(settings: &Settings, context: &Context) -> Self {
+        let Settings { access, bucket, jobs, timeout, timetable, .. } = settings;
+        Self {
+            client: Client::new(access, bucket, *jobs, *timeout, &context.stop),
+            pacer: Pacer::new(timetable.clone(), context.local_now()),
+            stop: context.stop.clone(),
+            is_ended: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
+            server: settings.server(),
+        }
+    }
+
+    fn transfer<'a>(&'a self, settings: &'a Settings) -> Transfer<'a> {
+        let flow = Flow { pacer: &self.pacer, stop: &self.stop, is_ended: &self.is_ended, sent: &self.sent };
+        Transfer {
+            client: &self.client,
+            flow,
+            headers: &settings.headers,
+            has_answered: &self.has_answered,
+            server: &self.server,
+        }
+    }
+}
+
+/// Looks for abandoned uploads once a day. There can be none before the journal is a day old.
+fn sweep_if_due(journals: &mut [Journal], files: &[Local], policy: &Policy, transfer: Transfer<'_>) {
+    let now = policy.now.timestamp();
+    if journals.iter().any(|journal| journal.swept().is_some_and(|swept| sweep::is_due(swept, now))) {
+        sweep_now(journals, files, policy, transfer);
+    }
+    for journal in journals.iter_mut() {
+        if journal.swept().is_none_or(|swept| sweep::is_due(swept, now)) {
+            journal.sweep(now);
+        }
+    }
+}
+
+fn sweep_now(journals: &[Journal], files: &[Local], policy: &Policy, transfer: Transfer<'_>) {
+    let of = |file: &Local| journals[file.place].get(&file.path).map(|record| record.key.as_str());
+    let keys: HashSet<&str> = files.iter().filter_map(of).collect();
+    let begun = journals.iter().flat_map(Journal::records).filter_map(|(_, record)| record.begun.as_ref());
+    let known: HashSet<&str> = begun.map(|begun| begun.id.as_str()).collect();
+    sweep::sweep(transfer, &policy.prefix, &keys, &known, policy.now.to_utc());
+}
+
+fn count_pending(files: &[Local], journals: &[Journal], context: &Context, report: &mut Report) {
     let sent = report.sent.get_or_insert_default();
-    let pending =
-        files.iter().filter(|file| !journals[file.place].get(&file.path).is_some_and(|r| r.proves(&file.identity)));
-    for file in pending {
+    let now = context.now.timestamp();
+    let is_proven =
+        |file: &Local| journals[file.place].get(&file.path).is_some_and(|known| known.proves(&file.identity));
+    for file in files.iter().filter(|file| !is_proven(file)) {
         sent.files_pending += 1;
         #[expect(clippy::cast_precision_loss, reason = "an age for people and graphs")]
         let age = (now - file.identity.modified().timestamp()).max(0) as f64;
         sent.oldest_pending_seconds = Some(sent.oldest_pending_seconds.map_or(age, |oldest| oldest.max(age)));
     }
+}
+
+fn tidy(journals: &mut [Journal], files: &[Local], stores: &[Store]) {
     for (place, journal) in journals.iter_mut().enumerate() {
-        let there: std::collections::HashSet<&str> =
-            files.iter().filter(|file| file.place == place).map(|file| file.path.as_str()).collect();
-        journal.tidy(|file| there.contains(file) || stores[place].root().join(file).exists());
+        let here = files.iter().filter(|file| file.place == place).map(|file| file.path.as_str());
+        let here: HashSet<&str> = here.collect();
+        journal.tidy(|file| here.contains(file) || stores[place].root().join(file).exists());
     }
-    outcome
 }
 
 /// The files of all sources that could be uploaded.
@@ -233,8 +315,7 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
         let found = local::find(place, store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
         report.still_written += found.young;
         for path in found.unnamed {
-            let name = format!("{path:?}");
-            report.fail(&context.told, name, "name", "its name is not UTF-8, as a key has to be");
+            report.fail(&context.told, path.display(), "name", "its name is not UTF-8, as a key has to be");
         }
         files.extend(found.files);
     }

@@ -7,8 +7,9 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use crate::disk::Guard;
-use crate::error::{At, Error, Result};
-use crate::record::config::{Camera, Config, Surroundings};
+use crate::error::Result;
+use crate::record::Source;
+use crate::record::config::Camera;
 use crate::record::name::CameraName;
 use crate::record::shard::Shard;
 use crate::status::read::key;
@@ -22,7 +23,7 @@ pub struct Status {
     /// recorded
     #[arg(value_name = "DIR|CONFIG", default_value = ".", env = "FOOTAGE_DESTINATION")]
     pub places: Vec<PathBuf>,
-    /// It is wrong when the newest recording of a camera is older than this: 2d, 12h
+    /// It is wrong when the newest recording of a camera is older than this, or a file waits longer to be uploaded: 2d, 12h
     #[arg(long, value_name = "AGE", value_parser = parse_duration, env = "FOOTAGE_MAX_AGE")]
     pub max_age: Option<Duration>,
     /// With CONFIG only the cameras of this share, as footage record has it: 2/5
@@ -55,7 +56,7 @@ impl Status {
     /// What was typed, resolved into what there is to look at.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a configuration with something wrong in it, [`Error::Io`] for one that cannot be read.
+    /// [`Error::Usage`](crate::error::Error::Usage): a configuration cannot be read, or something in it is wrong.
     pub fn settings(&self) -> Result<Settings> {
         let output = match (self.zabbix_discovery, self.json) {
             (true, _) => Output::ZabbixDiscovery,
@@ -83,12 +84,7 @@ impl Status {
 
 /// The cameras that a configuration gives to this share, and the destinations that they are recorded to.
 fn cameras(path: &Path, shard: Shard) -> Result<Vec<Expected>> {
-    let text = std::fs::read_to_string(path).at("read", path)?;
-    let base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let surroundings = Surroundings { base, zone: chrono_tz::UTC, is_options: false };
-    let config = Config::parse(&text, &surroundings).map_err(|invalid| {
-        Error::Usage(format!("{} is no configuration of footage record:\n{invalid}", path.display()))
-    })?;
+    let config = Source::File(path.to_owned(), String::new()).read()?;
     let of_share = config.cameras.iter().filter(|(name, _)| shard.has(name.as_str()));
     let expected = |(name, camera): (&CameraName, &Camera)| Expected {
         camera: name.as_str().to_owned(),

@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
@@ -14,11 +13,12 @@ use crate::error::{Error, Result};
 use crate::retention::Keep;
 use crate::store::read_small;
 use crate::units::{parse_duration, parse_seconds};
-use crate::upload::Settings;
-use crate::upload::key::{Template, Zone};
+use crate::upload::key::Template;
 use crate::upload::pattern::Patterns;
 use crate::upload::profile::{Addressing, Around, Asked, resolve};
 use crate::upload::timetable::Timetable;
+use crate::upload::zone::Zone;
+use crate::upload::{Mode, Settings};
 
 /// `footage upload`
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub struct Upload {
     /// Where closed files are: directories, looked through with all their folders
     #[arg(required = true, value_name = "DIR", env = "FOOTAGE_DIR")]
     pub sources: Vec<PathBuf>,
-    /// Where the files go: s3://bucket or s3://bucket/prefix
+    /// Where the files go: `s3://bucket` or `s3://bucket/prefix`
     #[arg(long, value_name = "URL", env = "FOOTAGE_TO", hide_env_values = true)]
     pub to: String,
     /// The profile in ~/.aws/credentials and ~/.aws/config [default: `AWS_PROFILE`, else default]
@@ -83,8 +83,8 @@ pub struct Upload {
     #[arg(long, value_name = "TEMPLATE", default_value = "{path}", env = "FOOTAGE_KEY", help_heading = "Keys")]
     pub key: Template,
     /// The zone of the times in keys, such as Asia/Kolkata [default: this machine's]
-    #[arg(long, value_name = "ZONE", value_parser = parse_zone, env = "FOOTAGE_TIMEZONE", help_heading = "Keys")]
-    pub timezone: Option<Tz>,
+    #[arg(long, value_name = "ZONE", env = "FOOTAGE_TIMEZONE", help_heading = "Keys")]
+    pub timezone: Option<Zone>,
     /// Remove each file once it is proven to be in the bucket
     #[arg(long, env = "FOOTAGE_DELETE", value_parser = FalseyValueParser::new(), help_heading = "Retention")]
     pub delete: bool,
@@ -118,6 +118,18 @@ pub struct Upload {
         help_heading = "Transfer"
     )]
     pub timeout: Duration,
+    /// Upload nothing: compare every file with the bucket by hash and size, and print what is missing or differs
+    #[arg(
+        long,
+        env = "FOOTAGE_VERIFY",
+        value_parser = FalseyValueParser::new(),
+        conflicts_with = "reconcile",
+        help_heading = "Comparing"
+    )]
+    pub verify: bool,
+    /// Upload nothing: compare what is remembered with the bucket's listing, print what differs and forget it
+    #[arg(long, env = "FOOTAGE_RECONCILE", value_parser = FalseyValueParser::new(), help_heading = "Comparing")]
+    pub reconcile: bool,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub common: Common,
@@ -126,10 +138,6 @@ pub struct Upload {
 /// A length of time where a bare number means seconds, and none is none.
 fn parse_age(text: &str) -> Result<Duration, String> {
     if matches!(text.trim(), "0" | "0s") { Ok(Duration::ZERO) } else { parse_seconds(text) }
-}
-
-fn parse_zone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| format!("{text:?} is no time zone: write Asia/Kolkata or Europe/Berlin"))
 }
 
 /// The bucket and the prefix of `--to`. It is not repeated: somebody may have written a password into it.
@@ -185,13 +193,18 @@ impl Upload {
             patterns: self.pattern.clone(),
             min_age: self.min_age,
             template: self.key.clone(),
-            zone: self.timezone.map_or(Zone::Host, Zone::Named),
+            zone: self.timezone.unwrap_or_default(),
             delete_after: if self.delete { Some(Duration::ZERO) } else { self.delete_after },
             keep: self.keep,
             jobs: self.jobs.get(),
             timetable: self.limit_rate.clone().unwrap_or_default(),
             timeout: self.timeout,
             retry_failed_after: self.retry_failed_after,
+            compare: match (self.verify, self.reconcile) {
+                (true, _) => Some(Mode::Verify),
+                (_, true) => Some(Mode::Reconcile),
+                _ => None,
+            },
             headers: headers.collect(),
         })
     }

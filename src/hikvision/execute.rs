@@ -19,7 +19,6 @@ use super::{Settings, Work, extract};
 use crate::disk::Space;
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report};
-use crate::progress::Item;
 use crate::store::{Store, remove};
 use crate::units::ByteSize;
 
@@ -35,15 +34,33 @@ pub(super) struct Execution<'a> {
     pub(super) failed: &'a mut FailedBefore,
 }
 
-/// A recording under way.
-struct Running<'a> {
-    tag: &'a Tag,
-    recording: Recording,
+/// A recording to extract.
+#[derive(Clone, Copy)]
+struct Want<'a> {
+    source: &'a Source,
+    recording: &'a Recording,
+    name: OutputName,
+}
+
+impl Want<'_> {
+    /// The room it needs at most.
+    fn need(self) -> u64 {
+        self.recording.segment.span.len() + OVERHEAD_BYTES
+    }
+
     /// Its path in the destination.
-    name: String,
-    /// The room it needs.
-    need: u64,
-    began: Instant,
+    fn path(self) -> String {
+        self.name.path(&self.source.tag).display().to_string()
+    }
+}
+
+/// What became of getting ready for a recording.
+enum Ready {
+    Job(Job),
+    /// It cannot be had, which is counted.
+    Never,
+    /// There is room for it when what is under way has taken less than was set aside.
+    NotYet,
 }
 
 impl Execution<'_> {
@@ -70,22 +87,15 @@ impl Execution<'_> {
     /// Extracts everything planned, `--jobs` at once. Decisions and accounts are made in this thread; the others copy.
     pub(super) fn extract(&mut self, works: &[Work<'_>], ffmpeg: &Path) -> Result<()> {
         let context = self.context;
-        let steps: Vec<(&Source, &Recording, OutputName)> = works
-            .iter()
-            .flat_map(|work| work.plan.steps.iter().map(move |step| (work.source, step)))
-            .filter_map(|(source, step)| match step {
-                Step::Extract { recording, name } => Some((source, recording, *name)),
-                Step::Remove { .. } => None,
-            })
-            .collect();
+        let wants = wants(works);
+        let mut items = context.progress.items(wants.len());
+        let mut wants = wants.into_iter().enumerate().peekable();
         let jobs = self.settings.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let is_ended = AtomicBool::new(false);
         let stop = &context.stop;
         let is_stopped = || is_ended.load(Ordering::Relaxed) || stop.is_requested();
         let how = extract::Settings { ffmpeg, timeout: self.settings.timeout, is_stopped: &is_stopped };
-        let mut items = context.progress.items(steps.len());
-        let mut steps = steps.into_iter().enumerate().peekable();
-        let mut running: HashMap<usize, Running<'_>> = HashMap::new();
+        let mut running: HashMap<usize, (Want<'_>, Instant)> = HashMap::new();
         let mut dirs = Dirs::default();
         let (sender, finished) = mpsc::channel::<(usize, Outcome)>();
         let ended = thread::scope(|scope| {
@@ -93,55 +103,60 @@ impl Execution<'_> {
             loop {
                 while ended.is_ok()
                     && running.len() < jobs
-                    && let Some((number, (source, recording, name))) = steps.peek().copied()
+                    && let Some((number, want)) = wants.peek().copied()
                 {
-                    let need = recording.segment.span.len() + OVERHEAD_BYTES;
-                    let promised: u64 = running.values().map(|running| running.need).sum();
-                    let ready = self.context.stop.check().and_then(|()| self.check_room(need + promised));
-                    match ready {
-                        // What is under way may need less than was set aside for it.
-                        Err(Error::DiskFull { .. }) if !running.is_empty() => break,
-                        Err(error) => {
-                            ended = Err(error);
-                            break;
+                    let promised = running.values().map(|(want, _)| want.need()).sum();
+                    match self.get_ready(want, promised, &mut dirs) {
+                        Ok(Ready::Job(job)) => {
+                            running.insert(number, (want, Instant::now()));
+                            let item = items.begin(want.name.file_name(&want.source.tag));
+                            item.start(0, Some(want.recording.segment.span.len()));
+                            let (sender, how) = (sender.clone(), &how);
+                            scope.spawn(move || {
+                                let outcome = job.run(how, &|bytes| item.advance(bytes));
+                                drop(item);
+                                let _ = sender.send((number, outcome));
+                            });
                         }
-                        Ok(()) => drop(steps.next()),
+                        Ok(Ready::Never) => {}
+                        Ok(Ready::NotYet) => break,
+                        Err(error) => ended = Err(error),
                     }
-                    let job = match self.job(source, recording, name, &mut dirs) {
-                        Ok(Some(job)) => job,
-                        Ok(None) => continue,
-                        Err(error) => {
-                            ended = Err(error);
-                            break;
-                        }
-                    };
-                    let path = name.path(&source.tag).display().to_string();
-                    let item: Item = items.begin(name.file_name(&source.tag));
-                    item.start(0, Some(recording.segment.span.len()));
-                    running.insert(
-                        number,
-                        Running { tag: &source.tag, recording: *recording, name: path, need, began: Instant::now() },
-                    );
-                    let (sender, how) = (sender.clone(), &how);
-                    scope.spawn(move || {
-                        let outcome = job.run(how, &|bytes| item.advance(bytes));
-                        drop(item);
-                        let _ = sender.send((number, outcome));
-                    });
+                    wants.next();
                 }
                 if running.is_empty() {
                     break;
                 }
                 let Ok((number, outcome)) = finished.recv() else { break };
-                let Some(job) = running.remove(&number) else { continue };
-                let accounted = self.account(&job, outcome);
+                let Some((want, began)) = running.remove(&number) else { continue };
                 // The first error is the one that tells; what comes after it was stopped because of it.
-                ended = ended.and(accounted);
+                ended = ended.and(self.account(want, began, outcome));
                 is_ended.store(ended.is_err(), Ordering::Relaxed);
             }
             ended
         });
         ended.map_err(|error| self.store.check_still_there().err().unwrap_or(error))
+    }
+
+    /// Gets ready for a recording, where `promised` bytes are set aside for others.
+    fn get_ready(&mut self, want: Want<'_>, promised: u64, dirs: &mut Dirs) -> Result<Ready> {
+        self.context.stop.check()?;
+        match self.check_room(want.need() + promised) {
+            Err(Error::DiskFull { .. }) if promised > 0 => return Ok(Ready::NotYet),
+            other => other?,
+        }
+        let Want { source, recording, name } = want;
+        let dir = match dirs.get(self.store, &source.tag, name.medium) {
+            Ok(dir) => dir,
+            Err(error) if is_in_the_way(&error) => {
+                self.report.fail(&self.context.told, want.path(), "refused", error.with_causes());
+                return Ok(Ready::Never);
+            }
+            Err(error) => return Err(error),
+        };
+        // Planned only where the ring file is there, so its datadir is.
+        let Some(ring_file) = source.camera.ring_file(recording) else { return Ok(Ready::Never) };
+        Ok(Ready::Job(Job { recording: *recording, ring_file, dir, name, tag: source.tag.clone() }))
     }
 
     fn check_room(&mut self, need: u64) -> Result<()> {
@@ -154,46 +169,24 @@ impl Execution<'_> {
         }
     }
 
-    /// Gets a recording ready; `None` when its folder cannot be had, which is counted.
-    fn job(
-        &mut self,
-        source: &Source,
-        recording: &Recording,
-        name: OutputName,
-        dirs: &mut Dirs,
-    ) -> Result<Option<Job>> {
-        let dir = match dirs.get(self.store, &source.tag, name.medium) {
-            Ok(dir) => dir,
-            Err(error) if is_in_the_way(&error) => {
-                let path = name.path(&source.tag);
-                self.report.fail(&self.context.told, path.display(), "refused", error.with_causes());
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        // Planned only where the ring file is there, so its datadir is.
-        let Some(ring_file) = source.camera.ring_file(recording) else { return Ok(None) };
-        Ok(Some(Job { recording: *recording, ring_file, dir, name, tag: source.tag.clone() }))
-    }
-
-    fn account(&mut self, job: &Running<'_>, outcome: Outcome) -> Result<()> {
+    fn account(&mut self, want: Want<'_>, began: Instant, outcome: Outcome) -> Result<()> {
         let told = &self.context.told;
+        let path = want.path();
         match outcome {
             Outcome::Published { bytes, lost_sound } => {
-                let seconds = job.began.elapsed().as_secs_f64();
-                log::info!("{}: extracted {} in {seconds:.1} s", job.name, ByteSize(bytes));
+                log::info!("{path}: extracted {} in {:.1} s", ByteSize(bytes), began.elapsed().as_secs_f64());
                 if let Some(said) = lost_sound {
-                    let text = format_args!("{}: extracted without its sound: ffmpeg says {said:?}", job.name);
-                    told.warn(&format!("sound:{}", job.name), text);
+                    let text = format_args!("{path}: extracted without its sound: ffmpeg says {said:?}");
+                    told.warn(&format!("sound:{path}"), text);
                 }
                 self.report.files_fetched += 1;
                 self.report.bytes_fetched += bytes;
-                self.report.recordings_fetched += usize::from(job.recording.medium == Medium::Video);
+                self.report.recordings_fetched += usize::from(want.recording.medium == Medium::Video);
             }
             Outcome::Failed(Failed { reason, message, lasts }) => {
-                self.report.fail(told, &job.name, reason, message);
+                self.report.fail(told, path, reason, message);
                 if lasts {
-                    self.failed.add(job.tag, &job.recording);
+                    self.failed.add(&want.source.tag, want.recording);
                 }
             }
             Outcome::Ended(error) => return Err(error),
@@ -201,6 +194,18 @@ impl Execution<'_> {
         }
         Ok(())
     }
+}
+
+/// All recordings to extract, camera by camera.
+fn wants<'a>(works: &'a [Work<'_>]) -> Vec<Want<'a>> {
+    let mut wants = Vec::new();
+    for work in works {
+        wants.extend(work.plan.steps.iter().filter_map(|step| match step {
+            Step::Extract { recording, name } => Some(Want { source: work.source, recording, name: *name }),
+            Step::Remove { .. } => None,
+        }));
+    }
+    wants
 }
 
 /// The folders of the destination that are there by now.

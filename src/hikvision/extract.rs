@@ -127,14 +127,14 @@ pub fn extract(
     let ring_file = File::open(ring_file).map_err(|source| ExtractError::Read { offset, source })?;
     let head = verified_head(&ring_file, segment)?;
     let feed = Feed { ring_file: &ring_file, span: segment.span, head: &head, settings, progress };
-    let fed = match feed.run(arguments(&head, output, true)) {
+    let ran = match feed.run(arguments(&head, output, true)) {
         // It may be the sound alone that ffmpeg fails on.
         Err(ExtractError::Failed { said, .. }) if head.audio.is_some() => {
             feed.run(arguments(&head, output, false)).map(|()| Some(said))
         }
         result => result.map(|()| None),
     };
-    let (said, damage) = match fed {
+    let (said, damage) = match ran {
         Ok(said) => (said, None),
         Err(error @ (ExtractError::Read { .. } | ExtractError::Failed { was_killed: false, .. })) => {
             (None, Some(error))

@@ -12,13 +12,19 @@ const LEAST: Duration = Duration::from_secs(1);
 /// Samples nearer to each other than this add nothing.
 const STEP: Duration = Duration::from_millis(500);
 
-/// The rate of a growing count (frames, bytes) over the last 15 seconds. Right from the second sample on, when it is at
-/// least a second after the first; the time until a camera's first frame does not count.
+/// Some cameras begin with all that they have kept, at once: what is counted from so early on says nothing, and goes as soon
+/// as something later is known.
+const BACKLOG: Duration = Duration::from_millis(1500);
+
+/// The rate of a growing count (frames, bytes) over the last 15 seconds. It is told from the second sample on, when that is
+/// at least a second after the first; the time until a camera's first frame does not count.
 ///
 /// A count that falls is that of a new ffmpeg: what was before is forgotten. Times are those of any clock that does
 /// not jump, from whatever beginning.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
+    /// When the first sample came.
+    began: Duration,
     samples: VecDeque<(Duration, u64)>,
 }
 
@@ -33,17 +39,32 @@ impl Meter {
         if len >= 2 && self.samples.get(len - 2).is_some_and(is_near) {
             self.samples.pop_back();
         }
+        if self.samples.is_empty() {
+            self.began = at;
+        }
         self.samples.push_back((at, count));
         // The newest of those that are older than the window is where it begins.
         while self.samples.get(1).is_some_and(|second| at.saturating_sub(second.0) >= WINDOW) {
             self.samples.pop_front();
         }
+        let is_known_without = |second: &(Duration, u64)| at.saturating_sub(second.0) >= LEAST;
+        while self.samples.front().is_some_and(|first| first.0.saturating_sub(self.began) < BACKLOG)
+            && self.samples.get(1).is_some_and(is_known_without)
+        {
+            self.samples.pop_front();
+        }
     }
 
-    /// Whether it knows nothing yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.samples.is_empty()
+    /// As [`sample`](Self::sample), for the frames or bytes of `lasted` long video. An ffmpeg looks at a stream for a while,
+    /// tells of the first frame, and writes all the others at once: they came since the video began, not since they
+    /// were told of.
+    pub fn sample_video(&mut self, at: Duration, count: u64, lasted: Duration) {
+        // Longer is no look but a clock that jumped.
+        if self.samples.len() <= 1 && (LEAST..=WINDOW).contains(&lasted) {
+            self.samples.clear();
+            self.sample(at.saturating_sub(lasted), 0);
+        }
+        self.sample(at, count);
     }
 
     /// Forgets all, as for a new ffmpeg.
@@ -82,6 +103,35 @@ mod tests {
         assert_eq!(meter.per_second(at(3.0)), None);
         meter.sample(at(8.0), 77);
         assert_eq!(meter.per_second(at(9.0)), Some(15.0));
+    }
+
+    #[test]
+    fn what_a_camera_has_kept_is_soon_forgotten() {
+        let mut meter = Meter::default();
+        for (second, count) in [(3.0, 1), (5.0, 131), (7.0, 161)] {
+            meter.sample(at(second), count);
+        }
+        assert_eq!(meter.per_second(at(7.0)), Some(15.0));
+        meter.sample(at(9.0), 191);
+        assert_eq!(meter.per_second(at(9.0)), Some(15.0));
+    }
+
+    #[test]
+    fn video_began_before_its_first_sample() {
+        let mut meter = Meter::default();
+        meter.sample_video(at(9.0), 45, at(3.0));
+        assert_eq!(meter.per_second(at(9.0)), Some(15.0));
+        meter.sample_video(at(11.0), 75, at(5.0));
+        assert_eq!(meter.per_second(at(11.0)), Some(15.0));
+        for lasted in [0.001, 47_427.0] {
+            meter.restart();
+            meter.sample_video(at(9.0), 1, at(lasted));
+            assert_eq!(meter.per_second(at(9.0)), None);
+            meter.sample_video(at(11.0), 75, at(5.0));
+            assert_eq!(meter.per_second(at(11.0)), Some(15.0));
+            meter.sample_video(at(13.0), 105, at(7.0));
+            assert_eq!(meter.per_second(at(13.0)), Some(15.0));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chrono_tz::Tz;
+use crate::zone::Tz;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 

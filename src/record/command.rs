@@ -132,3 +132,123 @@ pub fn probe(camera: &Camera, version: Version) -> Vec<OsString> {
     ffmpeg.map("0:v:0").codec_video("copy").args(["-frames:v", "1"]).format("framecrc").output("pipe:1");
     ffmpeg.get_args().map(ToOwned::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::config::{Config, Surroundings};
+
+    fn line(keys: &str, version: Version) -> String {
+        let around = Surroundings {
+            base: "/srv".into(),
+            zone: crate::zone::Tz::named("Asia/Kolkata").expect("a zone"),
+            is_options: false,
+        };
+        let text = format!("[cameras.yard]\ndestination = \"100%\"\n{keys}");
+        let config = Config::parse(&text, &around).expect("a configuration");
+        let camera = config.cameras.values().next().expect("a camera");
+        let now = DateTime::from_timestamp(1_795_235_400, 0).expect("a time");
+        let dir = camera.destination.join("yard");
+        shown(camera, Path::new("ffmpeg"), &arguments(camera, &dir, Token(7), version, now))
+    }
+
+    /// One option a line.
+    fn lines(line: &str) -> String {
+        line.replace(" -", "\n-")
+    }
+
+    #[test]
+    fn rtsp_is_copied() {
+        let line = line("url = \"rtsp://u:secret@cam/1\"", Version::new(5, 1));
+        insta::assert_snapshot!(lines(&line), @r"
+        ffmpeg
+        -loglevel level+info
+        -hide_banner
+        -nostdin
+        -nostats
+        -loglevel level+warning
+        -progress pipe:1
+        -stats_period 2
+        -protocol_whitelist rtsp,rtp,udp,tcp,http
+        -fflags +genpts+discardcorrupt
+        -use_wallclock_as_timestamps 1
+        -rtsp_transport tcp
+        -timeout 10000000
+        -i rtsp://***@cam/1
+        -map 0:v:0
+        -c:v copy
+        -map 0:a?
+        -c:a copy
+        -f segment
+        -segment_time 3600
+        -segment_atclocktime 1
+        -segment_clocktime_offset 1800
+        -reset_timestamps 1
+        -strftime 1
+        -segment_format matroska
+        -segment_format_options flush_packets=1:cluster_time_limit=500
+        -segment_list pipe:1
+        -segment_list_type csv /srv/100%%/yard/.%s-00000007.mkv
+        ");
+    }
+
+    #[test]
+    fn jpeg_is_encoded() {
+        let keys = "url = \"http://cam/stream\"\nfps = 15\ncontainer = \"ts\"\nsegment = \"3m\"";
+        insta::assert_snapshot!(lines(&line(keys, Version::new(7, 0))), @r"
+        ffmpeg
+        -loglevel level+info
+        -hide_banner
+        -nostdin
+        -nostats
+        -loglevel level+warning
+        -progress pipe:1
+        -stats_period 2
+        -protocol_whitelist http,https,tls,tcp
+        -fflags +genpts+discardcorrupt
+        -use_wallclock_as_timestamps 1
+        -rw_timeout 10000000
+        -f mpjpeg
+        -i http://cam/stream
+        -map 0:v:0
+        -vf fps=15
+        -c:v libx264
+        -preset:v ultrafast
+        -tune zerolatency
+        -b:v 1000000
+        -maxrate 1000000
+        -bufsize 2000000
+        -force_key_frames 'expr:gte(t,n_forced*2)'
+        -g 600
+        -sc_threshold 0
+        -threads 2
+        -pix_fmt yuv420p
+        -an
+        -f segment
+        -segment_time 180
+        -segment_atclocktime 1
+        -segment_clocktime_offset 0
+        -reset_timestamps 1
+        -strftime 1
+        -segment_format mpegts
+        -segment_format_options flush_packets=1
+        -segment_list pipe:1
+        -segment_list_type csv /srv/100%%/yard/.%s-00000007.ts
+        ");
+    }
+
+    #[test]
+    fn what_an_old_ffmpeg_does_not_know_is_not_asked_of_it() {
+        let old = line("url = \"rtsp://cam/1\"\nvideo = \"h264\"", Version::new(4, 3));
+        assert!(old.contains("-stimeout 10000000 ") && old.contains("-vsync vfr"), "{old}");
+        assert!(!old.contains(" -timeout") && !old.contains("-stats_period") && !old.contains("-fps_mode"), "{old}");
+    }
+
+    #[test]
+    fn a_url_is_never_an_option_and_what_a_user_adds_wins() {
+        let keys = "url = \"rtsp://cam/-y\"\ninput_options = \"-rtsp_transport udp\"\noutput_options = [\"-t\", \"5\"]";
+        let line = line(keys, Version::new(5, 1));
+        assert!(line.contains("-rtsp_transport tcp -timeout 10000000 -rtsp_transport udp -i rtsp://cam/-y "), "{line}");
+        assert!(line.contains("-c:a copy -t 5 -f segment"), "{line}");
+    }
+}

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use chrono_tz::Tz;
+use crate::zone::Tz;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

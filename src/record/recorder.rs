@@ -11,8 +11,6 @@ use super::name::CameraName;
 use super::segmenter::{Segmenter, Why};
 use crate::live::{CameraLive, Meter, State};
 
-/// With less video a rate is not known.
-const LEAST_VIDEO: Duration = Duration::from_secs(1);
 /// After so much recording an outage is over.
 const STEADY: Duration = Duration::from_secs(20);
 
@@ -137,17 +135,10 @@ impl Recorder {
         live.out_time_seconds = progress.out_time.as_secs_f64();
         if let Some(bytes) = bytes {
             live.bytes = written + bytes;
+            self.bytes_meter.sample_video(at, bytes, progress.out_time);
         }
-        if progress.out_time >= LEAST_VIDEO {
-            // What came while ffmpeg found out what comes was written at once: both counts began when the video did.
-            let began = self.frames_meter.is_empty().then(|| at.saturating_sub(progress.out_time));
-            for (meter, count) in [(&mut self.frames_meter, Some(progress.frames)), (&mut self.bytes_meter, bytes)] {
-                let Some(count) = count else { continue };
-                if let Some(began) = began {
-                    meter.sample(began, 0);
-                }
-                meter.sample(at, count);
-            }
+        if progress.frames > 0 {
+            self.frames_meter.sample_video(at, progress.frames, progress.out_time);
         }
         live.fps = self.frames_meter.per_second(at);
         live.bitrate_bps = self.bytes_meter.per_second(at).map(|bytes| bytes * 8.0);

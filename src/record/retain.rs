@@ -117,7 +117,7 @@ mod tests {
     /// A segment of 10 bytes for each of so many hours, from a midnight on.
     fn hours(n: i64) -> Vec<Held> {
         let midnight = 1_795_219_200;
-        let name = |n| SegmentName::new(midnight + n * 3600, &chrono_tz::Tz::UTC, Container::Mkv).expect("a time");
+        let name = |n| SegmentName::new(midnight + n * 3600, &crate::zone::Tz::UTC, Container::Mkv).expect("a time");
         (0..n).map(|n| Held { name: name(n), bytes: 10 }).collect()
     }
 

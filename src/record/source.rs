@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use chrono_tz::Tz;
+use crate::zone::Tz;
 
 use super::config::{Config, Surroundings};
 use crate::error::{Error, Result};

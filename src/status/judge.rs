@@ -167,7 +167,13 @@ impl Judge<'_> {
             let camera = Some(camera.as_str()).filter(|camera| !camera.is_empty());
             self.age(pass.kind, camera, newest.as_ref(), None);
         }
-        let waiting = report.still_written + report.waiting_for_retry + report.left_out;
+        let sent = report.sent.clone().unwrap_or_default();
+        let waiting = report.still_written + report.waiting_for_retry + report.left_out + sent.files_pending;
+        let limit = self.settings.max_age.map(|limit| limit.as_secs_f64());
+        if let Some(oldest) = sent.oldest_pending_seconds.filter(|oldest| limit.is_some_and(|limit| *oldest > limit)) {
+            let text = format!("a file waits for {} to be uploaded", short(whole(oldest)));
+            self.wrong(Some(pass.kind), None, text);
+        }
         self.status.rows.push(Row {
             source: report.source.clone(),
             state,
@@ -177,7 +183,7 @@ impl Judge<'_> {
             last_arrival: report.last_fetch_timestamp_seconds.map(whole),
             exit_code: Some(report.exit_code),
             newest: pass.newest.iter().fold(None, |newest, (_, of_one)| Newest::or(newest, of_one.clone())),
-            files: Some(to_u64(report.files_fetched)),
+            files: Some(to_u64(report.files_fetched + sent.files)),
             pending: Some(to_u64(waiting)),
             failed: Some(to_u64(report.failures.len())),
             ..row.clone()
@@ -254,7 +260,10 @@ impl Judge<'_> {
 
     fn camera(&mut self, camera: &CameraLive) {
         let lasts = self.now - whole(camera.since);
-        let may_take_a_while = matches!(camera.state, State::Starting | State::Stopping) && lasts <= GRACE;
+        // One that never comes begins again and again.
+        let came = camera.restarts == 0 || camera.last_frame_at.is_some_and(|at| self.now - whole(at) <= GRACE);
+        let may_take_a_while =
+            lasts <= GRACE && (camera.state == State::Stopping || camera.state == State::Starting && came);
         if camera.is_up() || may_take_a_while {
             return;
         }

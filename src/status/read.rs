@@ -52,10 +52,10 @@ pub fn places(settings: &Settings, now: DateTime<Local>) -> Result<Vec<Place>> {
     Ok(places)
 }
 
-/// The path without links, or as it is where nothing stands.
+/// The path without links, or where nothing stands the whole path.
 #[must_use]
 pub fn key(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
 fn place(path: PathBuf, key: PathBuf, now: DateTime<Local>) -> Place {

@@ -77,7 +77,8 @@ pub struct Row {
     pub bitrate_bps: Option<f64>,
     /// Of a recorder the segments closed since it began, of another pass the files of its last run.
     pub files: Option<u64>,
-    /// What is not done yet: the open segment; recordings that are still being written, or wait for another try.
+    /// What is not done yet: the open segment; recordings that are still being written, or wait for another try; files that
+    /// are not uploaded.
     pub pending: Option<u64>,
     /// What failed: torn and damaged segments, programs and requests since the recorder began; files of the last run.
     pub failed: Option<u64>,

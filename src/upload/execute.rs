@@ -3,23 +3,26 @@
 //! A worker takes what is next: a part of a file that was begun, else the next file. So the oldest footage is in the bucket
 //! first, and a large file does not keep the other workers waiting.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod queue;
+
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::queue::{Done, Queue, Task};
 use super::journal::{Begun, Journal};
-use super::key::ObjectKey;
 use super::local::{Identity, Local, OpenFiles};
 use super::parts::Cut;
 use super::plan::{Policy, Step, Upload};
 use super::transfer::{Failure, Job, Open, PartDone, Proof, Start, Transfer};
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report, Sent};
+use crate::progress::Items;
 use crate::retention::Reason;
 use crate::store::{Store, remove};
 use crate::units::ByteSize;
@@ -42,53 +45,21 @@ pub(super) struct Execution<'a> {
     pub(super) jobs: usize,
 }
 
-/// What workers do.
-enum Task {
-    Start(usize, Arc<Job>, Option<Begun>),
-    Part(usize, Arc<Job>, String, Cut, NonZeroU32),
-    Finish(usize, Arc<Job>, String, BTreeMap<NonZeroU32, String>),
-    /// The upload of a file that is gone or another; its place and path.
-    Abort(usize, String, ObjectKey, String),
-}
-
-enum Done {
-    Start(usize, Result<Start, Failure>),
-    Part(usize, NonZeroU32, Result<PartDone, Failure>),
-    Finish(usize, Result<Proof, Failure>),
-    Abort(usize, String, Result<(), Failure>),
-}
-
-/// Tasks, for workers that wait for them.
-#[derive(Default)]
-struct Queue {
-    tasks: Mutex<(VecDeque<Task>, bool)>,
-    changed: Condvar,
-}
-
-impl Queue {
-    /// The next task; none when there will be no more.
-    fn next(&self) -> Option<Task> {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(task) = tasks.0.pop_front() {
-                return Some(task);
-            }
-            if tasks.1 {
-                return None;
-            }
-            tasks = self.changed.wait(tasks).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut VecDeque<Task>)) {
-        change(&mut self.tasks.lock().unwrap_or_else(PoisonError::into_inner).0);
-        self.changed.notify_all();
-    }
-
-    fn close(&self) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
-        self.changed.notify_all();
-    }
+/// Uploads under way.
+struct Flight<'a> {
+    transfer: Transfer<'a>,
+    queue: &'a Queue,
+    /// Not begun yet.
+    waiting: VecDeque<&'a Upload>,
+    /// Begun, by file.
+    running: HashMap<usize, Running<'a>>,
+    /// Uploads that are being given up.
+    aborts: usize,
+    items: Items,
+    /// Files that can be removed, and when that was last done.
+    removals: (Vec<(usize, Reason)>, Instant),
+    failed_in_a_row: usize,
+    ended: Result<()>,
 }
 
 /// A file under way.
@@ -96,21 +67,36 @@ struct Running<'a> {
     upload: &'a Upload,
     job: Arc<Job>,
     began: Instant,
-    /// How many of its parts workers have.
+    /// How many of its tasks are in the queue or with workers.
     outstanding: usize,
     open: Option<Open>,
     failure: Option<Failure>,
     restarts: u32,
 }
 
+impl Flight<'_> {
+    /// The first error is the one that tells; what comes after it was stopped because of it.
+    fn end(&mut self, error: Error) {
+        if self.ended.is_ok() {
+            self.ended = Err(error);
+        }
+        self.transfer.flow.is_ended.store(true, Ordering::Relaxed);
+    }
+
+    fn abort(&mut self, task: Task) {
+        self.aborts += 1;
+        self.queue.change(|tasks| tasks.push_front(task));
+    }
+}
+
 impl Execution<'_> {
     /// Removes what the plan says.
     pub(super) fn remove(&mut self, steps: &[Step]) -> Result<()> {
-        let removals: Vec<(usize, Reason)> = steps
-            .iter()
-            .filter_map(|step| if let Step::Remove { file, reason } = step { Some((*file, *reason)) } else { None })
-            .collect();
-        self.remove_files(&removals)
+        let removals = steps.iter().filter_map(|step| match step {
+            Step::Remove { file, reason } => Some((*file, *reason)),
+            _ => None,
+        });
+        self.remove_files(&removals.collect::<Vec<_>>())
     }
 
     /// Removes files that are proven to be in the bucket, unless somebody has opened them, or they are others now.
@@ -140,165 +126,152 @@ impl Execution<'_> {
         self.stores[local.place].root().join(&local.path)
     }
 
-    /// Uploads everything planned.
+    /// Gives up and uploads everything planned.
     pub(super) fn upload(&mut self, steps: &[Step], transfer: Transfer<'_>) -> Result<()> {
         let uploads: Vec<&Upload> =
             steps.iter().filter_map(|step| if let Step::Upload(upload) = step { Some(upload) } else { None }).collect();
         let queue = Queue::default();
         let (sender, done) = mpsc::channel::<Done>();
-        let mut waiting: VecDeque<&Upload> = uploads.iter().copied().collect();
-        let mut items = self.context.progress.items(uploads.len());
-        let mut running: HashMap<usize, Running<'_>> = HashMap::new();
-        let mut aborts = 0;
-        queue.change(|tasks| {
-            for step in steps {
-                if let Step::Abort { place, path, key, id } = step {
-                    tasks.push_back(Task::Abort(*place, path.clone(), key.clone(), id.clone()));
-                    aborts += 1;
-                }
+        let mut flight = Flight {
+            transfer,
+            queue: &queue,
+            items: self.context.progress.items(uploads.len()),
+            waiting: uploads.into(),
+            running: HashMap::new(),
+            aborts: 0,
+            removals: (Vec::new(), Instant::now()),
+            failed_in_a_row: 0,
+            ended: Ok(()),
+        };
+        for step in steps {
+            if let Step::Abort { place, path, key, id } = step {
+                flight.abort(Task::Abort(*place, path.clone(), key.clone(), id.clone()));
             }
-        });
-        let workers = self.jobs.min(uploads.len().max(aborts).max(if uploads.is_empty() { 1 } else { self.jobs }));
-        let mut removals = Removals { files: Vec::new(), last: Instant::now() };
-        let mut in_a_row = 0;
-        let ended = thread::scope(|scope| {
-            for _ in 0..workers {
+        }
+        thread::scope(|scope| {
+            for _ in 0..self.jobs {
                 let (queue, sender) = (&queue, sender.clone());
                 scope.spawn(move || {
                     while let Some(task) = queue.next() {
-                        if sender.send(work(transfer, task)).is_err() {
+                        if sender.send(task.run(transfer)).is_err() {
                             return;
                         }
                     }
                 });
             }
-            let mut ended: Result<()> = Ok(());
-            let end = |ended: &mut Result<()>, error: Error| {
-                // The first error is the one that tells; what comes after it was stopped because of it.
-                if ended.is_ok() {
-                    *ended = Err(error);
-                }
-                transfer.flow.is_ended.store(true, Ordering::Relaxed);
-            };
             loop {
-                // As many files as workers are begun ahead, so that none waits for us.
-                while ended.is_ok()
-                    && running.len() < 2 * workers
-                    && let Some(upload) = waiting.pop_front()
-                {
-                    if let Err(stopped) = self.context.stop.check() {
-                        end(&mut ended, stopped);
-                        break;
-                    }
-                    if transfer.flow.pacer.is_paused() {
-                        waiting.clear();
-                        break;
-                    }
-                    let local = &self.files[upload.file];
-                    let item = items.begin(local.path.rsplit('/').next().unwrap_or_default().to_owned());
-                    item.start(0, Some(local.identity.size));
-                    let job = Arc::new(Job {
-                        path: self.path(upload.file),
-                        identity: local.identity,
-                        key: upload.key.clone(),
-                        content_type: content_type(&local.path),
-                        spoilt: Mutex::new(upload.spoilt.clone()),
-                        item,
-                    });
-                    let task = Task::Start(upload.file, Arc::clone(&job), upload.begun.clone());
-                    queue.change(|tasks| tasks.push_back(task));
-                    let began = Instant::now();
-                    running.insert(
-                        upload.file,
-                        Running { upload, job, began, outstanding: 1, open: None, failure: None, restarts: 0 },
-                    );
-                }
-                if running.is_empty() && aborts == 0 {
+                self.feed(&mut flight);
+                if flight.running.is_empty() && flight.aborts == 0 {
                     break;
                 }
                 let Ok(done) = done.recv() else { break };
-                match done {
-                    Done::Abort(place, path, outcome) => {
-                        aborts -= 1;
-                        match outcome {
-                            Ok(()) => self.journals[place].over(&path),
-                            Err(Failure::Ended(error)) => end(&mut ended, error),
-                            Err(Failure::File { message, .. }) => {
-                                log::info!("{path}: its upload was not aborted: {message}")
-                            }
-                            Err(_) => {}
-                        }
-                    }
-                    Done::Start(file, outcome) => {
-                        let Some(file) = running.get_mut(&file) else { continue };
-                        file.outstanding -= 1;
-                        match outcome {
-                            Ok(Start::Proven(proof)) => file.failure = self.proven(file, &proof, &mut removals),
-                            Ok(Start::Parts(open)) => self.begun(file, open, &queue),
-                            Err(failure) => file.failure = Some(failure),
-                        }
-                    }
-                    Done::Part(file, number, outcome) => {
-                        let Some(file) = running.get_mut(&file) else { continue };
-                        file.outstanding -= 1;
-                        match outcome {
-                            Ok(part) => self.part(file, number, part, &queue),
-                            Err(failure) => {
-                                file.failure.get_or_insert(failure);
-                                let number = file.upload.file;
-                                queue.change(|tasks| {
-                                    let before = tasks.len();
-                                    tasks.retain(|task| !matches!(task, Task::Part(of, ..) if *of == number));
-                                    file.outstanding -= before - tasks.len();
-                                });
-                            }
-                        }
-                    }
-                    Done::Finish(file, outcome) => {
-                        let Some(file) = running.get_mut(&file) else { continue };
-                        file.outstanding -= 1;
-                        match outcome {
-                            Ok(proof) => file.failure = self.proven(file, &proof, &mut removals),
-                            Err(failure) => file.failure = Some(failure),
-                        }
-                    }
-                }
-                let ready: Vec<usize> =
-                    running.iter().filter(|(_, file)| file.outstanding == 0).map(|(number, _)| *number).collect();
-                for number in ready {
-                    let Some(mut file) = running.remove(&number) else { continue };
-                    match file.failure.take() {
-                        None => in_a_row = 0,
-                        Some(Failure::NoSuchUpload) if file.restarts < MAX_RESTARTS && ended.is_ok() => {
-                            self.restart(&mut file, &queue);
-                            running.insert(number, file);
-                        }
-                        Some(Failure::Ended(error)) => end(&mut ended, error),
-                        Some(failure) => {
-                            let is_elsewhere = self.failed(&file, failure, &queue, &mut aborts);
-                            in_a_row = if is_elsewhere { in_a_row + 1 } else { in_a_row };
-                        }
-                    }
-                }
-                if in_a_row >= MAX_FAILED_IN_A_ROW && ended.is_ok() {
-                    let text =
-                        format!("{} failed for {in_a_row} files in a row: left for a later pass", transfer.server);
-                    end(&mut ended, Error::Away(text));
-                }
-                if let Err(error) = removals.flush(self, false) {
-                    end(&mut ended, error);
-                }
+                self.account(&mut flight, done);
+                self.settle(&mut flight);
+                self.remove_proven(&mut flight, false);
                 self.check_journals();
             }
             queue.close();
-            ended
         });
         for journal in self.journals.iter_mut() {
             journal.sync();
         }
         // What was proven before something else ended the pass is removed all the same.
-        let removed = removals.flush(self, true);
-        ended.and(removed)
+        self.remove_proven(&mut flight, true);
+        flight.ended
+    }
+
+    /// Keeps more files begun than there are workers, so that none of them waits for this thread.
+    fn feed<'a>(&mut self, flight: &mut Flight<'a>) {
+        while flight.ended.is_ok()
+            && flight.running.len() < 2 * self.jobs
+            && let Some(upload) = flight.waiting.pop_front()
+        {
+            if let Err(stopped) = self.context.stop.check() {
+                return flight.end(stopped);
+            }
+            if flight.transfer.flow.pacer.is_paused() {
+                return flight.waiting.clear();
+            }
+            let local = &self.files[upload.file];
+            let item = flight.items.begin(local.path.rsplit('/').next().unwrap_or_default().to_owned());
+            item.start(0, Some(local.identity.size));
+            let job = Arc::new(Job {
+                path: self.path(upload.file),
+                identity: local.identity,
+                key: upload.key.clone(),
+                content_type: content_type(&local.path),
+                may_have_begun: upload.may_have_begun,
+                spoilt: Mutex::new(upload.spoilt.clone()),
+                item,
+            });
+            if Cut::of(local.identity.size).is_some() && upload.begun.is_none() {
+                let at = self.policy.now.timestamp();
+                self.journals[local.place].start(&local.path, local.identity, upload.key.as_str(), at);
+            }
+            let task = Task::Start(upload.file, Arc::clone(&job), upload.begun.clone());
+            flight.queue.change(|tasks| tasks.push_back(task));
+            let running: Running<'a> =
+                Running { upload, job, began: Instant::now(), outstanding: 1, open: None, failure: None, restarts: 0 };
+            flight.running.insert(upload.file, running);
+        }
+    }
+
+    /// What a worker has done.
+    fn account(&mut self, flight: &mut Flight<'_>, done: Done) {
+        let (number, outcome) = match done {
+            Done::Abort(place, path, outcome) => {
+                flight.aborts -= 1;
+                match outcome {
+                    Ok(()) => self.journals[place].over(&path),
+                    Err(Failure::Ended(error)) => flight.end(error),
+                    Err(failure) => log::info!("{path}: its upload was not aborted: {failure}"),
+                }
+                return;
+            }
+            Done::Start(file, outcome) => (file, outcome.map(Progress::Started)),
+            Done::Part(file, number, outcome) => (file, outcome.map(|part| Progress::Part(number, part))),
+            Done::Finish(file, outcome) => (file, outcome.map(|proof| Progress::Started(Start::Proven(proof)))),
+        };
+        let Some(mut file) = flight.running.remove(&number) else { return };
+        file.outstanding -= 1;
+        match outcome {
+            Ok(Progress::Started(Start::Proven(proof))) => flight.removals.0.extend(self.proven(&file, &proof)),
+            Ok(Progress::Started(Start::Parts(open))) => self.begun(&mut file, open, flight.queue),
+            Ok(Progress::Part(number, part)) => self.part(&mut file, number, part, flight.queue),
+            Err(failure) => {
+                file.failure.get_or_insert(failure);
+                // Its other parts need not be sent now.
+                flight.queue.change(|tasks| {
+                    let before = tasks.len();
+                    tasks.retain(|task| !matches!(task, Task::Part(of, ..) if *of == number));
+                    file.outstanding -= before - tasks.len();
+                });
+            }
+        }
+        flight.running.insert(number, file);
+    }
+
+    /// What becomes of files of which no worker has anything any more.
+    fn settle(&mut self, flight: &mut Flight<'_>) {
+        let settled: Vec<usize> =
+            flight.running.iter().filter(|(_, file)| file.outstanding == 0).map(|(number, _)| *number).collect();
+        for number in settled {
+            let Some(mut file) = flight.running.remove(&number) else { continue };
+            match file.failure.take() {
+                None => flight.failed_in_a_row = 0,
+                Some(Failure::NoSuchUpload) if file.restarts < MAX_RESTARTS && flight.ended.is_ok() => {
+                    self.restart(&mut file, flight.queue);
+                    flight.running.insert(number, file);
+                }
+                Some(Failure::Ended(error)) => flight.end(error),
+                Some(failure) => self.failed(flight, &file, failure),
+            }
+        }
+        let failed = flight.failed_in_a_row;
+        if failed >= MAX_FAILED_IN_A_ROW {
+            let text = format!("{} fails for {failed} files in a row: left for a later pass", flight.transfer.server);
+            flight.end(Error::Away(text));
+        }
     }
 
     /// The parts of a file can be sent.
@@ -319,7 +292,7 @@ impl Execution<'_> {
             }
         });
         file.open = Some(open);
-        self.finish_if_all_is_there(file, queue);
+        finish_if_all_is_there(file, queue);
     }
 
     fn part(&mut self, file: &mut Running<'_>, number: NonZeroU32, part: PartDone, queue: &Queue) {
@@ -329,19 +302,8 @@ impl Execution<'_> {
             open.done.insert(number, part.etag);
         }
         if file.failure.is_none() {
-            self.finish_if_all_is_there(file, queue);
+            finish_if_all_is_there(file, queue);
         }
-    }
-
-    #[expect(clippy::unused_self, reason = "it is one of the steps of a file")]
-    fn finish_if_all_is_there(&self, file: &mut Running<'_>, queue: &Queue) {
-        let Some(open) = &file.open else { return };
-        if file.outstanding > 0 || open.done.len() < usize::try_from(open.cut.count()).unwrap_or(usize::MAX) {
-            return;
-        }
-        file.outstanding = 1;
-        let task = Task::Finish(file.upload.file, Arc::clone(&file.job), open.id.clone(), open.done.clone());
-        queue.change(|tasks| tasks.push_front(task));
     }
 
     /// The server says that it has forgotten the upload: what it has of it is asked for, else the file begins anew.
@@ -354,32 +316,27 @@ impl Execution<'_> {
         queue.change(|tasks| tasks.push_front(task));
     }
 
-    /// A file is in the bucket.
-    fn proven(&mut self, file: &Running<'_>, proof: &Proof, removals: &mut Removals) -> Option<Failure> {
+    /// A file is in the bucket. Whether it can be removed now, and why.
+    fn proven(&mut self, file: &Running<'_>, proof: &Proof) -> Option<(usize, Reason)> {
         let Upload { file: number, key, moment, .. } = file.upload;
         let local = &self.files[*number];
         let now = self.policy.now.timestamp();
         self.journals[local.place].prove(&local.path, local.identity, key.as_str(), &proof.etag, now);
         let sent = self.report.sent.get_or_insert_with(Sent::default);
+        let (path, key) = (&local.path, key.as_str());
         if proof.was_there {
             sent.files_already_there += 1;
-            log::info!("{}: is in the bucket already, as {:?}", local.path, key.as_str());
+            log::info!("{path}: is in the bucket already, as {key:?}");
         } else {
             sent.files += 1;
             let seconds = file.began.elapsed().as_secs_f64();
-            log::info!(
-                "{}: uploaded {} in {seconds:.1} s, as {:?}",
-                local.path,
-                ByteSize(local.identity.size),
-                key.as_str()
-            );
+            log::info!("{path}: uploaded {} in {seconds:.1} s, as {key:?}", ByteSize(local.identity.size));
         }
-        removals.add(*number, self.policy.removal(Some(moment), now));
-        None
+        self.policy.removal(Some(moment), now).map(|reason| (*number, reason))
     }
 
-    /// Counts what did not come to a proof. Whether the network or the server is to blame.
-    fn failed(&mut self, file: &Running<'_>, failure: Failure, queue: &Queue, aborts: &mut usize) -> bool {
+    /// Counts what did not come to a proof.
+    fn failed(&mut self, flight: &mut Flight<'_>, file: &Running<'_>, failure: Failure) {
         let Upload { file: number, key, .. } = file.upload;
         let local = &self.files[*number];
         let journal = &mut self.journals[local.place];
@@ -396,19 +353,29 @@ impl Execution<'_> {
                 self.report.still_written += usize::from(matches!(failure, Failure::Changed));
                 // Its parts are of no use any more.
                 if let Some(open) = &file.open {
-                    let task = Task::Abort(local.place, local.path.clone(), key.clone(), open.id.clone());
-                    queue.change(|tasks| tasks.push_front(task));
-                    *aborts += 1;
+                    flight.abort(Task::Abort(local.place, local.path.clone(), key.clone(), open.id.clone()));
                 }
-                return false;
+                return;
             }
-            Failure::Left | Failure::Ended(_) => return false,
+            Failure::Left | Failure::Ended(_) => return,
         };
         if lasts {
             journal.fail(&local.path, local.identity, key.as_str(), self.policy.now.timestamp());
         }
         self.report.fail(&self.context.told, &local.path, reason, message);
-        matches!(reason, "network" | "server")
+        flight.failed_in_a_row += usize::from(matches!(reason, "network" | "server"));
+    }
+
+    fn remove_proven(&mut self, flight: &mut Flight<'_>, is_end: bool) {
+        let (files, last) = &mut flight.removals;
+        if files.is_empty() || !(is_end || last.elapsed() >= REMOVE_EVERY) {
+            return;
+        }
+        *last = Instant::now();
+        let files = std::mem::take(files);
+        if let Err(error) = self.remove_files(&files) {
+            flight.end(error);
+        }
     }
 
     /// A journal that cannot be written costs the next pass some questions; what is uploaded stays uploaded.
@@ -422,36 +389,20 @@ impl Execution<'_> {
     }
 }
 
-/// Files that can be removed.
-struct Removals {
-    files: Vec<(usize, Reason)>,
-    last: Instant,
+/// How a file got on.
+enum Progress {
+    Started(Start),
+    Part(NonZeroU32, PartDone),
 }
 
-impl Removals {
-    fn add(&mut self, file: usize, reason: Option<Reason>) {
-        self.files.extend(reason.map(|reason| (file, reason)));
+fn finish_if_all_is_there(file: &mut Running<'_>, queue: &Queue) {
+    let Some(open) = &file.open else { return };
+    if file.outstanding > 0 || open.done.len() < usize::try_from(open.cut.count()).unwrap_or(usize::MAX) {
+        return;
     }
-
-    fn flush(&mut self, execution: &mut Execution<'_>, is_end: bool) -> Result<()> {
-        if self.files.is_empty() || !(is_end || self.last.elapsed() >= REMOVE_EVERY) {
-            return Ok(());
-        }
-        self.last = Instant::now();
-        execution.remove_files(&std::mem::take(&mut self.files))
-    }
-}
-
-fn work(transfer: Transfer<'_>, task: Task) -> Done {
-    match task {
-        Task::Start(file, job, begun) => Done::Start(file, transfer.start(&job, begun.as_ref())),
-        Task::Part(file, job, id, cut, number) => Done::Part(file, number, transfer.part(&job, &id, cut, number)),
-        Task::Finish(file, job, id, parts) => Done::Finish(file, transfer.finish(&job, &id, &parts)),
-        Task::Abort(place, path, key, id) => {
-            let outcome = transfer.abort(&key, &id);
-            Done::Abort(place, path, outcome)
-        }
-    }
+    file.outstanding = 1;
+    let task = Task::Finish(file.upload.file, Arc::clone(&file.job), open.id.clone(), open.done.clone());
+    queue.change(|tasks| tasks.push_front(task));
 }
 
 /// By the extension, as players and browsers want it.

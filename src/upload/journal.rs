@@ -48,6 +48,9 @@ struct Line<'a> {
     /// The object is proven to be the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     proven: Option<Cow<'a, str>>,
+    /// What else happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Event>,
     /// An upload in parts was begun, under this id.
     #[serde(skip_serializing_if = "Option::is_none")]
     begun: Option<Cow<'a, str>>,
@@ -56,23 +59,22 @@ struct Line<'a> {
     part: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     etag: Option<Cow<'a, str>>,
-    /// It is given up, or the object is not there any more.
-    #[serde(skip_serializing_if = "is_false")]
-    over: bool,
     /// An object with this ETag under the key is ours, and is not the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     spoilt: Option<Cow<'a, str>>,
-    /// It failed in a way that will be the same for a while.
-    #[serde(skip_serializing_if = "is_false")]
-    failed: bool,
-    /// Abandoned uploads were looked for.
-    #[serde(skip_serializing_if = "is_false")]
-    swept: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_false(value: &bool) -> bool {
-    !value
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Event {
+    /// An upload in parts is about to be begun.
+    Started,
+    /// It is given up, or the object is not there any more.
+    Over,
+    /// It failed in a way that will be the same for a while.
+    Failed,
+    /// Abandoned uploads were looked for.
+    Swept,
 }
 
 fn is_empty(text: &str) -> bool {
@@ -97,6 +99,8 @@ pub struct Record {
     pub key: String,
     /// The ETag of the object that is proven to be the file, and when that was, in seconds since 1970.
     pub proven: Option<(String, i64)>,
+    /// An upload in parts was about to be begun: the server may have one of which the id is not known.
+    pub is_started: bool,
     /// An upload in parts that is under way.
     pub begun: Option<Begun>,
     /// ETags of objects of ours under the key that are not the file.
@@ -179,7 +183,7 @@ impl Journal {
     }
 
     fn apply(&mut self, line: &Line<'_>) {
-        if line.swept {
+        if line.event == Some(Event::Swept) {
             self.swept = line.at;
             return;
         }
@@ -196,11 +200,13 @@ impl Journal {
         }
         if let Some(etag) = &line.proven {
             record.proven = Some((etag.clone().into_owned(), line.at.unwrap_or(0)));
-            (record.begun, record.failed) = (None, None);
+            (record.begun, record.failed, record.is_started) = (None, None, false);
             record.spoilt.clear();
         } else if let Some(id) = &line.begun {
             record.begun = Some(Begun { id: id.clone().into_owned(), parts: BTreeMap::new() });
-            (record.proven, record.failed) = (None, None);
+            (record.proven, record.failed, record.is_started) = (None, None, false);
+        } else if line.event == Some(Event::Started) {
+            (record.proven, record.is_started) = (None, true);
         } else if let (Some(part), Some(etag)) = (line.part, &line.etag) {
             if let Some(begun) = &mut record.begun {
                 begun.parts.insert(part, etag.clone().into_owned());
@@ -208,10 +214,10 @@ impl Journal {
         } else if let Some(etag) = &line.spoilt {
             record.spoilt.push(etag.clone().into_owned());
             record.proven = None;
-        } else if line.failed {
+        } else if line.event == Some(Event::Failed) {
             record.failed = line.at;
             record.proven = None;
-        } else if line.over {
+        } else if line.event == Some(Event::Over) {
             (record.begun, record.proven) = (None, None);
         }
     }
@@ -238,6 +244,11 @@ impl Journal {
         self.add(&Line { at: Some(at), proven: Some(etag.into()), ..line(file, Some(identity), key) });
     }
 
+    /// An upload in parts is about to be begun.
+    pub fn start(&mut self, file: &str, identity: Identity, key: &str, at: i64) {
+        self.add(&Line { at: Some(at), event: Some(Event::Started), ..line(file, Some(identity), key) });
+    }
+
     /// An upload in parts was begun. Synced: what is forgotten of it would stay in the bucket.
     pub fn begin(&mut self, file: &str, identity: Identity, key: &str, id: &str, at: i64) {
         self.add(&Line { at: Some(at), begun: Some(id.into()), ..line(file, Some(identity), key) });
@@ -252,7 +263,7 @@ impl Journal {
 
     /// It is given up, or the object is not in the bucket any more.
     pub fn over(&mut self, file: &str) {
-        self.add(&Line { over: true, ..line(file, None, "") });
+        self.add(&Line { event: Some(Event::Over), ..line(file, None, "") });
     }
 
     /// An object of ours under the key is not the file.
@@ -262,12 +273,12 @@ impl Journal {
 
     /// It failed in a way that will be the same for a while.
     pub fn fail(&mut self, file: &str, identity: Identity, key: &str, at: i64) {
-        self.add(&Line { at: Some(at), failed: true, ..line(file, Some(identity), key) });
+        self.add(&Line { at: Some(at), event: Some(Event::Failed), ..line(file, Some(identity), key) });
     }
 
     /// Abandoned uploads were looked for.
     pub fn sweep(&mut self, at: i64) {
-        self.add(&Line { at: Some(at), swept: true, ..Line::default() });
+        self.add(&Line { at: Some(at), event: Some(Event::Swept), ..Line::default() });
     }
 
     /// Why lines were lost, if they were; told once.
@@ -348,12 +359,15 @@ impl Journal {
         };
         let to = || Cow::from(self.to.as_str());
         if self.swept.is_some() {
-            add(&Line { to: to(), at: self.swept, swept: true, ..Line::default() });
+            add(&Line { to: to(), at: self.swept, event: Some(Event::Swept), ..Line::default() });
         }
         for (file, record) in &self.records {
             let of = |identity| Line { to: to(), ..line(file, identity, &record.key) };
             if let Some((etag, at)) = &record.proven {
                 add(&Line { at: Some(*at), proven: Some(etag.as_str().into()), ..of(record.identity) });
+            }
+            if record.is_started {
+                add(&Line { event: Some(Event::Started), ..of(record.identity) });
             }
             if let Some(begun) = &record.begun {
                 add(&Line { begun: Some(begun.id.as_str().into()), ..of(record.identity) });
@@ -365,7 +379,7 @@ impl Journal {
                 add(&Line { spoilt: Some(etag.as_str().into()), ..of(None) });
             }
             if record.failed.is_some() {
-                add(&Line { at: record.failed, failed: true, ..of(record.identity) });
+                add(&Line { at: record.failed, event: Some(Event::Failed), ..of(record.identity) });
             }
         }
         for other in &self.others {

@@ -10,9 +10,9 @@
 use std::fmt::Write;
 
 use chrono::format::{Item, StrftimeItems};
-use chrono::{DateTime, FixedOffset, Local, MappedLocalTime, NaiveDateTime, Offset, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, Offset, Utc};
 
+use super::zone::Zone;
 use crate::recording_time::{RecordingTime, of_name};
 
 /// The longest key of S3, in bytes.
@@ -57,40 +57,6 @@ pub struct KeyError {
     why: &'static str,
 }
 
-/// In which zone moments are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Zone {
-    /// That of this machine.
-    #[default]
-    Host,
-    /// `--timezone`
-    Named(Tz),
-}
-
-impl Zone {
-    fn at(self, instant: NaiveDateTime) -> FixedOffset {
-        match self {
-            Self::Host => Local.offset_from_utc_datetime(&instant).fix(),
-            Self::Named(zone) => zone.offset_from_utc_datetime(&instant).fix(),
-        }
-    }
-
-    /// What the clock on the wall shows.
-    #[must_use]
-    pub fn digits(self, instant: DateTime<Utc>) -> NaiveDateTime {
-        let instant = instant.naive_utc();
-        instant + self.at(instant)
-    }
-
-    /// The offset of a clock on the wall, and whether it shows these digits twice; none where it leaves them out.
-    fn of_digits(self, digits: NaiveDateTime) -> MappedLocalTime<FixedOffset> {
-        match self {
-            Self::Host => Local.offset_from_local_datetime(&digits).map(|offset| offset.fix()),
-            Self::Named(zone) => zone.offset_from_local_datetime(&digits).map(|offset| offset.fix()),
-        }
-    }
-}
-
 /// When a recording began, to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
@@ -114,6 +80,11 @@ impl Moment {
             Some(RecordingTime { digits, offset: Some(offset), copy }) => Self::of_instant(digits - offset, zone, copy),
             None => Self::of_instant(modified.naive_utc(), zone, 1),
         }
+    }
+
+    /// Any moment, to try a template with.
+    fn at_the_epoch() -> Self {
+        Self { digits: DateTime::UNIX_EPOCH.naive_utc(), offset: Utc.fix(), is_repeated: false, copy: 1 }
     }
 
     fn of_instant(instant: NaiveDateTime, zone: Zone, copy: u32) -> Self {
@@ -191,7 +162,7 @@ impl std::str::FromStr for Template {
         let has_name = pieces.iter().any(|piece| matches!(piece, Piece::Name | Piece::Path));
         let template = Self { pieces, has_name, has_offset };
         // What cannot be for any file should be said before the first.
-        let moment = Moment::of("", DateTime::UNIX_EPOCH, Zone::Named(Tz::UTC));
+        let moment = Moment::at_the_epoch();
         template.key("", &Named { path: "a.b", dir: "c", moment: &moment }).map_err(|error| error.to_string())?;
         Ok(template)
     }
@@ -262,7 +233,7 @@ mod tests {
 
     #[test]
     fn fields_are_filled_in() {
-        let zone = Zone::Named(Tz::Asia__Kolkata);
+        let zone: Zone = "Asia/Kolkata".parse().expect("a zone");
         let at = "2025-09-07T20:00:05.25Z";
         for (template, path, expected) in [
             (VISDCAM, "x.ts", "cam1/2025/09/08/01/cam_1_2025_09_08_01_30_05.ts"),
@@ -280,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_hour_that_is_there_twice_gives_two_keys() {
-        let zone = Zone::Named(Tz::Europe__Berlin);
+        let zone: Zone = "Europe/Berlin".parse().expect("a zone");
         for (template, first, second) in [
             ("%H%M.{ext}", "0230.ts", "0230+0100.ts"),
             ("%H%M%z.{ext}", "0230+0200.ts", "0230+0100.ts"),

@@ -108,7 +108,7 @@ impl Search<'_> {
                 continue;
             }
             let Ok(file_type) = entry.file_type() else { continue };
-            if !file_type.is_dir() && !(file_type.is_file() && self.patterns.matches(&name.to_string_lossy())) {
+            if !(file_type.is_dir() || file_type.is_file() && self.patterns.matches(&name.to_string_lossy())) {
                 continue;
             }
             let Some(name) = name.to_str() else {

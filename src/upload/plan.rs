@@ -9,9 +9,10 @@ use std::time::Duration;
 use chrono::{DateTime, Local as HostZone, Utc};
 
 use super::journal::{Begun, Record};
-use super::key::{Moment, Named, ObjectKey, Template, Zone};
+use super::key::{Moment, Named, ObjectKey, Template};
 use super::local::Local;
 use super::parts::MAX_BYTES;
+use super::zone::Zone;
 use crate::retention::{Keep, Reason};
 
 /// What is wanted.
@@ -55,6 +56,8 @@ pub struct Upload {
     pub moment: Moment,
     /// What is there of it already.
     pub begun: Option<Begun>,
+    /// An earlier pass may have begun an upload in parts of which it did not learn the id.
+    pub may_have_begun: bool,
     /// Objects with these ETags under the key are ours, and may be replaced.
     pub spoilt: Vec<String>,
 }
@@ -147,6 +150,7 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
                 begun: record
                     .filter(|record| is_same && record.key == key.as_str())
                     .and_then(|record| record.begun.clone()),
+                may_have_begun: record.is_some_and(|record| record.is_started && record.key == key.as_str()),
                 spoilt: record
                     .filter(|record| record.key == key.as_str())
                     .map(|record| record.spoilt.clone())
@@ -164,20 +168,18 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
     });
     // Of two files with one key the older has it: also in the next pass, when the first is in the bucket.
     let mut keys: HashMap<ObjectKey, usize> = HashMap::new();
-    uploads.retain(|upload| match keys.get(&upload.key) {
-        Some(other) => {
-            let message = format!(
-                "{:?} would have the same key, {:?}: write {{name}} or {{path}} into --key",
-                files[*other].local.path,
-                upload.key.as_str()
-            );
-            plan.refused.push((upload.file, "conflict", message));
-            false
-        }
-        None => {
+    uploads.retain(|upload| {
+        let Some(other) = keys.get(&upload.key) else {
             keys.insert(upload.key.clone(), upload.file);
-            true
-        }
+            return true;
+        };
+        let message = format!(
+            "{:?} would have the same key, {:?}: write {{name}} or {{path}} into --key",
+            files[*other].local.path,
+            upload.key.as_str()
+        );
+        plan.refused.push((upload.file, "conflict", message));
+        false
     });
     plan.steps = removals;
     plan.steps.extend(aborts);

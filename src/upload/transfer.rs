@@ -4,19 +4,21 @@
 //! uploaded, whoever brought it. Any other is left alone and reported, unless the journal knows it for an attempt of ours that
 //! failed. S3 has no lock that every server knows, so between that look and the store somebody else may store there.
 
+mod job;
+mod tries;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use rustix::fs::OFlags;
 
+pub(super) use self::job::{Failure, Job, Open, PartDone, Proof, Start};
+use self::tries::Tries;
 use super::hash::{Digests, HashError, digests, etag_in_parts, etag_of_parts, md5_of_hex};
 use super::journal::Begun;
 use super::key::ObjectKey;
@@ -25,91 +27,12 @@ use super::parts::{Cut, Range};
 use super::piece::{FilePiece, Flow};
 use super::s3::error::Trouble;
 use super::s3::{Client, Header, Object, Stored};
-use crate::backoff::Backoff;
-use crate::error::{Error, Result};
-use crate::progress::Item;
+use crate::error::Result;
 
-/// How often a request is tried.
-const TRIES: u32 = 5;
 /// How often a piece is stored again of which the server says another hash.
 const STORES: u32 = 2;
-const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(20) };
 /// The sizes of parts that other tools use by default: an object that one of them brought can be compared too.
 const OTHERS_PART_BYTES: [u64; 6] = [8 << 20, 5 << 20, 50 << 20, 15 << 20, 64 << 20, 100 << 20];
-
-/// A file to upload.
-#[derive(Debug)]
-pub(super) struct Job {
-    /// Where it is.
-    pub(super) path: PathBuf,
-    /// What it was when the pass looked.
-    pub(super) identity: Identity,
-    /// Its key.
-    pub(super) key: ObjectKey,
-    /// `Content-Type`
-    pub(super) content_type: &'static str,
-    /// ETags of objects of ours that may be replaced.
-    pub(super) spoilt: Mutex<Vec<String>>,
-    /// Its bar.
-    pub(super) item: Item,
-}
-
-/// It is proven to be in the bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Proof {
-    /// The object's ETag.
-    pub(super) etag: String,
-    /// It was there before.
-    pub(super) was_there: bool,
-}
-
-/// A part that the server has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PartDone {
-    /// Its ETag.
-    pub(super) etag: String,
-}
-
-/// An upload in parts that can go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Open {
-    pub(super) id: String,
-    pub(super) cut: Cut,
-    /// The ETags of parts that are there.
-    pub(super) done: BTreeMap<NonZeroU32, String>,
-    pub(super) is_new: bool,
-}
-
-/// How a file can be begun.
-#[derive(Debug)]
-pub(super) enum Start {
-    Proven(Proof),
-    Parts(Open),
-}
-
-/// Why it did not come to that.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The pass ends.
-    Ended(Error),
-    /// This file fails; the others go on.
-    File {
-        /// A word of [`FAILURE_REASONS`](crate::metrics::FAILURE_REASONS).
-        reason: &'static str,
-        /// For people.
-        message: String,
-        /// It will be the same in the next pass.
-        lasts: bool,
-    },
-    /// The file has changed since the pass looked: for a later one.
-    Changed,
-    /// It is gone: another pass or the user removed it.
-    Vanished,
-    /// The server has forgotten the upload.
-    NoSuchUpload,
-    /// An error elsewhere has ended the pass, or the timetable pauses: nothing is wrong with this one.
-    Left,
-}
 
 /// The bucket, for workers.
 #[derive(Debug, Clone, Copy)]
@@ -124,57 +47,13 @@ pub(super) struct Transfer<'a> {
     pub(super) server: &'a str,
 }
 
-/// The tries of one request.
-struct Tries<'a> {
-    transfer: Transfer<'a>,
-    failures: u32,
-}
-
-impl Tries<'_> {
-    /// Waits before another try, or says what comes of it.
-    fn again(&mut self, trouble: Trouble) -> Result<(), Failure> {
-        let Transfer { flow, server, .. } = self.transfer;
-        if flow.is_ended.load(Ordering::Relaxed) {
-            return Err(Failure::Left);
-        }
-        self.failures += 1;
-        let is_last = self.failures >= TRIES;
-        let away = |text: String| Failure::Ended(Error::Away(format!("{server} cannot be reached: {text}")));
-        let asked = match trouble {
-            Trouble::Fatal(error) => return Err(Failure::Ended(error)),
-            // Whoever never answered is not there; whoever did may come back in a moment.
-            Trouble::Unreachable(text) if is_last || !self.transfer.has_answered.load(Ordering::Relaxed) => {
-                return Err(away(text));
-            }
-            Trouble::Unreachable(text) => {
-                log::info!("{server} cannot be reached: {text}");
-                None
-            }
-            Trouble::Passing { reason, message, .. } if is_last => {
-                return Err(Failure::File { reason, message, lasts: false });
-            }
-            Trouble::Passing { message, retry_after, .. } => {
-                log::info!("{message}; trying again");
-                retry_after
-            }
-            Trouble::NoSuchUpload => return Err(Failure::NoSuchUpload),
-            Trouble::NotImplemented(message) | Trouble::Refused(message) => {
-                return Err(Failure::File { reason: "refused", message, lasts: false });
-            }
-        };
-        let random = RandomState::new().hash_one(self.failures);
-        let wait = asked.unwrap_or_else(|| BACKOFF.wait(self.failures, random));
-        flow.stop.sleep(wait).map_err(Failure::Ended)
-    }
-}
-
 impl<'a> Transfer<'a> {
     fn tries(self) -> Tries<'a> {
-        Tries { transfer: self, failures: 0 }
+        Tries::new(self)
     }
 
     /// Asks until there is an answer.
-    fn ask<T>(self, mut request: impl FnMut() -> Result<T, Trouble>) -> Result<T, Failure> {
+    pub(super) fn ask<T>(self, mut request: impl FnMut() -> Result<T, Trouble>) -> Result<T, Failure> {
         let mut tries = self.tries();
         loop {
             match self.answered(request()) {
@@ -206,16 +85,29 @@ impl<'a> Transfer<'a> {
         let found = self.ask(|| self.client.head(&job.key))?;
         if let Some(object) = found {
             let is_ours = lock(&job.spoilt).contains(&object.etag);
-            if self.is_same(job, &file, &object, None)? {
+            if self.is_same(job.identity.size, &file, &object, None)? {
                 return Ok(Start::Proven(Proof { etag: object.etag, was_there: true }));
             }
             if !is_ours {
-                return Err(conflict(job, &object));
+                return Err(Failure::conflict(job, &object));
             }
+        }
+        if job.may_have_begun
+            && let Some(open) = self.find(job, &file, cut)
+        {
+            return Ok(Start::Parts(open));
         }
         let headers = self.headers_of(job, None);
         let id = self.ask(|| self.client.begin(&job.key, &borrowed(&headers)))?;
         Ok(Start::Parts(Open { id, cut, done: BTreeMap::new(), is_new: true }))
+    }
+
+    /// Looks for an upload of which the answer with its id was lost, where the server lists them.
+    fn find(self, job: &Job, file: &File, cut: Cut) -> Option<Open> {
+        let listed = self.client.begun(job.key.as_str()).ok()?;
+        let found = listed.into_iter().find(|begun| begun.key == job.key.as_str())?;
+        let open = self.resume(job, file, cut, &Begun { id: found.id, parts: BTreeMap::new() }).ok()?;
+        Some(Open { is_new: true, ..open })
     }
 
     /// Finds out which parts are there. What the journal knows was compared when it was sent; what only the server knows
@@ -265,20 +157,20 @@ impl<'a> Transfer<'a> {
                 }
             };
             if let Some(object) = found {
-                if self.is_same(job, file, &object, Some((&digests, is_stored)))? {
-                    self.check_unchanged(job, file, &object.etag)?;
+                if self.is_same(job.identity.size, file, &object, Some((&digests, is_stored)))? {
+                    check_unchanged(job, file, &object.etag)?;
                     return Ok(Proof { etag: object.etag, was_there: !was_sent });
                 }
                 if is_stored {
-                    return Err(unproven(job, &object, &md5));
+                    return Err(Failure::unproven(job, &object, &md5));
                 }
                 if !lock(&job.spoilt).contains(&object.etag) {
-                    return Err(conflict(job, &object));
+                    return Err(Failure::conflict(job, &object));
                 }
             } else if is_stored {
-                return Err(gone(job));
+                return Err(Failure::gone(job));
             }
-            self.check_identity(job, file)?;
+            check_identity(job, file)?;
             was_sent = true;
             match self.store(job, file, range, &digests, |piece| self.client.put(&job.key, piece, &borrowed(&headers)))
             {
@@ -304,7 +196,7 @@ impl<'a> Transfer<'a> {
             let stored = self.answered(send(&piece));
             match (piece.broke(), stored) {
                 (Some(io::ErrorKind::UnexpectedEof), _) => return Err(Store::Failure(Failure::Changed)),
-                (Some(kind), _) => return Err(Store::Failure(unreadable(&kind.into()))),
+                (Some(kind), _) => return Err(Store::Failure(Failure::unreadable(&kind.into()))),
                 (None, Err(trouble)) => return Err(Store::Trouble(trouble)),
                 // Without an ETag nothing is said; what HEAD says then has to do.
                 (None, Ok(stored)) if stored.etag == md5 || stored.is_opaque || stored.etag.is_empty() => {
@@ -327,7 +219,7 @@ impl<'a> Transfer<'a> {
         let digests = self.hash(&file, range)?;
         let mut tries = self.tries();
         loop {
-            self.check_identity(job, &file)?;
+            check_identity(job, &file)?;
             match self.store(job, &file, range, &digests, |piece| self.client.put_part(&job.key, id, number, piece)) {
                 Ok(stored) if stored.etag.is_empty() => return Ok(PartDone { etag: digests.md5_hex() }),
                 Ok(stored) => return Ok(PartDone { etag: stored.etag }),
@@ -358,20 +250,20 @@ impl<'a> Transfer<'a> {
                     let is_same = object.size == job.identity.size
                         && (Some(&object.etag) == expected.as_ref() || (was_asked && object.is_opaque));
                     if is_same {
-                        self.check_unchanged(job, &file, &object.etag)?;
+                        check_unchanged(job, &file, &object.etag)?;
                         return Ok(Proof { etag: object.etag, was_there: false });
                     }
                     if was_asked {
-                        return Err(unproven(job, &object, &expected.unwrap_or_default()));
+                        return Err(Failure::unproven(job, &object, &expected.unwrap_or_default()));
                     }
                     if !lock(&job.spoilt).contains(&object.etag) {
-                        return Err(conflict(job, &object));
+                        return Err(Failure::conflict(job, &object));
                     }
                 }
                 None if is_over => return Err(Failure::NoSuchUpload),
                 None => {}
             }
-            self.check_identity(job, &file)?;
+            check_identity(job, &file)?;
             was_asked = match self.answered(self.client.complete(&job.key, id, &list)) {
                 Ok(_) => true,
                 Err(Trouble::NoSuchUpload) => {
@@ -396,14 +288,14 @@ impl<'a> Transfer<'a> {
 
     /// Whether an object is the file. `hashed` are the hashes of all of it, if they are known, and whether the server has just
     /// taken it with them.
-    fn is_same(
+    pub(super) fn is_same(
         self,
-        job: &Job,
+        size: u64,
         file: &File,
         object: &Object,
         hashed: Option<(&Digests, bool)>,
     ) -> Result<bool, Failure> {
-        if object.size != job.identity.size {
+        if object.size != size {
             return Ok(false);
         }
         let whole = Range { start: 0, len: object.size };
@@ -443,27 +335,10 @@ impl<'a> Transfer<'a> {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = match File::options().read(true).custom_flags(flags).open(&job.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Failure::Vanished),
-            Err(error) => return Err(unreadable(&error)),
+            Err(error) => return Err(Failure::unreadable(&error)),
         };
-        self.check_identity(job, &file)?;
+        check_identity(job, &file)?;
         Ok(file)
-    }
-
-    fn check_identity(self, job: &Job, file: &File) -> Result<(), Failure> {
-        let metadata = file.metadata().map_err(|error| unreadable(&error))?;
-        if Identity::of(&metadata) == job.identity { Ok(()) } else { Err(Failure::Changed) }
-    }
-
-    /// After a store: what stands under the file's name must still be what was read. If not, the object is not the file, and
-    /// a later pass may replace it.
-    fn check_unchanged(self, job: &Job, file: &File, etag: &str) -> Result<(), Failure> {
-        let is_replaced = fs::symlink_metadata(&job.path).is_ok_and(|now| Identity::of(&now) != job.identity);
-        if is_replaced || self.check_identity(job, file).is_err() {
-            lock(&job.spoilt).push(etag.to_owned());
-            return Err(Failure::Changed);
-        }
-        Ok(())
     }
 
     fn hash(self, file: &File, range: Range) -> Result<Digests, Failure> {
@@ -476,6 +351,22 @@ impl<'a> Transfer<'a> {
         headers.extend(digests.map(|digests| ("x-amz-meta-sha256".into(), digests.sha256.clone())));
         headers
     }
+}
+
+fn check_identity(job: &Job, file: &File) -> Result<(), Failure> {
+    let metadata = file.metadata().map_err(|error| Failure::unreadable(&error))?;
+    if Identity::of(&metadata) == job.identity { Ok(()) } else { Err(Failure::Changed) }
+}
+
+/// After a store: what stands under the file's name must still be what was read. If not, the object is not the file, and
+/// a later pass may replace it.
+fn check_unchanged(job: &Job, file: &File, etag: &str) -> Result<(), Failure> {
+    let is_replaced = fs::symlink_metadata(&job.path).is_ok_and(|now| Identity::of(&now) != job.identity);
+    if is_replaced || check_identity(job, file).is_err() {
+        lock(&job.spoilt).push(etag.to_owned());
+        return Err(Failure::Changed);
+    }
+    Ok(())
 }
 
 enum Store {
@@ -494,37 +385,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn of_hash(error: HashError) -> Failure {
     match error {
         HashError::Short => Failure::Changed,
-        HashError::Read(error) => unreadable(&error),
+        HashError::Read(error) => Failure::unreadable(&error),
         HashError::Stopped(error) => Failure::Ended(error),
     }
-}
-
-fn unreadable(error: &io::Error) -> Failure {
-    Failure::File { reason: "read", message: format!("cannot read it: {error}"), lasts: false }
-}
-
-fn conflict(job: &Job, object: &Object) -> Failure {
-    let message = format!(
-        "{:?} is in the bucket with other content ({} bytes, ETag {:?}), and is not overwritten",
-        job.key.as_str(),
-        object.size,
-        object.etag
-    );
-    Failure::File { reason: "conflict", message, lasts: true }
-}
-
-fn unproven(job: &Job, object: &Object, expected: &str) -> Failure {
-    let message = format!(
-        "it was sent, and the bucket has {} bytes with ETag {:?} as {:?} where {} bytes with {expected:?} should be",
-        object.size,
-        object.etag,
-        job.key.as_str(),
-        job.identity.size
-    );
-    Failure::File { reason: "proof", message, lasts: false }
-}
-
-fn gone(job: &Job) -> Failure {
-    let message = format!("it was sent, and {:?} is not in the bucket", job.key.as_str());
-    Failure::File { reason: "proof", message, lasts: false }
 }

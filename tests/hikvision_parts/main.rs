@@ -10,3 +10,4 @@ mod extract;
 mod fuzz;
 mod index;
 mod storage;
+mod targets;

@@ -7,7 +7,8 @@ use super::{Source, assert_none, root, sources};
 const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"];
 
 /// What decides from values alone; the directory of the same name too.
-const PURE: [&str; 34] = [
+const PURE: &[&str] = &[
+    "backoff",
     "dashcam/address",
     "dashcam/listing",
     "dashcam/name",
@@ -34,6 +35,7 @@ const PURE: [&str; 34] = [
     "record/shard",
     "record/url",
     "record/whole",
+    "recording_time",
     "prometheus",
     "record/listen/answer",
     "retention",
@@ -42,6 +44,19 @@ const PURE: [&str; 34] = [
     "status/rows",
     "status/show",
     "units",
+    "zone",
+    "upload/ini",
+    "upload/key",
+    "upload/parts",
+    "upload/pattern",
+    "upload/plan",
+    "upload/profile",
+    "upload/s3/error",
+    "upload/s3/place",
+    "upload/s3/sign",
+    "upload/s3/xml",
+    "upload/timetable",
+    "upload/zone",
 ];
 
 /// Of `std::net`, what is a value.
@@ -81,7 +96,7 @@ fn what_decides_touches_nothing() {
 #[test]
 fn these_rules_can_be_broken() {
     let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
-    let mut fine: Vec<Source> = PURE.map(|name| source(&format!("{name}.rs"), "use std::io::Read;")).into();
+    let mut fine: Vec<Source> = PURE.iter().map(|name| source(&format!("{name}.rs"), "use std::io::Read;")).collect();
     fine.push(source("main.rs", "use footage::{cli, dashcam};\nuse footage::error::Error;"));
     fine.push(source("cli.rs", "use crate::dashcam::plan::{\n    Code, Policy,\n};"));
     fine.push(source("dashcam.rs", "use crate::store::Store;\nuse crate::dashcam::plan::Policy;"));
@@ -112,7 +127,7 @@ fn these_rules_can_be_broken() {
         "use std::net::{Ipv6Addr, TcpStream};",
         "use std::{fs, io};",
     ] {
-        let mut broken: Vec<Source> = PURE.map(|name| source(&format!("{name}.rs"), "")).into();
+        let mut broken: Vec<Source> = PURE.iter().map(|name| source(&format!("{name}.rs"), "")).collect();
         broken.push(source("dashcam/plan/steps.rs", text));
         assert_eq!(impure(&broken).len(), 1, "{text}");
     }

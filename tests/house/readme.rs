@@ -13,15 +13,16 @@ use super::{assert_none, root};
 const TEST_COMMAND: &str = "sh tests/setup && cargo test";
 
 /// The commands, where their options stand, and about how many there are.
-const COMMANDS: [(&str, &str, usize); 4] = [
+const COMMANDS: [(&str, &str, usize); 5] = [
     ("dashcam", "### Options", 20),
     ("hikvision", "### Options of hikvision", 20),
     ("record", "### Options of record", 35),
+    ("upload", "### Options of upload", 20),
     ("status", "### Options of status", 8),
 ];
 
 /// The commands that share one table of exit codes.
-const PASSES: [&str; 3] = ["dashcam", "hikvision", "record"];
+const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
 
 #[test]
 fn every_option_is_in_the_table_with_its_default() {

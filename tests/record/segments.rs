@@ -51,9 +51,11 @@ fn a_name_is_the_time_of_the_cameras_zone() {
     let cameras = [("pune", zoned("Asia/Kolkata")), ("ny", zoned("America/New_York")), ("lord", zoned("UTC"))];
     let site = Site::with("segment = \"2s\"", &cameras);
     let running = site.start(&[]);
-    for (name, zone) in
-        [("pune", chrono_tz::Tz::Asia__Kolkata), ("ny", chrono_tz::Tz::America__New_York), ("lord", chrono_tz::Tz::UTC)]
-    {
+    for (name, zone) in [
+        ("pune", footage::zone::Tz::named("Asia/Kolkata").expect("a zone")),
+        ("ny", footage::zone::Tz::named("America/New_York").expect("a zone")),
+        ("lord", footage::zone::Tz::UTC),
+    ] {
         for segment in site.wait_for_closed(name, 2) {
             let start = chrono::DateTime::from_timestamp(segment.start(), 0).unwrap().with_timezone(&zone);
             assert_eq!(segment.name, start.format("%Y-%m-%d_%H-%M-%S%z.mkv").to_string());

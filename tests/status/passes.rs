@@ -98,6 +98,25 @@ fn one_that_was_killed_is_told() {
 }
 
 #[test]
+fn what_waits_for_its_upload_is_pending_and_may_not_wait_for_ever() {
+    let bench = Bench::new();
+    let file = std::fs::File::open(bench.scratch.write("dest/20261121_063012_NF.mp4", "footage")).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_hours(2)).unwrap();
+    // A file that somebody has open is not closed.
+    drop(file);
+    // Nobody listens on the port of a camera that has left.
+    bench.camera.depart(How::Refused);
+    let endpoint = format!("http://{}", bench.camera.address());
+    let upload = bench.scratch.footage(["upload", "dest", "--to", "s3://bucket", "--endpoint-url", &endpoint]);
+    upload.env("AWS_ACCESS_KEY_ID", "id").env("AWS_SECRET_ACCESS_KEY", "secret").run().expect_code(75);
+    let row = &bench.json(&["dest"], 0)["rows"][0];
+    assert_eq!((&row["pass"], &row["state"], &row["pending"]), (&"upload".into(), &"away".into(), &1.into()));
+    bench.json(&["dest", "--max-age", "3h"], 0);
+    let late = bench.json(&["dest", "--max-age", "1h"], 3);
+    assert_eq!(problems(&late), ["upload -: a file waits for 2h to be uploaded"]);
+}
+
+#[test]
 fn a_disk_may_be_too_full() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);

@@ -1,7 +1,8 @@
 //! Fuzzing as an ordinary test, on stable: mutations of a corpus, the same ones in every run.
 //!
 //! How long is set by `FOOTAGE_FUZZ_SECONDS` (default 1 for each target). An input that fails is written to a file and
-//! named. The targets themselves are functions of bytes, so that cargo fuzz can call them as well.
+//! named. The targets themselves are functions of bytes, so that cargo fuzz can call them as well; `FOOTAGE_FUZZ_CORPUS`
+//! names a folder to which the corpus is written for it.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -12,6 +13,12 @@ pub(crate) fn fuzz(name: &str, corpus: &[Vec<u8>], target: impl Fn(&[u8])) {
     let seconds = std::env::var("FOOTAGE_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
     let deadline = Instant::now() + Duration::from_secs_f64(seconds.unwrap_or(1.0));
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    if let Some(folder) = std::env::var_os("FOOTAGE_FUZZ_CORPUS").map(|folder| Path::new(&folder).join(name)) {
+        std::fs::create_dir_all(&folder).unwrap();
+        for (number, input) in corpus.iter().enumerate() {
+            std::fs::write(folder.join(number.to_string()), input).unwrap();
+        }
+    }
     for input in corpus {
         run(name, input, &target);
     }

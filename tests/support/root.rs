@@ -26,7 +26,7 @@ pub fn ran_as_root(closure: &str) -> bool {
     let output = unshare.args(["--exact", name, "--nocapture"]).run();
     assert!(
         output.code == Some(0) && output.stdout.contains(" 1 passed"),
-        "this test needs root, or a system on which everybody may make user namespaces; {output}"
+        "this test needs root, and as root of a user namespace (which must be allowed here) it did not pass; {output}"
     );
     true
 }

@@ -126,10 +126,11 @@ impl Proxy {
         self.change(|state| state.region = Some(region.into()));
     }
 
-    /// Is the server itself from now on, one that keeps lengths and ETags only: for very many objects. What it is asked is
-    /// noted without headers.
-    pub fn be_quick(&self) {
-        self.change(|state| state.memory = Some(Memory::default()));
+    /// Is the server itself from now on, one that keeps lengths and ETags only: for very many objects. It has these objects,
+    /// by their paths, `/bucket/key`. What it is asked is noted without headers.
+    pub fn be_quick(&self, objects: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        let memory = Memory::with(objects);
+        self.change(|state| state.memory = Some(memory));
     }
 
     /// How many objects the quick server has.
@@ -282,13 +283,11 @@ impl Shared {
     /// How far a body may go now that stands at `from`: up to the next gate, at which it waits.
     fn pass_gates(&self, request: &Request, from: u64) -> u64 {
         let mut state = self.lock();
-        loop {
-            let stopped = state.stopped;
-            let here = state.gates.iter_mut().find(|gate| gate.after == from && gate.matcher.matches(request));
-            match here {
-                Some(gate) if !stopped => gate.reached = true,
-                _ => break,
-            }
+        // A gate that is made here while this one waits is for those who come later.
+        let here: Vec<u64> = state.gates_at(from, request).map(|gate| gate.id).collect();
+        let is_shut = |state: &State| state.gates.iter().any(|gate| here.contains(&gate.id)) && !state.stopped;
+        while is_shut(&state) {
+            state.gates_at(from, request).filter(|gate| here.contains(&gate.id)).for_each(|gate| gate.reached = true);
             self.changed.notify_all();
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -298,6 +297,10 @@ impl Shared {
 }
 
 impl State {
+    fn gates_at(&mut self, from: u64, request: &Request) -> impl Iterator<Item = &mut GateState> {
+        self.gates.iter_mut().filter(move |gate| gate.after == from && gate.matcher.matches(request))
+    }
+
     /// The answer of a store that is choosy about headers or regions.
     fn refusal(&self, request: &Request) -> Option<Answer> {
         if self.is_b2

@@ -1,7 +1,5 @@
-//! Storages of cameras for the benchmarks: `cargo run --example hikvision-storage -- KIND DIR SEGMENTS`.
-//!
-//! `index` writes an index with so many live segments and sparse ring files, `video` real program streams of about
-//! 12 MB each.
+//! Storages of cameras to try the commands on, and for the benchmarks:
+//! `cargo run --example hikvision-storage -- KIND DIR SEGMENTS`. See [`USAGE`].
 
 #![allow(dead_code, unused_imports, reason = "made for tests, which use more of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "it is a tool of the tests: it panics")]
@@ -12,22 +10,39 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::ExitCode;
 
-use hikvision::{Audio, Clip, Kind, Model, Ring, Storage, Stride, Video, instant};
+use hikvision::{Audio, Clip, Index, Kind, Model, Ring, Storage, Stride, Video, instant, jpeg, picture};
+
+const USAGE: &str = "usage: hikvision-storage KIND DIR SEGMENTS
+  KIND  index   an index of so many segments, with ring files that are empty
+        video   so many segments of 40 seconds and 12 MB: HEVC with AAC
+        mixed   the same, small: two seconds each, H.264 and HEVC, every kind of sound, and as many pictures
+        sqlite  the same as mixed, in the SQLite indexes of newer firmware
+  DIR   the camera's folder, such as cameras/Camera-Tuin";
 
 /// As the cameras have them.
 const RING_FILE_BYTES: u32 = 256 << 20;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [kind, root, segments] = &arguments[..] else { return ExitCode::from(2) };
-    let (root, segments) = (Path::new(root), segments.parse().expect("a number of segments"));
+    let write = match arguments.first().map(String::as_str) {
+        Some("index") => index,
+        Some("video") => video,
+        Some("mixed") => |root: &Path, segments| mixed(root, segments, Index::Binary(2)),
+        Some("sqlite") => |root: &Path, segments| mixed(root, segments, Index::Sqlite),
+        _ => return usage(),
+    };
+    let [_, root, segments] = &arguments[..] else { return usage() };
+    let Ok(segments) = segments.parse() else { return usage() };
+    let root = Path::new(root);
     fs::create_dir_all(root).unwrap();
-    match kind.as_str() {
-        "index" => index(root, segments),
-        "video" => video(root, segments),
-        _ => return ExitCode::from(2),
-    }
+    write(root, segments);
     ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "a program that people call")]
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
 }
 
 fn index(root: &Path, segments: u64) {
@@ -51,5 +66,22 @@ fn video(root: &Path, segments: u64) {
     let mut storage = Storage::new(root, Model { files, file_len: RING_FILE_BYTES, ..Model::default() });
     for n in 0..segments {
         storage.record(&clip, &format!("2025-09-07 {:02}:{:02}:15.25", n / 60, n % 60));
+    }
+}
+
+fn mixed(root: &Path, segments: u64, index: Index) {
+    let codings = [
+        (Video::H264, Audio::Aac),
+        (Video::Hevc, Audio::ALaw),
+        (Video::H264, Audio::MuLaw),
+        (Video::Hevc, Audio::Aac),
+        (Video::H264, Audio::None),
+    ];
+    let mut storage = Storage::new(root, Model { index, files: 8, file_len: 16 << 20, ..Model::default() });
+    let picture = picture(&jpeg());
+    for (n, (video, audio)) in (0..segments).zip(codings.into_iter().cycle()) {
+        let start = format!("2025-09-07 {:02}:{:02}:15.25", n / 60, n % 60);
+        storage.record(&Clip::new(video, audio, 2), &start);
+        storage.store(&picture, &start);
     }
 }

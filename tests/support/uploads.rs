@@ -62,7 +62,12 @@ impl Uploads {
 
     /// `footage upload src --to s3://footage/cams` with the server's keys, and these options.
     pub(crate) fn footage(&self, options: &[&str]) -> Program {
-        let program = self.bare(&["src", "--to", &format!("s3://{BUCKET}/{PREFIX}")]);
+        self.footage_from(&["src"], options)
+    }
+
+    /// The same for other folders.
+    pub(crate) fn footage_from(&self, folders: &[&str], options: &[&str]) -> Program {
+        let program = self.bare(folders).args(["--to", &format!("s3://{BUCKET}/{PREFIX}")]);
         let program = program.args(["--endpoint-url", &self.s3.endpoint(), "--region", "us-east-1"]).args(options);
         program.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     }

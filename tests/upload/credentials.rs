@@ -88,13 +88,15 @@ impl Bench {
 }
 
 #[track_caller]
-fn assert_signed_by(cases: &[(&[&str], &[(&str, &str)], &str, &str)]) {
+fn assert_signed_by(cases: &[(&[&str], Variables<'_>, &str, &str)]) {
     let bench = Bench::new();
     for (options, variables, key, region) in cases {
         let signed = bench.signed_by(options, variables);
         assert_eq!(signed, ((*key).to_owned(), (*region).to_owned()), "{options:?} {variables:?}");
     }
 }
+
+type Variables<'a> = &'a [(&'a str, &'a str)];
 
 const ENV_KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "ENVKEY"), ("AWS_SECRET_ACCESS_KEY", "env")];
 

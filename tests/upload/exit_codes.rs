@@ -1,5 +1,7 @@
 //! Each exit code of the table in the README.
 
+use std::time::Duration;
+
 use crate::SOON;
 use crate::support::s3_proxy::{Fault, Times};
 use crate::support::uploads::Uploads;
@@ -30,7 +32,7 @@ fn two_is_wrong_usage() {
         &["src", "--to", "s3://footage", "--limit-rate", "fast"],
         &["src", "--to", "s3://footage", "--limit-rate", "25:00,1M"],
         &["src", "--to", "s3://footage", "--min-age", "-5"],
-        &["src", "--to", "s3://footage", "--pattern", "["],
+        &["src", "--to", "s3://footage", "--pattern", "cam1/*.ts"],
         &["src", "--to", "s3://footage", "--endpoint-url", "s3.example.com"],
         &["src", "--to", "s3://footage", "--nonsense"],
     ] {
@@ -71,20 +73,20 @@ fn seventy_five_is_not_now() {
 
 #[test]
 fn a_signal_is_128_and_its_number() {
-    let uploads = Uploads::with(&["a.ts"]);
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let uploads = Uploads::with(&["a.ts"]);
         let gate = uploads.s3.proxy.hold("PUT", 500);
         let pass = uploads.footage(&["--delete"]).spawn();
         gate.wait_reached(SOON);
         if signal == "TERM" {
-            pass.term()
+            pass.term();
         } else {
-            pass.interrupt()
+            pass.interrupt();
         }
-        pass.wait_timeout(std::time::Duration::from_secs(3)).expect_code(code);
-        drop(gate);
+        pass.wait_timeout(Duration::from_secs(3)).expect_code(code);
+        assert!(uploads.src("a.ts").exists());
+        gate.open();
+        uploads.quiet_pass(&["--delete"]);
+        uploads.assert_uploaded();
     }
-    assert!(uploads.src("a.ts").exists());
-    uploads.quiet_pass(&["--delete"]);
-    uploads.assert_uploaded();
 }

@@ -1,7 +1,7 @@
 //! What objects are called.
 
 use crate::support::Node;
-use crate::support::uploads::{BUCKET, MTIME, Uploads, content, set_mtime};
+use crate::support::uploads::{MTIME, Uploads, content, set_mtime};
 
 /// As the uploader of visdcam-pi called its objects.
 const VISDCAM: &str = "cam1/%Y/%m/%d/%H/cam_1_%Y_%m_%d_%H_%M_%S.{ext}";
@@ -97,18 +97,8 @@ fn several_folders_have_a_camera_each() {
         let path = uploads.scratch.write(format!("ram/{folder}/x.ts"), content(folder, 1000));
         set_mtime(&path, MTIME);
     }
-    let to = format!("s3://{BUCKET}");
-    let options = ["ram/cam1", "ram/cam2", "--to", &to, "--key", "{camera}/{name}.{ext}"];
-    let endpoint = uploads.s3.endpoint();
-    let pass = || {
-        uploads
-            .bare(&options)
-            .args(["--endpoint-url", &endpoint, "--region", "us-east-1"])
-            .env("AWS_ACCESS_KEY_ID", crate::support::s3::ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", crate::support::s3::SECRET_KEY)
-            .run()
-            .expect_code(0)
-    };
+    let options = ["--to", "s3://footage", "--key", "{camera}/{name}.{ext}"];
+    let pass = || uploads.footage_from(&["ram/cam1", "ram/cam2"], &options).run().expect_code(0);
     pass();
     let objects = uploads.objects();
     assert_eq!(objects["cam1/x.ts"], Node::of(&content("cam1", 1000)));

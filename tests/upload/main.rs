@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod comparing;
 mod credentials;
 mod deleting;
 mod exit_codes;

@@ -23,7 +23,7 @@ fn any_name_goes_up_and_is_found_again() {
         "[a]{b}(c).ts",
         "*!~$@^|.ts",
         "-dash.ts",
-        "..dots...ts",
+        "do..ts...ts",
         "line\nbreak.ts",
         "tab\tand\u{1}control.ts",
         "überwachung.ts",

@@ -36,16 +36,12 @@ fn changed_in_mid_upload(what: &str, options: &[&str], change: impl Fn(&Path)) {
             }
             let output = uploads.pass(options);
             assert_eq!(output.code, Some(0), "{what}, {size}, at {at}: the next pass does not finish: {output}");
-            match changed {
-                Some(bytes) => {
-                    let stored = uploads.objects().get("cams/a.ts").cloned();
-                    assert!(stored == Some(Node::of(&bytes)), "{what}, {size}, at {at}: {stored:?}; {output}");
-                }
+            let stored = uploads.objects().get("cams/a.ts").cloned();
+            if let Some(bytes) = changed {
+                assert!(stored == Some(Node::of(&bytes)), "{what}, {size}, at {at}: {stored:?}; {output}");
+            } else {
                 // It has gone: what was sent before is all of it, or nothing.
-                None => {
-                    let stored = uploads.objects().get("cams/a.ts").cloned();
-                    assert!(stored.is_none() || stored == Some(Node::of(&content("a", size))), "{what}: {stored:?}");
-                }
+                assert!(stored.is_none() || stored == Some(Node::of(&content("a", size))), "{what}: {stored:?}");
             }
             assert_eq!(uploads.s3.open_uploads(), 0, "{what}, {size}");
             uploads.assert_done(options);

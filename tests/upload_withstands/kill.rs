@@ -8,43 +8,59 @@ use crate::support::uploads::{MULTIPART, Uploads, content};
 
 const KILLS: u64 = 50;
 
+/// Parts of the large file of a batch.
+const PARTS: usize = 3;
+
+/// A large file and small ones: there is always something to send.
+fn add_batch(uploads: &Uploads, batch: usize) {
+    uploads.file(&format!("{batch}/big.ts"), content("big", MULTIPART * (PARTS - 1) + 5000 + batch));
+    for n in 0..30 {
+        uploads.file(&format!("{batch}/small{n:02}.ts"), content("small", 50_000 + n));
+    }
+}
+
 #[test]
 fn fifty_kills_cost_a_part_of_each_file_in_flight() {
     let uploads = Uploads::new();
-    let parts_each = 4;
-    for name in ["a.ts", "b.ts", "c.ts"] {
-        uploads.file(name, content(name, MULTIPART * (parts_each - 1) + 5000));
-    }
-    for n in 0..40 {
-        uploads.file(&format!("small{n:02}.ts"), content("small", 100_000 + n));
-    }
     let mut moments = seeded(11);
     let options = ["--delete", "--jobs", "2"];
-    let (mut kills, mut ended) = (0, false);
-    while kills < KILLS && !ended {
+    let (mut kills, mut batches) = (0, 0);
+    while kills < KILLS {
+        if kills >= batches * 10 {
+            add_batch(&uploads, usize::try_from(batches).unwrap());
+            batches += 1;
+        }
         let pass = uploads.footage(&options).spawn();
-        let life = Duration::from_micros(2000 + moments.below(150_000));
-        ended = pass.ends_within(life);
+        let life = Duration::from_micros(5000 + moments.below(120_000));
+        let ended = pass.ends_within(life);
         pass.kill();
-        pass.wait();
-        kills += u64::from(!ended);
+        let output = pass.wait();
+        if ended {
+            output.expect_code(0);
+            add_batch(&uploads, usize::try_from(batches).unwrap());
+            batches += 1;
+            continue;
+        }
+        kills += 1;
         uploads.s3.proxy.wait_for(|log| log.iter().all(|request| request.finished), crate::SOON);
-        uploads.assert_safe();
+        // To read all of it each time would take most of the time.
+        if kills % 10 == 0 {
+            uploads.assert_safe();
+        }
     }
     uploads.pass(&options).expect_code(0);
     uploads.assert_uploaded();
-    assert!(kills > 5, "only {kills} kills before all was there");
 
-    let mut sent: BTreeMap<String, u32> = BTreeMap::new();
+    let mut sent: BTreeMap<String, u64> = BTreeMap::new();
     for request in uploads.s3.proxy.requests_for("PUT partNumber=") {
         let (key, _) = request.target.split_once('?').unwrap();
         *sent.entry(format!("{key} {}", request.part_number().unwrap())).or_default() +=
-            u32::from(request.status == 200);
+            u64::from(request.status == 200);
     }
-    // What was answered was written down, or the kill came in between: one part for each worker and kill.
-    let again: u32 = sent.values().map(|times| times - 1).sum();
-    assert_eq!(sent.len(), 3 * parts_each, "{sent:?}");
-    assert!(u64::from(again) <= kills, "{again} parts were sent again after {kills} kills: {sent:?}");
+    // What was answered was written down, or the kill came in between.
+    let again: u64 = sent.values().map(|times| times - 1).sum();
+    assert_eq!(sent.len() as u64, batches * PARTS as u64, "{sent:?}");
+    assert!(again <= kills, "{again} parts were sent again after {kills} kills: {sent:?}");
     assert_eq!(uploads.s3.open_uploads(), 0);
     uploads.assert_done(&options);
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::zone::Tz;
 use chrono::NaiveTime;
-use chrono_tz::Tz;
 use toml::de::DeValue;
 
 use super::Surroundings;
@@ -244,7 +244,7 @@ fn bit_rate(value: &DeValue<'_>) -> Result<ByteSize, String> {
 
 fn zone(value: &DeValue<'_>) -> Result<Tz, String> {
     let name = text(value)?;
-    name.parse().map_err(|_| format!("{name:?} is no zone: write it as \"Europe/Berlin\" or \"UTC\""))
+    Tz::named(name).ok_or_else(|| format!("{name:?} is no zone: write it as \"Europe/Berlin\" or \"UTC\""))
 }
 
 fn schedule(value: &DeValue<'_>) -> Result<Vec<Entry>, String> {

@@ -45,7 +45,7 @@ fn a_camera_takes_what_it_does_not_say_from_the_defaults() {
     assert_eq!((gate.video, gate.audio, gate.format.as_deref()), (Video::H264, Audio::None, Some("mpjpeg")));
     assert_eq!(yard.keep, "3d".parse().expect("an age"));
     assert_eq!(gate.keep, "2w".parse().expect("an age"));
-    assert_eq!(yard.zone, Tz::Asia__Kolkata);
+    assert_eq!(yard.zone, Tz::named("Asia/Kolkata").expect("a zone"));
     assert_eq!(config.destinations(), [Path::new("/etc/cameras")]);
     assert_eq!(gate.schedule.len(), 1);
 }

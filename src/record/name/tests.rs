@@ -1,4 +1,4 @@
-use chrono_tz::Tz;
+use crate::zone::Tz;
 use proptest::prelude::*;
 
 use super::*;
@@ -11,9 +11,15 @@ fn name(epoch: i64, zone: Tz) -> SegmentName {
 fn a_name_is_its_camera_s_local_time_with_its_offset() {
     let start = NaiveDate::from_ymd_opt(2026, 11, 21).and_then(|day| day.and_hms_opt(4, 30, 0)).expect("a time");
     let epoch = start.and_utc().timestamp();
-    assert_eq!(name(epoch, Tz::Asia__Kolkata).to_string(), "2026-11-21/2026-11-21_10-00-00+0530.mkv");
+    assert_eq!(
+        name(epoch, Tz::named("Asia/Kolkata").expect("a zone")).to_string(),
+        "2026-11-21/2026-11-21_10-00-00+0530.mkv"
+    );
     assert_eq!(name(epoch, Tz::UTC).to_string(), "2026-11-21/2026-11-21_04-30-00+0000.mkv");
-    assert_eq!(name(epoch, Tz::America__St_Johns).to_string(), "2026-11-21/2026-11-21_01-00-00-0330.mkv");
+    assert_eq!(
+        name(epoch, Tz::named("America/St_Johns").expect("a zone")).to_string(),
+        "2026-11-21/2026-11-21_01-00-00-0330.mkv"
+    );
     let second = SegmentName { copy: 2, ..name(epoch, Tz::UTC) };
     assert_eq!(second.to_string(), "2026-11-21/2026-11-21_04-30-00+0000-2.mkv");
     assert_eq!(second.to_string().parse(), Ok(second));
@@ -26,8 +32,9 @@ fn names_are_unique_and_sorted_through_both_changes_of_the_clock() {
     for day in ["2026-03-29", "2026-10-25"] {
         let midnight =
             NaiveDate::parse_from_str(day, "%Y-%m-%d").expect("a day").and_hms_opt(0, 0, 0).expect("midnight");
-        let names: Vec<SegmentName> =
-            (0..36).map(|n| name(midnight.and_utc().timestamp() + n * 600, Tz::Europe__Berlin)).collect();
+        let names: Vec<SegmentName> = (0..36)
+            .map(|n| name(midnight.and_utc().timestamp() + n * 600, Tz::named("Europe/Berlin").expect("a zone")))
+            .collect();
         let texts: std::collections::BTreeSet<String> = names.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), names.len());
         assert!(names.is_sorted());
@@ -79,10 +86,10 @@ fn camera_names_are_folders_that_hide_nothing() {
 fn marks_are_those_of_the_zone() {
     let at = |zone: Tz| name(1_795_235_400, zone).start;
     assert_eq!(mark_offset_seconds(at(Tz::UTC), 3600), 0);
-    assert_eq!(mark_offset_seconds(at(Tz::Asia__Kolkata), 3600), 1800);
-    assert_eq!(mark_offset_seconds(at(Tz::Asia__Kolkata), 86_400), 5 * 3600 + 1800);
-    assert_eq!(mark_offset_seconds(at(Tz::America__New_York), 86_400), 19 * 3600);
-    assert_eq!(mark_offset_seconds(at(Tz::America__New_York), 600), 0);
+    assert_eq!(mark_offset_seconds(at(Tz::named("Asia/Kolkata").expect("a zone")), 3600), 1800);
+    assert_eq!(mark_offset_seconds(at(Tz::named("Asia/Kolkata").expect("a zone")), 86_400), 5 * 3600 + 1800);
+    assert_eq!(mark_offset_seconds(at(Tz::named("America/New_York").expect("a zone")), 86_400), 19 * 3600);
+    assert_eq!(mark_offset_seconds(at(Tz::named("America/New_York").expect("a zone")), 600), 0);
 }
 
 proptest! {

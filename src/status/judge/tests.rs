@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::disk::Guard;
-use crate::pass::Failure;
+use crate::pass::{Failure, Sent};
 use crate::status::Output;
 use crate::units::ByteSize;
 
@@ -163,6 +163,12 @@ fn a_camera_has_to_record() {
         assert_eq!(problems, problem.map(|problem| (Some("yard"), problem)).into_iter().collect::<Vec<_>>());
         assert_eq!((status.rows[0].ok, status.rows[1].ok), (true, problem.is_none()));
     }
+    for (restarts, last_frame_at, is_well) in
+        [(0, None, true), (3, None, false), (3, Some(ago(20)), true), (3, Some(ago(200)), false)]
+    {
+        let (pass, live) = recorder(CameraLive { restarts, last_frame_at, ..camera(State::Starting, 2) });
+        assert_eq!(judged(vec![with(&pass, live)]).ok, is_well, "{restarts} restarts, {last_frame_at:?}");
+    }
     let (pass, live) = recorder(camera(State::Recording, 9));
     let refused = Live { config_error: Some("line 3: no".into()), ..live };
     assert_first(&judged(vec![with(&pass, refused)]), "running", Some("the new configuration was refused: line 3: no"));
@@ -186,7 +192,16 @@ fn footage_may_be_too_old() {
     assert_eq!(wrong(old), [(String::new(), "the newest recording is 2d old".into())]);
     let hikvision = Pass { kind: "hikvision", newest: named("tuin", None), ..dashcam.clone() };
     assert_eq!(wrong(hikvision), [("tuin".into(), "there is no recording".into())]);
-    assert_eq!(wrong(Pass { kind: "upload", newest: Vec::new(), ..dashcam }), []);
+    assert_eq!(wrong(Pass { kind: "upload", newest: Vec::new(), ..dashcam.clone() }), []);
+    let sent = |oldest| Sent { files: 2, files_pending: 3, oldest_pending_seconds: Some(oldest), ..Sent::default() };
+    let upload = |oldest| {
+        let report = Report { started: BEFORE.into(), sent: Some(sent(oldest)), still_written: 1, ..Report::default() };
+        Pass { kind: "upload", left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam.clone() }
+    };
+    assert_eq!(wrong(upload(48.0 * 3600.0)), []);
+    assert_eq!(wrong(upload(49.0 * 3600.0)), [(String::new(), "a file waits for 2d 1h to be uploaded".into())]);
+    let row = &judged(vec![upload(0.0)]).rows[0];
+    assert_eq!((row.files, row.pending), (Some(2), Some(4)));
     // A recorder has some time for its first segment.
     let (pass, live) = recorder(camera(State::Recording, 9));
     assert_eq!(wrong(with(&pass, live.clone())), []);

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeZone;
-use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use super::*;
@@ -13,7 +12,7 @@ fn policy(template: &str) -> Policy {
     Policy {
         prefix: "p".into(),
         template: template.parse().expect("a template"),
-        zone: Zone::Named(Tz::UTC),
+        zone: "UTC".parse().expect("a zone"),
         delete_after: None,
         keep: None,
         retry_failed_after: Duration::from_hours(24),
@@ -137,6 +136,7 @@ fn any_file() -> impl Strategy<Value = (Local, Option<Record>)> {
                 key: format!("p/{path}"),
                 proven: is_proven.then(|| ("e".into(), NOW - days)),
                 begun: (!is_proven).then(|| Begun { id: "u".into(), parts: BTreeMap::new() }),
+                is_started: false,
                 spoilt: Vec::new(),
                 failed: (is_failed && !is_proven).then_some(NOW - days),
             };
@@ -158,7 +158,7 @@ proptest! {
             unique.insert(local.path.clone(), (local, record));
         }
         let mut files: Vec<_> = unique.into_values().collect();
-        let policy = Policy { delete_after, keep, zone: Zone::Named(Tz::Europe__Berlin), ..policy(template) };
+        let policy = Policy { delete_after, keep, zone: "Europe/Berlin".parse().expect("a zone"), ..policy(template) };
         let first = plan_of(&files, &policy);
         let mut gone = Vec::new();
         for step in &first.steps {

@@ -82,8 +82,7 @@ impl Reply<'_> {
                 "BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody" | "RequestTimeout" | "InternalError",
             )
             | (408, _) => self.passing("network", message),
-            (429, _)
-            | (500..=599, _)
+            (429 | 500..=599, _)
             | (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded" | "InternalError") => {
                 self.passing("server", message)
             }

@@ -10,17 +10,17 @@ pub(super) struct Place {
     pub(super) scheme: String,
     pub(super) host: String,
     pub(super) region: String,
+    pub(super) bucket: String,
     /// The bucket's own part of paths: `/bucket` in path style.
     base: String,
     /// AWS itself, where each region has a host.
-    aws_bucket: Option<String>,
+    is_aws: bool,
     is_virtual: bool,
 }
 
 impl Place {
     /// Where a bucket is, as far as we were told.
     pub(super) fn of(access: &Access, bucket: &str) -> Self {
-        let aws_bucket = access.endpoint_url.is_none().then(|| bucket.to_owned());
         let url = access.endpoint_url.clone().unwrap_or_else(|| format!("https://{}", aws_host(&access.region)));
         let (scheme, host) = url.split_once("://").unwrap_or(("https", &url));
         let is_virtual = match access.addressing {
@@ -34,7 +34,8 @@ impl Place {
             host: if is_virtual { format!("{bucket}.{host}") } else { host.to_owned() },
             region: access.region.clone(),
             base: if is_virtual { String::new() } else { format!("/{}", encode_path(bucket)) },
-            aws_bucket,
+            bucket: bucket.to_owned(),
+            is_aws: access.endpoint_url.is_none(),
             is_virtual,
         }
     }
@@ -45,10 +46,10 @@ impl Place {
         if region == self.region || !is_region {
             return None;
         }
-        let host = match &self.aws_bucket {
-            Some(bucket) if self.is_virtual => format!("{bucket}.{}", aws_host(region)),
-            Some(_) => aws_host(region),
-            None => self.host.clone(),
+        let host = match (self.is_aws, self.is_virtual) {
+            (true, true) => format!("{}.{}", self.bucket, aws_host(region)),
+            (true, false) => aws_host(region),
+            (false, _) => self.host.clone(),
         };
         Some(Self { host, region: region.to_owned(), ..self.clone() })
     }

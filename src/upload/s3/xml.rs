@@ -111,6 +111,13 @@ pub fn url_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Whether this can be a key as `encoding-type=url` writes it. There are servers that say they encode keys, and do not:
+/// mostly that shows in letters that would have been encoded.
+#[must_use]
+pub fn is_url_encoded(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic()) && url_decoded(text).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +153,12 @@ mod tests {
         assert_eq!(url_decoded("%g0"), None);
         assert_eq!(url_decoded("%é"), None);
         assert_eq!(url_decoded("100%").as_deref(), Some("100%"));
+    }
+
+    #[test]
+    fn keys_that_were_not_encoded_are_seen() {
+        for (key, expected) in [("a+b%2B/%C3%A9.ts", true), ("a b.ts", false), ("100%.ts", false), ("é", false)] {
+            assert_eq!(is_url_encoded(key), expected, "{key}");
+        }
     }
 }

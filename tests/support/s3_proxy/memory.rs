@@ -19,6 +19,10 @@ const PAGE: usize = 1000;
 pub(super) struct Memory(BTreeMap<String, (usize, String)>);
 
 impl Memory {
+    pub(super) fn with(objects: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        Self(objects.into_iter().map(|(path, bytes)| (path, (bytes.len(), hex(&Md5::digest(&bytes))))).collect())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -35,7 +39,7 @@ impl Memory {
                 if !is_right {
                     return Answer::error(400, "BadDigest");
                 }
-                let etag = md5.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+                let etag = hex(&md5);
                 self.0.insert(path.to_owned(), (body.len(), etag.clone()));
                 plain(String::new()).with("ETag", format!("\"{etag}\""))
             }
@@ -70,6 +74,13 @@ impl Memory {
         }
         text + "</ListBucketResult>"
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn base64(bytes: &[u8]) -> String {

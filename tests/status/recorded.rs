@@ -1,0 +1,102 @@
+//! Real recorders of real cameras, watched.
+
+use serde_json::Value;
+
+use crate::problems;
+use crate::support::ip_camera::Fault;
+use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
+use crate::support::site::{QUICK, Site, wait_for};
+
+/// What is told of the site's configuration, and the exit code.
+fn look(site: &Site) -> (Value, Option<i32>) {
+    let output = site.footage(&["status", "footage.toml", "--json"]).run();
+    (serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output}")), output.code)
+}
+
+/// Waits until what is told is as `wanted`.
+#[track_caller]
+fn wait_until(site: &Site, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    wait_for(what, || Some(look(site).0).filter(&wanted))
+}
+
+fn row<'a>(status: &'a Value, camera: &str) -> &'a Value {
+    let rows = status["rows"].as_array().unwrap();
+    rows.iter().find(|row| row["camera"] == camera).unwrap_or(&Value::Null)
+}
+
+#[test]
+fn a_camera_is_told_as_it_is_and_a_recorder_too() {
+    let (yard, gate) = (RtspCamera::start(Film::Plain), RtspCamera::start(Film::Plain));
+    gate.set(Fault::Off);
+    let site = Site::with(QUICK, &[("yard", yard.table()), ("gate", gate.table())]);
+    let (before, code) = look(&site);
+    assert_eq!(code, Some(3));
+    assert_eq!(problems(&before), ["record gate: nobody records it", "record yard: nobody records it"]);
+
+    let running = site.start(&[]);
+    let told = wait_until(&site, "a camera with a segment and one that is away", |status| {
+        let yard = row(status, "yard");
+        let is_whole = yard["state"] == "recording" && !yard["newest"].is_null() && !yard["fps"].is_null();
+        is_whole && problems(status).len() == 1
+    });
+    let problem = &problems(&told)[0];
+    assert!(problem.starts_with("record gate: ") && problem.contains("Connection refused"), "{problem}");
+    let yard_row = row(&told, "yard");
+    assert!((yard_row["fps"].as_f64().unwrap() - f64::from(FRAMES_PER_SECOND)).abs() < 3.0, "{yard_row}");
+    assert!(yard_row["bitrate_bps"].as_f64() > Some(10_000.0), "{yard_row}");
+    assert!(yard_row["newest"]["age_seconds"].as_u64() < Some(60), "{yard_row}");
+    assert_eq!((&yard_row["ok"], &row(&told, "gate")["ok"]), (&true.into(), &false.into()));
+    assert_eq!((&told["rows"][0]["state"], &told["rows"][0]["pid"]), (&"running".into(), &running.id().into()));
+
+    gate.set(None);
+    wait_until(&site, "all well", |status| status["ok"] == true);
+    assert_eq!(look(&site).1, Some(0));
+
+    // A configuration that is refused on a reload.
+    let good = std::fs::read_to_string(site.scratch.join("footage.toml")).unwrap();
+    site.prepend("colour = 3");
+    running.signal(rustix::process::Signal::HUP);
+    site.footage(&["status", "footage.toml"]).run().expect_code(2);
+    wait_for("the refusal", || {
+        let told = site.footage(&["status", "dest"]).run();
+        (told.code == Some(3) && told.stdout.contains("the new configuration was refused: ")).then_some(())
+    });
+    site.write(&good);
+    running.signal(rustix::process::Signal::HUP);
+    wait_until(&site, "all well again", |status| status["ok"] == true);
+
+    // Its state says that all is well, and it is not there any more.
+    running.kill();
+    running.wait();
+    let (gone, code) = look(&site);
+    assert_eq!((problems(&gone).len(), code), (1, Some(3)));
+    assert_eq!(problems(&gone), ["record -: nothing is recorded: it was killed, or lost its power"]);
+    assert_eq!((&row(&gone, "yard")["state"], &row(&gone, "yard")["ok"]), (&"gone".into(), &false.into()));
+
+    let running = site.start(&[]);
+    wait_until(&site, "all well once more", |status| status["ok"] == true);
+    running.term();
+    running.wait().expect_code(143);
+    assert_eq!(problems(&look(&site).0), ["record -: nothing is recorded: stopped by signal 15"]);
+}
+
+#[test]
+fn each_share_of_a_destination_is_told() {
+    let camera = RtspCamera::start(Film::Plain);
+    // Both shares have one at least: the names decide, and they do not change.
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let site = Site::with(QUICK, &names.map(|name| (name, camera.table())));
+    let one = site.start(&["--shard", "1/2"]);
+    let own = wait_for("the cameras of one share", || {
+        let own = site.footage(&["status", "footage.toml", "--shard", "1/2"]).run();
+        (own.code == Some(0) && !own.stdout.contains("starting")).then_some(own.stdout)
+    });
+    assert!(own.contains("recording") && !own.contains("missing"), "{own}");
+    let (status, code) = look(&site);
+    assert_eq!(code, Some(3), "the other share is missed: {status}");
+    let two = site.start(&["--shard", "2/2"]);
+    let status = wait_until(&site, "all cameras", |status| status["ok"] == true);
+    let running = status["rows"].as_array().unwrap().iter().filter(|row| row["state"] == "running");
+    let pids: Vec<_> = running.map(|row| row["pid"].clone()).collect();
+    assert_eq!(pids, [one.id(), two.id()]);
+}

@@ -1,0 +1,156 @@
+//! `--verify` and `--reconcile`: what is in the bucket beside what should be; and uploads that nobody will complete.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::s3_proxy::{Answer, Times, When};
+use crate::support::tree;
+use crate::support::uploads::{BUCKET, MTIME, MULTIPART, Uploads, content, set_mtime};
+
+/// Five files of which the bucket has three as they are, one as somebody else stored it, and one not at all; and one
+/// object that is nobody's.
+fn apart() -> Uploads {
+    let uploads = Uploads::with(&["same.ts", "replaced.ts", "removed.ts", "rotten.ts"]);
+    uploads.file("big.ts", content("big", MULTIPART + 1000));
+    uploads.quiet_pass(&[]);
+    let bucket = uploads.s3.bucket(BUCKET);
+    fs::remove_file(bucket.join("cams/removed.ts")).unwrap();
+    for name in ["replaced.ts", "others.ts"] {
+        uploads.scratch.write("other", content("other", 1000));
+        let put = ["-X", "PUT", "--data-binary", "@other", "-f"];
+        let path = format!("/{BUCKET}/cams/{name}");
+        uploads.s3.curl(&path, &put).current_dir(uploads.scratch.path()).run().expect_code(0);
+    }
+    // As a disk does that fails: the time stays as it was.
+    let mut bytes = content("rotten.ts", 1000);
+    bytes[500] ^= 1;
+    fs::write(uploads.src("rotten.ts"), bytes).unwrap();
+    set_mtime(&uploads.src("rotten.ts"), MTIME);
+    uploads.file("new.ts", "new");
+    uploads.s3.proxy.clear_log();
+    uploads
+}
+
+/// What a comparison that ends with this code has found, by path.
+#[track_caller]
+fn findings(uploads: &Uploads, code: i32, options: &[&str]) -> Vec<(String, String)> {
+    let output = uploads.pass(&[options, &["--json"]].concat()).expect_code(code);
+    let first = output.stdout.lines().next().unwrap_or_default();
+    let found: Value = serde_json::from_str(first).unwrap_or_else(|e| panic!("{e}: {output}"));
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_else(|| panic!("{output}")).to_owned();
+    let rows = found["findings"].as_array().unwrap_or_else(|| panic!("{output}"));
+    let mut rows: Vec<_> = rows.iter().map(|row| (text(row, "path"), text(row, "status"))).collect();
+    rows.sort();
+    assert_eq!(found["only_in_bucket"], 1, "{output}");
+    rows
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(path, status)| ((*path).to_owned(), (*status).to_owned())).collect()
+}
+
+#[test]
+fn verify_reads_all_and_changes_nothing() {
+    let uploads = apart();
+    let files = |uploads: &Uploads| {
+        let mut files = tree(uploads.src(""));
+        files.retain(|path, _| !path.starts_with(".footage"));
+        files
+    };
+    let (before, objects) = (files(&uploads), uploads.objects());
+    let journal = fs::read(uploads.src(".footage/upload.journal")).unwrap();
+    let expected =
+        pairs(&[("new.ts", "missing"), ("removed.ts", "lost"), ("replaced.ts", "differs"), ("rotten.ts", "differs")]);
+    assert_eq!(findings(&uploads, 3, &["--verify"]), expected);
+    let output = uploads.pass(&["--verify"]).expect_code(3);
+    assert!(output.stdout.contains("removed.ts") && !output.stdout.contains("same.ts"), "{output}");
+    assert_eq!(files(&uploads), before);
+    assert_eq!(uploads.objects(), objects);
+    assert!(fs::read(uploads.src(".footage/upload.journal")).unwrap() == journal);
+    let requests = uploads.s3.proxy.requests();
+    assert!(requests.iter().all(|request| ["GET", "HEAD"].contains(&request.method.as_str())), "{requests:#?}");
+}
+
+#[test]
+fn verify_of_what_is_as_it_should_be_is_done() {
+    let uploads = Uploads::with(&["a.ts", "with space+%.ts"]);
+    uploads.file("big.ts", content("big", MULTIPART + 1000));
+    uploads.quiet_pass(&[]);
+    let output = uploads.pass(&["--verify"]).expect_code(0);
+    assert!(output.stdout.contains("3 same"), "{output}");
+    // It needs no journal.
+    fs::remove_dir_all(uploads.src(".footage")).unwrap();
+    uploads.pass(&["--verify"]).expect_code(0);
+}
+
+#[test]
+fn reconcile_finds_what_the_bucket_has_lost_and_the_next_pass_sends_it_again() {
+    let uploads = apart();
+    let expected = pairs(&[("new.ts", "missing"), ("removed.ts", "lost"), ("replaced.ts", "lost")]);
+    assert_eq!(findings(&uploads, 3, &["--reconcile"]), expected);
+    assert!(uploads.s3.proxy.requests().iter().all(|request| ["GET", "HEAD"].contains(&request.method.as_str())));
+    // What somebody else has stored under the key stays.
+    uploads.pass(&["--delete"]).expect_code(3);
+    let objects = uploads.objects();
+    assert_eq!(objects["cams/removed.ts"], crate::support::Node::of(&content("removed.ts", 1000)));
+    assert_eq!(objects["cams/replaced.ts"], crate::support::Node::of(&content("other", 1000)));
+    assert!(uploads.src("replaced.ts").exists() && !uploads.src("removed.ts").exists());
+}
+
+#[test]
+fn reconcile_learns_what_is_there() {
+    let uploads = Uploads::with(&["a.ts", "with space+%.ts"]);
+    uploads.file("big.ts", content("big", MULTIPART + 1000));
+    uploads.quiet_pass(&[]);
+    fs::remove_dir_all(uploads.src(".footage")).unwrap();
+    let output = uploads.pass(&["--reconcile"]).expect_code(0);
+    assert!(output.stdout.contains("3 found"), "{output}");
+    uploads.assert_done(&[]);
+}
+
+#[test]
+fn a_comparison_that_cannot_list_says_so() {
+    for options in [["--verify"], ["--reconcile"]] {
+        let uploads = Uploads::with(&["a.ts"]);
+        uploads.quiet_pass(&[]);
+        uploads.s3.proxy.fault("GET list-type", Answer::error(403, "AccessDenied").into(), Times::Always);
+        uploads.pass(&options).expect_code(1);
+        uploads.s3.proxy.clear_faults();
+        uploads.s3.proxy.fault("GET list-type", Answer::error(503, "SlowDown").into(), Times::First(1));
+        uploads.pass(&options).expect_code(0);
+        // A listing that breaks off is none: nothing may be taken for lost.
+        uploads.s3.proxy.clear_faults();
+        let half = Answer { body: "<ListBucketResult><Contents><Key>x".into(), ..Answer::error(200, "") };
+        uploads.s3.proxy.fault("GET list-type", half.into(), Times::Always);
+        let output = uploads.pass(&options);
+        assert!(matches!(output.code, Some(1 | 3 | 75)) && !output.stdout.contains("lost"), "{output}");
+        uploads.s3.proxy.clear_faults();
+        uploads.assert_done(&[]);
+    }
+}
+
+#[test]
+fn an_upload_that_was_abandoned_long_ago_is_aborted() {
+    for (initiated, left) in [("2020-01-01T00:00:00.000Z", 0), ("2999-01-01T00:00:00.000Z", 1)] {
+        let uploads = Uploads::with(&["a.ts", "b.ts"]);
+        let begin = ["-X", "POST", "-f"];
+        let output = uploads.s3.curl(&format!("/{BUCKET}/cams/a.ts?uploads="), &begin).run().expect_code(0);
+        let (_, id) = output.stdout.split_once("<UploadId>").unwrap();
+        let (id, _) = id.split_once('<').unwrap();
+        assert_eq!(uploads.s3.open_uploads(), 1);
+        // The server cannot list them.
+        let body = format!(
+            "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated><Upload><Key>cams/a.ts</Key>\
+             <UploadId>{id}</UploadId><Initiated>{initiated}</Initiated></Upload><Upload><Key>cams/somebody/elses.ts</Key>\
+             <UploadId>x</UploadId><Initiated>{initiated}</Initiated></Upload></ListMultipartUploadsResult>"
+        );
+        let list = Answer { body, ..Answer::error(200, "").at(When::Refused) };
+        uploads.s3.proxy.fault("GET uploads", list.into(), Times::Always);
+        uploads.quiet_pass(&[]);
+        uploads.assert_uploaded();
+        uploads.pass(&["--reconcile"]).expect_code(0);
+        assert_eq!(uploads.s3.open_uploads(), left, "begun {initiated}");
+        assert!(uploads.s3.proxy.requests_for("DELETE elses.ts").is_empty());
+    }
+}
