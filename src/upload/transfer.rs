@@ -236,7 +236,7 @@ impl<'a> Transfer<'a> {
         let md5s: Option<Vec<[u8; 16]>> = parts.values().map(|etag| md5_of_hex(etag)).collect();
         let expected = md5s.map(|md5s| etag_of_parts(&md5s));
         let list: Vec<(NonZeroU32, String)> = parts.iter().map(|(number, etag)| (*number, etag.clone())).collect();
-        let (mut tries, mut was_asked, mut is_over) = (self.tries(), false, false);
+        let (mut tries, mut was_asked, mut is_completed, mut is_over) = (self.tries(), false, false, false);
         loop {
             let found = match self.answered(self.client.head(&job.key)) {
                 Ok(found) => found,
@@ -253,7 +253,7 @@ impl<'a> Transfer<'a> {
                         check_unchanged(job, &file, &object.etag)?;
                         return Ok(Proof { etag: object.etag, was_there: false });
                     }
-                    if was_asked {
+                    if is_completed {
                         return Err(Failure::unproven(job, &object, &expected.unwrap_or_default()));
                     }
                     if !lock(&job.spoilt).contains(&object.etag) {
@@ -261,20 +261,16 @@ impl<'a> Transfer<'a> {
                     }
                 }
                 None if is_over => return Err(Failure::NoSuchUpload),
+                None if is_completed => return Err(Failure::gone(job)),
                 None => {}
             }
             check_identity(job, &file)?;
-            was_asked = match self.answered(self.client.complete(&job.key, id, &list)) {
-                Ok(_) => true,
-                Err(Trouble::NoSuchUpload) => {
-                    is_over = true;
-                    false
-                }
-                Err(trouble) => {
-                    tries.again(trouble)?;
-                    false
-                }
-            };
+            was_asked = true;
+            match self.answered(self.client.complete(&job.key, id, &list)) {
+                Ok(_) => is_completed = true,
+                Err(Trouble::NoSuchUpload) => is_over = true,
+                Err(trouble) => tries.again(trouble)?,
+            }
         }
     }
 

@@ -154,6 +154,31 @@ fn replies_that_break_off() {
 }
 
 #[test]
+fn a_quick_server_keeps_lengths_and_etags() {
+    let bench = Bench::new();
+    let known = (0..2500).map(|n| (format!("/bucket/known/{n:04}.ts"), vec![0; n]));
+    bench.s3.proxy.be_quick(known);
+    bench.put().expect_code(0);
+    assert_eq!(bench.s3.proxy.kept(), 2501);
+    assert!(bench.stored().is_none(), "the real server was asked");
+    bench.curl(PATH, &["-I"]).expect_code(0);
+    assert!(
+        bench.head().contains("Content-Length: 300000\r\n") && bench.head().contains("ETag: \""),
+        "{}",
+        bench.head()
+    );
+    let page = |query: &str| {
+        bench.curl(&format!("/bucket?list-type=2{query}&prefix=known%2F"), &[]).expect_code(0);
+        let text = String::from_utf8(bench.body()).expect("XML");
+        let next =
+            text.split_once("<NextContinuationToken>").map(|(_, rest)| rest.split('<').next().unwrap_or_default());
+        (text.matches("<Key>known/").count(), next.map(str::to_owned))
+    };
+    assert_eq!(page(""), (1000, Some("known/0999.ts".into())));
+    assert_eq!(page("&continuation-token=known%2F1999.ts"), (500, None));
+}
+
+#[test]
 fn a_gate_holds_a_body() {
     let bench = Bench::new();
     let gate = bench.s3.proxy.hold("PUT", 150_000);

@@ -113,3 +113,14 @@ fn a_length_of_time_that_is_none_is_refused() {
     }
     assert!(uploads.s3.proxy.requests().is_empty());
 }
+
+#[test]
+fn keep_removes_old_recordings_that_are_proven() {
+    let uploads = Uploads::with(&["20181029_131513_NF.mp4", "29990101_000000_NF.mp4", "20181029_131613_NF.mp4"]);
+    uploads.s3.proxy.fault("PUT 131613", Fault::error(400, "InvalidRequest"), Times::Always);
+    uploads.pass(&["--keep", "30"]).expect_code(3);
+    uploads.pass(&["--keep", "30"]);
+    assert!(!uploads.src("20181029_131513_NF.mp4").exists());
+    assert!(uploads.src("29990101_000000_NF.mp4").exists(), "not old");
+    assert!(uploads.src("20181029_131613_NF.mp4").exists(), "not proven");
+}

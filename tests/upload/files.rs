@@ -88,3 +88,15 @@ fn what_arrives_between_two_passes_goes_up_alone() {
     let requests = uploads.s3.proxy.requests();
     assert!(requests.iter().all(|request| request.is("b.ts")), "{requests:#?}");
 }
+
+#[test]
+fn a_file_that_no_bucket_takes_is_reported_at_once() {
+    let uploads = Uploads::with(&["a.ts"]);
+    let path = uploads.src("huge.ts");
+    File::create(&path).and_then(|file| file.set_len(6 << 40)).unwrap();
+    set_mtime(&path, MTIME);
+    let output = uploads.footage(&["--delete"]).spawn().wait_timeout(SOON).expect_code(3);
+    assert!(output.stderr.contains("huge.ts"), "{output}");
+    assert!(path.exists());
+    uploads.assert_uploaded();
+}

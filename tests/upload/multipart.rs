@@ -122,3 +122,32 @@ fn a_file_that_cannot_be_completed_does_not_stop_the_others() {
     uploads.assert_uploaded();
     assert_eq!(uploads.s3.open_uploads(), 0);
 }
+
+/// Then an ETag proves nothing, and a hash that was stored with the object has to.
+#[test]
+fn a_server_that_encrypts_proves_by_size_and_the_hash_that_was_stored() {
+    for size in [1000, MULTIPART + 1000] {
+        let uploads = Uploads::new();
+        uploads.file("a.ts", content("a", size));
+        uploads.s3.proxy.fault("", Fault::Encrypt, Times::Always);
+        uploads.quiet_pass(&["--sse", "aws:kms", "--storage-class", "STANDARD", "--delete"]);
+        uploads.assert_uploaded();
+        assert!(!uploads.src("a.ts").exists());
+        let begun =
+            uploads.s3.proxy.requests().into_iter().find(|request| ["PUT", "POST"].contains(&request.method.as_str()));
+        let begun = begun.unwrap();
+        assert_eq!(begun.header("x-amz-server-side-encryption"), Some("aws:kms"));
+        assert_eq!(begun.header("x-amz-storage-class"), Some("STANDARD"));
+        uploads.assert_done(&["--delete"]);
+
+        // Of the same size, and without a hash: it may be anything.
+        let uploads = Uploads::new();
+        uploads.file("a.ts", content("a", size));
+        uploads.scratch.write("other", content("other", size));
+        let put = ["-X", "PUT", "--data-binary", "@other", "-f"];
+        uploads.s3.curl("/footage/cams/a.ts", &put).current_dir(uploads.scratch.path()).run().expect_code(0);
+        uploads.s3.proxy.fault("", Fault::Encrypt, Times::Always);
+        uploads.pass(&["--delete"]).expect_code(3);
+        assert!(uploads.src("a.ts").exists());
+    }
+}

@@ -40,3 +40,12 @@ fn a_timetable_has_rates_for_the_time_of_day() {
     uploads.file("a.ts", content("a", 1_000_000));
     assert_takes(&uploads, &["--limit-rate", "23:59,500K"], 2.0);
 }
+
+#[test]
+fn in_a_pause_nothing_is_sent() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.pass(&["--limit-rate", "00:00,pause"]).expect_code(0);
+    assert!(uploads.objects().is_empty() && uploads.s3.proxy.requests_for("PUT").is_empty());
+    uploads.quiet_pass(&["--limit-rate", "off"]);
+    uploads.assert_uploaded();
+}

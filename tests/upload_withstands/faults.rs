@@ -94,6 +94,19 @@ fn a_wrong_etag() {
 }
 
 #[test]
+fn an_object_of_which_the_server_says_another_hash() {
+    for size in SIZES {
+        let uploads = uploads(size);
+        let fault = Fault::Header { name: "etag", value: Some("\"d41d8cd98f00b204e9800998ecf8427e\"".into()) };
+        uploads.s3.proxy.fault("HEAD a.ts", fault, Times::Always);
+        let output = uploads.pass(&["--delete"]);
+        assert_eq!(output.code, Some(3), "{size} bytes: {output}");
+        assert!(uploads.src("a.ts").exists() && !uploads.src("other.ts").exists());
+        assert_recovers(&uploads);
+    }
+}
+
+#[test]
 fn an_object_that_is_shorter_than_the_file() {
     // The server has taken the file, and says afterwards that it has less.
     let uploads = uploads(SIZES[0]);

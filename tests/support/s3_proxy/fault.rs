@@ -39,6 +39,8 @@ pub enum Fault {
         /// Its value, if it is to have one.
         value: Option<String>,
     },
+    /// Encrypts, as it says, with a key of its own: its ETags are no MD5s.
+    Encrypt,
 }
 
 /// An answer that is not the server's.

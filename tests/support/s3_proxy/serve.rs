@@ -234,8 +234,13 @@ impl Connection<'_> {
         request: &Request,
         fault: Option<&Fault>,
     ) -> io::Result<()> {
-        if let Some(Fault::Header { name, value }) = fault {
-            head.set(name, value.clone());
+        match fault {
+            Some(Fault::Header { name, value }) => head.set(name, value.clone()),
+            Some(Fault::Encrypt) if head.header("etag").is_some() => {
+                head.set("etag", Some("\"0123456789abcdef0123456789abcdef\"".into()));
+                head.set("x-amz-server-side-encryption", Some("aws:kms".into()));
+            }
+            _ => {}
         }
         self.shared.note(id, |request| request.status = head.status());
         let mut bytes = head.bytes();
