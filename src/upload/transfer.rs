@@ -76,20 +76,26 @@ impl<'a> Transfer<'a> {
         let Some(cut) = Cut::of(job.identity.size) else {
             return self.whole(job, &file).map(Start::Proven);
         };
-        if let Some(begun) = begun {
-            match self.resume(job, &file, cut, begun) {
-                Err(Failure::NoSuchUpload) => {}
-                other => return other.map(Start::Parts),
-            }
-        }
+        // Before an upload is resumed: it may have been completed by a pass that did not live to write that down, and not
+        // every server says that there is no such upload any more.
         let found = self.ask(|| self.client.head(&job.key))?;
         if let Some(object) = found {
             let is_ours = lock(&job.spoilt).contains(&object.etag);
             if self.is_same(job.identity.size, &file, &object, None)? {
+                if let Some(begun) = begun {
+                    // Where it was not that one which made the object, nobody needs its parts.
+                    let _ = self.client.abort(&job.key, &begun.id);
+                }
                 return Ok(Start::Proven(Proof { etag: object.etag, was_there: true }));
             }
             if !is_ours {
                 return Err(Failure::conflict(job, &object));
+            }
+        }
+        if let Some(begun) = begun {
+            match self.resume(job, &file, cut, begun) {
+                Err(Failure::NoSuchUpload) => {}
+                other => return other.map(Start::Parts),
             }
         }
         if job.may_have_begun

@@ -1,9 +1,10 @@
 //! `kill -9`: whenever it comes, no file is lost, and at most one part of each file in flight is sent again.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::rng::seeded;
+use crate::support::s3_proxy::{Fault, Request, Times};
 use crate::support::uploads::{MULTIPART, Uploads, content};
 
 const KILLS: u64 = 50;
@@ -63,4 +64,26 @@ fn fifty_kills_cost_a_part_of_each_file_in_flight() {
     assert!(again <= kills, "{again} parts were sent again after {kills} kills: {sent:?}");
     assert_eq!(uploads.s3.open_uploads(), 0);
     uploads.assert_done(&options);
+}
+
+/// The bucket has the file, and the journal does not know.
+#[test]
+fn a_kill_between_the_store_and_the_journal() {
+    for (size, stored_by) in [(1000, "PUT"), (MULTIPART + 1000, "POST uploadId=")] {
+        let uploads = Uploads::new();
+        uploads.file("a.ts", content("a", size));
+        uploads.s3.proxy.fault(stored_by, Fault::NoReply, Times::Always);
+        let pass = uploads.footage(&[]).spawn();
+        let is_stored = |request: &Request| request.is(stored_by) && request.has_reached_server;
+        uploads.s3.proxy.wait_for(|log| log.iter().any(is_stored), crate::SOON);
+        let deadline = Instant::now() + crate::SOON;
+        while uploads.objects().is_empty() {
+            assert!(Instant::now() < deadline, "the server does not store it");
+        }
+        pass.kill();
+        pass.wait();
+        uploads.s3.proxy.clear_log();
+        crate::assert_recovers(&uploads);
+        assert!(uploads.s3.proxy.requests_for("PUT").is_empty(), "{size} bytes: sent again");
+    }
 }
