@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site, closed, expect_sound, wait_for};
+use crate::support::site::{QUICK, Site, closed, expect_sound, live_in, wait_for};
 use crate::support::{Mount, as_root, small_tmpfs};
 
 /// A second of video is about 33 kB.
@@ -55,7 +55,7 @@ fn each_time_that_the_disk_is_full_is_told() {
     let filler = mount.path().join("filler");
     let running = site.start(&[]);
     for time in 1..=2 {
-        wait_for("recording", || (site.live_in(mount.path(), "yard")["state"] == "recording").then_some(()));
+        wait_for("recording", || (live_in(mount.path(), "yard")["state"] == "recording").then_some(()));
         fs::write(&filler, vec![1; 5_000_000]).unwrap();
         let told = || running.stderr().lines().filter(|line| line.contains("pauses: it is full")).count();
         wait_for("what is said", || (told() == time).then_some(()));

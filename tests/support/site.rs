@@ -171,15 +171,7 @@ impl Site {
 
     /// What the recorder tells of a camera in its state file, or null.
     pub(crate) fn live(&self, camera: &str) -> Value {
-        self.live_in(&self.dest(), camera)
-    }
-
-    /// The same of another destination.
-    pub(crate) fn live_in(&self, dest: &Path, camera: &str) -> Value {
-        let text = std::fs::read(dest.join(".footage/record.json")).unwrap_or_default();
-        let live: Value = serde_json::from_slice(&text).unwrap_or_default();
-        let cameras = live["cameras"].as_array().cloned().unwrap_or_default();
-        cameras.into_iter().find(|it| it["name"] == camera).unwrap_or_default()
+        live_in(&self.dest(), camera)
     }
 
     /// A script that passes for an ffmpeg and does this.
@@ -189,6 +181,14 @@ impl Site {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path.display().to_string()
     }
+}
+
+/// What a recorder tells of a camera in the state file of a destination, or null.
+pub(crate) fn live_in(dest: &Path, camera: &str) -> Value {
+    let text = std::fs::read(dest.join(".footage/record.json")).unwrap_or_default();
+    let live: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let cameras = live["cameras"].as_array().cloned().unwrap_or_default();
+    cameras.into_iter().find(|it| it["name"] == camera).unwrap_or_default()
 }
 
 /// A process under way.
