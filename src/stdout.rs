@@ -16,7 +16,7 @@ pub fn line(text: &dyn Display) {
     keep_failure(|stdout| writeln!(stdout, "{text}"));
 }
 
-/// As [`line`], for many lines: they go out in pieces, and are never all in memory.
+/// As [`line()`], for many lines: they go out in pieces, and are never all in memory.
 pub fn lines(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
     keep_failure(|stdout| {
         // Stdout by itself writes at every line.

@@ -35,7 +35,7 @@ fn every_sound_in_every_container() {
         let whole = closed.last().unwrap();
         assert_eq!(whole.codecs(), codecs, "{name}");
         whole.expect_sound();
-        assert!((1.5..2.5).contains(&whole.seconds()), "{name}: {} s", whole.seconds());
+        assert!((1.0..3.0).contains(&whole.seconds()), "{name}: {} s", whole.seconds());
     }
     running.term();
     running.wait().expect_code(143);
@@ -45,10 +45,10 @@ fn every_sound_in_every_container() {
 fn pictures_over_http_become_video() {
     let camera = MjpegCamera::start();
     let table = |more: &str| format!("url = {:?}\n{more}", camera.url());
-    // With a key frame each second, so that short segments can begin.
+    // With key frames more often, so that short segments can begin.
     let cameras = [
-        ("ts", table("container = \"ts\"\noutput_options = [\"-g\", \"10\"]")),
-        ("slow", table("fps = 5\nbitrate = \"200k\"\noutput_options = [\"-g\", \"5\"]")),
+        ("ts", table("container = \"ts\"\noutput_options = [\"-g\", \"3\"]")),
+        ("slow", table("fps = 5\nbitrate = \"200k\"\noutput_options = [\"-g\", \"2\"]")),
     ];
     let site = Site::with(QUICK, &cameras);
     let running = site.start(&[]);
@@ -57,8 +57,8 @@ fn pictures_over_http_become_video() {
         let whole = closed.last().unwrap();
         assert_eq!(whole.codecs(), ["h264"], "{name}");
         whole.expect_sound();
-        assert!(whole.frames().abs_diff(frames.into()) <= frames.div_ceil(3).into(), "{name}: {}", whole.frames());
-        assert!((1.2..2.8).contains(&whole.seconds()), "{name}: {} s", whole.seconds());
+        assert!(whole.frames().abs_diff(frames.into()) <= u64::from(frames / 2), "{name}: {}", whole.frames());
+        assert!((1.0..3.5).contains(&whole.seconds()), "{name}: {} s", whole.seconds());
     }
     drop(running);
 }

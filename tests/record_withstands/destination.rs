@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site, closed, expect_sound, wait_for};
+use crate::support::site::{QUICK, Site, closed, expect_sound, live_in, wait_for};
 use crate::support::{Mount, as_root, small_tmpfs};
 
 /// A second of video is about 33 kB.
@@ -45,6 +45,25 @@ fn a_full_disk_pauses_recording_until_there_is_room() {
     for segment in &after {
         assert!(segment.frames() > 0, "{}", segment.name);
     }
+}
+
+#[test]
+fn each_time_that_the_disk_is_full_is_told() {
+    as_root!();
+    let mount = small_tmpfs(8 << 20);
+    let (site, _camera) = on(&mount, "min_free = \"4MB\"");
+    let filler = mount.path().join("filler");
+    let running = site.start(&[]);
+    for time in 1..=2 {
+        wait_for("recording", || (live_in(mount.path(), "yard")["state"] == "recording").then_some(()));
+        fs::write(&filler, vec![1; 5_000_000]).unwrap();
+        let told = || running.stderr().lines().filter(|line| line.contains("pauses: it is full")).count();
+        wait_for("what is said", || (told() == time).then_some(()));
+        fs::remove_file(&filler).unwrap();
+        wait_for("going on", || (running.stderr().matches("there is room").count() == time).then_some(()));
+    }
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! A small file system of its own: for a destination that is full, read-only, or gone.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 
 /// A mounted tmpfs; unmounted when dropped.
@@ -28,9 +30,15 @@ impl Mount {
         self.0.path()
     }
 
-    /// Makes it read-only, also for root.
+    /// Makes it read-only, also for root. That takes until a process that was killed has closed what it wrote.
     pub fn make_read_only(&self) {
-        mount_remount(self.path(), MountFlags::RDONLY, c"").expect("remounting our own mount");
+        let until = Instant::now() + Duration::from_secs(20);
+        let mut result = mount_remount(self.path(), MountFlags::RDONLY, c"");
+        while result == Err(Errno::BUSY) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+            result = mount_remount(self.path(), MountFlags::RDONLY, c"");
+        }
+        result.expect("remounting our own mount");
     }
 
     /// Takes it away, even in use, as a network share vanishes: what is left is the empty mount point.

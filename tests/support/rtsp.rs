@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-pub(crate) use films::{FRAMES_PER_SECOND, Film};
+pub(crate) use films::{FRAMES_PER_SECOND, Film, KEY_INTERVAL};
 
 use super::ip_camera::{Fault, Shared};
 

@@ -1,11 +1,13 @@
 //! A place with cameras: a configuration, the recorders that run with it, and what stands in their destination.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use base64::Engine;
 use serde_json::Value;
 
 use crate::support::{Program, Running, Scratch};
@@ -83,17 +85,17 @@ impl Site {
 
     /// Waits until a camera's closed segments have so many frames; what a crash has torn counts too.
     #[track_caller]
-    pub(crate) fn expect_frames(&self, camera: &str, frames: u64) {
+    pub(crate) fn expect_frames(&self, camera: &str, wanted: u64) {
         let until = Instant::now() + PATIENCE;
         loop {
             let closed = self.closed(camera);
-            let kept: u64 = closed.iter().map(Segment::frames).sum();
-            if kept >= frames {
+            let kept = frames(&closed);
+            if kept >= wanted {
                 return;
             }
             let hidden = self.hidden(camera);
-            assert!(Instant::now() < until, "{camera}: {kept} of {frames} frames in {closed:#?} and {hidden:#?}");
-            std::thread::sleep(TICK * 10);
+            assert!(Instant::now() < until, "{camera}: {kept} of {wanted} frames in {closed:#?} and {hidden:#?}");
+            std::thread::sleep(TICK * 20);
         }
     }
 
@@ -169,10 +171,7 @@ impl Site {
 
     /// What the recorder tells of a camera in its state file, or null.
     pub(crate) fn live(&self, camera: &str) -> Value {
-        let text = std::fs::read(self.dest().join(".footage/record.json")).unwrap_or_default();
-        let live: Value = serde_json::from_slice(&text).unwrap_or_default();
-        let cameras = live["cameras"].as_array().cloned().unwrap_or_default();
-        cameras.into_iter().find(|it| it["name"] == camera).unwrap_or_default()
+        live_in(&self.dest(), camera)
     }
 
     /// A script that passes for an ffmpeg and does this.
@@ -182,6 +181,14 @@ impl Site {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path.display().to_string()
     }
+}
+
+/// What a recorder tells of a camera in the state file of a destination, or null.
+pub(crate) fn live_in(dest: &Path, camera: &str) -> Value {
+    let text = std::fs::read(dest.join(".footage/record.json")).unwrap_or_default();
+    let live: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let cameras = live["cameras"].as_array().cloned().unwrap_or_default();
+    cameras.into_iter().find(|it| it["name"] == camera).unwrap_or_default()
 }
 
 /// A process under way.
@@ -220,15 +227,7 @@ impl Segment {
     /// How many video frames it has. It may be torn.
     #[track_caller]
     pub(crate) fn frames(&self) -> u64 {
-        let arguments = ["-v", "quiet", "-select_streams", "v", "-count_packets", "-show_entries"];
-        let probe = Program::new("ffprobe").args(arguments).args(["stream=nb_read_packets", "-of", "csv=p=0"]);
-        self.number(&probe.arg(&self.path).run().stdout)
-    }
-
-    #[track_caller]
-    fn number(&self, frames: &str) -> u64 {
-        let frames = frames.split([',', '\n']).next().and_then(|word| word.parse().ok());
-        frames.unwrap_or_else(|| panic!("{} has no frames", self.name))
+        frames([self])
     }
 
     /// The codecs of its streams.
@@ -250,17 +249,49 @@ impl Segment {
     /// Decodes all of it; panics when anything in it is not as it should be.
     #[track_caller]
     pub(crate) fn expect_sound(&self) {
-        let frames = probe(&self.path, &["-select_streams", "v", "-count_frames"], "stream=nb_read_frames");
-        assert!(self.number(&frames) > 0, "{} is empty", self.name);
+        expect_sound([self]);
     }
 }
 
 /// Decodes all of these segments; panics when anything in them is not as it should be.
 #[track_caller]
 pub(crate) fn expect_sound<'s>(segments: impl IntoIterator<Item = &'s Segment>) {
-    for segment in segments {
-        segment.expect_sound();
+    for (segments, probe) in one_after_the_other(segments) {
+        let output = probe.args(["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames"]).run();
+        let names: Vec<&str> = segments.iter().map(|segment| segment.name.as_str()).collect();
+        assert!(output.code == Some(0) && output.stderr.is_empty(), "{names:?}: {output}");
+        assert!(number(&output.stdout) >= segments.len() as u64, "{names:?}: {output}");
     }
+}
+
+/// How many video frames these segments have; they may be torn.
+#[track_caller]
+pub(crate) fn frames<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> u64 {
+    let probes = one_after_the_other(segments).into_iter();
+    let count = ["-v", "quiet", "-count_packets", "-show_entries", "stream=nb_read_packets"];
+    probes.map(|(_, probe)| number(&probe.args(count).run().stdout)).sum()
+}
+
+/// A probe for all segments in one container: a process for each segment costs more than all else in a test.
+fn one_after_the_other<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Vec<(Vec<&'s Segment>, Program)> {
+    let mut containers: BTreeMap<&OsStr, Vec<&Segment>> = BTreeMap::new();
+    for segment in segments {
+        containers.entry(segment.path.extension().unwrap_or_default()).or_default().push(segment);
+    }
+    let probe = |segments: Vec<&'s Segment>| {
+        let files = segments.iter().map(|segment| format!("file 'file:{}'\n", segment.path.display()));
+        let list: String = files.collect();
+        let list = format!("data:text/plain;base64,{}", base64::engine::general_purpose::STANDARD.encode(list));
+        let arguments = ["-select_streams", "v", "-of", "csv=p=0", "-f", "concat", "-safe", "0"];
+        let probe = Program::new("ffprobe").args(arguments).args(["-protocol_whitelist", "data,file", "-i", &list]);
+        (segments, probe)
+    };
+    containers.into_values().map(probe).collect()
+}
+
+#[track_caller]
+fn number(said: &str) -> u64 {
+    said.split([',', '\n']).next().and_then(|word| word.trim().parse().ok()).unwrap_or(0)
 }
 
 /// What ffprobe says of a file, which must please it.

@@ -151,8 +151,7 @@ impl Supervisor<'_> {
         let here = self.recorders.iter().filter(|(_, recorder)| recorder.camera.destination == place);
         let numbers: Vec<u64> = here.map(|(number, _)| *number).collect();
         if let Some(why) = full {
-            let key = format!("full:{}", place.display());
-            self.context.told.error(&key, format_args!("recording to {} pauses: {why}", place.display()));
+            log::error!("recording to {} pauses: {why}", place.display());
             self.full.insert(place.to_owned(), why.clone());
             for number in numbers {
                 if let Some(recorder) = self.recorders.get_mut(&number) {

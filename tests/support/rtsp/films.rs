@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Frames in each second, of which the first is a key frame.
+/// Frames in each second.
 pub(crate) const FRAMES_PER_SECOND: u32 = 15;
+/// So many frames from one key frame to the next: a third of a second, so that whatever begins with a key frame after a
+/// full second begins in that second.
+pub(crate) const KEY_INTERVAL: u32 = 5;
 /// How long a film is; no test looks longer.
 const SECONDS: u32 = 150;
 /// Where the picture of `Film::Growing` becomes larger.
@@ -59,7 +62,7 @@ impl Film {
 
 fn film(size: &str, sound: &[&str], seconds: u32, kilobits: u32) -> PathBuf {
     let codec = sound.get(1).unwrap_or(&"silent");
-    made(&format!("film-{size}-{codec}-{kilobits}k-{seconds}s.mkv"), |out| {
+    made(&format!("film-{size}-{codec}-{kilobits}k-{seconds}s-{KEY_INTERVAL}.mkv"), |out| {
         let ten = out.with_extension("ten.mkv");
         ffmpeg(
             &[
@@ -79,7 +82,7 @@ fn film(size: &str, sound: &[&str], seconds: u32, kilobits: u32) -> PathBuf {
 }
 
 fn growing() -> PathBuf {
-    made("film-growing.mkv", |out| {
+    made(&format!("film-growing-{KEY_INTERVAL}.mkv"), |out| {
         let parts =
             [("640x360", GROWS_AFTER_SECONDS), ("960x540", SECONDS - GROWS_AFTER_SECONDS)].map(|(size, seconds)| {
                 let part = out.with_extension(format!("{size}.ts"));
@@ -103,7 +106,7 @@ fn pattern(size: &str) -> String {
 fn coding(kilobits: u32) -> Vec<String> {
     let rate = format!("-b:v {kilobits}k -maxrate {kilobits}k -bufsize {kilobits}k");
     words(&format!(
-        "-c:v libx264 -preset ultrafast -bf 0 -g {FRAMES_PER_SECOND} -sc_threshold 0 -x264-params repeat-headers=1 -pix_fmt yuv420p {rate}"
+        "-c:v libx264 -preset ultrafast -bf 0 -g {KEY_INTERVAL} -sc_threshold 0 -x264-params repeat-headers=1 -pix_fmt yuv420p {rate}"
     ))
 }
 
