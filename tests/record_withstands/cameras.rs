@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::ip_camera::Fault;
 use crate::support::mjpeg::MjpegCamera;
 use crate::support::rtsp::{Film, KEY_INTERVAL, PASSWORD_IN_URL, RtspCamera, USER};
-use crate::support::site::{QUICK, Site, expect_sound, frames, wait_for};
+use crate::support::site::{QUICK, Site, expect_sound, follow_each_other, frames, wait_for};
 
 /// A segment that began now or later, within a minute.
 #[track_caller]
@@ -77,10 +77,11 @@ fn cameras_in_trouble_are_recorded_again_and_others_never_notice() {
     site.expect_nothing_runs();
     assert!(!output.stderr.contains("well"), "{output}");
     let closed = site.closed("well");
-    assert!(closed[1..].windows(2).all(|pair| pair[1].start() - pair[0].start() == 2), "{closed:?}");
+    assert!(follow_each_other(&closed), "{closed:?}");
     let kept = frames(&closed);
     assert!(well.frames().saturating_sub(kept) <= 5, "{kept} of {} frames", well.frames());
-    assert!(site.live("stalls")["stalls"].as_u64().is_some_and(|stalls| stalls >= 1), "{}", site.live("stalls"));
+    // Whether it counts as a stall depends on who gives up first, ffmpeg or we.
+    assert!(site.live("stalls")["restarts"].as_u64().is_some_and(|restarts| restarts >= 1), "{}", site.live("stalls"));
     assert_eq!(site.live("well")["restarts"], 0);
 }
 
@@ -120,7 +121,7 @@ fn strange_video_is_recorded_as_it_comes() {
             segment.expect_sound();
             assert!(segment.seconds() < 4.0, "{}: {} s", segment.name, segment.seconds());
         }
-        assert!(closed[1..].windows(2).all(|pair| pair[1].start() - pair[0].start() == 2), "{closed:?}");
+        assert!(follow_each_other(&closed), "{closed:?}");
     }
     for name in ["growing", "growing-ts", "growing-mp4"] {
         let closed = site.closed(name);
