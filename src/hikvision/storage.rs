@@ -16,9 +16,11 @@ mod read;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType};
 
 pub use info::Info;
 pub use problem::{IndexFault, Problem};
@@ -70,13 +72,14 @@ impl Datadir {
         self.files.path(&self.path, &name).unwrap_or_else(|| self.path.join(name))
     }
 
-    /// How long a ring file is. What is no ordinary file is not there.
-    fn ring_file_len(&self, medium: Medium, file: u32) -> RingFile {
-        self.files
-            .path(&self.path, &medium.ring_file_name(file))
-            .and_then(|path| fs::metadata(path).ok())
-            .filter(fs::Metadata::is_file)
-            .map_or(RingFile::Missing, |metadata| RingFile::Present(metadata.len()))
+    /// How long a ring file is. What is no ordinary file is not there. `dir` is this folder, open: of hundreds of files
+    /// each is asked for by its name alone.
+    fn ring_file_len(&self, dir: Option<&File>, medium: Medium, file: u32) -> RingFile {
+        let stat = self.files.0.get(&medium.ring_file_name(file)).zip(dir).and_then(|(name, dir)| {
+            let stat = rustix::fs::statat(dir, name, AtFlags::empty()).ok()?;
+            FileType::from_raw_mode(stat.st_mode).is_file().then_some(stat)
+        });
+        stat.map_or(RingFile::Missing, |stat| RingFile::Present(u64::try_from(stat.st_size).unwrap_or(0)))
     }
 }
 

@@ -50,6 +50,10 @@ fn a_killed_ffmpeg_costs_one_key_frame_interval_and_the_others_nothing() {
         let sent = sent[cameras.iter().position(|(camera, _)| camera == name).unwrap()];
         site.expect_frames(name, sent.saturating_sub(LOST));
     }
+    for name in killed {
+        // What comes while an ffmpeg finds out what comes is lost when it is told to end then.
+        wait_for("its next segment", || (!site.hidden(name).is_empty()).then_some(()));
+    }
     wait_for_more(&cameras, 20);
     assert_eq!(site.segmenter("spared"), spared);
     running.term();

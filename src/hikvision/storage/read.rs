@@ -147,8 +147,9 @@ impl Datadir {
 
     fn read_index(&self, path: &Path, medium: Medium, format: Format) -> Result<Contents, Problem> {
         let missing = RefCell::default();
+        let dir = File::open(&self.path).ok();
         let ring_file = |file| {
-            let length = self.ring_file_len(medium, file);
+            let length = self.ring_file_len(dir.as_ref(), medium, file);
             if length == RingFile::Missing {
                 BTreeSet::insert(&mut missing.borrow_mut(), file);
             }
