@@ -69,7 +69,7 @@ use self::places::Places;
 use self::shard::Shard;
 pub use self::source::Source;
 use self::supervisor::Supervisor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::live::Live;
 use crate::metrics::Sinks;
@@ -147,6 +147,9 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     if holder::is_running(settings, &config) {
         lock()?;
     }
+    // Whoever finds the lock held may send it.
+    let caught = context.stop.catch_hangups();
+    caught.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
     let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
     let places = lock()?;
 

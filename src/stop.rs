@@ -7,7 +7,7 @@
 //! once. Works as PID 1 of a container too, where no signal has a default action. A pass that has to end more than that
 //! may take longer: [`Stop::set_grace`].
 //!
-//! SIGHUP is listened for only where a pass knows what to do with it: [`Stop::on_hangup`]. Under `nohup` it stays ignored.
+//! SIGHUP is listened for only where a pass knows what to do with it: [`Stop::catch_hangups`]. Under `nohup` it stays ignored.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -101,14 +101,22 @@ impl Stop {
         }
     }
 
-    /// Listens for SIGHUP from now on, and runs `hook` at each, from another thread; [`has_hung_up`](Self::has_hung_up)
-    /// then tells. May be called once.
+    /// Catches SIGHUP from now on; [`has_hung_up`](Self::has_hung_up) then tells.
     ///
     /// # Errors
     /// The operating system refuses the handler.
-    pub fn on_hangup(&self, hook: impl Fn() + Send + Sync + 'static) -> std::io::Result<()> {
-        let _ = self.0.hangup_hook.set(Box::new(hook));
+    pub fn catch_hangups(&self) -> std::io::Result<()> {
         self.0.handle.get().map_or(Ok(()), |handle| handle.add_signal(SIGHUP))
+    }
+
+    /// Runs `hook` at each SIGHUP that is caught, from another thread, and now if one has been. May be called once.
+    pub fn on_hangup(&self, hook: impl Fn() + Send + Sync + 'static) {
+        let _ = self.0.hangup_hook.set(Box::new(hook));
+        if self.0.hung_up.load(Ordering::SeqCst)
+            && let Some(hook) = self.0.hangup_hook.get()
+        {
+            hook();
+        }
     }
 
     /// Whether SIGHUP came since this was last asked.

@@ -142,8 +142,7 @@ impl<'a> Supervisor<'a> {
         let waker = self.waker.clone();
         self.context.stop.also(move || waker.wake());
         let waker = self.waker.clone();
-        let listening = self.context.stop.on_hangup(move || waker.wake());
-        listening.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
+        self.context.stop.on_hangup(move || waker.wake());
 
         self.begin()?;
         let mut events = Vec::with_capacity(EVENTS);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::support::ip_camera::Fault;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, KEY_INTERVAL, RtspCamera};
 use crate::support::site::{QUICK, Site, wait_for};
@@ -48,4 +50,20 @@ fn a_second_signal_does_not_wait() {
     let output = running.wait_timeout(Duration::from_secs(4));
     assert_eq!(output.code, Some(143), "{output}");
     site.expect_nothing_runs();
+}
+
+#[test]
+fn a_reload_before_anything_is_recorded_is_no_end() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::new();
+    let slow = site.script("slow", "case \"$1\" in -version) sleep 1;; esac\nexec ffmpeg \"$@\"");
+    site.configure(QUICK, &[("yard", camera.table())]);
+    let running = site.start(&["--ffmpeg", &slow, "-v"]);
+    wait_for("its question for a version", || (site.processes().len() > 1).then_some(()));
+    running.signal(Signal::HUP);
+    let told = "the configuration was read again: 0 changes";
+    running.wait_for_stderr(told, Duration::from_secs(20));
+    site.wait_for_closed("yard", 1);
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
 }
