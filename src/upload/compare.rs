@@ -85,9 +85,18 @@ impl Comparison<'_> {
             let record = journal.get(&local.path).filter(|record| record.proves(&local.identity)).cloned();
             let Some(key) = self.key(local, record.as_ref()) else { continue };
             let mut object = objects.remove(&key);
-            if object.as_ref().is_some_and(|object| object.etag.is_empty()) {
-                let key = ObjectKey::new(key.clone()).map_err(|error| Error::Source(error.to_string()))?;
-                object = self.transfer.ask(|| self.transfer.client.head(&key)).map_err(into_error)?;
+            // What a listing leaves out, or calls by another name, is asked for by its own. Some servers say that they encode
+            // keys and do not, and a plus of theirs was read as a space.
+            let is_doubtful = match &object {
+                Some(object) => object.etag.is_empty(),
+                None => record.is_some() || key.contains('+'),
+            };
+            if is_doubtful {
+                let asked = ObjectKey::new(key.clone()).map_err(|error| Error::Source(error.to_string()))?;
+                object = self.transfer.ask(|| self.transfer.client.head(&asked)).map_err(into_error)?;
+                if object.is_some() {
+                    objects.remove(&key.replace('+', " "));
+                }
             }
             let status = match self.status(local, record.as_ref(), object.as_ref()) {
                 Ok(status) => status,

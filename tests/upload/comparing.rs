@@ -84,6 +84,22 @@ fn verify_of_what_is_as_it_should_be_is_done() {
     uploads.pass(&["--verify"]).expect_code(0);
 }
 
+/// This server says that its listings encode keys, and they do not: a plus would be read as a space, and there is one in every
+/// name that `record` gives.
+#[test]
+fn a_listing_that_is_not_encoded_as_it_says_loses_nothing() {
+    let uploads = Uploads::with(&["2026-10-25_02-30-00+0200.ts", "2026-10-25_02-30-00+0100.ts"]);
+    uploads.quiet_pass(&[]);
+    for comparison in ["--verify", "--reconcile"] {
+        let output = uploads.pass(&[comparison, "--json"]).expect_code(0);
+        let first: Value = serde_json::from_str(output.stdout.lines().next().unwrap_or_default()).unwrap();
+        assert_eq!((&first["files"]["same"], &first["only_in_bucket"]), (&2.into(), &0.into()), "{output}");
+    }
+    fs::remove_dir_all(uploads.src(".footage")).unwrap();
+    let output = uploads.pass(&["--reconcile"]).expect_code(0);
+    assert!(output.stdout.contains("2 found"), "{output}");
+}
+
 #[test]
 fn reconcile_finds_what_the_bucket_has_lost_and_the_next_pass_sends_it_again() {
     let uploads = apart();
