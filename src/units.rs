@@ -10,22 +10,27 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ByteSize(pub u64);
 
+/// Units of sizes, with their bytes.
+const UNITS: [(&str, u64); 5] =
+    [("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("PB", 1_000_000_000_000_000)];
+
+impl ByteSize {
+    /// It in tenths of the unit that people would take, and that unit; none below a thousand bytes.
+    #[must_use]
+    pub fn tenths(self) -> Option<(u64, &'static str)> {
+        let in_tenths = |(unit, bytes): (_, u64)| (self.0.saturating_add(bytes / 20) / (bytes / 10), unit);
+        // 999.95 would print as "1000.0": one unit up reads better.
+        let fitting = UNITS.into_iter().map(in_tenths).find(|(tenths, _)| *tenths < 10_000);
+        (self.0 >= 1000).then(|| fitting.unwrap_or_else(|| in_tenths(UNITS[UNITS.len() - 1])))
+    }
+}
+
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-        if self.0 < 1000 {
-            return write!(f, "{} B", self.0);
+        match self.tenths() {
+            Some((tenths, unit)) => write!(f, "{}.{} {unit}", tenths / 10, tenths % 10),
+            None => write!(f, "{} B", self.0),
         }
-        let mut unit_bytes = 1000_u64;
-        for unit in UNITS {
-            let tenths = self.0.saturating_add(unit_bytes / 20) / (unit_bytes / 10);
-            // 999.95 would print as "1000.0": one unit up reads better.
-            if tenths < 10_000 || unit == UNITS[UNITS.len() - 1] {
-                return write!(f, "{}.{} {unit}", tenths / 10, tenths % 10);
-            }
-            unit_bytes *= 1000;
-        }
-        Ok(())
     }
 }
 

@@ -69,6 +69,16 @@ impl CameraTime {
         (later.0 - self.0).to_std().unwrap_or(Duration::ZERO)
     }
 
+    /// What it is displayed as, in ASCII. A listing has thousands of times, and chrono's own formatting reads its pattern
+    /// anew each time.
+    #[must_use]
+    pub fn text(self) -> [u8; 26] {
+        let mut text = *b"0000-00-00T00:00:00.000000";
+        write_digits(&mut text[..19], self.0);
+        digits(&mut text[20..], self.0.time().nanosecond() / 1000);
+        text
+    }
+
     /// The form in file names, `2025-09-07_14-30-15`, which sorts as time does.
     #[must_use]
     pub fn file_name_form(self) -> FileNameForm {
@@ -87,12 +97,7 @@ impl CameraTime {
 /// RFC 3339 without a zone, always with six digits of the second: `2025-09-07T14:30:15.787000`.
 impl fmt::Display for CameraTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.time().nanosecond() / 1000;
-        // chrono's own formatting reads its pattern anew each time; a listing has thousands of times.
-        let mut text = *b"0000-00-00T00:00:00.000000";
-        write_digits(&mut text[..19], self.0);
-        digits(&mut text[20..], micros);
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

@@ -47,7 +47,8 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
         let segment = &recording.segment;
         recordings += 1;
         bytes += segment.span.len();
-        let start = segment.start.to_string();
+        let start = segment.start.text();
+        let start = std::str::from_utf8(&start).unwrap_or_default();
         let duration = segment.duration();
         let tenths = duration.as_secs() * 10 + u64::from((duration.subsec_millis() + 50) / 100);
         line.left(width, source.tag.as_str());
@@ -56,18 +57,26 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
         line.text.push_str(start.get(..10).unwrap_or_default());
         line.text.push(' ');
         line.text.push_str(start.get(11..23).unwrap_or_default());
-        line.right(8, &(tenths / 10).to_string());
-        line.text.push('.');
-        line.text.push_str(&(tenths % 10).to_string());
+        line.tenths(10, tenths);
         line.text.push('s');
-        line.right(11, &ByteSize(segment.span.len()).to_string());
+        match ByteSize(segment.span.len()).tenths() {
+            Some((tenths, unit)) => {
+                line.tenths(8, tenths);
+                line.text.push(' ');
+                line.text.push_str(unit);
+            }
+            None => {
+                line.number(9, segment.span.len());
+                line.text.push_str(" B");
+            }
+        }
         line.text.push_str("  ");
         line.left(7, medium(recording.medium));
-        line.right(6, &segment.kind.to_string());
+        line.number(6, segment.kind.into());
         line.text.push_str("  ");
         line.text.push_str(place.of(source, recording));
         line.text.push_str(" #");
-        line.text.push_str(&segment.number.to_string());
+        line.number(0, segment.number.into());
         line.text.push_str(if recording.is_present { "\n" } else { " (missing)\n" });
         out.write_all(line.text.as_bytes())?;
         line.text.clear();
@@ -95,14 +104,29 @@ impl Line {
         self.spaces(width, text);
     }
 
-    /// Adds `text` at the right of a column of `width`.
-    fn right(&mut self, width: usize, text: &str) {
-        self.spaces(width, text);
-        self.text.push_str(text);
+    /// Adds `number` at the right of a column of `width`.
+    fn number(&mut self, width: usize, number: u64) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(number);
+        self.spaces(width, digits);
+        self.text.push_str(digits);
+    }
+
+    /// Adds so many tenths, with a point, at the right of a column of `width`.
+    fn tenths(&mut self, width: usize, tenths: u64) {
+        self.number(width.saturating_sub(2), tenths / 10);
+        self.text.push('.');
+        self.number(0, tenths % 10);
     }
 
     fn spaces(&mut self, width: usize, text: &str) {
-        self.text.extend(std::iter::repeat_n(' ', width.saturating_sub(text.chars().count())));
+        const SPACES: &str = "                ";
+        let mut missing = width.saturating_sub(text.chars().count());
+        while missing > 0 {
+            let piece = missing.min(SPACES.len());
+            self.text.push_str(&SPACES[..piece]);
+            missing -= piece;
+        }
     }
 }
 

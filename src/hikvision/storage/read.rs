@@ -56,9 +56,8 @@ impl Camera {
                 listing.problems.push(Problem::NoIndex { path: datadir.path.clone() });
             }
         }
-        listing
-            .recordings
-            .sort_unstable_by_key(|r| (r.medium, r.segment.start, r.datadir, r.segment.file, r.segment.number));
+        // Stable, for it makes use of what rises already: ring files are written one after the other.
+        listing.recordings.sort_by_key(|r| (r.medium, r.segment.start, r.datadir, r.segment.file, r.segment.number));
         listing
     }
 
