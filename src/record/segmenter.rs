@@ -1,8 +1,10 @@
 //! One ffmpeg that records one camera: started, listened to, ended.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -46,6 +48,8 @@ pub(super) struct Segmenter {
     child: Child,
     stdout: ChildStdout,
     stderr: ChildStderr,
+    /// What the kernel counts of its reads and writes.
+    io: Option<File>,
     /// The mark of its files.
     pub(super) token: Token,
     /// When a picture last came.
@@ -86,6 +90,8 @@ impl Segmenter {
             return Err(error.into());
         }
         Ok(Self {
+            // Kept open, for it is read every few seconds as long as the camera records.
+            io: File::open(format!("/proc/{}/io", child.id())).ok(),
             child,
             stdout,
             stderr,
@@ -148,7 +154,9 @@ impl Segmenter {
 
     /// Bytes that it has written to its segments, as the kernel counts; none where it does not.
     pub(super) fn written_bytes(&self) -> Option<u64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).ok()?;
+        let mut text = [0; 512];
+        let n = self.io.as_ref()?.read_at(&mut text, 0).ok()?;
+        let text = std::str::from_utf8(text.get(..n)?).ok()?;
         let written = text.lines().find_map(|line| line.strip_prefix("wchar: "))?.trim().parse::<u64>().ok()?;
         Some(written.saturating_sub(self.told_bytes))
     }
@@ -207,6 +215,11 @@ fn drain(pipe: &mut impl Read, mut take: impl FnMut(&[u8])) -> Heard {
     for _ in 0..PIECES {
         match pipe.read(&mut piece) {
             Ok(0) => return Heard::All,
+            // There was no more: asking for it would only be told so.
+            Ok(n) if n < PIECE => {
+                take(&piece[..n]);
+                return Heard::More;
+            }
             Ok(n) => take(&piece[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::More,

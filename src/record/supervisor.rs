@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 use rustix::fd::OwnedFd;
 
 use self::timers::{Timer, Timers};
@@ -40,6 +40,8 @@ use crate::pass::{Context, Report};
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Between two starts of ffmpeg, which cost 0.08 s of a processor each.
 const STAGGER: Duration = Duration::from_millis(100);
+/// So long what an ffmpeg tells may wait. It tells where it is every two seconds.
+const GATHER: Duration = Duration::from_millis(100);
 /// How many events are taken at once.
 const EVENTS: usize = 64;
 
@@ -153,10 +155,14 @@ impl<'a> Supervisor<'a> {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(Error::Source(format!("cannot wait for events: {errno}"))),
             }
+            let mut is_told = false;
             for event in events.drain(..) {
                 match event.data.u64() {
                     WAKER => self.woken(),
-                    key => self.readable(key),
+                    key => {
+                        self.readable(key);
+                        is_told = true;
+                    }
                 }
             }
             let now = Instant::now();
@@ -164,8 +170,20 @@ impl<'a> Supervisor<'a> {
                 self.ring(timer, now);
             }
             self.write_state();
+            if is_told && self.ending.is_none() {
+                self.gather();
+            }
         }
         self.finish()
+    }
+
+    /// Lets ffmpegs gather what they have to tell. Woken for each of them apart, this thread would find everything it needs
+    /// gone from the caches each time, which costs it more than the work.
+    fn gather(&self) {
+        let wait = Timespec::try_from(self.wait().min(GATHER)).ok();
+        let mut waker = [PollFd::new(&self.waker, PollFlags::IN)];
+        // However it ends, what there is comes next.
+        let _ = rustix::event::poll(&mut waker, wait.as_ref());
     }
 
     /// How long nothing is to be done.
