@@ -59,16 +59,13 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
         line.text.push_str(start.get(11..23).unwrap_or_default());
         line.tenths(10, tenths);
         line.text.push('s');
-        match ByteSize(segment.span.len()).tenths() {
-            Some((tenths, unit)) => {
-                line.tenths(8, tenths);
-                line.text.push(' ');
-                line.text.push_str(unit);
-            }
-            None => {
-                line.number(9, segment.span.len());
-                line.text.push_str(" B");
-            }
+        if let Some((tenths, unit)) = ByteSize(segment.span.len()).tenths() {
+            line.tenths(8, tenths);
+            line.text.push(' ');
+            line.text.push_str(unit);
+        } else {
+            line.number(9, segment.span.len());
+            line.text.push_str(" B");
         }
         line.text.push_str("  ");
         line.left(7, medium(recording.medium));
