@@ -305,7 +305,7 @@ impl Thread {
                     log::warn!("{camera}: {name} was torn by a crash or a full disk; what there is of it is kept");
                 }
                 if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
-                    held.days.add(name.day(), bytes);
+                    held.add(name, bytes);
                 }
                 self.tell(News::Closed { camera: torn.camera, name, path, bytes, duration: torn.duration });
             }
@@ -328,7 +328,7 @@ impl Thread {
         remove(&self.store.root().join(camera.as_str()).join(name.to_string()))?;
         log::info!("{camera}: {name} removed ({reason})");
         if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
-            held.days.remove(name.day(), bytes);
+            held.remove(name, bytes);
         }
         self.tell(News::Removed(camera.clone()));
         Ok(())

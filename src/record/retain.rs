@@ -45,6 +45,17 @@ impl Days {
         self.total_bytes -= self.bytes_by_day.remove(&day).unwrap_or(0);
     }
 
+    /// A day was counted again.
+    pub fn set(&mut self, day: NaiveDate, bytes: u64) {
+        let before = self.bytes_by_day.insert(day, bytes).unwrap_or(0);
+        self.total_bytes = self.total_bytes - before + bytes;
+    }
+
+    /// All days, the first one first.
+    pub fn iter(&self) -> impl Iterator<Item = NaiveDate> {
+        self.bytes_by_day.keys().copied()
+    }
+
     /// The first day.
     #[must_use]
     pub fn oldest(&self) -> Option<NaiveDate> {
@@ -98,8 +109,7 @@ impl Limits {
 }
 
 /// The oldest segments that free so many bytes, or all.
-#[must_use]
-pub fn oldest(segments: &[Held], bytes: u64) -> Vec<Held> {
+fn oldest(segments: &[Held], bytes: u64) -> Vec<Held> {
     let mut segments = segments.to_vec();
     segments.sort_unstable_by_key(|held| held.name);
     let candidates: Vec<Candidate<Held>> = segments

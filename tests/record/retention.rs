@@ -51,3 +51,26 @@ fn the_oldest_go_for_the_newest() {
     running.wait().expect_code(143);
     assert!(bytes() <= 270_000, "{} bytes", bytes());
 }
+
+/// An upload that removes what it has sent makes room: the account of a quota is what stands there.
+#[test]
+fn what_somebody_else_has_removed_counts_no_more() {
+    let camera = RtspCamera::start(Film::Plain);
+    // A second is about 33 kB: room for seven or eight.
+    let defaults = QUICK.replace("segment = \"2s\"", "segment = \"1s\"");
+    let site = Site::with(&defaults, &[("yard", format!("{}\nkeep_bytes = \"250kB\"", camera.table()))]);
+    let running = site.start(&[]);
+    // An upload leaves the newest two.
+    let mut removed = 0;
+    while removed < 12 {
+        let closed = site.wait_for_closed("yard", 3);
+        for segment in &closed[..closed.len() - 2] {
+            std::fs::remove_file(&segment.path).expect("nobody else removes it");
+            removed += 1;
+        }
+    }
+    // Time for two looks.
+    site.wait_for_closed("yard", 6);
+    assert_eq!(site.live("yard")["removed"], 0);
+    drop(running);
+}

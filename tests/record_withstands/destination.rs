@@ -106,6 +106,35 @@ fn with_delete_oldest_the_oldest_closed_segments_go() {
     assert!(notes.exists());
 }
 
+/// Whose name comes first in the alphabet has no more to lose than others.
+#[test]
+fn with_delete_oldest_no_camera_makes_room_for_another_alone() {
+    as_root!();
+    let mount = small_tmpfs(4 << 20);
+    let cameras = ["attic", "yard"].map(|name| (name, RtspCamera::start(Film::Plain)));
+    let site = Site::new();
+    let mut text = format!(
+        "when_full = \"delete-oldest\"\nmin_free = \"3300kB\"\n[defaults]\nsegment = \"1s\"\ntimezone = \"UTC\"\ndestination = \"{}\"\n",
+        mount.path().display()
+    );
+    for (name, camera) in &cameras {
+        text.extend(["[cameras.", name, "]\n", &camera.table(), "\n"]);
+    }
+    site.write(&text);
+    let running = site.start(&[]);
+    for (name, camera) in &cameras {
+        let first = wait_for("a segment", || closed(mount.path(), name).first().cloned());
+        wait_for("its removal", || (!first.path.exists()).then_some(()));
+        camera.wait_for_frames(camera.frames() + 75);
+    }
+    // Before they end: what is open closes then.
+    let starts = cameras.each_ref().map(|(name, _)| closed(mount.path(), name).first().map(|segment| segment.start()));
+    let [Some(attic), Some(yard)] = starts else { panic!("{starts:?}") };
+    assert!(attic.abs_diff(yard) <= 3, "one has nothing older than {attic}, the other than {yard}");
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+}
+
 #[test]
 fn a_destination_that_is_not_there_is_made() {
     let camera = RtspCamera::start(Film::Plain);

@@ -1,14 +1,15 @@
 //! Looking at the disk of a destination and at what is over there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::time::{Duration, Instant};
+use std::io::ErrorKind;
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Kept, News, Thread};
 use crate::disk::{Guard, Space};
-use crate::error::Result;
+use crate::error::{At, Result};
 use crate::record::name::{CameraName, OpenName, SegmentName};
 use crate::record::retain::{self, Days, Limits};
 use crate::retention::{Keep, Reason};
@@ -18,10 +19,39 @@ use crate::store::remove;
 #[derive(Debug, Default)]
 pub(super) struct Held {
     /// Its days. Their bytes are counted only where a quota asks for them: that looks at every file.
-    pub(super) days: Days,
+    days: Days,
     has_bytes: bool,
+    /// When each day's folder had changed last as it was counted.
+    counted: BTreeMap<NaiveDate, SystemTime>,
+    /// The names of the oldest day, where the oldest segments have to go for room.
+    oldest: Option<(NaiveDate, BTreeSet<SegmentName>)>,
     /// When its age was last looked at.
     looked: Option<Instant>,
+}
+
+impl Held {
+    /// A segment has come.
+    pub(super) fn add(&mut self, name: SegmentName, bytes: u64) {
+        self.days.add(name.day(), bytes);
+        if let Some((_, names)) = self.oldest.as_mut().filter(|(day, _)| *day == name.day()) {
+            names.insert(name);
+        }
+    }
+
+    /// A segment has gone.
+    pub(super) fn remove(&mut self, name: SegmentName, bytes: u64) {
+        self.days.remove(name.day(), bytes);
+        if let Some((_, names)) = &mut self.oldest {
+            names.remove(&name);
+        }
+    }
+
+    /// All of a day has gone.
+    fn forget(&mut self, day: NaiveDate) {
+        self.days.forget(day);
+        self.counted.remove(&day);
+        self.oldest.take_if(|(oldest, _)| *oldest == day);
+    }
 }
 
 /// So many segments go at one look for the disk, at most: then it is asked again whether that has helped.
@@ -74,28 +104,52 @@ impl Thread {
         }
     }
 
-    /// Removes the oldest segments of all cameras here; how many bytes they had.
+    /// Removes the oldest segments, whichever camera's they are; how many bytes they had.
     fn make_room(&mut self, missing: u64) -> Result<u64> {
-        let mut freed = 0;
-        for _ in 0..AT_ONCE {
-            if freed >= missing {
-                break;
+        let (mut freed, mut removed, mut failure) = (0, 0, None);
+        let mut cameras: Vec<CameraName> = self.cameras.keys().cloned().collect();
+        while freed < missing && removed < AT_ONCE {
+            let mut oldest = None;
+            for camera in &cameras {
+                let found = self.oldest_segment(camera)?.map(|name| (name, camera.clone()));
+                oldest = [oldest, found].into_iter().flatten().min();
             }
-            let oldest =
-                self.cameras.iter().filter_map(|(name, kept)| Some((kept.held.as_ref()?.days.oldest()?, name)));
-            let Some((day, camera)) = oldest.min().map(|(day, name)| (day, name.clone())) else { break };
-            let segments = self.segments(&camera, day)?;
-            let going = retain::oldest(&segments, missing - freed);
-            let is_all = going.len() == segments.len();
-            for held in going {
-                self.remove(&camera, held.name, held.bytes, Reason::DiskFull)?;
-                freed += held.bytes;
-            }
-            if is_all {
-                self.forget_day(&camera, day);
+            let Some((name, camera)) = oldest else { break };
+            let path = self.store.root().join(camera.as_str()).join(name.to_string());
+            let Ok(file) = fs::symlink_metadata(path) else {
+                // Somebody else was faster, and perhaps with more of them.
+                self.forget_names(&camera);
+                continue;
+            };
+            match self.remove(&camera, name, file.len(), Reason::DiskFull) {
+                Ok(()) => (freed, removed) = (freed + file.len(), removed + 1),
+                // Those of others may go all the same.
+                Err(error) => {
+                    cameras.retain(|other| *other != camera);
+                    failure.get_or_insert(error);
+                }
             }
         }
-        Ok(freed)
+        failure.filter(|_| freed == 0).map_or(Ok(freed), Err)
+    }
+
+    /// The oldest segment of a camera. The names of its day are remembered: a full disk asks again and again.
+    fn oldest_segment(&mut self, camera: &CameraName) -> Result<Option<SegmentName>> {
+        loop {
+            let held = self.cameras.get(camera).and_then(|kept| kept.held.as_ref());
+            let Some((held, day)) = held.and_then(|held| Some((held, held.days.oldest()?))) else { return Ok(None) };
+            let known = held.oldest.as_ref().filter(|(of, _)| *of == day).map(|(_, names)| names.first().copied());
+            match known {
+                Some(Some(first)) => return Ok(Some(first)),
+                Some(None) => self.forget_day(camera, day),
+                None => {
+                    let names = self.names(camera, day)?.into_iter().collect();
+                    if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
+                        held.oldest = Some((day, names));
+                    }
+                }
+            }
+        }
     }
 
     fn retain(&mut self, camera: &CameraName, now: DateTime<Utc>, delete_oldest: bool) -> Result<()> {
@@ -120,6 +174,9 @@ impl Thread {
             }
             held.looked = Some(Instant::now());
         }
+        if self.surplus(camera, &limits) > 0 {
+            self.count_again(camera)?;
+        }
         let local = now.with_timezone(&settings.zone).naive_local();
         while let Some(Kept { held: Some(held), .. }) = self.cameras.get(camera)
             && let Some(day) = limits.touch(&held.days, local)
@@ -143,8 +200,46 @@ impl Thread {
     fn forget_day(&mut self, camera: &CameraName, day: NaiveDate) {
         self.store.remove_group_dir_if_empty(&format!("{camera}/{}", SegmentName::folder(day)));
         if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
-            held.days.forget(day);
+            held.forget(day);
         }
+    }
+
+    fn forget_names(&mut self, camera: &CameraName) {
+        if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
+            held.oldest = None;
+        }
+    }
+
+    fn surplus(&self, camera: &CameraName, limits: &Limits) -> u64 {
+        let held = self.cameras.get(camera).and_then(|kept| kept.held.as_ref());
+        held.map_or(0, |held| limits.surplus(&held.days))
+    }
+
+    /// Counts the days again that somebody else has changed: an upload that removes what it has sent makes room too.
+    fn count_again(&mut self, camera: &CameraName) -> Result<()> {
+        let held = self.cameras.get(camera).and_then(|kept| kept.held.as_ref());
+        let days: Vec<NaiveDate> = held.map(|held| held.days.iter().collect()).unwrap_or_default();
+        for day in days {
+            let folder = self.store.root().join(camera.as_str()).join(SegmentName::folder(day));
+            let changed = match fs::symlink_metadata(&folder).and_then(|folder| folder.modified()) {
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                other => Some(other.at("read", &folder)?),
+            };
+            let held = self.cameras.get(camera).and_then(|kept| kept.held.as_ref());
+            if changed.is_some() && held.and_then(|held| held.counted.get(&day)) == changed.as_ref() {
+                continue;
+            }
+            let bytes = self.segments(camera, day)?.iter().map(|held| held.bytes).sum();
+            let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) else { return Ok(()) };
+            match changed {
+                None => held.forget(day),
+                Some(changed) => {
+                    held.days.set(day, bytes);
+                    held.counted.insert(day, changed);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The days of a camera.
@@ -160,18 +255,24 @@ impl Thread {
                 self.segments(camera, day)?.iter().for_each(|held| days.add(day, held.bytes));
             }
         }
-        Ok(Held { days, has_bytes: wants_bytes, looked: None })
+        Ok(Held { days, has_bytes: wants_bytes, ..Held::default() })
     }
 
     /// The closed segments of one day: what a name of ours has, in the folder that the name belongs to.
-    fn segments(&self, camera: &CameraName, day: NaiveDate) -> Result<Vec<retain::Held>> {
+    fn names(&self, camera: &CameraName, day: NaiveDate) -> Result<Vec<SegmentName>> {
         let folder = format!("{camera}/{}", SegmentName::folder(day));
         let mut names = Vec::new();
         self.store.for_each_entry(&folder, |name, file_type| {
             let name = SegmentName::of_file(name).filter(|name| name.day() == day && file_type.is_file());
             names.extend(name);
         })?;
-        let dir = self.store.root().join(folder);
+        Ok(names)
+    }
+
+    /// The same with their sizes.
+    fn segments(&self, camera: &CameraName, day: NaiveDate) -> Result<Vec<retain::Held>> {
+        let names = self.names(camera, day)?;
+        let dir = self.store.root().join(camera.as_str()).join(SegmentName::folder(day));
         let bytes = |name: &SegmentName| fs::symlink_metadata(dir.join(name.file_name())).map_or(0, |file| file.len());
         Ok(names.into_iter().map(|name| retain::Held { name, bytes: bytes(&name) }).collect())
     }
