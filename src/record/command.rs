@@ -16,6 +16,10 @@ pub const PROGRESS_SECONDS: u32 = 2;
 const KEY_FRAMES: &str = "expr:gte(t,n_forced*2)";
 /// And the encoder makes none of its own in between.
 const GROUP: &str = "600";
+/// ffmpeg cuts so many milliseconds after a mark of the clock. It takes the names of segments from a clock that moves with
+/// the system's tick, which is up to ten milliseconds: right at a mark that still shows the second before. Its segment would
+/// be called so, at midnight in the folder of the day before; and where one of that second is open, it would be overwritten.
+const CUT_AFTER_MILLIS: u64 = 20;
 /// Sound that is encoded anew; cameras send speech.
 const AUDIO_BITRATE: &str = "64k";
 
@@ -76,10 +80,11 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: Da
     };
     let seconds = camera.segment.as_secs();
     let here = now.with_timezone(&camera.zone).fixed_offset();
+    let marks = (mark_offset_seconds(here, seconds) * 1000 + seconds * 1000 - CUT_AFTER_MILLIS) % (seconds * 1000);
     ffmpeg
         .format("segment")
         .args(["-segment_time", &seconds.to_string(), "-segment_atclocktime", "1"])
-        .args(["-segment_clocktime_offset", &mark_offset_seconds(here, seconds).to_string()])
+        .args(["-segment_clocktime_offset", &format!("{}.{:03}", marks / 1000, marks % 1000)])
         .args(["-reset_timestamps", "1", "-strftime", "1"])
         .args(["-segment_format", format, "-segment_format_options", options])
         .args(["-segment_list", "pipe:1", "-segment_list_type", "csv"]);
@@ -179,7 +184,7 @@ mod tests {
         -f segment
         -segment_time 3600
         -segment_atclocktime 1
-        -segment_clocktime_offset 1800
+        -segment_clocktime_offset 1799.980
         -reset_timestamps 1
         -strftime 1
         -segment_format matroska
@@ -224,7 +229,7 @@ mod tests {
         -f segment
         -segment_time 180
         -segment_atclocktime 1
-        -segment_clocktime_offset 0
+        -segment_clocktime_offset 179.980
         -reset_timestamps 1
         -strftime 1
         -segment_format mpegts

@@ -1,7 +1,11 @@
 //! Midnight and the two changes of the clock, with ffmpeg's clock set there.
 
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use crate::support::Program;
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{Site, expect_sound, wait_for};
+use crate::support::site::{QUICK, Site, expect_sound, frames, wait_for};
 
 /// Records over a moment: ffmpeg's clock begins six seconds before the hour. The names that come out.
 fn names_around(cases: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
@@ -76,4 +80,32 @@ fn the_hour_that_comes_twice_has_names_of_its_own_each_time() {
     let twice = all.concat();
     assert!(twice.iter().any(|name| name.ends_with("2026-10-25_02-30-00+0200.mkv")), "{twice:?}");
     assert!(twice.iter().any(|name| name.ends_with("2026-10-25_02-30-00+0100.mkv")), "{twice:?}");
+}
+
+/// Every picture is a key frame, and one comes every five milliseconds: a segment begins right after its mark, when a clock
+/// that is some milliseconds late still shows the second before.
+#[test]
+fn what_begins_at_a_mark_is_named_by_it() {
+    const RATE: u64 = 200;
+    let port = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let (url, source) = (format!("udp://127.0.0.1:{port}"), format!("testsrc2=size=64x64:rate={RATE}"));
+    let camera = Program::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", &source, "-c:v", "libx264", "-g", "1"])
+        .args(["-preset", "ultrafast", "-tune", "zerolatency", "-f", "mpegts", &url])
+        .spawn();
+    let site = Site::with(&QUICK.replace("2s\"\nt", "1s\"\nt"), &[("yard", format!("url = {url:?}"))]);
+    let running = site.start(&[]);
+    let mut closed = site.wait_for_closed("yard", 12);
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    drop(camera);
+    // The first begins when the camera is there.
+    closed.remove(0);
+    let starts: Vec<i64> = closed.iter().map(|segment| segment.start()).collect();
+    assert!(starts.windows(2).all(|pair| pair[1] - pair[0] == 1), "{closed:#?}");
+    for segment in &closed {
+        assert!(segment.frames().abs_diff(RATE) < RATE / 8, "{}: {} pictures", segment.name, segment.frames());
+    }
+    let sent = RATE * closed.len() as u64;
+    assert!(frames(&closed).abs_diff(sent) < RATE / 8, "{} of {sent} pictures", frames(&closed));
 }

@@ -264,11 +264,10 @@ pub(crate) fn expect_sound<'s>(segments: impl IntoIterator<Item = &'s Segment>) 
     }
 }
 
-/// Whether segments of two seconds follow each other without a gap, and all but the first at a mark. ffmpeg takes their
-/// names from a clock that may be some milliseconds late: what begins exactly at a mark is then named a second before it.
+/// Whether segments of two seconds follow each other without a gap, and all but the first at a mark.
 pub(crate) fn follow_each_other(segments: &[Segment]) -> bool {
-    let mark = |segment: &Segment| segment.start() + segment.start().rem_euclid(2);
-    segments[1..].windows(2).all(|pair| mark(&pair[1]) - mark(&pair[0]) == 2)
+    segments[1..].windows(2).all(|pair| pair[1].start() - pair[0].start() == 2)
+        && segments[1..].iter().all(|segment| segment.start() % 2 == 0)
 }
 
 /// How many video frames these segments have; they may be torn.
