@@ -11,6 +11,7 @@
 //! | [`url`] | a camera's address, shown without its password |
 //! | [`command`] | ffmpeg's command line |
 //! | [`progress`], `said` | what ffmpeg tells, and what it says |
+//! | [`pace`] | whether the time in a stream goes as time goes |
 //! | [`plan`] | what a changed configuration changes |
 //! | [`schedule`] | what a camera is told by the clock |
 //! | [`shard`] | which of several hosts records a camera |
@@ -41,6 +42,7 @@ mod keeper;
 pub mod listen;
 mod mailbox;
 pub mod name;
+pub mod pace;
 mod places;
 pub mod plan;
 pub mod progress;

@@ -8,8 +8,10 @@ use chrono::{DateTime, Utc};
 use super::backoff::Backoff;
 use super::config::Camera;
 use super::name::CameraName;
+use super::pace::Leap;
 use super::segmenter::{Segmenter, Why};
 use crate::live::{CameraLive, Meter, State};
+use crate::units::human_duration;
 
 /// After so much recording an outage is over.
 const STEADY: Duration = Duration::from_secs(20);
@@ -180,7 +182,7 @@ impl Recorder {
         let Phase::Running(segmenter) = &self.phase else { return };
         let is_steady = segmenter.first_picture.is_some_and(|first| now.saturating_duration_since(first) >= STEADY);
         if let Some(since) = self.outage.filter(|_| is_steady) {
-            let gap = crate::units::human_duration(now.saturating_duration_since(since));
+            let gap = human_duration(now.saturating_duration_since(since));
             log::warn!("{}: records again, {gap} after it began to fail", self.name);
             self.outage = None;
         }
@@ -201,12 +203,22 @@ impl Recorder {
     pub(super) fn why_it_ended(&self, status: std::process::ExitStatus, now: Instant) -> (String, bool) {
         let Phase::Running(segmenter) = &self.phase else { return (String::new(), false) };
         let silent = now.saturating_duration_since(segmenter.moved);
-        if segmenter.ending() == Some(Why::Stall) {
-            return (format!("no picture came for {} s, and ffmpeg was ended", silent.as_secs()), true);
+        match segmenter.ending() {
+            Some(Why::Stall) => {
+                return (format!("no picture came for {} s, and ffmpeg was ended", silent.as_secs()), true);
+            }
+            Some(Why::Leap(leap)) => {
+                let by = match leap {
+                    Leap::Forward(by) => format!("forward by {}", human_duration(by)),
+                    Leap::Back => "back".to_owned(),
+                };
+                return (format!("the clock of its pictures was set {by}, and ffmpeg was ended"), false);
+            }
+            _ => {}
         }
         let lasted = self.lasted(now).map_or_else(
             || "ffmpeg ended without a picture".to_owned(),
-            |time| format!("the stream ended after {}", crate::units::human_duration(time)),
+            |time| format!("the stream ended after {}", human_duration(time)),
         );
         // ffmpeg gives up on a silent camera by itself, and calls that success.
         let gave_up = segmenter.first_picture.is_some() && silent >= self.camera.timeout;

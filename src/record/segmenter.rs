@@ -13,6 +13,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::Signal;
 
 use super::name::Token;
+use super::pace::{Leap, Pace};
 use super::progress::{Event, Progress, Reader};
 use super::said::Said;
 use super::url::CameraUrl;
@@ -31,6 +32,8 @@ const PIECES: usize = 8;
 pub(super) enum Why {
     /// No picture comes any more.
     Stall,
+    /// The clock that stamps its pictures was set.
+    Leap(Leap),
     /// It is told to: a stop, a reload, a full disk.
     Asked,
 }
@@ -58,6 +61,9 @@ pub(super) struct Segmenter {
     pub(super) progress: Progress,
     pub(super) said: Said,
     reader: Reader,
+    began: Instant,
+    pace: Pace,
+    leap: Option<Leap>,
     /// What it has told us, which is written as its segments are.
     told_bytes: u64,
     ending: Option<Ending>,
@@ -101,6 +107,9 @@ impl Segmenter {
             progress: Progress::default(),
             said: Said::default(),
             reader: Reader::default(),
+            began: now,
+            pace: Pace::default(),
+            leap: None,
             told_bytes: 0,
             ending: None,
         })
@@ -120,14 +129,16 @@ impl Segmenter {
 
     /// Reads what it tells and calls `each` with what that means.
     pub(super) fn listen(&mut self, now: Instant, mut each: impl FnMut(Event)) -> Heard {
-        let Self { stdout, reader, progress, moved, first_picture, told_bytes, .. } = self;
+        let Self { stdout, reader, progress, moved, first_picture, told_bytes, began, pace, leap, .. } = self;
         drain(stdout, |piece| {
             *told_bytes += piece.len() as u64;
             reader.take(piece, |event| {
                 if let Event::Progress(next) = event {
-                    if next.frames != progress.frames || next.out_time != progress.out_time {
+                    // Time goes on with sound alone.
+                    if next.frames != progress.frames {
                         *moved = now;
                     }
+                    *leap = leap.or(pace.tell(now.saturating_duration_since(*began), next));
                     if next.frames > 0 {
                         first_picture.get_or_insert(now);
                     }
@@ -167,6 +178,11 @@ impl Segmenter {
             self.ending = Some(Ending { why, began: now, asked: 0 });
         }
         self.press(now)
+    }
+
+    /// What has become of the clock that stamps its pictures, if that was set.
+    pub(super) fn leap(&self) -> Option<Leap> {
+        self.leap
     }
 
     /// Why it is being ended, if it is.

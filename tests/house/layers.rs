@@ -28,6 +28,7 @@ const PURE: &[&str] = &[
     "record/command",
     "record/config",
     "record/name",
+    "record/pace",
     "record/plan",
     "record/progress",
     "record/retain",

@@ -153,3 +153,18 @@ fn a_camera_that_wants_another_password_is_asked_seldom_and_told() {
     drop(running);
     assert!(site.closed("wrong").is_empty() && site.hidden("wrong").is_empty());
 }
+
+#[test]
+fn a_camera_that_sends_sound_alone_has_stalled() {
+    let camera = RtspCamera::start(Film::Aac);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let running = site.start(&[]);
+    site.wait_for_closed("yard", 1);
+    camera.set(Fault::Blind);
+    running.wait_for_stderr("no picture came for 4 s", Duration::from_secs(20));
+    camera.set(None);
+    wait_for_new_segment(&site, "yard");
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    assert_eq!(site.live("yard")["stalls"], 1, "{}", site.live("yard"));
+}

@@ -4,8 +4,10 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use crate::support::Program;
-use crate::support::rtsp::{Film, RtspCamera};
+use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
 use crate::support::site::{QUICK, Site, expect_sound, frames, wait_for};
+
+const FAKETIME: &str = "/usr/lib/*/faketime/libfaketimeMT.so.1";
 
 /// Records over a moment: ffmpeg's clock begins six seconds before the hour. The names that come out.
 fn names_around(cases: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
@@ -14,9 +16,8 @@ fn names_around(cases: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
         .iter()
         .map(|(zone, moment, segment)| {
             let site = Site::new();
-            let library = "/usr/lib/*/faketime/libfaketimeMT.so.1";
             let fake =
-                format!("LD_PRELOAD=$(echo {library}) FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME='@{moment}' TZ=UTC");
+                format!("LD_PRELOAD=$(echo {FAKETIME}) FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME='@{moment}' TZ=UTC");
             let script = format!("case \"$1\" in -version) exec ffmpeg -version;; esac\n{fake} exec ffmpeg \"$@\"");
             let faked = site.script("ffmpeg", &script);
             site.configure(&format!("segment = {segment:?}\ntimezone = {zone:?}"), &[("yard", camera.table())]);
@@ -80,6 +81,41 @@ fn the_hour_that_comes_twice_has_names_of_its_own_each_time() {
     let twice = all.concat();
     assert!(twice.iter().any(|name| name.ends_with("2026-10-25_02-30-00+0200.mkv")), "{twice:?}");
     assert!(twice.iter().any(|name| name.ends_with("2026-10-25_02-30-00+0100.mkv")), "{twice:?}");
+}
+
+/// A clock that is set, as at the start of a machine without a battery, leaves no segment with hours of nothing in it, and
+/// none that is a blink of an eye.
+#[test]
+fn a_clock_that_is_set_begins_a_new_segment() {
+    for by in ["+7200", "-7200"] {
+        let camera = RtspCamera::start(Film::Plain);
+        let site = Site::with(&QUICK.replace("2s\"\nt", "6h\"\nt"), &[("yard", camera.table())]);
+        let clock = site.scratch.write("clock", "+0");
+        let fake = format!(
+            "LD_PRELOAD=$(echo {FAKETIME}) FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_NO_CACHE=1 FAKETIME_TIMESTAMP_FILE='{}'",
+            clock.display()
+        );
+        let script = format!("case \"$1\" in -version) exec ffmpeg -version;; esac\n{fake} exec ffmpeg \"$@\"");
+        let running = site.start(&["--ffmpeg", &site.script("ffmpeg", &script)]);
+        camera.wait_for_frames(90);
+        let segmenter = site.segmenter("yard");
+        std::fs::write(&clock, by).unwrap();
+        running.wait_for_stderr("clock", Duration::from_secs(30));
+        wait_for("another ffmpeg", || (site.segmenter("yard") != segmenter).then_some(()));
+        let sent = camera.frames();
+        camera.wait_for_frames(sent + 90);
+        running.term();
+        running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+        // The name has the new time, and the length is that of its pictures.
+        let now = chrono::Utc::now().timestamp() + by.parse::<i64>().unwrap();
+        let closed = site.closed("yard");
+        let after =
+            closed.iter().rfind(|segment| segment.start().abs_diff(now) < 60).unwrap_or_else(|| panic!("{closed:?}"));
+        let seconds = after.frames() as f64 / f64::from(FRAMES_PER_SECOND);
+        assert!((after.seconds() - seconds).abs() < 1.0, "{by}: {} s of {seconds} s in {closed:?}", after.seconds());
+        // One more where a mark was leapt over.
+        assert!((2..=3).contains(&closed.len()), "{by}: {closed:?}");
+    }
 }
 
 /// Every picture is a key frame, and one comes every five milliseconds: a segment begins right after its mark, when a clock

@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Drops(Duration),
     /// Random bytes in the place of everything.
     Garbage,
+    /// No pictures come, but sound does.
+    Blind,
     /// One of so many packets or pictures is damaged inside; what is around them is right.
     Noise(u64),
 }

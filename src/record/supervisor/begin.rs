@@ -163,10 +163,15 @@ impl Supervisor<'_> {
 
     /// Tells a camera's ffmpeg to end, if it runs.
     pub(super) fn end_one(&mut self, number: u64, now: Instant) -> bool {
+        self.end_for(number, Why::Asked, now)
+    }
+
+    /// The same, and why.
+    pub(super) fn end_for(&mut self, number: u64, why: Why, now: Instant) -> bool {
         let Some(recorder) = self.recorders.get_mut(&number) else { return false };
         let generation = recorder.generation;
         let Some(segmenter) = recorder.segmenter() else { return false };
-        let next = segmenter.end(Why::Asked, now);
+        let next = segmenter.end(why, now);
         self.timers.at(next, Timer::Watch(number, generation));
         true
     }

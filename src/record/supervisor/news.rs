@@ -16,6 +16,7 @@ use crate::record::name::{CameraName, SegmentName, mark_offset_seconds};
 use crate::record::progress::Event;
 use crate::record::recorder::Phase;
 use crate::record::schedule;
+use crate::record::segmenter::{Segmenter, Why};
 use crate::units::{ByteSize, human_duration};
 
 /// Between two tries of a request that fails: the first pause, and the longest.
@@ -34,6 +35,12 @@ impl Supervisor<'_> {
                 recorder.count(since_began, seconds());
                 recorder.works(now);
                 let is_ending = recorder.segmenter().is_some_and(|segmenter| segmenter.ending().is_some());
+                if let Some(leap) =
+                    recorder.segmenter().and_then(|segmenter: &mut Segmenter| segmenter.leap()).filter(|_| !is_ending)
+                {
+                    self.end_for(number, Why::Leap(leap), now);
+                    return;
+                }
                 if progress.frames > 0 && !is_ending {
                     recorder.live.open_segment_started.get_or_insert(seconds());
                     self.show(number, State::Recording);

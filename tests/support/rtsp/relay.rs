@@ -50,6 +50,7 @@ fn answers(visit: &Visit, settings: &Settings, mut server: BufReader<TcpStream>)
         let is_frame_end = is_video(&packet) && packet[5] & 0x80 != 0;
         jump(&mut packet, settings.jump.load(Ordering::Relaxed));
         match visit.mood()? {
+            Some(Fault::Blind) if is_video(&packet) => continue,
             Some(Fault::Garbage) => packet = random.bytes(packet.len()),
             Some(Fault::Noise(one_of)) if is_video(&packet) && random.below(one_of) == 0 => {
                 let payload = packet.len().min(20)..packet.len();
