@@ -26,10 +26,14 @@ class Goals:
 
     def __init__(self):
         self.missed = 0
+        # Of the part that runs, and what `tests/bench/run` makes a table of.
+        self.part = ""
+        self.rows = []
 
     def check(self, what, value, limit, unit=""):
         met = value <= limit
         self.missed += not met
+        self.rows.append({"part": self.part, "what": what, "value": value, "limit": limit, "unit": unit})
         print(f"  {'met   ' if met else 'MISSED'}  {what}: {value:.3g}{unit}, at most {limit:.3g}{unit}")
 
 
@@ -116,15 +120,24 @@ def first_line(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0]
 
 
-def describe(work, footage, peer, *others):
-    """Says on what and with what is measured."""
+def describe(work, footage, *others):
+    """Says on what and with what is measured: the machine and the programs."""
     cpu = [line for line in open("/proc/cpuinfo") if line.startswith(("model name", "Model"))]
-    print(f"{cpu[0].partition(':')[2].strip() if cpu else platform.machine()}, {os.cpu_count()} CPUs, "
-          f"Linux {platform.release()}, {first_line('stat', '-f', '-c', '%T', work)} at {work.parent}")  # fmt: skip
-    print("; ".join((
-        first_line(footage, "--version"), peer.replace("==", " "), f"Python {platform.python_version()}",
-        *others, first_line("rustc", "--version").partition(" (")[0],
-    )))  # fmt: skip
+    machine = (f"{cpu[0].partition(':')[2].strip() if cpu else platform.machine()}, {os.cpu_count()} CPUs, "
+               f"Linux {platform.release()}, {first_line('stat', '-f', '-c', '%T', work)} at {work.parent}")  # fmt: skip
+    programs = [
+        first_line(footage, "--version"), *(other.replace("==", " ") for other in others),
+        f"Python {platform.python_version()}", first_line("rustc", "--version").partition(" (")[0],
+    ]  # fmt: skip
+    print(machine, "; ".join(programs), sep="\n")
+    Described.machine, Described.programs = machine, programs
+
+
+class Described:
+    """What `describe` said."""
+
+    machine = ""
+    programs = ()
 
 
 def run(description, parts, rounds, start):
@@ -144,6 +157,10 @@ def run(description, parts, rounds, start):
         work = pathlib.Path(work)
         tools = start(work)
         for name in arguments.parts or list(parts):
+            goals.part = name
             parts[name](tools, work, goals, arguments.rounds)
+    if results := os.environ.get("BENCH_RESULTS"):
+        result = {"machine": Described.machine, "programs": Described.programs, "rows": goals.rows}
+        pathlib.Path(results).write_text(json.dumps(result))
     print(f"\n{goals.missed} goals missed" if goals.missed else "\nall goals met")
     sys.exit(1 if goals.missed else 0)
