@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 /// How often the state file is written.
 pub const EVERY: Duration = Duration::from_secs(10);
 
+/// The word for the end of a recorder whose time, `--for`, was up.
+pub const DONE: &str = "done";
+
 /// A recorder and its cameras. No text in it holds a secret.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -36,8 +39,8 @@ pub struct Live {
     pub config_error: Option<String>,
     /// The lock, where `--lock-file` puts it elsewhere.
     pub lock_file: Option<PathBuf>,
-    /// Why it ended, once it has: a word of [`Error::reason`](crate::error::Error::reason), and the text. A recorder that
-    /// was killed did not come to write this.
+    /// Why it ended, once it has: [`DONE`] or a word of [`Error::reason`](crate::error::Error::reason), and the text. A
+    /// recorder that was killed did not come to write this.
     pub ended: Option<(String, String)>,
     /// Its cameras, sorted by name.
     pub cameras: Vec<CameraLive>,
@@ -95,6 +98,8 @@ pub struct CameraLive {
     pub schedule_failures: u64,
     /// What went wrong last.
     pub last_error: Option<String>,
+    /// It was failing when the time of `--for` was up.
+    pub was_failing: bool,
     /// The disk that its segments go to.
     pub disk: Option<DiskLive>,
 }
@@ -166,6 +171,12 @@ impl CameraLive {
 }
 
 impl Live {
+    /// Whether it has ended because its time was up.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.ended.as_ref().is_some_and(|(word, _)| word == DONE)
+    }
+
     /// The camera of this name.
     #[must_use]
     pub fn camera(&self, name: &str) -> Option<&CameraLive> {

@@ -8,7 +8,7 @@ use super::newest::Newest;
 use super::rows::{Disk, Problem, Row, Status};
 use super::{Expected, Settings};
 use crate::disk::Space;
-use crate::live::{CameraLive, EVERY, Live, State};
+use crate::live::{CameraLive, DONE, EVERY, Live, State};
 use crate::lock::Holder;
 use crate::pass::Report;
 use crate::units::{count, short_duration};
@@ -61,9 +61,10 @@ pub enum Left {
 /// Judges everything at the time `now`, in seconds since 1970.
 #[must_use]
 pub fn judge(places: &[Place], settings: &Settings, now: i64) -> Status {
-    let mut judge = Judge { settings, now, place: PathBuf::new(), status: Status::default() };
+    let mut judge = Judge { settings, now, place: PathBuf::new(), key: PathBuf::new(), status: Status::default() };
     for place in places {
         judge.place.clone_from(&place.path);
+        judge.key.clone_from(&place.key);
         judge.disk(place);
         for pass in &place.passes {
             judge.pass(pass);
@@ -79,6 +80,8 @@ struct Judge<'a> {
     now: i64,
     /// Of the place that is being judged.
     place: PathBuf,
+    /// The same without links.
+    key: PathBuf,
     status: Status,
 }
 
@@ -202,9 +205,12 @@ impl Judge<'_> {
     fn recorder(&mut self, pass: &Pass, live: &Live, row: &Row) {
         let silent = self.now - whole(live.updated);
         let is_alive = pass.lock.is_held.unwrap_or(live.ended.is_none() && silent <= HUNG_AFTER);
+        let is_done = !is_alive && live.is_done();
         let (state, since) = match &live.ended {
             _ if is_alive && silent > HUNG_AFTER => ("hung", live.updated),
             _ if is_alive => ("running", live.started),
+            Some(_) if is_done && live.cameras.iter().any(|camera| camera.was_failing) => ("partly", live.updated),
+            Some(_) if is_done => (DONE, live.updated),
             Some(_) => ("stopped", live.updated),
             None => (GONE_STATE, live.updated),
         };
@@ -238,12 +244,22 @@ impl Judge<'_> {
                 pass.newest.iter().find(|(name, _)| *name == camera.name).and_then(|(_, newest)| newest.as_ref());
             if is_alive {
                 self.camera(camera);
+            } else if is_done {
+                self.done(camera);
+            }
+            if is_alive || is_done {
                 self.age(pass.kind, Some(&camera.name), newest, Some(whole(live.started)));
             }
+            let state = match state {
+                _ if is_alive => camera.state.as_str(),
+                _ if is_done && camera.was_failing => "failed",
+                _ if is_done => DONE,
+                gone => gone,
+            };
             self.status.rows.push(Row {
                 camera: Some(camera.name.clone()),
                 source: camera.source.clone(),
-                state: if is_alive { camera.state.as_str() } else { state },
+                state,
                 since: time(if is_alive { camera.since } else { since }),
                 newest: newest.cloned(),
                 last_arrival: camera.last_frame_at.map(whole),
@@ -269,6 +285,20 @@ impl Judge<'_> {
         }
         let error = camera.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         let text = format!("{} for {}{error}", camera.state.as_str(), short(lasts));
+        self.wrong(Some("record"), Some(&camera.name), text);
+    }
+
+    /// A camera whose recorder has ended as it was asked to. Those of a configuration should go on being recorded.
+    fn done(&mut self, camera: &CameraLive) {
+        let is_its = |expected: &Expected| expected.camera == camera.name && expected.destination == self.key;
+        let text = if camera.was_failing {
+            let error = camera.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            format!("it was failing when the time was up{error}")
+        } else if self.settings.expected.iter().any(is_its) {
+            "nobody records it: the recorder's time was up".to_owned()
+        } else {
+            return;
+        };
         self.wrong(Some("record"), Some(&camera.name), text);
     }
 

@@ -55,7 +55,7 @@ pub struct Row {
     /// What it reads from.
     pub source: String,
     /// Of a pass `running`, `done`, `partly`, `away`, `failed`, `stopped`, `gone`, `hung` or `unknown`; of a camera what
-    /// its recorder says, or `missing`.
+    /// its recorder says, `done` or `failed` when the recorder is done, or `missing`.
     pub state: &'static str,
     /// Since when it is in this state.
     pub since: Option<i64>,

@@ -81,6 +81,35 @@ fn a_camera_is_told_as_it_is_and_a_recorder_too() {
 }
 
 #[test]
+fn a_recorder_that_ended_as_asked_is_done() {
+    let (yard, gate) = (RtspCamera::start(Film::Plain), RtspCamera::start(Film::Plain));
+    let site = Site::with(QUICK, &[("yard", yard.table())]);
+    site.record(&["--for", "3s"]).run().expect_code(0);
+    let of_destination = || {
+        let output = site.footage(&["status", "dest", "--json"]).run();
+        let told: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output}"));
+        (told, output.code)
+    };
+    let (told, code) = of_destination();
+    assert_eq!((problems(&told), code), (vec![], Some(0)), "{told}");
+    assert_eq!((&told["rows"][0]["state"], &row(&told, "yard")["state"]), (&"done".into(), &"done".into()));
+    // The configuration names cameras that should be recorded.
+    let (told, code) = look(&site);
+    assert_eq!(problems(&told), ["record yard: nobody records it: the recorder's time was up"]);
+    assert_eq!(code, Some(3));
+
+    gate.set(Fault::Off);
+    site.configure(QUICK, &[("yard", yard.table()), ("gate", gate.table())]);
+    site.record(&["--for", "3s"]).run().expect_code(3);
+    let (told, code) = of_destination();
+    let [problem] = &problems(&told)[..] else { panic!("{told}") };
+    assert!(problem.starts_with("record gate: it was failing when the time was up: "), "{problem}");
+    assert!(problem.contains("Connection refused"), "{problem}");
+    assert_eq!((&told["rows"][0]["state"], code), (&"partly".into(), Some(3)));
+    assert_eq!((&row(&told, "yard")["state"], &row(&told, "gate")["state"]), (&"done".into(), &"failed".into()));
+}
+
+#[test]
 fn each_share_of_a_destination_is_told() {
     let camera = RtspCamera::start(Film::Plain);
     // Both shares have one at least: the names decide, and they do not change.

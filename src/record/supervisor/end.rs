@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::timers::Timer;
 use super::{Supervisor, random};
 use crate::error::{Error, Result};
-use crate::live::State;
+use crate::live::{CameraLive, State};
 use crate::record::keeper::Job;
 use crate::record::recorder::{Intent, Phase};
 use crate::record::segmenter::Why;
@@ -195,6 +195,8 @@ impl Supervisor<'_> {
         };
         for recorder in self.left.values() {
             if recorder.is_failing() {
+                let live = CameraLive { was_failing: outcome.is_ok(), ..recorder.live.clone() };
+                self.publish_camera(live);
                 let message = recorder.live.last_error.clone().unwrap_or_default();
                 self.report.failures.push(crate::pass::Failure {
                     name: recorder.name.to_string(),

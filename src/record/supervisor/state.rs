@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::{Supervisor, seconds};
 use crate::error::Result;
-use crate::live::{CameraLive, EVERY, Live, State};
+use crate::live::{CameraLive, DONE, EVERY, Live, State};
 use crate::metrics::ended;
 use crate::record::errands::Errand;
 use crate::record::keeper::Job;
 use crate::record::name::CameraName;
 use crate::record::places::file_name;
 use crate::store::write_even_if_full;
+use crate::units::{ByteSize, bit_rate, count};
 
 /// States that change many times in a second are written once.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);

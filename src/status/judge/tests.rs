@@ -145,6 +145,45 @@ fn a_recorder_is_alive_by_its_lock_and_its_heartbeat() {
     }
 }
 
+/// `--for` has ended it: as it was asked for.
+#[test]
+fn a_recorder_whose_time_was_up_is_done() {
+    let (pass, live) = recorder(camera(State::Stopping, 9));
+    let free = Pass { lock: lock(false, BEFORE), newest: vec![("yard".into(), Some(newest(7200)))], ..pass };
+    let ended = ("done".into(), "its time was up".into());
+    let live = Live { ended: Some(ended), updated: ago(3000), ..live };
+    let done = with(&free, live.clone());
+    let status = judged(vec![done.clone()]);
+    assert_first(&status, "done", None);
+    assert_eq!((status.rows[1].state, status.rows[1].ok), ("done", true));
+    assert_eq!((status.rows[0].since, status.rows[0].pid), (Some(NOW - 3000), None));
+
+    // Its footage grows old, as that of every pass.
+    let settings = settings();
+    let young = Settings { max_age: Some(Duration::from_hours(1)), ..settings.clone() };
+    let status = judge(&[place(vec![done.clone()])], &young, NOW);
+    assert_eq!(status.problems[0].problem, "the newest recording is 2h old");
+
+    // Whoever names the configuration expects its cameras to be recorded.
+    let expected = |camera: &str| Expected { camera: camera.into(), destination: "/data".into() };
+    let expecting = Settings { expected: vec![expected("yard"), expected("gate")], ..settings };
+    let status = judge(&[place(vec![done])], &expecting, NOW);
+    let wrong = |status: &Status| -> Vec<(Option<String>, String)> {
+        status.problems.iter().map(|problem| (problem.camera.clone(), problem.problem.clone())).collect()
+    };
+    let over = "nobody records it: the recorder's time was up".to_owned();
+    assert_eq!(wrong(&status), [(Some("yard".into()), over), (Some("gate".into()), "nobody records it".into())]);
+    let shown: Vec<_> = status.rows.iter().map(|row| (row.camera.as_deref(), row.state, row.ok)).collect();
+    assert_eq!(shown, [(None, "done", true), (Some("yard"), "done", false), (Some("gate"), "missing", false)]);
+
+    // A camera that failed at the end.
+    let silent = CameraLive { was_failing: true, last_error: Some("refused".into()), ..live.cameras[0].clone() };
+    let status = judged(vec![with(&free, Live { cameras: vec![silent], ..live })]);
+    assert_eq!(wrong(&status), [(Some("yard".into()), "it was failing when the time was up: refused".into())]);
+    let shown: Vec<_> = status.rows.iter().map(|row| (row.state, row.ok)).collect();
+    assert_eq!(shown, [("partly", true), ("failed", false)]);
+}
+
 #[test]
 fn a_camera_has_to_record() {
     for (state, since, problem) in [
