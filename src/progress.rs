@@ -3,12 +3,16 @@
 use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::units::{ByteSize, human_duration};
+
+/// Names are cut beyond this many letters, and have room for so many: that of a dashcam's file.
+const LONGEST_NAME: usize = 40;
+const SHORTEST_NAME: usize = 23;
 
 /// A bar for the file under way and a line for the whole pass.
 #[derive(Debug, Clone)]
@@ -37,11 +41,31 @@ impl Progress {
         if self.shown { self.bars.suspend(print) } else { print() }
     }
 
-    /// Begins to count `items`.
+    /// Begins to count `items`, the longest of which has a name of about so many letters.
     #[must_use]
-    pub fn items(&self, items: usize) -> Items {
-        let total = self.add(items, "{wide_msg}");
-        Items { progress: self.clone(), total, count: items, done: 0, began: std::time::Instant::now() }
+    pub fn items(&self, items: usize, longest_name: usize) -> Items {
+        let total = Total {
+            bar: self.add(items, "{wide_msg}"),
+            count: items,
+            began: Instant::now(),
+            shown: AtomicUsize::new(0),
+            over: AtomicUsize::new(0),
+        };
+        let width = longest_name.clamp(SHORTEST_NAME, LONGEST_NAME);
+        Items { progress: self.clone(), total: Arc::new(total), width }
+    }
+
+    /// Begins to tell of something that lasts: for so long, or until it is ended.
+    #[must_use]
+    pub fn lasting(&self, length: Option<Duration>) -> Lasting {
+        let template = if length.is_some() { "{msg}  {wide_bar:.green/dim}  {passed}" } else { "{wide_msg}" };
+        let millis = length.map_or(0, |length| usize::try_from(length.as_millis()).unwrap_or(usize::MAX));
+        let bar = self.add(millis, template);
+        bar.set_style(bar.style().with_key("passed", |state: &ProgressState, line: &mut dyn Write| {
+            let time = |millis| human_duration(Duration::from_millis(millis));
+            let _ = write!(line, "{} of {}", time(state.pos()), time(state.len().unwrap_or(0)));
+        }));
+        Lasting { bar }
     }
 
     fn add(&self, length: usize, template: &str) -> ProgressBar {
@@ -49,8 +73,34 @@ impl Progress {
             return ProgressBar::hidden();
         }
         let bar = self.bars.add(ProgressBar::new(length as u64));
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(style(template));
         bar
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A line for what lasts, and a bar where it is known how long.
+#[derive(Debug)]
+pub struct Lasting {
+    bar: ProgressBar,
+}
+
+impl Lasting {
+    /// What there is to tell after this time.
+    pub fn tell(&self, elapsed: Duration, text: String) {
+        // The length without a time is 0.
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.bar.set_message(text);
+        self.bar.set_position(millis.min(self.bar.length().unwrap_or(0)));
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 
@@ -58,40 +108,72 @@ impl Progress {
 #[derive(Debug)]
 pub struct Items {
     progress: Progress,
-    total: ProgressBar,
+    total: Arc<Total>,
+    /// Of the names.
+    width: usize,
+}
+
+/// The line for the whole pass. Items that are over tell how long the others may take.
+#[derive(Debug)]
+struct Total {
+    bar: ProgressBar,
     count: usize,
-    done: usize,
-    began: std::time::Instant,
+    began: Instant,
+    shown: AtomicUsize,
+    over: AtomicUsize,
+}
+
+impl Total {
+    fn add(&self, counter: &AtomicUsize) {
+        counter.fetch_add(1, Ordering::Relaxed);
+        let (shown, over) = (self.shown.load(Ordering::Relaxed), self.over.load(Ordering::Relaxed));
+        self.bar.set_message(overview(shown, over, self.count, self.began.elapsed()));
+    }
+}
+
+/// `3 of 6, about 7s left`.
+fn overview(shown: usize, over: usize, count: usize, elapsed: Duration) -> String {
+    if over == 0 || over >= count {
+        // Nothing to extrapolate from, or to.
+        return format!("{shown} of {count}");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
+    let left = elapsed.as_secs_f64() / over as f64 * (count - over) as f64;
+    let left = Duration::try_from_secs_f64(left.ceil()).unwrap_or_default();
+    format!("{shown} of {count}, about {} left", human_duration(left))
 }
 
 impl Items {
     /// Another item begins: `name` is shown before its bar.
     #[must_use]
-    pub fn begin(&mut self, name: String) -> Item {
-        self.done += 1;
-        let left = match (self.done, self.count) {
-            // The first item gives no time to extrapolate from.
-            (1, _) => String::new(),
-            (done, items) => {
-                #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-                let (done, items) = (done as f64, items as f64);
-                let per_item = self.began.elapsed().as_secs_f64() / (done - 1.0);
-                let left = Duration::try_from_secs_f64(per_item * (items + 1.0 - done)).unwrap_or_default();
-                format!(", about {} left", human_duration(left))
-            }
-        };
-        self.total.set_message(format!("{} of {}{left}", self.done, self.count));
-        let bar = self.progress.add(0, "{prefix:23} {wide_bar:.green/dim} {arrived:>18} {speed:>10} {left:>7}");
+    pub fn begin(&self, name: String) -> Item {
+        let item = self.queue(name);
+        item.show();
+        item
+    }
+
+    /// Another item waits for its turn: it is shown when its first bytes move.
+    #[must_use]
+    pub fn queue(&self, name: String) -> Item {
+        let template =
+            format!("{{prefix:{}!}} {{wide_bar:.green/dim}} {{arrived:>18}} {{speed:>10}} {{left:>7}}", self.width);
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         let began_at = Arc::new(AtomicU64::new(0));
-        bar.set_style(Item::style(bar.style(), &began_at));
+        bar.set_style(Item::style(style(&template), &began_at));
         bar.set_prefix(name);
-        Item { bar, began_at }
+        Item {
+            bar,
+            began_at,
+            is_shown: AtomicBool::new(false),
+            progress: self.progress.clone(),
+            total: Arc::clone(&self.total),
+        }
     }
 }
 
 impl Drop for Items {
     fn drop(&mut self) {
-        self.total.finish_and_clear();
+        self.total.bar.finish_and_clear();
     }
 }
 
@@ -101,9 +183,24 @@ pub struct Item {
     bar: ProgressBar,
     /// Where this transfer began: what was here before must not count as speed.
     began_at: Arc<AtomicU64>,
+    is_shown: AtomicBool,
+    progress: Progress,
+    total: Arc<Total>,
 }
 
 impl Item {
+    /// Shows it; whether that is news.
+    fn show(&self) -> bool {
+        if self.is_shown.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        if self.progress.shown {
+            self.progress.bars.add(self.bar.clone());
+        }
+        self.total.add(&self.total.shown);
+        true
+    }
+
     /// Speed and time left are averages over the transfer: the units and the numbers of the log and the summary.
     fn style(style: ProgressStyle, began_at: &Arc<AtomicU64>) -> ProgressStyle {
         let (speed_from, left_from) = (began_at.clone(), began_at.clone());
@@ -138,12 +235,21 @@ impl Item {
     /// `bytes` more have arrived.
     pub fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
+        if self.show() {
+            // Its time in the queue must not count either.
+            self.began_at.fetch_add(bytes, Ordering::Relaxed);
+            self.bar.reset_elapsed();
+        }
     }
 }
 
 impl Drop for Item {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+        if !self.is_shown.load(Ordering::Relaxed) {
+            self.total.shown.fetch_add(1, Ordering::Relaxed);
+        }
+        self.total.add(&self.total.over);
     }
 }
 
@@ -152,4 +258,42 @@ fn speed(state: &ProgressState, began_at: &AtomicU64) -> Option<u64> {
     let arrived = state.pos().saturating_sub(began_at.load(Ordering::Relaxed));
     let millis = u64::try_from(state.elapsed().as_millis()).unwrap_or(u64::MAX);
     (arrived > 0 && millis >= 200).then(|| arrived.saturating_mul(1000) / millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_is_left_follows_from_what_is_over() {
+        let after = |shown, over, seconds| overview(shown, over, 18, Duration::from_secs(seconds));
+        assert_eq!(after(1, 0, 5), "1 of 18");
+        // Four at once are no four that are over.
+        assert_eq!(after(4, 0, 5), "4 of 18");
+        assert_eq!(after(5, 1, 5), "5 of 18, about 1m 25s left");
+        assert_eq!(after(5, 4, 8), "5 of 18, about 28s left");
+        assert_eq!(overview(18, 17, 18, Duration::from_millis(1700)), "18 of 18, about 1s left");
+        assert_eq!(after(18, 18, 9), "18 of 18");
+        assert_eq!(overview(0, 0, 0, Duration::ZERO), "0 of 0");
+    }
+
+    #[test]
+    fn time_in_a_queue_is_no_time_of_a_transfer() {
+        let items = Progress::new(false).items(2, 0);
+        let queued = items.queue("a".into());
+        queued.start(100, Some(1000));
+        assert!(!queued.is_shown.load(Ordering::Relaxed));
+        queued.advance(50);
+        assert!(queued.is_shown.load(Ordering::Relaxed));
+        assert_eq!((queued.began_at.load(Ordering::Relaxed), queued.bar.position()), (150, 150));
+        queued.advance(50);
+        assert_eq!((queued.began_at.load(Ordering::Relaxed), queued.bar.position()), (150, 200));
+        let begun = items.begin("b".into());
+        begun.advance(50);
+        assert_eq!(begun.began_at.load(Ordering::Relaxed), 0);
+        // One that was there already counts too.
+        drop((queued, begun, items.queue("c".into())));
+        let [shown, over] = [&items.total.shown, &items.total.over].map(|counter| counter.load(Ordering::Relaxed));
+        assert_eq!((shown, over), (3, 3));
+    }
 }

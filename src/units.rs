@@ -138,6 +138,12 @@ pub fn short_duration(duration: Duration) -> String {
     }
 }
 
+/// Bits in a second: `512 kbit/s`, `4.1 Mbit/s`.
+#[must_use]
+pub fn bit_rate(bps: f64) -> String {
+    if bps >= 999_500.0 { format!("{:.1} Mbit/s", bps / 1e6) } else { format!("{:.0} kbit/s", bps / 1e3) }
+}
+
 /// `1 recording`, `2 recordings`.
 #[must_use]
 pub fn count(n: usize, noun: &str) -> String {

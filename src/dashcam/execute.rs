@@ -106,7 +106,7 @@ impl<'a> Execution<'a> {
     pub(super) fn fetch_all(&mut self, offer: &Offer, plan: &Plan) -> Result<()> {
         self.newest = offer.listing.videos.last().map(|video| video.at());
         self.settle_orphans(offer)?;
-        let mut items = self.context.progress.items(plan.fetches.len());
+        let items = self.context.progress.items(plan.fetches.len(), 0);
         for fetch in &plan.fetches {
             self.context.stop.check()?;
             let item = items.begin(fetch.video.to_string());
@@ -116,7 +116,7 @@ impl<'a> Execution<'a> {
         self.explain_vanished()?;
         if self.settings.verify {
             let repairs = verify::check(&self.source, offer, self.held, self.store, self.context, self.report)?;
-            let mut items = self.context.progress.items(repairs.len());
+            let items = self.context.progress.items(repairs.len(), 0);
             for Repair { file, video, dir } in repairs {
                 let item = items.begin(file.to_string());
                 let want = Want { replaces: true, ..self.want(file, video, Some(dir))? };

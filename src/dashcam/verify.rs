@@ -33,7 +33,7 @@ pub(super) fn check(
     report: &mut Report,
 ) -> Result<Vec<Repair>> {
     let mut again = Vec::new();
-    let mut items = context.progress.items(held.files.len());
+    let items = context.progress.items(held.files.len(), 0);
     for file in &held.files {
         context.stop.check()?;
         let item = items.begin(file.name.to_string());

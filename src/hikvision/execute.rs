@@ -88,7 +88,8 @@ impl Execution<'_> {
     pub(super) fn extract(&mut self, works: &[Work<'_>], ffmpeg: &Path) -> Result<()> {
         let context = self.context;
         let wants = wants(works);
-        let mut items = context.progress.items(wants.len());
+        let names = wants.iter().map(|want| want.name.file_name(&want.source.tag).chars().count());
+        let items = context.progress.items(wants.len(), names.max().unwrap_or(0));
         let mut wants = wants.into_iter().enumerate().peekable();
         let jobs = self.settings.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let is_ended = AtomicBool::new(false);

@@ -35,9 +35,12 @@ use crate::error::{Error, Result};
 use crate::ffmpeg::Ffmpeg;
 use crate::live::Live;
 use crate::pass::{Context, Report};
+use crate::progress::Lasting;
 
 /// How often the disks are looked at, and what is over.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often a person at a terminal is told how it goes.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Between two starts of ffmpeg, which cost 0.08 s of a processor each.
 const STAGGER: Duration = Duration::from_millis(100);
 /// So long what an ffmpeg tells may wait. It tells where it is every two seconds.
@@ -80,6 +83,8 @@ pub(super) struct Supervisor<'a> {
     /// When the next ffmpeg may start.
     next_start: Instant,
     began: Instant,
+    /// How it goes, on a terminal.
+    lasting: Lasting,
     /// The end of it all: why, and when it must be over.
     ending: Option<end::Ending>,
     /// When the state is to be written, at the latest.
@@ -131,6 +136,7 @@ impl<'a> Supervisor<'a> {
             live,
             next_start: now,
             began: now,
+            lasting: context.progress.lasting(settings.lasts),
             ending: None,
             write_at: now,
             wrote_at: now,
@@ -252,6 +258,10 @@ impl<'a> Supervisor<'a> {
             Timer::Look => {
                 self.look();
                 self.timers.at(now + LOOK_EVERY, Timer::Look);
+            }
+            Timer::Tell => {
+                self.tell(now);
+                self.timers.at(now + TELL_EVERY, Timer::Tell);
             }
             Timer::End => {
                 if self.ending.is_none() {

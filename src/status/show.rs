@@ -8,7 +8,7 @@ use serde_json::json;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::rows::{Disk, Problem, Row, Status};
-use crate::units::{ByteSize, short_duration};
+use crate::units::{ByteSize, bit_rate, short_duration};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -44,7 +44,7 @@ const COLUMNS: [Column; 10] = [
         cell: |row, _| row.fps.map_or_else(String::new, |fps| format!("{fps:.1}")),
         is_number: true,
     },
-    Column { title: "BITRATE", cell: |row, _| row.bitrate_bps.map_or_else(String::new, bitrate), is_number: true },
+    Column { title: "BITRATE", cell: |row, _| row.bitrate_bps.map_or_else(String::new, bit_rate), is_number: true },
     Column { title: "FILES", cell: |row, _| number(row.files), is_number: true },
     Column { title: "PENDING", cell: |row, _| number(row.pending), is_number: true },
     Column { title: "FAILED", cell: |row, _| number(row.failed), is_number: true },
@@ -175,10 +175,6 @@ fn seconds(seconds: u64) -> String {
 
 fn number(n: Option<u64>) -> String {
     n.map_or_else(String::new, |n| n.to_string())
-}
-
-fn bitrate(bps: f64) -> String {
-    if bps >= 999_500.0 { format!("{:.1} Mbit/s", bps / 1e6) } else { format!("{:.0} kbit/s", bps / 1e3) }
 }
 
 /// Zabbix's low-level discovery: an entry for each pass and each camera.

@@ -130,12 +130,13 @@ impl Execution<'_> {
     pub(super) fn upload(&mut self, steps: &[Step], transfer: Transfer<'_>) -> Result<()> {
         let uploads: Vec<&Upload> =
             steps.iter().filter_map(|step| if let Step::Upload(upload) = step { Some(upload) } else { None }).collect();
+        let names = uploads.iter().map(|upload| name_of(&self.files[upload.file].path).chars().count());
         let queue = Queue::default();
         let (sender, done) = mpsc::channel::<Done>();
         let mut flight = Flight {
             transfer,
             queue: &queue,
-            items: self.context.progress.items(uploads.len()),
+            items: self.context.progress.items(uploads.len(), names.max().unwrap_or(0)),
             waiting: uploads.into(),
             running: HashMap::new(),
             aborts: 0,
@@ -193,7 +194,7 @@ impl Execution<'_> {
                 return flight.waiting.clear();
             }
             let local = &self.files[upload.file];
-            let item = flight.items.begin(local.path.rsplit('/').next().unwrap_or_default().to_owned());
+            let item = flight.items.queue(name_of(&local.path).to_owned());
             item.start(0, Some(local.identity.size));
             let job = Arc::new(Job {
                 path: self.path(upload.file),
@@ -393,6 +394,11 @@ impl Execution<'_> {
 enum Progress {
     Started(Start),
     Part(NonZeroU32, PartDone),
+}
+
+/// Without its folders.
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn finish_if_all_is_there(file: &mut Running<'_>, queue: &Queue) {

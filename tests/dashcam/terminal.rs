@@ -7,13 +7,8 @@ use crate::{Bench, NAME};
 /// Runs a pass in a terminal of its own; what it shows comes back as stdout.
 fn in_terminal(bench: &Bench, options: &str) -> Output {
     let (program, address) = (env!("CARGO_BIN_EXE_footage"), bench.camera.address());
-    let command = format!("stty cols 120 rows 40; exec {program} dashcam {address} -d dest -u 98 {options}");
-    Program::new("script")
-        .args(["-qec", &command, "/dev/null"])
-        .env("TERM", "xterm")
-        .env("TZ", "UTC")
-        .current_dir(bench.scratch.path())
-        .run()
+    let command = format!("{program} dashcam {address} -d dest -u 98 {options}");
+    Program::in_terminal(120, &command).env("TZ", "UTC").current_dir(bench.scratch.path()).run()
 }
 
 /// A camera that takes a while.

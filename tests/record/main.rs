@@ -17,3 +17,4 @@ mod schedule;
 mod secrets;
 mod segments;
 mod shards;
+mod terminal;

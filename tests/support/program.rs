@@ -26,6 +26,12 @@ impl Program {
         Self(Command::new(program))
     }
 
+    /// A command line, to be run by a shell in a terminal of its own. What is shown there comes back as stdout.
+    pub fn in_terminal(columns: u16, command: &str) -> Self {
+        let command = format!("stty cols {columns} rows 40; exec {command}");
+        Self::new("script").args(["-qec", &command, "/dev/null"]).env("TERM", "xterm")
+    }
+
     /// One more argument.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.0.arg(argument);

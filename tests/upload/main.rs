@@ -23,6 +23,7 @@ mod rate;
 mod running;
 mod scale;
 mod secrets;
+mod terminal;
 
 use std::time::Duration;
 

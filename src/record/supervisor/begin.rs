@@ -30,6 +30,9 @@ impl Supervisor<'_> {
         self.look();
         let now = Instant::now();
         self.timers.at(now + super::LOOK_EVERY, Timer::Look);
+        if self.context.progress.is_shown() {
+            self.timers.at(now, Timer::Tell);
+        }
         if let Some(lasts) = self.settings.lasts {
             self.timers.at(now + lasts, Timer::End);
         }

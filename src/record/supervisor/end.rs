@@ -133,6 +133,7 @@ impl Supervisor<'_> {
         log::info!("recording ends");
         self.ending = Some(Ending { reason, asked: None, flushed: 0, gave_up: false });
         let now = Instant::now();
+        self.tell(now);
         self.timers.at(now + GIVE_UP_AFTER, Timer::GiveUp);
         let numbers: Vec<u64> = self.recorders.keys().copied().collect();
         for number in numbers {

@@ -22,6 +22,21 @@ impl Supervisor<'_> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One line for a person at a terminal: `2 of 2 cameras  1.1 Mbit/s  6 segments (2.4 MB)`.
+    pub(super) fn tell(&self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.began);
+        if self.ending.is_some() {
+            return self.lasting.tell(elapsed, "the last segments are being closed".to_owned());
+        }
+        let cameras = || self.recorders.values().map(|recorder| &recorder.live);
+        let (up, all) = (cameras().filter(|camera| camera.is_up()).count(), count(self.recorders.len(), "camera"));
+        // The sum of no floats is -0.
+        let bits = cameras().filter_map(|camera| camera.bitrate_bps).fold(0.0, |all, bits| all + bits);
+        let (segments, bytes) = (count(self.report.files_fetched, "segment"), ByteSize(self.report.bytes_fetched));
+        let text = format!("{up} of {all}  {}  {segments} ({bytes})", bit_rate(bits));
+        self.lasting.tell(elapsed, text);
+    }
+
     /// A camera is in another state.
     pub(super) fn show(&mut self, number: u64, state: State) {
         let Some(recorder) = self.recorders.get_mut(&number) else { return };
@@ -99,7 +114,7 @@ impl Supervisor<'_> {
             let mut live = self.live();
             live.updated = seconds();
             live.ended = Some(match outcome {
-                Ok(()) => ("done".to_owned(), "its time was up".to_owned()),
+                Ok(()) => (DONE.to_owned(), "its time was up".to_owned()),
                 Err(error) => ended(error),
             });
         }

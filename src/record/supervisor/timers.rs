@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Schedule(u64, u64),
     /// The disks are looked at.
     Look,
+    /// A person is told how it goes.
+    Tell,
     /// The time is up.
     End,
     /// What has not ended by now is left.
