@@ -1,23 +1,16 @@
 //! What people type, and what it resolves to: flag, then environment, then default.
 
 pub mod dashcam;
+pub mod groups;
 pub mod hikvision;
 pub mod record;
 pub mod status;
 pub mod upload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
-
-use crate::disk::Guard;
-use crate::error::{Error, Result};
-use crate::logging;
-use crate::metrics::{Sinks, parse_pushgateway_url};
-use crate::units::{ByteSize, parse_seconds};
+use clap::{Arg, CommandFactory, Parser, Subcommand};
 
 /// Brings camera footage to one place and keeps it in order.
 ///
@@ -73,9 +66,9 @@ pub enum Command {
     Hikvision(Box<hikvision::Hikvision>),
     /// Record IP cameras with ffmpeg, and keep it alive
     ///
-    /// Runs until it is stopped, with one ffmpeg for each camera of CONFIG, or for the one of --url. Exit codes: 0 its
-    /// time was up (--for), 1 failed, 2 wrong usage or configuration, 3 done but some cameras gave nothing, 75 it runs
-    /// already (0 with --cron), 128+n on signal n.
+    /// Runs until it is stopped, with one ffmpeg for each camera of CONFIG, or for the one of --url. The options of the
+    /// disk, --ffmpeg and --listen win over CONFIG. Exit codes: 0 its time was up (--for), 1 failed, 2 wrong usage or
+    /// configuration, 3 done but some cameras gave nothing, 75 it runs already (0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Record(Box<record::Record>),
     /// Tell how all of it stands: what runs, what arrived last, what is wrong
@@ -105,118 +98,7 @@ pub enum Command {
     },
 }
 
-/// Options that every pass has.
-#[derive(Debug, Args)]
-pub struct Common {
-    #[expect(missing_docs, reason = "its options are shown as this command's")]
-    #[command(flatten)]
-    pub output: Output,
-    #[expect(missing_docs, reason = "its options are shown as this command's")]
-    #[command(flatten)]
-    pub metrics: Metrics,
-    #[expect(missing_docs, reason = "its options are shown as this command's")]
-    #[command(flatten)]
-    pub running: Running,
-}
-
-/// What is said, and how.
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub struct Output {
-    /// Say more; -vv says everything
-    #[arg(short, long, action = ArgAction::Count, env = "FOOTAGE_VERBOSE", help_heading = "Output")]
-    pub verbose: u8,
-    /// Say only errors
-    #[arg(short, long, env = "FOOTAGE_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Output")]
-    pub quiet: bool,
-    /// Run from cron: silent unless footage arrived or something is wrong
-    #[arg(long, env = "FOOTAGE_CRON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
-    pub cron: bool,
-    /// Print the plan and change nothing
-    #[arg(long, env = "FOOTAGE_DRY_RUN", value_parser = FalseyValueParser::new(), help_heading = "Output")]
-    pub dry_run: bool,
-    /// Print the report, or with --dry-run the plan, as JSON on stdout
-    #[arg(long, env = "FOOTAGE_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
-    pub json: bool,
-    /// How the log on stderr is written
-    #[arg(long, value_name = "FORMAT", default_value = "text", env = "FOOTAGE_LOG_FORMAT", help_heading = "Output")]
-    pub log_format: logging::Format,
-}
-
-/// Where metrics go.
-#[derive(Debug, Args)]
-pub struct Metrics {
-    /// Write Prometheus metrics to this file
-    #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_FILE", help_heading = "Metrics")]
-    pub metrics_file: Option<PathBuf>,
-    /// Push Prometheus metrics to this Pushgateway
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "FOOTAGE_METRICS_PUSHGATEWAY_URL",
-        hide_env_values = true,
-        help_heading = "Metrics"
-    )]
-    pub metrics_pushgateway_url: Option<String>,
-    /// The Pushgateway's job
-    #[arg(long, value_name = "NAME", default_value = "footage", env = "FOOTAGE_METRICS_JOB", help_heading = "Metrics")]
-    pub metrics_job: String,
-    /// The Pushgateway's instance [default: the source]
-    #[arg(long, value_name = "NAME", env = "FOOTAGE_METRICS_INSTANCE", help_heading = "Metrics")]
-    pub metrics_instance: Option<String>,
-    /// Where the time of the last fetch is kept for the metrics [default: in DEST/.footage]
-    #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_STATE_FILE", help_heading = "Metrics")]
-    pub metrics_state_file: Option<PathBuf>,
-}
-
-/// When a pass runs, and what keeps a second one out.
-#[derive(Debug, Args)]
-pub struct Running {
-    /// Repeat the pass after this time, until stopped
-    #[arg(long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_EVERY", help_heading = "Running")]
-    pub every: Option<Duration>,
-    /// Put the lock here instead of DEST/.footage, for a share that cannot lock
-    #[arg(long, value_name = "PATH", env = "FOOTAGE_LOCK_FILE", help_heading = "Running")]
-    pub lock_file: Option<PathBuf>,
-}
-
-/// How full a destination's disk may get.
-#[derive(Debug, Args)]
-pub struct Disk {
-    /// Stop before the disk is fuller than this, as df counts
-    #[arg(
-        short = 'u',
-        long,
-        value_name = "PERCENT",
-        value_parser = clap::value_parser!(u8).range(5..=98),
-        env = "FOOTAGE_MAX_USED_DISK",
-        help_heading = "Retention"
-    )]
-    pub max_used_disk: Option<u8>,
-    /// Stop before less than this is free
-    #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE", help_heading = "Retention")]
-    pub min_free: Option<ByteSize>,
-}
-
-impl Disk {
-    /// What the options say.
-    #[must_use]
-    pub fn guard(&self) -> Guard {
-        Guard { max_used_percent: self.max_used_disk, min_free: self.min_free }
-    }
-}
-
-/// `--when-full`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum WhenFull {
-    /// End the pass and say how much is missing.
-    #[default]
-    Stop,
-    /// Remove the oldest unprotected recordings for newer ones.
-    DeleteOldest,
-}
-
-/// A comma-separated list; blanks are left out, as in the peer's.
+/// A list apart by commas; blanks are left out, as in the peer's.
 #[derive(Debug, Clone)]
 pub struct List<T>(Vec<T>);
 
@@ -237,18 +119,18 @@ fn flat<T: Clone>(lists: &[List<T>]) -> Vec<T> {
     lists.iter().flat_map(|list| list.0.iter().cloned()).collect()
 }
 
-impl Metrics {
-    /// Where metrics go; `source` is the default instance.
-    ///
-    /// # Errors
-    /// [`Error::Usage`]
-    pub fn sinks(&self, source: &str) -> Result<Sinks> {
-        let url = self.metrics_pushgateway_url.as_deref().map(parse_pushgateway_url);
-        Ok(Sinks {
-            file: self.metrics_file.clone(),
-            pushgateway_url: url.transpose().map_err(Error::Usage)?,
-            job: self.metrics_job.clone(),
-            instance: self.metrics_instance.clone().unwrap_or_else(|| source.to_owned()),
-        })
+/// The directories of a command line. In the environment they stand in one `variable`, apart by colons as in PATH, unless
+/// all of it is there.
+fn directories(typed: &[PathBuf], variable: &str) -> Vec<PathBuf> {
+    match (typed, std::env::var_os(variable)) {
+        ([one], Some(value)) if *one.as_os_str() == value && !one.exists() => {
+            std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect()
+        }
+        (typed, _) => typed.to_vec(),
     }
+}
+
+/// A directory that may be given as nothing, which is this one.
+fn directory(typed: Option<&Path>) -> PathBuf {
+    typed.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }

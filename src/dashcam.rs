@@ -39,8 +39,8 @@ use self::source::{Offer, Source};
 use crate::disk::{Guard, Space};
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report, failure_key};
+use crate::rate::Timetable;
 use crate::store::Store;
-use crate::units::ByteSize;
 
 /// The lock file of blackvuesync in a destination; it may still be in the same crontab.
 pub const PEER_LOCK: &str = ".blackvuesync.lock";
@@ -63,7 +63,7 @@ pub struct Settings {
     /// `--header`
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// `--limit-rate`
-    pub limit_rate: Option<ByteSize>,
+    pub timetable: Timetable,
     /// `--verify`
     pub verify: bool,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveDateTime, NaiveTime};
 
-use crate::units::parse_duration;
+use crate::units::parse_age;
 
 /// Why something is removed; the log, the dry run and the metrics show the same word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +76,7 @@ impl FromStr for Keep {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.eq_ignore_ascii_case("forever") { Ok(Self::Forever) } else { parse_duration(text).map(Self::For) }
+        if text.eq_ignore_ascii_case("forever") { Ok(Self::Forever) } else { parse_age(text).map(Self::For) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local, SecondsFormat};
-use footage::cli::{Common, Output};
+use footage::cli::groups::{Common, Output};
 use footage::error::{Error, Result};
 use footage::lock::Lock;
 use footage::metrics::{Sinks, ended};
@@ -50,8 +50,8 @@ impl<'a> From<&'a Common> for Options<'a> {
         Self {
             output: &common.output,
             every: common.running.every,
-            lock_file: common.running.lock_file.as_deref(),
-            metrics_state_file: common.metrics.metrics_state_file.as_deref(),
+            lock_file: common.running.lock.lock_file.as_deref(),
+            metrics_state_file: common.metrics_state_file.as_deref(),
         }
     }
 }

@@ -82,7 +82,7 @@ pub fn parse_rate(text: &str) -> Result<ByteSize, String> {
 ///
 /// # Errors
 /// A sentence that says how to write it.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_age(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let parsed = match text.parse::<u32>() {
         Ok(days) => Ok(Duration::from_secs(u64::from(days) * 86_400)),
@@ -207,13 +207,13 @@ mod tests {
 
     #[test]
     fn a_bare_number_is_days_for_ages_and_seconds_for_timeouts() {
-        assert_eq!(parse_duration("2"), Ok(Duration::from_hours(48)));
-        assert_eq!(parse_duration("2w"), Ok(Duration::from_hours(14 * 24)));
-        assert_eq!(parse_duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_age("2"), Ok(Duration::from_hours(48)));
+        assert_eq!(parse_age("2w"), Ok(Duration::from_hours(14 * 24)));
+        assert_eq!(parse_age("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(parse_seconds("10.0"), Ok(Duration::from_secs(10)));
         assert_eq!(parse_seconds("2m"), Ok(Duration::from_mins(2)));
         for text in ["0", "0s", "-1", "x", "", "1y2"] {
-            assert!(parse_duration(text).is_err(), "{text}");
+            assert!(parse_age(text).is_err(), "{text}");
             assert!(parse_seconds(text).is_err(), "{text}");
         }
         assert!(parse_seconds("inf").is_err());

@@ -13,7 +13,6 @@
 //! | [`parts`] | how a large file is cut |
 //! | [`hash`] | MD5 and SHA-256 of what is sent |
 //! | [`s3`] | requests to a bucket, signed |
-//! | [`timetable`], [`pace`] | `--limit-rate` |
 //! | [`piece`] | a file as it is sent |
 //!
 //! ## Glossary
@@ -28,7 +27,6 @@ pub mod ini;
 pub mod journal;
 pub mod key;
 pub mod local;
-pub mod pace;
 pub mod parts;
 pub mod pattern;
 pub mod piece;
@@ -37,7 +35,6 @@ pub mod profile;
 pub mod s3;
 mod show;
 mod sweep;
-pub mod timetable;
 mod transfer;
 pub mod zone;
 
@@ -52,17 +49,16 @@ use self::execute::Execution;
 use self::journal::{Journal, Record};
 use self::key::Template;
 use self::local::{Local, OpenFiles};
-use self::pace::Pacer;
 use self::pattern::Patterns;
 use self::piece::Flow;
 use self::plan::{Known, Plan, Policy, Step};
 use self::profile::Access;
 use self::s3::Client;
-use self::timetable::Timetable;
 use self::transfer::Transfer;
 use self::zone::Zone;
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report, Sent, failure_key};
+use crate::rate::{Pacer, Timetable};
 use crate::retention::Keep;
 use crate::stop::Stop;
 use crate::store::Store;

@@ -2,24 +2,26 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use ureq::http::header::{HeaderName, HeaderValue};
 
-use super::{Common, Disk, List, WhenFull, flat};
+use super::groups::{Common, Disk, Full, Rate, Tries, WhenFull};
+use super::{List, directory, flat};
 use crate::dashcam;
 use crate::dashcam::address::Address;
 use crate::dashcam::name::{Format, Grouping};
 use crate::dashcam::policy::{Code, Policy, Priority, Protect};
 use crate::error::{Error, Result};
 use crate::retention::{KeepRule, KeepRules};
-use crate::units::{ByteSize, parse_duration, parse_rate, parse_seconds};
+use crate::units::ByteSize;
 
 /// `footage dashcam`
 #[derive(Debug, Args)]
 #[command(mut_arg("max_used_disk", |arg| arg.default_value("90")))]
+#[command(mut_arg("when_full", |arg| arg.default_value("stop")))]
+#[command(mut_arg("timeout", |arg| arg.help("How long the camera may take to answer")))]
 #[command(mut_arg("metrics_job", |arg| arg.default_value("blackvuesync").help(
     "The Pushgateway's job, by default the one blackvuesync used, so that its stale metrics are replaced"
 )))]
@@ -33,7 +35,7 @@ pub struct Dashcam {
     #[arg(
         short,
         long,
-        value_name = "DEST",
+        value_name = "DIR",
         default_value = ".",
         value_parser = OsStringValueParser::new().map(PathBuf::from),
         env = "FOOTAGE_DESTINATION"
@@ -45,6 +47,9 @@ pub struct Dashcam {
     /// What to fetch first: oldest, newest, or by type (manual, events, normal, parking)
     #[arg(short, long, default_value = "date", env = "FOOTAGE_PRIORITY")]
     pub priority: Priority,
+    /// Add a header to every request, as 'Name: value'
+    #[arg(long, value_name = "HEADER", env = "FOOTAGE_HEADER", hide_env_values = true)]
+    pub header: Vec<String>,
     /// Fetch only these: types, perhaps with a direction, such as P,NF
     #[arg(short, long, value_name = "CODES", env = "FOOTAGE_INCLUDE", help_heading = "Which recordings")]
     pub include: Vec<List<Code>>,
@@ -70,39 +75,18 @@ pub struct Dashcam {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub disk: Disk,
-    /// What to do when there is no room; with delete-oldest the newest are fetched first
-    #[arg(long, value_name = "ACTION", default_value = "stop", env = "FOOTAGE_WHEN_FULL", help_heading = "Retention")]
-    pub when_full: WhenFull,
-    /// How long to wait for the camera, in seconds, at each step
-    #[arg(
-        short,
-        long,
-        value_name = "SECONDS",
-        default_value = "10",
-        value_parser = parse_seconds,
-        env = "FOOTAGE_TIMEOUT",
-        help_heading = "Camera"
-    )]
-    pub timeout: Duration,
-    /// How long to leave a file alone that the camera could not give
-    #[arg(
-        long,
-        value_name = "AGE",
-        default_value = "1d",
-        value_parser = parse_duration,
-        env = "FOOTAGE_RETRY_FAILED_AFTER",
-        help_heading = "Camera"
-    )]
-    pub retry_failed_after: Duration,
-    /// Fetch no faster than this, such as 20M bytes in a second
-    #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "FOOTAGE_LIMIT_RATE", help_heading = "Camera")]
-    pub limit_rate: Option<ByteSize>,
-    /// Add a header to every request, as 'Name: value'
-    #[arg(long, value_name = "HEADER", env = "FOOTAGE_HEADER", hide_env_values = true, help_heading = "Camera")]
-    pub header: Vec<String>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub full: Full,
     /// Compare everything here with the camera, and fetch again what is short or broken
-    #[arg(long, env = "FOOTAGE_VERIFY", value_parser = FalseyValueParser::new(), help_heading = "Camera")]
+    #[arg(long, env = "FOOTAGE_VERIFY", value_parser = FalseyValueParser::new(), help_heading = "Comparing")]
     pub verify: bool,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub tries: Tries,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub rate: Rate,
     /// The peer's header for the isolation of its tests.
     #[arg(long, hide = true)]
     pub affinity_key: Option<String>,
@@ -159,7 +143,7 @@ impl Dashcam {
     /// # Errors
     /// [`Error::Usage`]
     pub fn settings(&self) -> Result<dashcam::Settings> {
-        let delete_oldest = self.when_full == WhenFull::DeleteOldest;
+        let delete_oldest = self.full.when_full == Some(WhenFull::DeleteOldest);
         let mut headers: Vec<_> =
             self.header.iter().map(|text| parse_header(text)).collect::<Result<_, _>>().map_err(Error::Usage)?;
         if let Some(key) = &self.affinity_key {
@@ -169,7 +153,7 @@ impl Dashcam {
             self.address_words().iter().map(|word| word.parse()).collect::<Result<_, _>>().map_err(Error::Usage)?;
         Ok(dashcam::Settings {
             addresses,
-            destination: if self.destination.as_os_str().is_empty() { ".".into() } else { self.destination.clone() },
+            destination: directory(Some(&self.destination)),
             policy: Policy {
                 grouping: self.grouping,
                 keep: KeepRules(flat(&self.keep)),
@@ -181,13 +165,13 @@ impl Dashcam {
                 context: self.context,
                 skip: self.skip_metadata.clone().map(|skip| skip.0).unwrap_or_default(),
                 protect: flat(&self.protect),
-                retry_failed_after: self.retry_failed_after,
+                retry_failed_after: self.tries.retry_failed_after,
             },
             guard: self.disk.guard(),
             delete_oldest,
-            timeout: self.timeout,
+            timeout: self.tries.timeout,
             headers,
-            limit_rate: self.limit_rate,
+            timetable: self.rate.limit_rate.clone().unwrap_or_default(),
             verify: self.verify,
         })
     }

@@ -1,7 +1,6 @@
 //! What people type for `footage hikvision`.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,22 +9,27 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use super::{Common, Disk};
+use super::groups::{Common, Disk, Ffmpeg, Jobs, Keep, Tries};
+use super::{directories, directory};
 use crate::error::{Error, Result};
 use crate::hikvision::camera_time::CameraTime;
 use crate::hikvision::name::Tag;
 use crate::hikvision::{Selection, Settings};
-use crate::retention::Keep;
-use crate::units::{parse_duration, parse_seconds};
+use crate::units::parse_age;
 
 /// `footage hikvision`
 #[derive(Debug, Args)]
+#[command(mut_arg("keep", |arg| arg.help("Remove recordings older than this, and extract none: 2w, 30 (days), 36h")))]
+#[command(mut_arg("timeout", |arg| arg.default_value("10m").help("How long ffmpeg may take for one segment")))]
+#[command(mut_arg("jobs", |arg| {
+    arg.help("Work on so many files at once, at lower priority [default: the number of processor cores]")
+}))]
 #[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first INPUT]")))]
 pub struct Hikvision {
     /// A camera's folder (info.bin, datadir0), a flat card, a single datadir, or a folder of camera folders
     #[arg(required = true, value_name = "INPUT", env = "FOOTAGE_INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Where the footage goes: DIR/CAMERA/video and DIR/CAMERA/images
+    /// Where the recordings go: DIR/CAMERA/video and DIR/CAMERA/images
     #[arg(short, long, value_name = "DIR", env = "FOOTAGE_DESTINATION", required_unless_present = "list")]
     pub destination: Option<PathBuf>,
     /// List what the cameras have and extract nothing; as JSON with --json
@@ -34,14 +38,14 @@ pub struct Hikvision {
     /// What a camera is called, by its folder: Camera-Tuin=tuin
     #[arg(short, long, value_name = "FOLDER=NAME", value_delimiter = ',', env = "FOOTAGE_CAMERA")]
     pub camera: Vec<Rename>,
-    /// Only what begins at this time of the camera's clock or later: 2025-09-07 or 2025-09-07T14:30
-    #[arg(long, value_name = "TIME", value_parser = parse_moment, env = "FOOTAGE_FROM", help_heading = "Which recordings")]
+    /// Only what begins at this moment of the camera's clock or later: 2025-09-07 or 2025-09-07T14:30
+    #[arg(long, value_name = "MOMENT", value_parser = parse_moment, env = "FOOTAGE_FROM", help_heading = "Which recordings")]
     pub from: Option<CameraTime>,
-    /// Only what begins before this time
-    #[arg(long, value_name = "TIME", value_parser = parse_moment, env = "FOOTAGE_TO", help_heading = "Which recordings")]
+    /// Only what begins before this moment
+    #[arg(long, value_name = "MOMENT", value_parser = parse_moment, env = "FOOTAGE_TO", help_heading = "Which recordings")]
     pub to: Option<CameraTime>,
     /// Only what is not older than this: 7 (days), 12h
-    #[arg(long, value_name = "AGE", value_parser = parse_duration, env = "FOOTAGE_SINCE", help_heading = "Which recordings")]
+    #[arg(long, value_name = "AGE", value_parser = parse_age, env = "FOOTAGE_SINCE", help_heading = "Which recordings")]
     pub since: Option<Duration>,
     /// Leave the pictures out
     #[arg(
@@ -51,39 +55,21 @@ pub struct Hikvision {
         help_heading = "Which recordings"
     )]
     pub no_pictures: bool,
-    /// Remove footage older than this, and extract none: 90d, 12w, 36h
-    #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP", help_heading = "Retention")]
-    pub keep: Option<Keep>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub keep: Keep,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub disk: Disk,
-    /// Extract so many at once [default: the number of processor cores]
-    #[arg(short, long, value_name = "N", env = "FOOTAGE_JOBS", help_heading = "Extraction")]
-    pub jobs: Option<NonZeroUsize>,
-    /// How long ffmpeg may take for one segment, in seconds
-    #[arg(
-        short,
-        long,
-        value_name = "SECONDS",
-        default_value = "600",
-        value_parser = parse_seconds,
-        env = "FOOTAGE_TIMEOUT",
-        help_heading = "Extraction"
-    )]
-    pub timeout: Duration,
-    /// How long to leave a segment alone that could not be extracted
-    #[arg(
-        long,
-        value_name = "AGE",
-        default_value = "1d",
-        value_parser = parse_duration,
-        env = "FOOTAGE_RETRY_FAILED_AFTER",
-        help_heading = "Extraction"
-    )]
-    pub retry_failed_after: Duration,
-    /// The ffmpeg to use, version 4 or newer [default: the one in PATH, or of a NAS package]
-    #[arg(long, value_name = "PATH", env = "FOOTAGE_FFMPEG", help_heading = "Extraction")]
-    pub ffmpeg: Option<PathBuf>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub tries: Tries,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub jobs: Jobs,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub ffmpeg: Ffmpeg,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub common: Common,
@@ -110,14 +96,14 @@ impl FromStr for Rename {
     }
 }
 
-/// A time of the camera's clock: a day, which begins at midnight, or a day and a time.
+/// A moment of the camera's clock: a day, which begins at midnight, or a day and a time.
 fn parse_moment(text: &str) -> Result<CameraTime, String> {
     const FORMS: [&str; 4] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
     let text = text.trim();
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN)).ok();
     day.or_else(|| FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()))
         .map(CameraTime::from_digits)
-        .ok_or_else(|| format!("{text:?} is no time of a camera's clock: write 2025-09-07 or 2025-09-07T14:30:15"))
+        .ok_or_else(|| format!("{text:?} is no moment of a camera's clock: write 2025-09-07 or 2025-09-07T14:30:15"))
 }
 
 impl Hikvision {
@@ -132,35 +118,24 @@ impl Hikvision {
                 return Err(Error::Usage(format!("--camera: {folder:?} gets two names")));
             }
         }
-        let destination = self.destination.clone().unwrap_or_default();
         Ok(Settings {
-            inputs: self.inputs(),
-            destination: if destination.as_os_str().is_empty() { ".".into() } else { destination },
+            inputs: directories(&self.inputs, "FOOTAGE_INPUT"),
+            destination: directory(self.destination.as_deref()),
             is_list: self.list,
             renames,
             selection: Selection {
                 from: self.from,
                 to: self.to,
                 since: self.since,
-                keep: self.keep,
+                keep: self.keep.keep,
                 without_pictures: self.no_pictures,
             },
             guard: self.disk.guard(),
-            jobs: self.jobs,
-            timeout: self.timeout,
-            retry_failed_after: self.retry_failed_after,
-            ffmpeg: self.ffmpeg.clone(),
+            jobs: self.jobs.jobs,
+            timeout: self.tries.timeout,
+            retry_failed_after: self.tries.retry_failed_after,
+            ffmpeg: self.ffmpeg.ffmpeg.clone(),
         })
-    }
-
-    /// The INPUTs. In the environment they stand in one variable, apart by colons as in PATH, unless all of it is there.
-    fn inputs(&self) -> Vec<PathBuf> {
-        match (self.inputs.as_slice(), std::env::var_os("FOOTAGE_INPUT")) {
-            ([one], Some(variable)) if *one.as_os_str() == variable && !one.exists() => {
-                std::env::split_paths(&variable).filter(|path| !path.as_os_str().is_empty()).collect()
-            }
-            (inputs, _) => inputs.to_vec(),
-        }
     }
 }
 

@@ -2,19 +2,25 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::Output;
+use super::groups::{Disk, Ffmpeg, Full, Lock, Metrics, Output, Share, WhenFull};
 use crate::error::{Error, Result};
-use crate::metrics::{Sinks, parse_pushgateway_url};
-use crate::record::shard::Shard;
 use crate::record::{Action, Settings, Source};
-use crate::units::parse_seconds;
+use crate::retention::Keep;
+use crate::units::{ByteSize, parse_seconds};
+use crate::zone::Tz;
 
 /// `footage record`
 #[derive(Debug, Args)]
+#[command(mut_arg("shard", |arg| arg.help_heading("Running")))]
+#[command(mut_arg("metrics_file", |arg| arg.help("Write Prometheus metrics to this file, every ten seconds")))]
+#[command(mut_arg("metrics_instance", |arg| {
+    arg.help("The Pushgateway's instance [default: CONFIG, or the camera's name]")
+}))]
 pub struct Record {
     /// The configuration: a TOML file that names the cameras
     #[arg(value_name = "CONFIG", env = "FOOTAGE_CONFIG", required_unless_present = "url")]
@@ -24,7 +30,10 @@ pub struct Record {
     pub camera: Camera,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
-    pub all: All,
+    pub disk: Disk,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub full: Full,
     /// Try every camera once and print a table; exits with 3 when one of them fails
     #[arg(long, help_heading = "Running", conflicts_with_all = ["stop", "reload"])]
     pub check: bool,
@@ -34,7 +43,7 @@ pub struct Record {
     /// Have the recorder of this configuration read it again; as SIGHUP does
     #[arg(long, help_heading = "Running")]
     pub reload: bool,
-    /// Record for this long, then end
+    /// Record for this long, then end: 1h
     #[arg(
         long = "for",
         value_name = "TIME",
@@ -43,53 +52,42 @@ pub struct Record {
         help_heading = "Running"
     )]
     pub lasts: Option<Duration>,
-    /// Record this host's share of the cameras: 2/5 is the second of five hosts
-    #[arg(long, value_name = "N/OF", default_value = "1/1", env = "FOOTAGE_SHARD", help_heading = "Running")]
-    pub shard: Shard,
-    /// The ffmpeg to use, version 4 or newer [default: the one in PATH, or of a NAS package]
-    #[arg(long, value_name = "PATH", env = "FOOTAGE_FFMPEG", help_heading = "Running")]
-    pub ffmpeg: Option<PathBuf>,
-    /// Put the lock here instead of DEST/.footage, for a share that cannot lock
-    #[arg(long, value_name = "PATH", env = "FOOTAGE_LOCK_FILE", help_heading = "Running")]
-    pub lock_file: Option<PathBuf>,
-    /// Write Prometheus metrics to this file, every ten seconds
-    #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_FILE", help_heading = "Metrics")]
-    pub metrics_file: Option<PathBuf>,
-    /// Push the same to this Pushgateway
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "FOOTAGE_METRICS_PUSHGATEWAY_URL",
-        hide_env_values = true,
-        help_heading = "Metrics"
-    )]
-    pub metrics_pushgateway_url: Option<String>,
-    /// The Pushgateway's job
-    #[arg(long, value_name = "NAME", default_value = "footage", env = "FOOTAGE_METRICS_JOB", help_heading = "Metrics")]
-    pub metrics_job: String,
-    /// The Pushgateway's instance [default: CONFIG, or the camera's name]
-    #[arg(long, value_name = "NAME", env = "FOOTAGE_METRICS_INSTANCE", help_heading = "Metrics")]
-    pub metrics_instance: Option<String>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub share: Share,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub ffmpeg: Ffmpeg,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub lock: Lock,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub output: Output,
+    /// Serve metrics over HTTP here: 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS", env = "FOOTAGE_LISTEN", help_heading = "Metrics")]
+    pub listen: Option<String>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub metrics: Metrics,
 }
 
-/// One camera without a file. Its keys are those of the file, which reads them.
+/// One camera without a file. Its keys are those of the file, which reads them: what is read here too is refused as other
+/// commands refuse it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "One camera, without CONFIG")]
 pub struct Camera {
     /// Record this camera: rtsp://…, or http://… for JPEG after JPEG
     #[arg(long, value_name = "URL", env = "FOOTAGE_URL", hide_env_values = true)]
     pub url: Option<String>,
-    /// What it is called: its folder in the destination
+    /// What the camera is called: its folder in the destination
     #[arg(long, value_name = "NAME", default_value = "camera", env = "FOOTAGE_NAME")]
     pub name: String,
-    /// Where its segments go: DIR/NAME/2026-11-21/…
+    /// Where the recordings go: DIR/NAME/2026-11-21/…
     #[arg(short, long, value_name = "DIR", env = "FOOTAGE_DESTINATION")]
     pub destination: Option<String>,
     /// How long a segment is, cut at marks of the clock [default: 1h]
-    #[arg(long, value_name = "TIME", env = "FOOTAGE_SEGMENT")]
+    #[arg(long, value_name = "TIME", value_parser = read(parse_seconds), env = "FOOTAGE_SEGMENT")]
     pub segment: Option<String>,
     /// What segments are packed in: mkv, ts or mp4 [default: mkv]
     #[arg(long, value_name = "FORMAT", env = "FOOTAGE_CONTAINER")]
@@ -100,29 +98,29 @@ pub struct Camera {
     /// copy, aac or none [default: copy; aac for ts and mp4]
     #[arg(long, value_name = "CODING", env = "FOOTAGE_AUDIO")]
     pub audio: Option<String>,
-    /// Pictures in a second, where they are encoded
+    /// Frames in a second, where they are encoded
     #[arg(long, value_name = "N", env = "FOOTAGE_FPS")]
     pub fps: Option<String>,
-    /// Bits in a second, where they are encoded [default: 1M]
-    #[arg(long, value_name = "RATE", env = "FOOTAGE_BITRATE")]
+    /// Bits in a second, where frames are encoded [default: 1M]
+    #[arg(long, value_name = "BITS", env = "FOOTAGE_BITRATE")]
     pub bitrate: Option<String>,
     /// How RTSP is carried: tcp, udp, multicast or http [default: tcp]
     #[arg(long, value_name = "WAY", env = "FOOTAGE_TRANSPORT")]
     pub transport: Option<String>,
     /// How long the camera may take to answer [default: 10s]
-    #[arg(long, value_name = "TIME", env = "FOOTAGE_TIMEOUT")]
+    #[arg(short, long, value_name = "TIME", value_parser = read(parse_seconds), env = "FOOTAGE_TIMEOUT")]
     pub timeout: Option<String>,
-    /// Start ffmpeg again when no picture came for this long [default: 30s]
-    #[arg(long, value_name = "TIME", env = "FOOTAGE_STALL_TIMEOUT")]
+    /// Start ffmpeg again when no frame came for this long [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = read(parse_seconds), env = "FOOTAGE_STALL_TIMEOUT")]
     pub stall_timeout: Option<String>,
-    /// The zone of names and marks, such as Europe/Berlin [default: this machine's]
-    #[arg(long, value_name = "ZONE", env = "FOOTAGE_TIMEZONE")]
+    /// The zone of names and marks, such as Asia/Kolkata [default: this machine's]
+    #[arg(long, value_name = "ZONE", value_parser = read(Tz::from_str), env = "FOOTAGE_TIMEZONE")]
     pub timezone: Option<String>,
-    /// Remove segments older than this: 90d, 2w, 36h
-    #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP")]
+    /// Remove recordings older than this: 2w, 30 (days), 36h
+    #[arg(short, long, value_name = "AGE", value_parser = read(Keep::from_str), env = "FOOTAGE_KEEP")]
     pub keep: Option<String>,
-    /// Remove the oldest segments when all of the camera are more, such as 500GB
-    #[arg(long, value_name = "SIZE", env = "FOOTAGE_KEEP_BYTES")]
+    /// Remove the oldest recordings when all are more than this, such as 500GB
+    #[arg(long, value_name = "SIZE", value_parser = read(ByteSize::from_str), env = "FOOTAGE_KEEP_BYTES")]
     pub keep_bytes: Option<String>,
     /// Run this program for each closed segment, as words apart by blanks
     #[arg(long, value_name = "PROGRAM", env = "FOOTAGE_ON_SEGMENT")]
@@ -132,22 +130,9 @@ pub struct Camera {
     pub input_options: Option<String>,
 }
 
-/// What holds for all cameras; wins over the file.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "All cameras")]
-pub struct All {
-    /// Serve metrics over HTTP here: 127.0.0.1:8080
-    #[arg(long, value_name = "ADDRESS", env = "FOOTAGE_LISTEN")]
-    pub listen: Option<String>,
-    /// Pause before the disk is fuller than this, as df counts
-    #[arg(short = 'u', long, value_name = "PERCENT", env = "FOOTAGE_MAX_USED_DISK")]
-    pub max_used_disk: Option<String>,
-    /// Pause before less than this is free
-    #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE")]
-    pub min_free: Option<String>,
-    /// What to do when there is no room: stop (pause until there is), or delete-oldest [default: stop]
-    #[arg(long, value_name = "ACTION", env = "FOOTAGE_WHEN_FULL")]
-    pub when_full: Option<String>,
+/// Refuses what `parse` refuses, and keeps the text.
+fn read<T>(parse: fn(&str) -> Result<T, String>) -> impl Fn(&str) -> Result<String, String> + Clone {
+    move |text| parse(text).map(|_| text.to_owned())
 }
 
 impl Record {
@@ -168,9 +153,9 @@ impl Record {
                         "--{option} goes with --url: in a file it stands as a key of its own"
                     )));
                 }
-                Source::File(path.clone(), self.all.text())
+                Source::File(path.clone(), self.general())
             }
-            (None, _) => Source::Options(self.all.text() + &self.camera.text(&options)),
+            (None, _) => Source::Options(self.general() + &self.camera.text(&options)),
         };
         let action = match () {
             () if self.stop => Action::Stop,
@@ -183,25 +168,34 @@ impl Record {
             action,
             config: source.read()?,
             source,
-            shard: self.shard,
+            shard: self.share.shard,
             lasts: self.lasts,
-            ffmpeg: self.ffmpeg.clone(),
-            lock_file: self.lock_file.clone(),
-            sinks: self.sinks()?,
+            ffmpeg: self.ffmpeg.ffmpeg.clone(),
+            lock_file: self.lock.lock_file.clone(),
+            sinks: self.metrics.sinks(&self.name())?,
         })
     }
 }
 
 impl Record {
-    fn sinks(&self) -> Result<Sinks> {
-        let url = self.metrics_pushgateway_url.as_deref().map(parse_pushgateway_url);
-        let source = self.config.as_ref().map_or(self.camera.name.clone(), |path| path.display().to_string());
-        Ok(Sinks {
-            file: self.metrics_file.clone(),
-            pushgateway_url: url.transpose().map_err(Error::Usage)?,
-            job: self.metrics_job.clone(),
-            instance: self.metrics_instance.clone().unwrap_or(source),
-        })
+    /// What metrics call it.
+    fn name(&self) -> String {
+        self.config.as_ref().map_or_else(|| self.camera.name.clone(), |path| path.display().to_string())
+    }
+
+    /// The text of a file that says what holds for all cameras; it wins over CONFIG.
+    fn general(&self) -> String {
+        let action = self.full.when_full.map(|action| match action {
+            WhenFull::Stop => "stop",
+            WhenFull::DeleteOldest => "delete-oldest",
+        });
+        let all = [
+            ("listen", self.listen.clone()),
+            ("max_used_disk", self.disk.max_used_disk.map(|percent| percent.to_string())),
+            ("min_free", self.disk.min_free.map(|size| size.0.to_string())),
+            ("when_full", action.map(str::to_owned)),
+        ];
+        all.iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", quoted(value.as_ref()?)))).collect()
     }
 }
 
@@ -236,19 +230,6 @@ impl Camera {
             let _ = writeln!(text, "{key} = {}", quoted(value));
         }
         text
-    }
-}
-
-impl All {
-    /// The file that says the same.
-    fn text(&self) -> String {
-        let all = [
-            ("listen", &self.listen),
-            ("max_used_disk", &self.max_used_disk),
-            ("min_free", &self.min_free),
-            ("when_full", &self.when_full),
-        ];
-        all.iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", quoted(value.as_ref()?)))).collect()
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use crate::disk::Guard;
+use super::directories;
+use super::groups::{Disk, Share};
 use crate::error::Result;
 use crate::record::Source;
 use crate::record::config::Camera;
@@ -14,42 +15,38 @@ use crate::record::name::CameraName;
 use crate::record::shard::Shard;
 use crate::status::read::key;
 use crate::status::{Expected, Output, Settings};
-use crate::units::{ByteSize, parse_duration};
+use crate::units::parse_age;
 
 /// `footage status`
 #[derive(Debug, Args)]
+#[command(mut_arg("shard", |arg| arg.help_heading("What is wrong")))]
+#[command(mut_arg("max_used_disk", |arg| {
+    arg.help("A disk is fuller than this, as df counts").help_heading("What is wrong")
+}))]
+#[command(mut_arg("min_free", |arg| arg.help("Less than this is free: 10GB").help_heading("What is wrong")))]
 pub struct Status {
     /// Destinations, or directories that hold some; or the configuration of footage record, whose cameras should all be
     /// recorded
     #[arg(value_name = "DIR|CONFIG", default_value = ".", env = "FOOTAGE_DESTINATION")]
     pub places: Vec<PathBuf>,
-    /// It is wrong when the newest recording of a camera is older than this, or a file waits longer to be uploaded: 2d, 12h
-    #[arg(long, value_name = "AGE", value_parser = parse_duration, env = "FOOTAGE_MAX_AGE")]
+    /// The newest recording of a camera is older than this, or a file waits longer to be uploaded: 2d, 12h
+    #[arg(long, value_name = "AGE", value_parser = parse_age, env = "FOOTAGE_MAX_AGE", help_heading = "What is wrong")]
     pub max_age: Option<Duration>,
-    /// With CONFIG only the cameras of this share, as footage record has it: 2/5
-    #[arg(long, value_name = "N/OF", env = "FOOTAGE_SHARD")]
-    pub shard: Option<Shard>,
-    /// It is wrong when a disk is fuller than this, as df counts
-    #[arg(
-        short = 'u',
-        long,
-        value_name = "PERCENT",
-        value_parser = clap::value_parser!(u8).range(5..=98),
-        env = "FOOTAGE_MAX_USED_DISK"
-    )]
-    pub max_used_disk: Option<u8>,
-    /// It is wrong when less than this is free
-    #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE")]
-    pub min_free: Option<ByteSize>,
-    /// Run from cron: silent when all is well
-    #[arg(long, env = "FOOTAGE_CRON", value_parser = FalseyValueParser::new())]
-    pub cron: bool,
-    /// Print everything as JSON
-    #[arg(long, env = "FOOTAGE_JSON", value_parser = FalseyValueParser::new())]
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub disk: Disk,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub share: Share,
+    /// Print it as JSON on stdout
+    #[arg(long, env = "FOOTAGE_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,
     /// Print the passes and cameras for Zabbix's low-level discovery, and exit with 0
-    #[arg(long, env = "FOOTAGE_ZABBIX_DISCOVERY", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "FOOTAGE_ZABBIX_DISCOVERY", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub zabbix_discovery: bool,
+    /// Run from cron: silent unless something is wrong
+    #[arg(long, env = "FOOTAGE_CRON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub cron: bool,
 }
 
 impl Status {
@@ -63,19 +60,19 @@ impl Status {
             (false, true) => Output::Json,
             (false, false) => Output::Table,
         };
-        let (mut directories, mut expected) = (Vec::new(), Vec::new());
-        for place in &self.places {
+        let (mut places, mut expected) = (Vec::new(), Vec::new());
+        for place in directories(&self.places, "FOOTAGE_DESTINATION") {
             if place.is_file() {
-                expected.extend(cameras(place, self.shard.unwrap_or_default())?);
+                expected.extend(cameras(&place, self.share.shard)?);
             } else {
-                directories.push(place.clone());
+                places.push(place);
             }
         }
         Ok(Settings {
-            directories,
+            directories: places,
             expected,
             max_age: self.max_age,
-            guard: Guard { max_used_percent: self.max_used_disk, min_free: self.min_free },
+            guard: self.disk.guard(),
             output,
             only_when_wrong: self.cron,
         })

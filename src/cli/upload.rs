@@ -8,23 +8,25 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use super::Common;
+use super::directories;
+use super::groups::{Common, Jobs, Keep, Rate, Tries};
 use crate::error::{Error, Result};
-use crate::retention::Keep;
 use crate::store::read_small;
-use crate::units::{parse_duration, parse_seconds};
+use crate::units::{parse_age, parse_seconds};
 use crate::upload::key::Template;
 use crate::upload::pattern::Patterns;
 use crate::upload::profile::{Addressing, Around, Asked, resolve};
-use crate::upload::timetable::Timetable;
 use crate::upload::zone::Zone;
 use crate::upload::{Mode, Settings};
 
 /// `footage upload`
 #[derive(Debug, Args)]
 #[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first DIR]")))]
-#[command(mut_arg("lock_file", |arg| arg.help("Put the lock here instead of DIR/.footage, for a share that cannot lock")))]
-#[command(mut_arg("cron", |arg| arg.help("Run from cron: silent unless footage left or something is wrong")))]
+#[command(mut_arg("keep", |arg| {
+    arg.help("Remove recordings older than this, of those that are proven to be in the bucket: 2w, 30 (days), 36h")
+}))]
+#[command(mut_arg("timeout", |arg| arg.default_value("30s").help("How long the server may take to answer")))]
+#[command(mut_arg("jobs", |arg| arg.default_value("4").help("Work on so many files, or parts of large ones, at once")))]
 pub struct Upload {
     /// Where closed files are: directories, looked through with all their folders
     #[arg(required = true, value_name = "DIR", env = "FOOTAGE_DIR")]
@@ -64,21 +66,11 @@ pub struct Upload {
         long,
         value_name = "TIME",
         default_value = "5s",
-        value_parser = parse_age,
+        value_parser = parse_min_age,
         env = "FOOTAGE_MIN_AGE",
         help_heading = "Which files"
     )]
     pub min_age: Duration,
-    /// How long to leave a file alone whose key is taken by other content
-    #[arg(
-        long,
-        value_name = "AGE",
-        default_value = "1d",
-        value_parser = parse_duration,
-        env = "FOOTAGE_RETRY_FAILED_AFTER",
-        help_heading = "Which files"
-    )]
-    pub retry_failed_after: Duration,
     /// What objects are called behind the prefix: fields of strftime, {camera}, {name}, {ext} and {path}
     #[arg(long, value_name = "TEMPLATE", default_value = "{path}", env = "FOOTAGE_KEY", help_heading = "Keys")]
     pub key: Template,
@@ -92,32 +84,15 @@ pub struct Upload {
     #[arg(
         long,
         value_name = "AGE",
-        value_parser = parse_duration,
+        value_parser = parse_age,
         env = "FOOTAGE_DELETE_AFTER",
         conflicts_with = "delete",
         help_heading = "Retention"
     )]
     pub delete_after: Option<Duration>,
-    /// Remove recordings older than this, of those that are proven to be in the bucket: 30 (days), 2w
-    #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP", help_heading = "Retention")]
-    pub keep: Option<Keep>,
-    /// Send so many files, or parts of large ones, at once
-    #[arg(short, long, value_name = "N", default_value = "4", env = "FOOTAGE_JOBS", help_heading = "Transfer")]
-    pub jobs: NonZeroUsize,
-    /// Send no faster than this, all together: 500K, or by the time of day '06:00,512K 23:00,off'; pause sends nothing
-    #[arg(long, value_name = "RATE", env = "FOOTAGE_LIMIT_RATE", help_heading = "Transfer")]
-    pub limit_rate: Option<Timetable>,
-    /// How long to wait for the server, in seconds, at each step
-    #[arg(
-        short,
-        long,
-        value_name = "SECONDS",
-        default_value = "30",
-        value_parser = parse_seconds,
-        env = "FOOTAGE_TIMEOUT",
-        help_heading = "Transfer"
-    )]
-    pub timeout: Duration,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub keep: Keep,
     /// Upload nothing: compare every file with the bucket by hash and size, and print what is missing or differs
     #[arg(
         long,
@@ -132,11 +107,20 @@ pub struct Upload {
     pub reconcile: bool,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
+    pub tries: Tries,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub rate: Rate,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub jobs: Jobs,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
     pub common: Common,
 }
 
 /// A length of time where a bare number means seconds, and none is none.
-fn parse_age(text: &str) -> Result<Duration, String> {
+fn parse_min_age(text: &str) -> Result<Duration, String> {
     if matches!(text.trim(), "0" | "0s") { Ok(Duration::ZERO) } else { parse_seconds(text) }
 }
 
@@ -159,7 +143,7 @@ impl Upload {
     /// [`Error::Usage`]
     pub fn settings(&self) -> Result<Settings> {
         let (bucket, prefix) = parse_to(&self.to).map_err(Error::Usage)?;
-        let sources = self.sources();
+        let sources = directories(&self.sources, "FOOTAGE_DIR");
         check_apart(&sources)?;
         let (credentials_path, config_path) =
             (aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), aws_file("AWS_CONFIG_FILE", "config"));
@@ -195,11 +179,11 @@ impl Upload {
             template: self.key.clone(),
             zone: self.timezone.unwrap_or_default(),
             delete_after: if self.delete { Some(Duration::ZERO) } else { self.delete_after },
-            keep: self.keep,
-            jobs: self.jobs.get(),
-            timetable: self.limit_rate.clone().unwrap_or_default(),
-            timeout: self.timeout,
-            retry_failed_after: self.retry_failed_after,
+            keep: self.keep.keep,
+            jobs: self.jobs.jobs.map_or(1, NonZeroUsize::get),
+            timetable: self.rate.limit_rate.clone().unwrap_or_default(),
+            timeout: self.tries.timeout,
+            retry_failed_after: self.tries.retry_failed_after,
             compare: match (self.verify, self.reconcile) {
                 (true, _) => Some(Mode::Verify),
                 (_, true) => Some(Mode::Reconcile),
@@ -207,16 +191,6 @@ impl Upload {
             },
             headers: headers.collect(),
         })
-    }
-
-    /// The DIRs. In the environment they stand in one variable, apart by colons as in PATH, unless all of it is there.
-    fn sources(&self) -> Vec<PathBuf> {
-        match (self.sources.as_slice(), std::env::var_os("FOOTAGE_DIR")) {
-            ([one], Some(variable)) if *one.as_os_str() == variable && !one.exists() => {
-                std::env::split_paths(&variable).filter(|path| !path.as_os_str().is_empty()).collect()
-            }
-            (sources, _) => sources.to_vec(),
-        }
     }
 }
 

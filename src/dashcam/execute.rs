@@ -21,7 +21,7 @@ use super::{Settings, verify};
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report};
 use crate::progress::Item;
-use crate::rate::Limiter;
+use crate::rate::Pacer;
 use crate::store::{Store, remove, write_atomically};
 use crate::units::ByteSize;
 
@@ -46,7 +46,7 @@ pub(super) struct Execution<'a> {
     newest: Option<NaiveDateTime>,
     room: RoomMaker<'a>,
     partials: Partials,
-    limiter: Limiter,
+    pacer: Pacer,
     buffer: Vec<u8>,
     lost_in_a_row: u32,
     /// Listed, and yet answered with 404.
@@ -95,7 +95,7 @@ impl<'a> Execution<'a> {
             newest: None,
             room: RoomMaker::new(settings, store, held, plan),
             partials,
-            limiter: Limiter::new(settings.limit_rate),
+            pacer: Pacer::new(settings.timetable.clone(), context.local_now()),
             buffer: Vec::new(),
             lost_in_a_row: 0,
             vanished: Vec::new(),
@@ -109,6 +109,9 @@ impl<'a> Execution<'a> {
         let items = self.context.progress.items(plan.fetches.len(), 0);
         for fetch in &plan.fetches {
             self.context.stop.check()?;
+            if self.is_paused() {
+                break;
+            }
             let item = items.begin(fetch.video.to_string());
             self.fetch_recording(fetch, &item)?;
         }
@@ -118,12 +121,24 @@ impl<'a> Execution<'a> {
             let repairs = verify::check(&self.source, offer, self.held, self.store, self.context, self.report)?;
             let items = self.context.progress.items(repairs.len(), 0);
             for Repair { file, video, dir } in repairs {
+                if self.is_paused() {
+                    break;
+                }
                 let item = items.begin(file.to_string());
                 let want = Want { replaces: true, ..self.want(file, video, Some(dir))? };
                 self.fetch_file(&want, &item)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing is to be begun at this time of day.
+    fn is_paused(&self) -> bool {
+        let is_paused = self.pacer.is_paused();
+        if is_paused {
+            log::info!("--limit-rate pauses now: the rest is left for a later pass");
+        }
+        is_paused
     }
 
     /// A recording that is gone may have been overwritten since it was listed. If it is listed still, the camera cannot
@@ -299,7 +314,7 @@ impl<'a> Execution<'a> {
             let mut fetcher = Fetcher {
                 source: &self.source,
                 partials: &mut self.partials,
-                limiter: &self.limiter,
+                pacer: &self.pacer,
                 stop: &self.context.stop,
                 buffer: &mut self.buffer,
             };

@@ -14,7 +14,7 @@ use super::source::{Opened, Source, Trouble};
 use crate::error::{At, Error, Result};
 use crate::mp4::{self, Structure};
 use crate::progress::Item;
-use crate::rate::Limiter;
+use crate::rate::Pacer;
 use crate::stop::Stop;
 use crate::store::{publish, remove, replace};
 use crate::units::ByteSize;
@@ -115,7 +115,7 @@ pub struct Fetcher<'a> {
     /// How far partial files can be trusted.
     pub partials: &'a mut Partials,
     /// `--limit-rate`
-    pub limiter: &'a Limiter,
+    pub pacer: &'a Pacer,
     /// Whether to stop.
     pub stop: &'a Stop,
     /// Room for one read.
@@ -297,7 +297,7 @@ impl Fetcher<'_> {
         self.buffer.resize(READ_BYTES, 0);
         while !self.stop.is_requested() {
             let left = opened.total.map_or(u64::MAX, |total| total.saturating_sub(have));
-            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(self.limiter.at_once(READ_BYTES));
+            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(self.pacer.at_once(READ_BYTES));
             if wanted == 0 {
                 break;
             }
@@ -320,7 +320,7 @@ impl Fetcher<'_> {
                 self.partials.synced(want.file, have)?;
                 unsynced = 0;
             }
-            self.limiter.pace(bytes as u64, self.stop)?;
+            self.pacer.pace(bytes as u64, self.stop)?;
         }
         self.stop.check()?;
         Ok(Partial { file, path, have, broke })

@@ -191,6 +191,7 @@ impl Execution<'_> {
                 return flight.end(stopped);
             }
             if flight.transfer.flow.pacer.is_paused() {
+                log::info!("--limit-rate pauses now: the rest is left for a later pass");
                 return flight.waiting.clear();
             }
             let local = &self.files[upload.file];

@@ -7,11 +7,11 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::hash::Digests;
-use super::pace::Pacer;
 use super::parts::Range;
 use super::s3::Piece;
 use crate::error::Error;
 use crate::progress::Item;
+use crate::rate::Pacer;
 use crate::stop::Stop;
 
 /// What all that is sent has in common.

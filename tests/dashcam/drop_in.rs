@@ -140,7 +140,7 @@ fn what_is_not_given_is_as_the_peer_has_it() {
         ("--include", None),
         ("--exclude", None),
         ("--max-used-disk", Some("90")),
-        ("--timeout", Some("10")),
+        ("--timeout", Some("10s")),
         ("--retry-failed-after", Some("1d")),
         ("--skip-metadata", None),
         ("--log-format", Some("text")),

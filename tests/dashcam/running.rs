@@ -87,6 +87,16 @@ fn the_rate_is_kept_and_used() {
 }
 
 #[test]
+fn a_timetable_may_pause() {
+    let bench = Bench::with([NAME]);
+    let told = bench.pass(&["--limit-rate", "00:00,pause", "-v"]).expect_code(0).stderr;
+    assert!(told.contains("--limit-rate pauses now"), "{told}");
+    assert!(bench.held().is_empty());
+    bench.quiet_pass(&["--limit-rate", "00:00,off"]);
+    bench.assert_like_camera("");
+}
+
+#[test]
 fn rates_are_written_as_sizes() {
     let bench = Bench::with([NAME]);
     for rate in ["20M", "20MB/s", "20MiB", "20000000"] {

@@ -38,6 +38,7 @@ const PURE: &[&str] = &[
     "record/whole",
     "recording_time",
     "prometheus",
+    "rate/timetable",
     "record/listen/answer",
     "retention",
     "room",
@@ -56,7 +57,6 @@ const PURE: &[&str] = &[
     "upload/s3/place",
     "upload/s3/sign",
     "upload/s3/xml",
-    "upload/timetable",
     "upload/zone",
 ];
 

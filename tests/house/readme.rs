@@ -1,6 +1,6 @@
 //! The README says what the program does: its options, its exit codes, and commands that can be typed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use clap::Parser;
@@ -51,11 +51,41 @@ fn apart(options: &[Shown], rows: &[Vec<String>]) -> Vec<String> {
             broken.push(format!("the row of {} does not say its default, `{default}`", option.long));
         }
     }
+    let order: Vec<&String> = options.iter().map(|option| &option.long).filter(|long| !is_last(long)).collect();
+    let rows_order = rows.iter().filter_map(|row| words(&row[0]).into_iter().find(|word| word.starts_with("--")));
+    let rows_order: Vec<String> = rows_order.filter(|long| !is_last(long)).collect();
+    if broken.is_empty() && !rows_order.iter().eq(order.iter().copied()) {
+        broken.push(format!("the table has another order than --help: {rows_order:?} and {order:?}"));
+    }
     let known: BTreeSet<&String> = options.iter().map(|option| &option.long).collect();
     let shown: Vec<String> = rows.iter().flat_map(|row| words(&row[0])).filter(|word| word.starts_with("--")).collect();
     let unknown = shown.iter().filter(|long| !known.contains(long));
     broken.extend(unknown.map(|long| format!("{long} is in the table and not in --help")));
     broken
+}
+
+/// In the table these two are the last; `--help` has them with the first.
+fn is_last(long: &str) -> bool {
+    ["--help", "--version"].contains(&long)
+}
+
+/// Of which two commands mean two things: the end of a time, and a bucket.
+const TWO_MEANINGS: &str = "--to";
+
+#[test]
+fn an_option_is_the_same_in_every_command() {
+    let (mut first, mut broken) = (BTreeMap::new(), Vec::new());
+    for (command, ..) in COMMANDS {
+        for option in options(&help(command)).into_iter().filter(|option| option.long != TWO_MEANINGS) {
+            let Shown { long, short, value, .. } = option;
+            let is = (short, value);
+            let (other, was) = first.entry(long.clone()).or_insert_with(|| (command, is.clone()));
+            if *was != is {
+                broken.push(format!("{long} is {was:?} in {other} and {is:?} in {command}"));
+            }
+        }
+    }
+    assert_none(&broken);
 }
 
 #[test]

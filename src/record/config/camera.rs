@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::zone::Tz;
 use chrono::NaiveTime;
 use toml::de::DeValue;
 
@@ -14,6 +13,7 @@ use crate::record::schedule::Entry;
 use crate::record::url::{CameraUrl, shown};
 use crate::retention::Keep;
 use crate::units::ByteSize;
+use crate::zone::Tz;
 
 /// How a camera is recorded. What is compared when a configuration is read again.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,7 +197,7 @@ pub(super) fn read(
         wallclock: take!("wallclock", boolean).unwrap_or(true),
         input_options: take!("input_options", words).unwrap_or_default(),
         output_options: take!("output_options", words).unwrap_or_default(),
-        zone: take!("timezone", zone).unwrap_or(around.zone),
+        zone: take!("timezone", text_as).unwrap_or(around.zone),
         keep: take!("keep", size::<Keep>).unwrap_or(Keep::Forever),
         keep_bytes: take!("keep_bytes", size::<ByteSize>),
         on_segment: take!("on_segment", words).unwrap_or_default(),
@@ -240,11 +240,6 @@ fn bit_rate(value: &DeValue<'_>) -> Result<ByteSize, String> {
         Ok(rate) if rate.0 >= 1000 => Ok(rate),
         _ => Err("bits in a second are needed, such as \"1M\" or \"800k\"".into()),
     }
-}
-
-fn zone(value: &DeValue<'_>) -> Result<Tz, String> {
-    let name = text(value)?;
-    Tz::named(name).ok_or_else(|| format!("{name:?} is no zone: write it as \"Europe/Berlin\" or \"UTC\""))
 }
 
 fn schedule(value: &DeValue<'_>) -> Result<Vec<Entry>, String> {

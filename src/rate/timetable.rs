@@ -6,7 +6,7 @@ use chrono::NaiveTime;
 
 use crate::units::{ByteSize, parse_rate};
 
-/// How fast to send at some time of day.
+/// How fast to go at some time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// `off`: as fast as it goes.

@@ -1,0 +1,228 @@
+//! Options that several commands have, each told and read in one way. What a command means by one besides stands in its
+//! own file, as `mut_arg`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args};
+
+use crate::disk::Guard;
+use crate::error::{Error, Result};
+use crate::logging;
+use crate::metrics::{Sinks, parse_pushgateway_url};
+use crate::rate::Timetable;
+use crate::record::shard::Shard;
+use crate::retention;
+use crate::units::{ByteSize, parse_age, parse_seconds};
+
+/// Options of every pass that is repeated.
+#[derive(Debug, Args)]
+pub struct Common {
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub running: Running,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub output: Output,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub metrics: Metrics,
+    /// Keep the time at which footage last arrived here [default: in DIR/.footage]
+    #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_STATE_FILE", help_heading = "Metrics")]
+    pub metrics_state_file: Option<PathBuf>,
+}
+
+/// When a pass runs, and what keeps a second one out.
+#[derive(Debug, Args)]
+pub struct Running {
+    /// Repeat the pass after this time, until stopped: 15m
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_EVERY", help_heading = "Running")]
+    pub every: Option<Duration>,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub lock: Lock,
+}
+
+/// What keeps a second one out.
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// Put the lock here instead of DIR/.footage, for a share that cannot lock
+    #[arg(long, value_name = "PATH", env = "FOOTAGE_LOCK_FILE", help_heading = "Running")]
+    pub lock_file: Option<PathBuf>,
+}
+
+/// What is said, and how.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Output {
+    /// Print the plan and change nothing
+    #[arg(long, env = "FOOTAGE_DRY_RUN", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub dry_run: bool,
+    /// Print the report, or what else is asked for, as JSON on stdout
+    #[arg(long, env = "FOOTAGE_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub json: bool,
+    /// Run from cron: silent unless footage arrived or something is wrong
+    #[arg(long, env = "FOOTAGE_CRON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub cron: bool,
+    /// Say more; -vv says everything
+    #[arg(short, long, action = ArgAction::Count, env = "FOOTAGE_VERBOSE", help_heading = "Output")]
+    pub verbose: u8,
+    /// Say only errors
+    #[arg(short, long, env = "FOOTAGE_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub quiet: bool,
+    /// How the log on stderr is written
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "FOOTAGE_LOG_FORMAT", help_heading = "Output")]
+    pub log_format: logging::Format,
+}
+
+/// Where metrics go.
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Write Prometheus metrics to this file
+    #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_FILE", help_heading = "Metrics")]
+    pub metrics_file: Option<PathBuf>,
+    /// Push Prometheus metrics to this Pushgateway
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FOOTAGE_METRICS_PUSHGATEWAY_URL",
+        hide_env_values = true,
+        help_heading = "Metrics"
+    )]
+    pub metrics_pushgateway_url: Option<String>,
+    /// The Pushgateway's job
+    #[arg(long, value_name = "NAME", default_value = "footage", env = "FOOTAGE_METRICS_JOB", help_heading = "Metrics")]
+    pub metrics_job: String,
+    /// The Pushgateway's instance [default: the source]
+    #[arg(long, value_name = "NAME", env = "FOOTAGE_METRICS_INSTANCE", help_heading = "Metrics")]
+    pub metrics_instance: Option<String>,
+}
+
+impl Metrics {
+    /// Where metrics go; `source` is the default instance.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]
+    pub fn sinks(&self, source: &str) -> Result<Sinks> {
+        let url = self.metrics_pushgateway_url.as_deref().map(parse_pushgateway_url);
+        Ok(Sinks {
+            file: self.metrics_file.clone(),
+            pushgateway_url: url.transpose().map_err(Error::Usage)?,
+            job: self.metrics_job.clone(),
+            instance: self.metrics_instance.clone().unwrap_or_else(|| source.to_owned()),
+        })
+    }
+}
+
+/// How long recordings are kept.
+#[derive(Debug, Args)]
+pub struct Keep {
+    /// Remove recordings older than this: 2w, 30 (days), 36h
+    #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP", help_heading = "Retention")]
+    pub keep: Option<retention::Keep>,
+}
+
+/// How full a destination's disk may get.
+#[derive(Debug, Args)]
+pub struct Disk {
+    /// Stop before the disk is fuller than this, as df counts
+    #[arg(
+        short = 'u',
+        long,
+        value_name = "PERCENT",
+        value_parser = clap::value_parser!(u8).range(5..=98),
+        env = "FOOTAGE_MAX_USED_DISK",
+        help_heading = "Retention"
+    )]
+    pub max_used_disk: Option<u8>,
+    /// Stop before less than this is free: 10GB
+    #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE", help_heading = "Retention")]
+    pub min_free: Option<ByteSize>,
+}
+
+impl Disk {
+    /// What the options say.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        Guard { max_used_percent: self.max_used_disk, min_free: self.min_free }
+    }
+}
+
+/// What a full disk means.
+#[derive(Debug, Args)]
+pub struct Full {
+    /// What to do when there is no room
+    #[arg(long, value_name = "ACTION", env = "FOOTAGE_WHEN_FULL", help_heading = "Retention")]
+    pub when_full: Option<WhenFull>,
+}
+
+/// `--when-full`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum WhenFull {
+    /// Write nothing more, and say how much is missing.
+    #[default]
+    Stop,
+    /// Remove the oldest recordings for newer ones.
+    DeleteOldest,
+}
+
+/// How long to try, and when again.
+#[derive(Debug, Args)]
+pub struct Tries {
+    /// How long each step may take
+    #[arg(
+        short,
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        value_parser = parse_seconds,
+        env = "FOOTAGE_TIMEOUT",
+        help_heading = "Running"
+    )]
+    pub timeout: Duration,
+    /// How long to leave a file alone that failed
+    #[arg(
+        long,
+        value_name = "AGE",
+        default_value = "1d",
+        value_parser = parse_age,
+        env = "FOOTAGE_RETRY_FAILED_AFTER",
+        help_heading = "Running"
+    )]
+    pub retry_failed_after: Duration,
+}
+
+/// How much at once.
+#[derive(Debug, Args)]
+pub struct Jobs {
+    /// Work on so many files at once
+    #[arg(short, long, value_name = "N", env = "FOOTAGE_JOBS", help_heading = "Running")]
+    pub jobs: Option<NonZeroUsize>,
+}
+
+/// How fast.
+#[derive(Debug, Args)]
+pub struct Rate {
+    /// No faster than this, all together: 500K bytes in a second, or by the time of day '06:00,512K 23:00,off'; pause
+    /// begins nothing
+    #[arg(long, value_name = "RATE", env = "FOOTAGE_LIMIT_RATE", help_heading = "Running")]
+    pub limit_rate: Option<Timetable>,
+}
+
+/// The program that does the work.
+#[derive(Debug, Args)]
+pub struct Ffmpeg {
+    /// The ffmpeg to use, version 4 or newer [default: the one in PATH, or of a NAS package]
+    #[arg(long, value_name = "PATH", env = "FOOTAGE_FFMPEG", help_heading = "Running")]
+    pub ffmpeg: Option<PathBuf>,
+}
+
+/// The share of one host of several.
+#[derive(Debug, Args)]
+pub struct Share {
+    /// This host's share of the cameras of CONFIG: 2/5 is the second of five hosts
+    #[arg(long, value_name = "N/OF", default_value = "1/1", env = "FOOTAGE_SHARD")]
+    pub shard: Shard,
+}
