@@ -104,7 +104,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
         let text = format_args!("{dir} in the destination may not be read, and is left alone: permission denied");
         context.told.warn(&format!("closed:{dir}"), text);
     }
-    report.failed_markers = held.failed_markers();
+    report.failed_marker_files = held.failed_marker_files();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
     let absent = AbsentFile::load(store);
 
@@ -121,12 +121,12 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     };
     let plan = plan::plan(offer, &held, &learned, &settings.policy, context.local_now());
     if let Some(offer) = offer {
-        report.recordings_seen = offer.listing.videos.len();
+        report.seen_recordings = offer.listing.videos.len();
         tell(offer, &plan, context);
     }
-    report.recordings_selected = plan.selected;
-    report.waiting_for_retry = plan.waiting.len();
-    report.left_out = plan.left_out;
+    report.selected_recordings = plan.selected;
+    report.waiting_files = plan.waiting.len();
+    report.left_out_recordings = plan.left_out;
     if context.dry_run {
         let (source, offer) = match source {
             Ok(found) => found,

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::error::{Error, Result};
 use crate::stop::Stop;
+use crate::units::human_duration;
 
 /// The oldest major version that is taken: the first with HEVC in MP4 as players want it, and what the oldest of the
 /// NAS packages installs.
@@ -140,7 +141,7 @@ fn version(program: &Path, stop: &Stop) -> Result<String, String> {
     // Whether it hangs or has said all: it is not needed any more. It is not reaped yet, so its number is its own.
     let _ = kill_process_group(group, Signal::KILL);
     let _ = child.wait();
-    let answer = answer.ok_or_else(|| format!("does not say its version within {} s", PATIENCE.as_secs()))?;
+    let answer = answer.ok_or_else(|| format!("does not say its version within {}", human_duration(PATIENCE)))?;
     parse_version(&answer).ok_or_else(|| "does not say what version of ffmpeg it is".to_owned())
 }
 

@@ -179,14 +179,14 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
             let Step::Extract { recording, name } = step else { return true };
             let waits = failed_before.waits(&source.tag, recording);
             if waits {
-                report.waiting_for_retry += 1;
+                report.waiting_files += 1;
                 context.told.lasts(&failure_key(&name.path(&source.tag).display()));
             }
             !waits
         });
-        report.recordings_seen += source.listing.recordings.len();
-        report.recordings_selected += source.listing.recordings.len() - plan.unwanted - plan.expired;
-        report.still_written += usize::try_from(source.listing.in_progress).unwrap_or(usize::MAX);
+        report.seen_recordings += source.listing.recordings.len();
+        report.selected_recordings += source.listing.recordings.len() - plan.unwanted - plan.expired;
+        report.open_files += usize::try_from(source.listing.in_progress).unwrap_or(usize::MAX);
         works.push(Work { source, held, plan });
     }
     failed_before.forget_others(works.iter().map(|work| (&work.source.tag, &work.source.listing.recordings)));

@@ -1,8 +1,8 @@
 //! What `record` tells of itself while it runs: to its listener, to its state file, and through that to `status`.
 //!
 //! It is written to `.footage/record.json` in the destination, with a shard to `record-2-of-5.json`, about every
-//! [`EVERY`], and once more at the end. Pure: who fills it has the clock. Times are seconds since 1970, sizes bytes.
-//! A reader must bear fields that are missing or unknown: another version may have written them.
+//! [`EVERY`], and once more at the end. Pure: who fills it has the clock. Its numbers are called as the metrics are,
+//! without `footage_record_` and `_total`. A reader must bear fields that are missing or unknown: another version may have written them.
 
 mod meter;
 mod render;
@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::pass::Ended;
 
 /// How often the state file is written.
 pub const EVERY: Duration = Duration::from_secs(10);
@@ -28,9 +30,9 @@ pub struct Live {
     /// Its process.
     pub pid: u32,
     /// When it began.
-    pub started: f64,
+    pub start_timestamp_seconds: f64,
     /// When it last looked at all its cameras: its heartbeat.
-    pub updated: f64,
+    pub updated_timestamp_seconds: f64,
     /// `2/5` of `--shard`.
     pub shard: Option<String>,
     /// The configuration file, if it was started with one.
@@ -41,7 +43,7 @@ pub struct Live {
     pub lock_file: Option<PathBuf>,
     /// Why it ended, once it has: [`DONE`] or a word of [`Error::reason`](crate::error::Error::reason), and the text. A
     /// recorder that was killed did not come to write this.
-    pub ended: Option<(String, String)>,
+    pub ended: Option<Ended>,
     /// Its cameras, sorted by name.
     pub cameras: Vec<CameraLive>,
 }
@@ -50,7 +52,8 @@ pub struct Live {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CameraLive {
-    /// Its name in the configuration.
+    /// What it is called.
+    #[serde(rename = "camera")]
     pub name: String,
     /// Its URL, without user, password and whatever else may be a secret.
     pub source: String,
@@ -59,13 +62,13 @@ pub struct CameraLive {
     /// What it is doing.
     pub state: State,
     /// Since when.
-    pub since: f64,
+    pub state_since_timestamp_seconds: f64,
     /// Frames since the recorder began, over all of its ffmpegs.
     pub frames: u64,
     /// Frames in a second over the last seconds: see [`Meter`]. None until it is known.
-    pub fps: Option<f64>,
+    pub frames_per_second: Option<f64>,
     /// Bits in a second over the last seconds, from the bytes on disk. None until it is known.
-    pub bitrate_bps: Option<f64>,
+    pub bits_per_second: Option<f64>,
     /// How much video the running ffmpeg has written.
     pub out_time_seconds: f64,
     /// Frames that ffmpeg doubled to keep the rate, over all of its ffmpegs.
@@ -77,7 +80,7 @@ pub struct CameraLive {
     /// Of those, because no frames came any more.
     pub stalls: u64,
     /// When frames last came.
-    pub last_frame_at: Option<f64>,
+    pub last_frame_timestamp_seconds: Option<f64>,
     /// Segments closed.
     pub segments: u64,
     /// Bytes written in all, the open segment included.
@@ -85,13 +88,13 @@ pub struct CameraLive {
     /// The last closed segment.
     pub last_segment: Option<SegmentLive>,
     /// When the open segment began.
-    pub open_segment_started: Option<f64>,
+    pub open_segment_start_timestamp_seconds: Option<f64>,
     /// Segments found torn by a crash, and kept.
-    pub torn: u64,
+    pub torn_segments: u64,
     /// Segments that could not be closed as what they should be: unreadable, or their names taken.
-    pub damaged: u64,
+    pub damaged_segments: u64,
     /// Segments removed by retention, or for room.
-    pub removed: u64,
+    pub removed_segments: u64,
     /// Programs of `on_segment` that failed.
     pub hook_failures: u64,
     /// Requests of `schedule` that failed.
@@ -100,8 +103,10 @@ pub struct CameraLive {
     pub last_error: Option<String>,
     /// It was failing when the time of `--for` was up.
     pub was_failing: bool,
-    /// The disk that its segments go to.
-    pub disk: Option<DiskLive>,
+    /// The used part of the disk that its segments go to, 0 to 1, as `df` counts it.
+    pub disk_used_ratio: Option<f64>,
+    /// What may still be written to it.
+    pub disk_free_bytes: Option<u64>,
 }
 
 /// A closed segment.
@@ -111,21 +116,11 @@ pub struct SegmentLive {
     /// Where it is.
     pub path: PathBuf,
     /// When it began.
-    pub start: f64,
+    pub start_timestamp_seconds: f64,
     /// How long it is.
     pub duration_seconds: f64,
     /// Its size.
     pub bytes: u64,
-}
-
-/// A disk.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DiskLive {
-    /// The used part, 0 to 1, as `df` counts it.
-    pub used_ratio: f64,
-    /// What we may still write.
-    pub free_bytes: u64,
 }
 
 /// What the recorder of one camera is doing.
@@ -174,7 +169,7 @@ impl Live {
     /// Whether it has ended because its time was up.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.ended.as_ref().is_some_and(|(word, _)| word == DONE)
+        self.ended.as_ref().is_some_and(|ended| ended.reason == DONE)
     }
 
     /// The camera of this name.
@@ -204,39 +199,40 @@ mod tests {
             source: "rtsp://192.168.1.20/stream".into(),
             directory: "/data/yard".into(),
             state: State::Recording,
-            since: 1_795_000_002.0,
+            state_since_timestamp_seconds: 1_795_000_002.0,
             frames: 900,
-            fps: Some(15.0),
-            bitrate_bps: Some(512_345.0),
+            frames_per_second: Some(15.0),
+            bits_per_second: Some(512_345.0),
             out_time_seconds: 60.9,
             dup_frames: 1,
             drop_frames: 2,
             restarts: 3,
             stalls: 1,
-            last_frame_at: Some(1_795_000_062.5),
+            last_frame_timestamp_seconds: Some(1_795_000_062.5),
             segments: 4,
             bytes: 3_900_000,
             last_segment: Some(SegmentLive {
                 path: "/data/yard/2026-11-17/2026-11-17_22-26-40+0000.mkv".into(),
-                start: 1_794_999_600.0,
+                start_timestamp_seconds: 1_794_999_600.0,
                 duration_seconds: 400.5,
                 bytes: 3_000_000,
             }),
-            open_segment_started: Some(1_795_000_002.0),
-            disk: Some(DiskLive { used_ratio: 0.25, free_bytes: 1_000_000_000 }),
+            open_segment_start_timestamp_seconds: Some(1_795_000_002.0),
+            disk_used_ratio: Some(0.25),
+            disk_free_bytes: Some(1_000_000_000),
             ..CameraLive::default()
         };
         let gate = CameraLive {
             name: "the \"gate\"".into(),
             state: State::Waiting,
-            since: 1_795_000_060.0,
+            state_since_timestamp_seconds: 1_795_000_060.0,
             last_error: Some("Connection refused".into()),
             ..CameraLive::default()
         };
         Live {
             pid: 7,
-            started: 1_795_000_000.0,
-            updated: 1_795_000_063.0,
+            start_timestamp_seconds: 1_795_000_000.0,
+            updated_timestamp_seconds: 1_795_000_063.0,
             cameras: vec![gate, yard],
             ..Live::default()
         }
@@ -244,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_another_version_wrote_is_read() {
-        let text = r#"{"pid": 7, "colour": "red", "cameras": [{"name": "yard", "state": "paused", "legs": 4}]}"#;
+        let text = r#"{"pid": 7, "colour": "red", "cameras": [{"camera": "yard", "state": "paused", "legs": 4}]}"#;
         let live: Live = serde_json::from_str(text).expect("a live");
         assert_eq!((live.pid, live.cameras.len()), (7, 1));
         assert_eq!(live.camera("yard").map(|camera| (camera.state, camera.frames)), Some((State::Paused, 0)));

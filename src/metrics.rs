@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::Error;
-use crate::pass::{Report, Sent, Told};
+use crate::pass::{Report, Told};
 use crate::prometheus::Exposition;
 use crate::retention::Reason;
 use crate::store::write_atomically;
@@ -85,8 +84,9 @@ const END_REASONS: [&str; 7] = ["away", "busy", "destination", "disk", "source",
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
 pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
     let mut text = Exposition::new(format!("footage_{}", report.pass));
-    let ended = report.ended.as_ref().map(|(reason, _)| reason.as_str());
+    let ended = report.ended.as_ref().map(|ended| ended.reason.as_str());
     text.gauge("last_run_timestamp_seconds", "When the last pass ended.", finished_timestamp_seconds);
+    text.gauge("last_run_duration_seconds", "How long the last pass took.", report.duration_seconds);
     let success = ended.is_none() && report.failures.is_empty();
     text.gauge("last_run_success", "Whether the last pass did all it had to.", f64::from(u8::from(success)));
     text.gauge("last_run_exit_code", "The exit code of the last pass.", f64::from(report.exit_code));
@@ -96,8 +96,13 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
         "reason",
         END_REASONS.map(|reason| (reason, f64::from(u8::from(ended == Some(reason))))),
     );
+    let arrival = report.last_arrival_timestamp_seconds.unwrap_or(0.0);
+    text.gauge("last_arrival_timestamp_seconds", "When footage last arrived.", arrival);
+    text.gauge("last_run_arrived_files", "Files that arrived in the last pass.", report.arrived_files as f64);
+    let bytes = report.transferred_bytes as f64;
+    text.gauge("last_run_transferred_bytes", "Bytes of the last pass, those of failed tries too.", bytes);
     text.gauges(
-        "file_failures_last_run",
+        "last_run_failed_files",
         "Files that failed in the last pass.",
         "reason",
         FAILURE_REASONS
@@ -106,67 +111,50 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
             .flat_map(|(_, reasons)| *reasons)
             .map(|reason| (*reason, report.failures.iter().filter(|failure| failure.reason == *reason).count() as f64)),
     );
-    match &report.sent {
-        _ if report.pass != "upload" => fetched(&mut text, report),
-        Some(sent) => uploaded(&mut text, report, sent),
-        // It ended before it could look.
-        None => uploaded(&mut text, report, &Sent::default()),
+    text.gauge("open_files", "Recordings or files that are still being written.", report.open_files as f64);
+    let waiting = report.waiting_files as f64;
+    text.gauge("waiting_files", "Files that failed and are not due for another try.", waiting);
+    if report.pass == "upload" {
+        uploaded(&mut text, report);
+    } else {
+        fetched(&mut text, report);
     }
     text.gauges(
-        "files_removed_last_run",
+        "last_run_removed_files",
         "Files removed in the last pass.",
         "reason",
         Reason::of(&report.pass).iter().map(|reason| {
-            (reason.to_string(), report.files_removed.get(&reason.to_string()).copied().unwrap_or(0) as f64)
+            (reason.to_string(), report.removed_files.get(&reason.to_string()).copied().unwrap_or(0) as f64)
         }),
     );
-    text.gauge("run_duration_seconds", "How long the last pass took.", report.duration_seconds);
     if let Some(ratio) = report.disk_used_ratio {
-        text.gauge("destination_disk_used_ratio", "The used part of the destination's disk.", ratio);
+        text.gauge("disk_used_ratio", "The used part of the destination's disk.", ratio);
     }
     text.into_text()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
 fn fetched(text: &mut Exposition, report: &Report) {
-    text.gauge(
-        "last_fetch_timestamp_seconds",
-        "When footage last arrived.",
-        report.last_fetch_timestamp_seconds.unwrap_or(0.0),
-    );
     for (name, help, value) in [
-        ("files_fetched_last_run", "Files fetched in the last pass.", report.files_fetched),
-        ("recordings_seen", "Recordings the source has.", report.recordings_seen),
-        ("recordings_selected", "Recordings the options ask for.", report.recordings_selected),
-        ("recordings_still_written", "Recordings the camera is still writing.", report.still_written),
-        ("recordings_left_out", "Recordings left on the camera for want of room.", report.left_out),
-        ("files_waiting_for_retry", "Files that failed and are not due for another try.", report.waiting_for_retry),
-        ("failed_marker_files", "Markers of failed files in the destination.", report.failed_markers),
+        ("seen_recordings", "Recordings the source has.", report.seen_recordings),
+        ("selected_recordings", "Recordings the options ask for.", report.selected_recordings),
+        ("left_out_recordings", "Recordings left on the camera for want of room.", report.left_out_recordings),
+        ("failed_marker_files", "Markers of failed files in the destination.", report.failed_marker_files),
     ] {
         text.gauge(name, help, value as f64);
     }
-    text.gauge("bytes_fetched_last_run", "Bytes fetched in the last pass.", report.bytes_fetched as f64);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
-fn uploaded(text: &mut Exposition, report: &Report, sent: &Sent) {
-    text.gauge(
-        "last_upload_timestamp_seconds",
-        "When footage last arrived in the bucket.",
-        report.last_fetch_timestamp_seconds.unwrap_or(0.0),
-    );
+fn uploaded(text: &mut Exposition, report: &Report) {
     for (name, help, value) in [
-        ("files_uploaded_last_run", "Files uploaded in the last pass.", sent.files),
-        ("files_already_there_last_run", "Files found in the bucket in the last pass.", sent.files_already_there),
-        ("files_pending", "Closed files that are not in the bucket yet.", sent.files_pending),
-        ("files_still_written", "Files that are not closed yet.", report.still_written),
-        ("files_waiting_for_retry", "Files that failed and are not due for another try.", report.waiting_for_retry),
+        ("already_there_files", "Files that the last pass found in the bucket.", report.already_there_files),
+        ("pending_files", "Closed files that are not in the bucket yet.", report.pending_files),
     ] {
         text.gauge(name, help, value as f64);
     }
-    let oldest = sent.oldest_pending_seconds.unwrap_or(0.0);
+    let oldest = report.oldest_pending_seconds.unwrap_or(0.0);
     text.gauge("oldest_pending_seconds", "How long the oldest pending file has been waiting.", oldest);
-    text.gauge("bytes_sent_last_run", "Bytes sent in the last pass, those of failed tries too.", sent.bytes as f64);
 }
 
 /// Whether a Pushgateway can be reached under this text.
@@ -184,12 +172,6 @@ pub fn parse_pushgateway_url(text: &str) -> Result<String, String> {
         }
         _ => Err(format!("--metrics-pushgateway-url: {shown:?} is not an http or https URL")),
     }
-}
-
-/// Why a pass ended, as a report keeps it.
-#[must_use]
-pub fn ended(error: &Error) -> (String, String) {
-    (error.reason().to_owned(), error.with_causes())
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
-use chrono::{DateTime, Local, NaiveDateTime, SecondsFormat};
+use chrono::{DateTime, Local, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::retention::Reason;
 use crate::stop::Stop;
-use crate::units::{ByteSize, count, human_duration};
+use crate::units::{ByteSize, count, timestamp_seconds, took};
 
 /// What a pass is given beside its settings. The clock was read once, in `main`.
 #[derive(Debug)]
@@ -111,7 +111,25 @@ pub fn failure_key(name: &impl std::fmt::Display) -> String {
     format!("failed:{name}")
 }
 
-/// What a pass did. Written to `.footage/<pass>.json`, printed with `--json`, turned into metrics.
+/// Why a pass ended early.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ended {
+    /// A word of [`Error::reason`]: a metric's label.
+    pub reason: String,
+    /// What happened, for people.
+    pub message: String,
+}
+
+impl Ended {
+    /// Ended by this error.
+    #[must_use]
+    pub fn by(error: &Error) -> Self {
+        Self { reason: error.reason().to_owned(), message: error.with_causes() }
+    }
+}
+
+/// What a pass did. Written to `.footage/<pass>.json`, printed with `--json`, turned into metrics of the same names.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
@@ -119,44 +137,52 @@ pub struct Report {
     pub pass: String,
     /// The source as the user named it, without secrets.
     pub source: String,
-    /// When the pass began, RFC 3339.
-    pub started: String,
+    /// When the pass began, seconds since 1970.
+    pub start_timestamp_seconds: f64,
     /// How long it took.
     pub duration_seconds: f64,
     /// What the shell saw.
     pub exit_code: u8,
-    /// Why the pass ended early: a word of [`Error::reason`](crate::error::Error::reason), and the text.
-    pub ended: Option<(String, String)>,
-    /// Recordings the source has.
-    pub recordings_seen: usize,
+    /// Why it ended early, if it did.
+    pub ended: Option<Ended>,
+    /// Cameras that the source has, of a pass that works for several.
+    pub seen_cameras: usize,
+    /// Recordings that the source has.
+    pub seen_recordings: usize,
     /// Of those, the ones that the options ask for.
-    pub recordings_selected: usize,
+    pub selected_recordings: usize,
     /// Recordings of which the video arrived.
-    pub recordings_fetched: usize,
+    pub arrived_recordings: usize,
     /// Files that arrived, sidecars included.
-    pub files_fetched: usize,
-    /// Their bytes, as received in this pass.
-    pub bytes_fetched: u64,
-    /// Recordings that the camera is still writing.
-    pub still_written: usize,
+    pub arrived_files: usize,
+    /// Bytes that came, or of `upload` went out, in this pass, those of failed tries too.
+    pub transferred_bytes: u64,
+    /// Files of which it was proven that they had arrived before.
+    pub already_there_files: usize,
+    /// Recordings or files that are still being written.
+    pub open_files: usize,
     /// Files that failed before and are not due for another try.
-    pub waiting_for_retry: usize,
+    pub waiting_files: usize,
+    /// Closed files that have not arrived yet.
+    pub pending_files: usize,
+    /// How long the oldest of them has been waiting: since it was last modified.
+    pub oldest_pending_seconds: Option<f64>,
     /// Recordings left on the camera because they are older than what the limits of room allow.
-    pub left_out: usize,
-    /// Files compared by `--verify`.
-    pub files_verified: usize,
+    pub left_out_recordings: usize,
+    /// Files compared by `--verify` or `--reconcile`.
+    pub verified_files: usize,
     /// Files removed, by reason.
-    pub files_removed: BTreeMap<String, usize>,
+    pub removed_files: BTreeMap<String, usize>,
     /// Their bytes.
-    pub bytes_removed: u64,
+    pub removed_bytes: u64,
     /// What failed.
     pub failures: Vec<Failure>,
     /// `*.failed` markers in the destination.
-    pub failed_markers: usize,
+    pub failed_marker_files: usize,
     /// The used part of the destination's disk, 0 to 1.
     pub disk_used_ratio: Option<f64>,
     /// When footage last arrived, in this pass or an earlier one; seconds since 1970.
-    pub last_fetch_timestamp_seconds: Option<f64>,
+    pub last_arrival_timestamp_seconds: Option<f64>,
     /// Recordings that were removed for room, and are not fetched again while the camera has them.
     pub given_up: BTreeSet<String>,
     /// Under these limits of room; under others it is forgotten.
@@ -167,25 +193,6 @@ pub struct Report {
     pub broke_off: BTreeSet<String>,
     /// What was said, so that it is not said at every pass from cron.
     pub told: BTreeSet<String>,
-    /// Of a pass that sends instead of fetching.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sent: Option<Sent>,
-}
-
-/// What a pass sent.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sent {
-    /// Files that were sent, and are proven to have arrived.
-    pub files: usize,
-    /// Bytes that went out, those of failed tries too.
-    pub bytes: u64,
-    /// Files of which it was proven that they had arrived before.
-    pub files_already_there: usize,
-    /// Files that are still to be sent.
-    pub files_pending: usize,
-    /// How long the oldest of them has been waiting: since it was last modified.
-    pub oldest_pending_seconds: Option<f64>,
 }
 
 impl Report {
@@ -195,8 +202,8 @@ impl Report {
         Self {
             pass: pass.to_owned(),
             source,
-            started: now.to_rfc3339_opts(SecondsFormat::Secs, true),
-            last_fetch_timestamp_seconds: last.last_fetch_timestamp_seconds,
+            start_timestamp_seconds: timestamp_seconds(&now),
+            last_arrival_timestamp_seconds: last.last_arrival_timestamp_seconds,
             given_up: last.given_up.clone(),
             given_up_for: last.given_up_for.clone(),
             broke_off: last.broke_off.clone(),
@@ -214,57 +221,47 @@ impl Report {
 
     /// Counts a removed file.
     pub fn removed(&mut self, reason: Reason, bytes: u64) {
-        *self.files_removed.entry(reason.to_string()).or_default() += 1;
-        self.bytes_removed += bytes;
+        *self.removed_files.entry(reason.to_string()).or_default() += 1;
+        self.removed_bytes += bytes;
     }
 
-    /// Whether footage has arrived, here or where it was sent.
+    /// Whether footage has arrived.
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.files_fetched > 0 || self.sent.as_ref().is_some_and(|sent| sent.files + sent.files_already_there > 0)
-    }
-
-    fn summary_of(&self, sent: &Sent) -> String {
-        let duration = Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default();
-        let (files, bytes) = (count(sent.files, "file"), ByteSize(sent.bytes));
-        format!("{files} ({bytes}) uploaded from {} in {}", self.source, human_duration(duration))
+        self.arrived_files + self.already_there_files > 0
     }
 
     /// One line for people: `3 recordings (12 files, 252.6 MB) fetched from … in 31s; 1 failed`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let sent = self.sent.as_ref();
+        let verb = Verb::of(&self.pass);
         let nothing_new = self.ended.is_none() && self.failures.is_empty() && !self.has_news();
-        let mut line = if let Some(sent) = sent {
-            if nothing_new { format!("nothing to upload from {}", self.source) } else { self.summary_of(sent) }
-        } else if self.pass == "record" {
-            format!(
-                "{} ({}) recorded from {} in {}",
-                count(self.files_fetched, "segment"),
-                ByteSize(self.bytes_fetched),
-                count(self.recordings_seen, "camera"),
-                human_duration(Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default()),
-            )
-        } else if nothing_new {
-            format!("nothing to fetch from {}", self.source)
+        let mut line = if nothing_new && self.pass != "record" {
+            format!("nothing to {} from {}", verb.now, self.source)
         } else {
-            format!(
-                "{} ({}, {}) fetched from {} in {}",
-                count(self.recordings_fetched, "recording"),
-                count(self.files_fetched, "file"),
-                ByteSize(self.bytes_fetched),
-                self.source,
-                human_duration(Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default()),
-            )
+            let (files, bytes) = (count(self.arrived_files, "file"), ByteSize(self.transferred_bytes));
+            let (what, from) = match self.pass.as_str() {
+                "upload" => (format!("{files} ({bytes})"), self.source.clone()),
+                "record" => {
+                    let segments = count(self.arrived_recordings, "segment");
+                    (format!("{segments} ({bytes})"), count(self.seen_cameras, "camera"))
+                }
+                _ => {
+                    let recordings = count(self.arrived_recordings, "recording");
+                    (format!("{recordings} ({files}, {bytes})"), self.source.clone())
+                }
+            };
+            let time = Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default();
+            format!("{what} {} from {from} in {}", verb.done, took(time))
         };
-        let removed: usize = self.files_removed.values().sum();
+        let removed: usize = self.removed_files.values().sum();
         for (n, what) in [
-            (sent.map_or(0, |sent| sent.files_already_there), "there already"),
-            (self.files_verified, "verified"),
+            (self.already_there_files, "there already"),
+            (self.verified_files, "verified"),
             (removed, "removed"),
-            (self.still_written, "still being written"),
-            (self.left_out, "left out for room"),
-            (self.waiting_for_retry, "waiting for another try"),
+            (self.open_files, "still being written"),
+            (self.left_out_recordings, "left out for room"),
+            (self.waiting_files, "waiting for another try"),
             (self.failures.len(), "failed"),
         ] {
             if n > 0 {
@@ -272,5 +269,23 @@ impl Report {
             }
         }
         line
+    }
+}
+
+/// What a pass does with footage, in the words of its plan and its summary.
+struct Verb {
+    now: &'static str,
+    done: &'static str,
+}
+
+impl Verb {
+    fn of(pass: &str) -> Self {
+        let (now, done) = match pass {
+            "hikvision" => ("extract", "extracted"),
+            "record" => ("record", "recorded"),
+            "upload" => ("upload", "uploaded"),
+            _ => ("fetch", "fetched"),
+        };
+        Self { now, done }
     }
 }

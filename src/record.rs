@@ -76,6 +76,7 @@ use crate::ffmpeg;
 use crate::live::Live;
 use crate::metrics::Sinks;
 use crate::pass::{Context, Report};
+use crate::units::timestamp_seconds;
 
 /// The settings of a pass, resolved.
 #[derive(Debug)]
@@ -141,7 +142,7 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         Action::Stop => return holder::stop(settings, &config, context),
         Action::Reload => return holder::reload(settings, &config),
     }
-    report.recordings_seen = config.cameras.len();
+    report.seen_cameras = config.cameras.len();
     let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
     let lock = || Places::lock(&config.destinations(), settings.shard, settings.lock_file.as_deref(), &since);
     // From cron a recorder finds one running every minute, and asks no ffmpeg for its version then. Else nothing is made
@@ -155,12 +156,11 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
     let places = lock()?;
 
-    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit for 200 years")]
-    let started = context.now.timestamp_micros() as f64 / 1e6;
+    let started = timestamp_seconds(&context.now);
     let live = Arc::new(Mutex::new(Live {
         pid: std::process::id(),
-        started,
-        updated: started,
+        start_timestamp_seconds: started,
+        updated_timestamp_seconds: started,
         shard: (!settings.shard.is_all()).then(|| settings.shard.to_string()),
         config: settings.source.path().map(|path| path.display().to_string()),
         lock_file: settings.lock_file.clone(),

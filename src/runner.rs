@@ -8,11 +8,12 @@ use chrono::{DateTime, Local, SecondsFormat};
 use footage::cli::groups::{Common, Output};
 use footage::error::{Error, Result};
 use footage::lock::Lock;
-use footage::metrics::{Sinks, ended};
-use footage::pass::{Context, ENDED, Report, Told};
+use footage::metrics::Sinks;
+use footage::pass::{Context, ENDED, Ended, Report, Told};
 use footage::progress::Progress;
 use footage::stop::Stop;
 use footage::store::{Store, read_small, write_atomically, write_even_if_full};
+use footage::units::timestamp_seconds;
 use footage::{logging, stdout};
 
 /// What surrounds a pass of whatever kind.
@@ -142,14 +143,14 @@ impl Runner<'_> {
         stop.forget_hooks();
         self.tell(&outcome, &context);
         report.exit_code = self.exit_code(&outcome, &report);
-        report.ended = outcome.as_ref().err().map(ended);
+        report.ended = outcome.as_ref().err().map(Ended::by);
         report.duration_seconds = began.elapsed().as_secs_f64();
         if self.changes_nothing {
             return and_printed(report.exit_code);
         }
-        let finished = seconds(clock());
+        let finished = timestamp_seconds(&clock());
         if report.has_news() {
-            report.last_fetch_timestamp_seconds = Some(finished);
+            report.last_arrival_timestamp_seconds = Some(finished);
         }
         report.told = context.told.keys(&outcome);
         // Before anything that may take long, or be cut short by a signal.
@@ -216,8 +217,8 @@ impl State<'_> {
         let bytes = first.and_then(|store| read_small(&self.path(store)));
         let mut report: Report = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let named = self.runner.options.metrics_state_file.and_then(peer_timestamp);
-        report.last_fetch_timestamp_seconds = named
-            .or(report.last_fetch_timestamp_seconds)
+        report.last_arrival_timestamp_seconds = named
+            .or(report.last_arrival_timestamp_seconds)
             .or_else(|| first.and_then(|store| peer_timestamp(&store.root().join(PEER_STATE_FILE))));
         report
     }
@@ -235,7 +236,7 @@ impl State<'_> {
             written = written.and(write_even_if_full(&self.path(store), text.as_bytes()));
         }
         let named = self.runner.options.metrics_state_file.filter(|_| !stores.is_empty());
-        if let (Some(path), Some(at)) = (named, report.last_fetch_timestamp_seconds) {
+        if let (Some(path), Some(at)) = (named, report.last_arrival_timestamp_seconds) {
             let text = serde_json::json!({ PEER_STATE_KEY: at }).to_string() + "\n";
             written = written.and(write_atomically(path, text.as_bytes()));
         }
@@ -258,11 +259,6 @@ fn peer_timestamp(path: &Path) -> Option<f64> {
 #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
 pub(crate) fn clock() -> DateTime<Local> {
     Local::now()
-}
-
-fn seconds(at: DateTime<Local>) -> f64 {
-    let micros = at.timestamp_micros();
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64()
 }
 
 /// The exit code of a pass, which has not done all when what was asked for on stdout did not get there.

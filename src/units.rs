@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeZone};
+
 /// A number of bytes. Typed as `500GB`, `20M`, `1.5GiB`, `4096`; shown as `84.2 MB`.
 ///
 /// `K M G T` and `KB MB …` are powers of 1000, as disks are sold and `df -H` counts; `KiB MiB …` of 1024.
@@ -121,6 +123,20 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
 #[must_use]
 pub fn human_duration(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}
+
+/// How long something took, as [`human_duration`], below ten seconds with tenths: `3m 12s`, `2.5s`.
+#[must_use]
+pub fn took(duration: Duration) -> String {
+    let tenths = duration.as_millis() / 100;
+    if tenths < 100 { format!("{}.{}s", tenths / 10, tenths % 10) } else { human_duration(duration) }
+}
+
+/// A moment as reports and metrics have it: seconds since 1970.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit for 200 years")]
+pub fn timestamp_seconds(at: &DateTime<impl TimeZone>) -> f64 {
+    at.timestamp_micros() as f64 / 1e6
 }
 
 /// A length of time in its two largest units, for tables: `3d 2h`, `2h 5m`, `12m`, `45s`.

@@ -57,7 +57,7 @@ use self::s3::Client;
 use self::transfer::Transfer;
 use self::zone::Zone;
 use crate::error::{Error, Result};
-use crate::pass::{Context, Report, Sent, failure_key};
+use crate::pass::{Context, Report, failure_key};
 use crate::rate::{Pacer, Timetable};
 use crate::retention::Keep;
 use crate::stop::Stop;
@@ -156,7 +156,6 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         let text = format_args!("{}: others can read the keys in it: chmod 600 it", path.display());
         context.told.warn("open-credentials", text);
     }
-    report.sent = Some(Sent::default());
     let policy = settings.policy(context);
 
     // Read: what is here, what is known of it.
@@ -192,7 +191,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         report.fail(&context.told, &files[*file].path, reason, message);
     }
     for file in &plan.waiting {
-        report.waiting_for_retry += 1;
+        report.waiting_files += 1;
         context.told.lasts(&failure_key(&files[*file].path));
     }
     if context.dry_run {
@@ -215,7 +214,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
             jobs: settings.jobs,
         };
         outcome = execution.remove(&plan.steps).and_then(|()| execution.upload(&plan.steps, transfer));
-        report.sent.get_or_insert_default().bytes = wire.sent.load(Ordering::Relaxed);
+        report.transferred_bytes = wire.sent.load(Ordering::Relaxed);
         if outcome.is_ok() {
             sweep_if_due(&mut journals, &files, &policy, transfer);
         }
@@ -284,15 +283,14 @@ fn sweep_now(journals: &[Journal], files: &[Local], policy: &Policy, transfer: T
 }
 
 fn count_pending(files: &[Local], journals: &[Journal], context: &Context, report: &mut Report) {
-    let sent = report.sent.get_or_insert_default();
     let now = context.now.timestamp();
     let is_proven =
         |file: &Local| journals[file.place].get(&file.path).is_some_and(|known| known.proves(&file.identity));
     for file in files.iter().filter(|file| !is_proven(file)) {
-        sent.files_pending += 1;
+        report.pending_files += 1;
         #[expect(clippy::cast_precision_loss, reason = "an age for people and graphs")]
         let age = (now - file.identity.modified().timestamp()).max(0) as f64;
-        sent.oldest_pending_seconds = Some(sent.oldest_pending_seconds.map_or(age, |oldest| oldest.max(age)));
+        report.oldest_pending_seconds = Some(report.oldest_pending_seconds.map_or(age, |oldest| oldest.max(age)));
     }
 }
 
@@ -309,7 +307,7 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
     let mut files = Vec::new();
     for (place, store) in stores.iter().enumerate() {
         let found = local::find(place, store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
-        report.still_written += found.young;
+        report.open_files += found.young;
         for path in found.unnamed {
             report.fail(&context.told, path.display(), "name", "its name is not UTF-8, as a key has to be");
         }
@@ -351,7 +349,7 @@ fn leave_open_files(plan: &mut Plan, files: &[Local], stores: &[Store], context:
     plan.steps.retain(|step| {
         let is_open = of(step)
             .is_some_and(|file| std::fs::symlink_metadata(path(file)).is_ok_and(|metadata| open.has(&metadata)));
-        report.still_written += usize::from(is_open);
+        report.open_files += usize::from(is_open);
         !is_open
     });
 }

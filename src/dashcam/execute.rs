@@ -23,7 +23,7 @@ use crate::pass::{Context, Report};
 use crate::progress::Item;
 use crate::rate::Pacer;
 use crate::store::{Store, remove, write_atomically};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, took};
 
 /// A recording so close to the newest may still be being written.
 const RECENT: chrono::Duration = chrono::Duration::hours(1);
@@ -171,8 +171,8 @@ impl<'a> Execution<'a> {
             }
             if self.partials.publish_if_whole(name, &self.path(*dir, *entry))? {
                 log::info!("{name}: no longer on the camera, and all of it is here");
-                self.report.files_fetched += 1;
-                self.report.recordings_fetched += 1;
+                self.report.arrived_files += 1;
+                self.report.arrived_recordings += 1;
             } else {
                 let text = format_args!("{name}: no longer on the camera; what had arrived is kept as {entry}");
                 self.context.told.warn(&format!("orphan:{name}"), text);
@@ -191,7 +191,7 @@ impl<'a> Execution<'a> {
             || (!is_protected && self.room.is_too_old(fetch.video))
             || self.has_to_leave(fetch)?;
         if has_to_leave {
-            self.report.left_out += 1;
+            self.report.left_out_recordings += 1;
             return Ok(());
         }
         for format in &fetch.formats {
@@ -267,20 +267,19 @@ impl<'a> Execution<'a> {
         };
         match fetched {
             Fetched::Published { received } => {
-                let seconds = began.elapsed().as_secs_f64();
-                log::info!("{}: fetched {} in {seconds:.1} s", want.file, ByteSize(received));
+                log::info!("{}: fetched {} in {}", want.file, ByteSize(received), took(began.elapsed()));
                 self.lost_in_a_row = 0;
                 self.learned.broke_off.remove(&want.video);
-                self.report.files_fetched += 1;
-                self.report.recordings_fetched += usize::from(is_video);
+                self.report.arrived_files += 1;
+                self.report.arrived_recordings += usize::from(is_video);
                 self.unmark_failed(want)?;
             }
             Fetched::StillWritten => {
-                self.report.still_written += 1;
+                self.report.open_files += 1;
                 return Ok(false);
             }
             Fetched::LeftOut => {
-                self.report.left_out += usize::from(is_video);
+                self.report.left_out_recordings += usize::from(is_video);
                 return Ok(false);
             }
             Fetched::Absent if is_video => {
@@ -320,13 +319,13 @@ impl<'a> Execution<'a> {
             };
             let (cause, have) = match fetcher.fetch(want, item, &mut ask) {
                 Ok(Fetched::Published { received }) => {
-                    self.report.bytes_fetched += received;
+                    self.report.transferred_bytes += received;
                     return Ok(Ended::As(Fetched::Published { received: received_before + received }));
                 }
                 Ok(outcome) => return Ok(Ended::As(outcome)),
                 Err(Interruption::Error(error)) => return Err(error),
                 Err(Interruption::Lost { cause, have, received }) => {
-                    self.report.bytes_fetched += received;
+                    self.report.transferred_bytes += received;
                     received_before += received;
                     (cause, have)
                 }
@@ -365,7 +364,7 @@ impl<'a> Execution<'a> {
         // Over the old marker where there is one, else beside where the file would be.
         let old = self.held.others.iter().find(|(entry, _)| *entry == name).map(|(_, dir)| self.held.dir(*dir));
         let dir = old.map_or(want.dir.clone(), |dir| self.store.root().join(dir));
-        self.report.failed_markers += usize::from(old.is_none());
+        self.report.failed_marker_files += usize::from(old.is_none());
         write_atomically(&dir.join(name.to_string()), marker(self.context.local_now()).as_bytes())
     }
 
@@ -376,7 +375,8 @@ impl<'a> Execution<'a> {
             self.held.others.iter().filter(|(entry, _)| *entry == failed || (*entry == damaged && !want.replaces))
         {
             remove(&self.path(*dir, *entry))?;
-            self.report.failed_markers = self.report.failed_markers.saturating_sub(usize::from(*entry == failed));
+            self.report.failed_marker_files =
+                self.report.failed_marker_files.saturating_sub(usize::from(*entry == failed));
         }
         Ok(())
     }

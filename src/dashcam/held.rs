@@ -133,7 +133,7 @@ impl Held {
 
     /// How many `.failed` markers there are.
     #[must_use]
-    pub fn failed_markers(&self) -> usize {
+    pub fn failed_marker_files(&self) -> usize {
         self.others.iter().filter(|(entry, _)| matches!(entry, Entry::Failed(_))).count()
     }
 

@@ -17,7 +17,7 @@ pub(super) fn remove_entry(store: &Store, held: &Held, report: &mut Report, remo
     log::info!("{}: removed ({})", removal.entry, removal.reason);
     report.removed(removal.reason, bytes);
     if matches!(removal.entry, Entry::Failed(_)) {
-        report.failed_markers = report.failed_markers.saturating_sub(1);
+        report.failed_marker_files = report.failed_marker_files.saturating_sub(1);
     }
     if matches!(removal.reason, Reason::OverQuota | Reason::DiskFull)
         && let Some(unit) = Unit::of(removal.entry)

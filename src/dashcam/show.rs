@@ -24,8 +24,8 @@ pub(super) fn plan(plan: &Plan, repairs: &[Repair], held: &Held, grouping: Group
         let fetches: Vec<_> = fetches.collect();
         stdout::line(&json!({
             "dry_run": true,
-            "recordings_selected": plan.selected,
-            "waiting_for_retry": plan.waiting.len(),
+            "selected_recordings": plan.selected,
+            "waiting_files": plan.waiting.len(),
             "remove": removals,
             "protect": protect,
             "fetch": fetches,

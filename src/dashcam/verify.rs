@@ -57,7 +57,7 @@ pub(super) fn check(
             },
             _ => None,
         };
-        report.files_verified += 1;
+        report.verified_files += 1;
         let Some(video) = video_on_camera(file.name, offer) else {
             if let Some(why) = broken {
                 report.fail(&context.told, file.name, "damaged", format!("{why}; the camera no longer has it"));

@@ -20,7 +20,7 @@ use crate::disk::Space;
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report};
 use crate::store::{Store, remove};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, took};
 
 /// What an MP4 or JPEG file may be larger than its segment.
 const OVERHEAD_BYTES: u64 = 64 << 10;
@@ -175,14 +175,14 @@ impl Execution<'_> {
         let path = want.path();
         match outcome {
             Outcome::Published { bytes, lost_sound } => {
-                log::info!("{path}: extracted {} in {:.1} s", ByteSize(bytes), began.elapsed().as_secs_f64());
+                log::info!("{path}: extracted {} in {}", ByteSize(bytes), took(began.elapsed()));
                 if let Some(said) = lost_sound {
                     let text = format_args!("{path}: extracted without its sound: ffmpeg says {said:?}");
                     told.warn(&format!("sound:{path}"), text);
                 }
-                self.report.files_fetched += 1;
-                self.report.bytes_fetched += bytes;
-                self.report.recordings_fetched += usize::from(want.recording.medium == Medium::Video);
+                self.report.arrived_files += 1;
+                self.report.transferred_bytes += bytes;
+                self.report.arrived_recordings += usize::from(want.recording.medium == Medium::Video);
             }
             Outcome::Failed(Failed { reason, message, lasts }) => {
                 self.report.fail(told, path, reason, message);

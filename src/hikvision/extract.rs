@@ -21,6 +21,7 @@ use super::mp4::{self, Mp4Error, Track, TrackKind};
 use super::read_at::OpenFile;
 use super::segment::Segment;
 use super::stream::{AudioCodec, HEAD_LEN, Head, Mismatch, VideoCodec};
+use crate::units::human_duration;
 use feed::Feed;
 
 /// How much longer or shorter than the index says a result may be, by the clock of the frames.
@@ -91,7 +92,7 @@ pub enum ExtractError {
         was_killed: bool,
     },
     /// ffmpeg took too long and was killed.
-    #[error("ffmpeg took longer than {} s and was killed", .0.as_secs())]
+    #[error("ffmpeg took longer than {} and was killed", human_duration(*.0))]
     Timeout(Duration),
     /// The pass is to stop; ffmpeg was killed.
     #[error("stopped")]

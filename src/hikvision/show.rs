@@ -213,8 +213,8 @@ pub(super) fn plan(works: &[Work<'_>], report: &Report, as_json: bool) {
         let removals: Vec<_> = removals.iter().map(|(path, reason)| json!({"path": path, "reason": reason})).collect();
         stdout::line(&json!({
             "dry_run": true,
-            "recordings_selected": report.recordings_selected,
-            "waiting_for_retry": report.waiting_for_retry,
+            "selected_recordings": report.selected_recordings,
+            "waiting_files": report.waiting_files,
             "remove": removals,
             "extract": extractions,
         }));
@@ -230,6 +230,6 @@ pub(super) fn plan(works: &[Work<'_>], report: &Report, as_json: bool) {
         "{} to extract, {} to remove, {} waiting for another try",
         count(extractions.len(), "recording"),
         count(removals.len(), "file"),
-        report.waiting_for_retry,
+        report.waiting_files,
     ));
 }

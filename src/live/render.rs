@@ -11,14 +11,18 @@ type Metric = (&'static str, &'static str, fn(&CameraLive) -> Option<f64>);
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
 const GAUGES: [Metric; 12] = [
     ("up", "Whether footage of the camera arrives.", |c| Some(f64::from(u8::from(c.is_up())))),
-    ("state_since_timestamp_seconds", "Since when the camera is in its state.", |c| Some(c.since)),
-    ("frames_per_second", "Frames in a second over the last seconds.", |c| c.fps),
-    ("bits_per_second", "Bits in a second over the last seconds, from the bytes on disk.", |c| c.bitrate_bps),
+    ("state_since_timestamp_seconds", "Since when the camera is in its state.", |c| {
+        Some(c.state_since_timestamp_seconds)
+    }),
+    ("frames_per_second", "Frames in a second over the last seconds.", |c| c.frames_per_second),
+    ("bits_per_second", "Bits in a second over the last seconds, from the bytes on disk.", |c| c.bits_per_second),
     ("out_time_seconds", "Video that the running ffmpeg has written.", |c| Some(c.out_time_seconds)),
-    ("last_frame_timestamp_seconds", "When frames last came.", |c| c.last_frame_at),
-    ("open_segment_start_timestamp_seconds", "When the open segment began.", |c| c.open_segment_started),
+    ("last_frame_timestamp_seconds", "When frames last came.", |c| c.last_frame_timestamp_seconds),
+    ("open_segment_start_timestamp_seconds", "When the open segment began.", |c| {
+        c.open_segment_start_timestamp_seconds
+    }),
     ("last_segment_start_timestamp_seconds", "When the last closed segment began.", |c| {
-        c.last_segment.as_ref().map(|segment| segment.start)
+        c.last_segment.as_ref().map(|segment| segment.start_timestamp_seconds)
     }),
     ("last_segment_duration_seconds", "How long the last closed segment is.", |c| {
         c.last_segment.as_ref().map(|segment| segment.duration_seconds)
@@ -26,11 +30,9 @@ const GAUGES: [Metric; 12] = [
     ("last_segment_bytes", "The size of the last closed segment.", |c| {
         c.last_segment.as_ref().map(|segment| segment.bytes as f64)
     }),
-    ("destination_disk_used_ratio", "The used part of the disk of the camera's segments.", |c| {
-        c.disk.map(|disk| disk.used_ratio)
-    }),
-    ("destination_disk_free_bytes", "What may still be written to the disk of the camera's segments.", |c| {
-        c.disk.map(|disk| disk.free_bytes as f64)
+    ("disk_used_ratio", "The used part of the disk of the camera's segments.", |c| c.disk_used_ratio),
+    ("disk_free_bytes", "What may still be written to the disk of the camera's segments.", |c| {
+        c.disk_free_bytes.map(|bytes| bytes as f64)
     }),
 ];
 
@@ -45,9 +47,9 @@ const COUNTERS: [Count; 12] = [
     ("stalls_total", "How many times frames stopped coming.", |c| c.stalls),
     ("segments_total", "Segments closed.", |c| c.segments),
     ("bytes_total", "Bytes written.", |c| c.bytes),
-    ("torn_segments_total", "Segments found torn by a crash.", |c| c.torn),
-    ("damaged_segments_total", "Segments that could not be closed.", |c| c.damaged),
-    ("removed_segments_total", "Segments removed by retention or for room.", |c| c.removed),
+    ("torn_segments_total", "Segments found torn by a crash.", |c| c.torn_segments),
+    ("damaged_segments_total", "Segments that could not be closed.", |c| c.damaged_segments),
+    ("removed_segments_total", "Segments removed by retention or for room.", |c| c.removed_segments),
     ("hook_failures_total", "Programs of on_segment that failed.", |c| c.hook_failures),
     ("schedule_failures_total", "Requests of schedule that failed.", |c| c.schedule_failures),
 ];
@@ -61,8 +63,8 @@ impl Live {
     #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
     pub fn to_prometheus(&self) -> String {
         let mut text = Exposition::new("footage_record");
-        text.gauge("start_time_seconds", "When the recorder began.", self.started);
-        text.gauge("updated_timestamp_seconds", "When it last looked at its cameras.", self.updated);
+        text.gauge("start_timestamp_seconds", "When the recorder began.", self.start_timestamp_seconds);
+        text.gauge("updated_timestamp_seconds", "When it last looked at its cameras.", self.updated_timestamp_seconds);
         let refused = f64::from(u8::from(self.config_error.is_some()));
         text.gauge("config_refused", "Whether the last reload of the configuration was refused.", refused);
         text.gauge("cameras", "Cameras it records.", self.cameras.len() as f64);
@@ -97,8 +99,8 @@ impl CameraLive {
     pub fn peer_value(&self, what: &str) -> Option<String> {
         Some(match what {
             "frame" => self.frames.to_string(),
-            "fps" => format!("{:.2}", self.fps.unwrap_or(0.0)),
-            "bitrate" => self.bitrate_bps.map_or_else(|| "-1".to_owned(), |bps| format!("{:.0}", bps / 1000.0)),
+            "fps" => format!("{:.2}", self.frames_per_second.unwrap_or(0.0)),
+            "bitrate" => self.bits_per_second.map_or_else(|| "-1".to_owned(), |bps| format!("{:.0}", bps / 1000.0)),
             "outtime" => format!("{:.0}", self.out_time_seconds.floor()),
             "dupframes" => self.dup_frames.to_string(),
             "dropframes" => self.drop_frames.to_string(),
@@ -121,7 +123,7 @@ mod tests {
         let text = example().to_prometheus();
         let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         insta::assert_snapshot!(samples.join("\n"), @r#"
-        footage_record_start_time_seconds 1795000000
+        footage_record_start_timestamp_seconds 1795000000
         footage_record_updated_timestamp_seconds 1795000063
         footage_record_config_refused 0
         footage_record_cameras 2
@@ -138,8 +140,8 @@ mod tests {
         footage_record_last_segment_start_timestamp_seconds{camera="yard"} 1794999600
         footage_record_last_segment_duration_seconds{camera="yard"} 400.5
         footage_record_last_segment_bytes{camera="yard"} 3000000
-        footage_record_destination_disk_used_ratio{camera="yard"} 0.25
-        footage_record_destination_disk_free_bytes{camera="yard"} 1000000000
+        footage_record_disk_used_ratio{camera="yard"} 0.25
+        footage_record_disk_free_bytes{camera="yard"} 1000000000
         footage_record_state{camera="the \"gate\"",state="waiting"} 1
         footage_record_state{camera="yard",state="recording"} 1
         footage_record_frames_total{camera="the \"gate\""} 0

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::ffmpeg::{self, Ffmpeg};
 use crate::pass::{Context, Failure, Report};
 use crate::stdout;
+use crate::units::human_duration;
 
 /// So many are tried at once.
 const AT_ONCE: usize = 8;
@@ -81,7 +82,7 @@ fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Res
     let mut command = Command::new(&ffmpeg.path);
     command.args(command::probe(camera, ffmpeg.version)).env("AV_LOG_FORCE_NOCOLOR", "1").env_remove("FOOTAGE_URL");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = child::spawn(&mut command).map_err(|error| format!("ffmpeg cannot be run: {error}"))?;
+    let mut child = child::spawn(&mut command).map_err(|error| format!("cannot run ffmpeg: {error}"))?;
     let stderr = child.stderr.take();
     let stdout = child.stdout.take();
     let read = |pipe: Option<Box<dyn Read + Send>>| {
@@ -111,7 +112,7 @@ fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Res
     }
     let mut errors = Said::default();
     errors.take(&said, &camera.url, began, &mut |_, _| {});
-    let late = || format!("nothing came within {} s", began.elapsed().as_secs());
+    let late = || format!("nothing came within {}", human_duration(began.elapsed()));
     let why = if is_late { None } else { errors.last_words() };
     Err(why.map_or_else(late, ToOwned::to_owned))
 }

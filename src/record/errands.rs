@@ -17,6 +17,7 @@ use super::url::shown;
 use crate::child;
 use crate::error::with_causes;
 use crate::metrics::Sinks;
+use crate::units::human_duration;
 
 /// So many at once.
 const THREADS: usize = 4;
@@ -164,7 +165,7 @@ fn run(command: &mut Command, is_over: &dyn Fn() -> bool) -> Result<(), String> 
     let status = loop {
         match child.try_wait() {
             Ok(None) if refusal.is_none() && (began.elapsed() >= HOOK_PATIENCE || is_over()) => {
-                let late = format!("it took longer than {} minutes, and was killed", HOOK_PATIENCE.as_secs() / 60);
+                let late = format!("it took longer than {} and was killed", human_duration(HOOK_PATIENCE));
                 refusal = Some(if is_over() { "recording ends, and it was killed".to_owned() } else { late });
                 child::signal(&child, Signal::KILL);
             }

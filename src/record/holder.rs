@@ -11,6 +11,7 @@ use super::places::lock_path;
 use crate::error::{Error, Result};
 use crate::lock::Holder;
 use crate::pass::Context;
+use crate::units::human_duration;
 
 /// A recorder ends within ten seconds, and its disk may be slow.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,7 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
     let began = Instant::now();
     while !self::holders(settings, config)?.is_empty() {
         if began.elapsed() >= PATIENCE {
-            let text = format!("the recorder was told to stop and has not ended within {} s", PATIENCE.as_secs());
+            let text = format!("the recorder was told to stop and has not ended within {}", human_duration(PATIENCE));
             return Err(Error::Source(text));
         }
         context.stop.sleep(TICK)?;

@@ -150,8 +150,8 @@ impl Server {
     fn answer(&mut self, request: &[u8], now: Instant) -> Option<Vec<u8>> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         #[expect(clippy::float_cmp, reason = "another heartbeat is another number")]
-        if self.heartbeat.0 != live.updated {
-            self.heartbeat = (live.updated, now);
+        if self.heartbeat.0 != live.updated_timestamp_seconds {
+            self.heartbeat = (live.updated_timestamp_seconds, now);
         }
         answer(request, &live, now.duration_since(self.heartbeat.1) > HUNG_AFTER)
     }

@@ -75,7 +75,7 @@ impl Recorder {
             name: name.to_string(),
             source: camera.url.to_string(),
             directory: camera.destination.join(name.as_str()),
-            since: now_seconds,
+            state_since_timestamp_seconds: now_seconds,
             ..CameraLive::default()
         };
         Self {
@@ -118,7 +118,7 @@ impl Recorder {
             return false;
         }
         self.live.state = state;
-        self.live.since = now_seconds;
+        self.live.state_since_timestamp_seconds = now_seconds;
         true
     }
 
@@ -129,7 +129,7 @@ impl Recorder {
         let live = &mut self.live;
         let [frames, dup, drop, written] = self.before;
         if frames + progress.frames > live.frames {
-            live.last_frame_at = Some(now_seconds);
+            live.last_frame_timestamp_seconds = Some(now_seconds);
         }
         live.frames = frames + progress.frames;
         live.dup_frames = dup + progress.dup_frames;
@@ -142,8 +142,8 @@ impl Recorder {
         if progress.frames > 0 {
             self.frames_meter.sample_video(at, progress.frames, progress.out_time);
         }
-        live.fps = self.frames_meter.per_second(at);
-        live.bitrate_bps = self.bytes_meter.per_second(at).map(|bytes| bytes * 8.0);
+        live.frames_per_second = self.frames_meter.per_second(at);
+        live.bits_per_second = self.bytes_meter.per_second(at).map(|bytes| bytes * 8.0);
     }
 
     /// Its ffmpeg has ended: what it counted stays counted.
@@ -151,9 +151,9 @@ impl Recorder {
         let live = &mut self.live;
         self.before = [live.frames, live.dup_frames, live.drop_frames, live.bytes];
         live.out_time_seconds = 0.0;
-        live.open_segment_started = None;
-        live.fps = None;
-        live.bitrate_bps = None;
+        live.open_segment_start_timestamp_seconds = None;
+        live.frames_per_second = None;
+        live.bits_per_second = None;
         self.frames_meter.restart();
         self.bytes_meter.restart();
     }
@@ -205,7 +205,7 @@ impl Recorder {
         let silent = now.saturating_duration_since(segmenter.moved);
         match segmenter.ending() {
             Some(Why::Stall) => {
-                return (format!("no picture came for {} s, and ffmpeg was ended", silent.as_secs()), true);
+                return (format!("no picture came for {}, and ffmpeg was ended", human_duration(silent)), true);
             }
             Some(Why::Leap(leap)) => {
                 let by = match leap {

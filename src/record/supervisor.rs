@@ -36,6 +36,7 @@ use crate::ffmpeg::Ffmpeg;
 use crate::live::Live;
 use crate::pass::{Context, Report};
 use crate::progress::Lasting;
+use crate::units::timestamp_seconds;
 
 /// How often the disks are looked at, and what is over.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -281,7 +282,7 @@ impl<'a> Supervisor<'a> {
         let now = clock();
         for (place, keeper) in &self.keepers {
             let rates = self.recorders.values().filter(|recorder| recorder.camera.destination == *place);
-            let bits: f64 = rates.filter_map(|recorder| recorder.live.bitrate_bps).sum();
+            let bits: f64 = rates.filter_map(|recorder| recorder.live.bits_per_second).sum();
             // Until the second look from now, so that there is time to end.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate of bytes is far below")]
             let need = (bits / 8.0 * 2.0 * LOOK_EVERY.as_secs_f64()) as u64;
@@ -305,9 +306,7 @@ fn clock() -> DateTime<Utc> {
 
 /// The time as states and metrics have it.
 fn seconds() -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit for 200 years")]
-    let seconds = clock().timestamp_micros() as f64 / 1e6;
-    seconds
+    timestamp_seconds(&clock())
 }
 
 /// A number that nobody has had: from the seed of a hash table, which the system gives.

@@ -101,9 +101,9 @@ impl Judge<'_> {
         }
     }
 
-    fn wrong(&mut self, pass: Option<&'static str>, camera: Option<&str>, problem: String) {
+    fn wrong(&mut self, pass: Option<&'static str>, camera: Option<&str>, message: String) {
         let camera = camera.map(str::to_owned);
-        self.status.problems.push(Problem { place: self.place.clone(), pass, camera, problem });
+        self.status.problems.push(Problem { place: self.place.clone(), pass, camera, message });
     }
 
     fn pass(&mut self, pass: &Pass) {
@@ -115,7 +115,7 @@ impl Judge<'_> {
             Left::Live(live) => self.recorder(pass, live, &row),
             Left::Report(report) => self.report(pass, report, &row),
             _ if pass.lock.is_held == Some(true) => {
-                self.status.rows.push(Row { state: "running", since: running_since, ..row });
+                self.status.rows.push(Row { state: "running", state_since_timestamp_seconds: running_since, ..row });
             }
             left => {
                 let problem = match (left, pass.lock.is_held) {
@@ -124,7 +124,12 @@ impl Judge<'_> {
                     _ => "it has left no report",
                 };
                 self.wrong(Some(pass.kind), None, problem.to_owned());
-                self.status.rows.push(Row { state: "unknown", pid: None, since: running_since, ..row });
+                self.status.rows.push(Row {
+                    state: "unknown",
+                    pid: None,
+                    state_since_timestamp_seconds: running_since,
+                    ..row
+                });
             }
         }
         for row in &mut self.status.rows[first..] {
@@ -135,12 +140,12 @@ impl Judge<'_> {
     }
 
     fn report(&mut self, pass: &Pass, report: &Report, row: &Row) {
-        let started = seconds(&report.started);
+        let started = time(report.start_timestamp_seconds);
         #[expect(clippy::cast_possible_truncation, reason = "whole seconds of a time")]
         let ended = started.map(|at| at + report.duration_seconds as i64);
         let locked = pass.lock.since.as_deref().and_then(seconds);
         let (is_running, reason) =
-            (pass.lock.is_held == Some(true), report.ended.as_ref().map(|(word, _)| word.as_str()));
+            (pass.lock.is_held == Some(true), report.ended.as_ref().map(|ended| ended.reason.as_str()));
         // Who leaves takes the time that it took the lock at into its report.
         let died = pass.lock.is_held == Some(false) && locked > started;
         let (state, since) = match reason {
@@ -155,10 +160,10 @@ impl Judge<'_> {
         if died {
             self.wrong(Some(pass.kind), None, GONE.to_owned());
         }
-        if let Some((reason, text)) = &report.ended
-            && !["away", "busy", "stopped"].contains(&reason.as_str())
+        if let Some(ended) = &report.ended
+            && !["away", "busy", "stopped"].contains(&ended.reason.as_str())
         {
-            self.wrong(Some(pass.kind), None, text.clone());
+            self.wrong(Some(pass.kind), None, ended.message.clone());
         }
         if let [first, rest @ ..] = report.failures.as_slice() {
             let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
@@ -170,32 +175,32 @@ impl Judge<'_> {
             let camera = Some(camera.as_str()).filter(|camera| !camera.is_empty());
             self.age(pass.kind, camera, newest.as_ref(), None);
         }
-        let sent = report.sent.clone().unwrap_or_default();
-        let waiting = report.still_written + report.waiting_for_retry + report.left_out + sent.files_pending;
+        let pending = report.open_files + report.waiting_files + report.left_out_recordings + report.pending_files;
         let limit = self.settings.max_age.map(|limit| limit.as_secs_f64());
-        if let Some(oldest) = sent.oldest_pending_seconds.filter(|oldest| limit.is_some_and(|limit| *oldest > limit)) {
+        if let Some(oldest) = report.oldest_pending_seconds.filter(|oldest| limit.is_some_and(|limit| *oldest > limit))
+        {
             let text = format!("a file waits for {} to be uploaded", short(whole(oldest)));
             self.wrong(Some(pass.kind), None, text);
         }
         self.status.rows.push(Row {
             source: report.source.clone(),
             state,
-            since,
+            state_since_timestamp_seconds: since,
             pid: row.pid.filter(|_| is_running),
-            last_run: ended,
-            last_arrival: report.last_fetch_timestamp_seconds.map(whole),
+            last_run_timestamp_seconds: ended,
+            last_arrival_timestamp_seconds: report.last_arrival_timestamp_seconds.map(whole),
             exit_code: Some(report.exit_code),
             newest: pass.newest.iter().fold(None, |newest, (_, of_one)| Newest::or(newest, of_one.clone())),
-            files: Some(to_u64(report.files_fetched + sent.files)),
-            pending: Some(to_u64(waiting)),
-            failed: Some(to_u64(report.failures.len())),
+            files: Some(to_u64(report.arrived_files)),
+            pending_files: Some(to_u64(pending)),
+            failed_files: Some(to_u64(report.failures.len())),
             ..row.clone()
         });
         self.status.rows.extend(cameras.into_iter().map(|(camera, newest)| Row {
             camera: Some(camera.clone()),
             source: report.source.clone(),
             state,
-            since,
+            state_since_timestamp_seconds: since,
             newest: newest.clone(),
             pid: None,
             ..row.clone()
@@ -203,22 +208,26 @@ impl Judge<'_> {
     }
 
     fn recorder(&mut self, pass: &Pass, live: &Live, row: &Row) {
-        let silent = self.now - whole(live.updated);
+        let silent = self.now - whole(live.updated_timestamp_seconds);
         let is_alive = pass.lock.is_held.unwrap_or(live.ended.is_none() && silent <= HUNG_AFTER);
         let is_done = !is_alive && live.is_done();
         let (state, since) = match &live.ended {
-            _ if is_alive && silent > HUNG_AFTER => ("hung", live.updated),
-            _ if is_alive => ("running", live.started),
-            Some(_) if is_done && live.cameras.iter().any(|camera| camera.was_failing) => ("partly", live.updated),
-            Some(_) if is_done => (DONE, live.updated),
-            Some(_) => ("stopped", live.updated),
-            None => (GONE_STATE, live.updated),
+            _ if is_alive && silent > HUNG_AFTER => ("hung", live.updated_timestamp_seconds),
+            _ if is_alive => ("running", live.start_timestamp_seconds),
+            Some(_) if is_done && live.cameras.iter().any(|camera| camera.was_failing) => {
+                ("partly", live.updated_timestamp_seconds)
+            }
+            Some(_) if is_done => (DONE, live.updated_timestamp_seconds),
+            Some(_) => ("stopped", live.updated_timestamp_seconds),
+            None => (GONE_STATE, live.updated_timestamp_seconds),
         };
         match (state, &live.ended) {
             ("hung", _) => {
                 self.wrong(Some(pass.kind), None, format!("it has not looked at its cameras for {}", short(silent)));
             }
-            ("stopped", Some((_, text))) => self.wrong(Some(pass.kind), None, format!("nothing is recorded: {text}")),
+            ("stopped", Some(ended)) => {
+                self.wrong(Some(pass.kind), None, format!("nothing is recorded: {}", ended.message));
+            }
             (GONE_STATE, _) => self.wrong(Some(pass.kind), None, format!("nothing is recorded: {GONE}")),
             _ => {}
         }
@@ -226,17 +235,17 @@ impl Judge<'_> {
             self.wrong(Some(pass.kind), None, format!("the new configuration was refused: {error}"));
         }
         let sum = |of: fn(&CameraLive) -> u64| Some(live.cameras.iter().map(of).sum());
-        let bitrates = live.cameras.iter().filter(|_| is_alive).filter_map(|camera| camera.bitrate_bps);
+        let bitrates = live.cameras.iter().filter(|_| is_alive).filter_map(|camera| camera.bits_per_second);
         self.status.rows.push(Row {
             source: live.config.clone().or_else(|| live.shard.clone()).unwrap_or_default(),
             state,
-            since: time(since),
+            state_since_timestamp_seconds: time(since),
             pid: is_alive.then_some(live.pid),
             newest: pass.newest.iter().fold(None, |newest, (_, of_one)| Newest::or(newest, of_one.clone())),
-            bitrate_bps: bitrates.reduce(|a, b| a + b),
+            bits_per_second: bitrates.reduce(|a, b| a + b),
             files: sum(|camera| camera.segments),
-            pending: sum(pending),
-            failed: sum(failed),
+            pending_files: sum(pending),
+            failed_files: sum(failed),
             ..row.clone()
         });
         for camera in &live.cameras {
@@ -248,7 +257,7 @@ impl Judge<'_> {
                 self.done(camera);
             }
             if is_alive || is_done {
-                self.age(pass.kind, Some(&camera.name), newest, Some(whole(live.started)));
+                self.age(pass.kind, Some(&camera.name), newest, Some(whole(live.start_timestamp_seconds)));
             }
             let state = match state {
                 _ if is_alive => camera.state.as_str(),
@@ -260,14 +269,18 @@ impl Judge<'_> {
                 camera: Some(camera.name.clone()),
                 source: camera.source.clone(),
                 state,
-                since: time(if is_alive { camera.since } else { since }),
+                state_since_timestamp_seconds: time(if is_alive {
+                    camera.state_since_timestamp_seconds
+                } else {
+                    since
+                }),
                 newest: newest.cloned(),
-                last_arrival: camera.last_frame_at.map(whole),
-                fps: camera.fps.filter(|_| is_alive),
-                bitrate_bps: camera.bitrate_bps.filter(|_| is_alive),
+                last_arrival_timestamp_seconds: camera.last_frame_timestamp_seconds.map(whole),
+                frames_per_second: camera.frames_per_second.filter(|_| is_alive),
+                bits_per_second: camera.bits_per_second.filter(|_| is_alive),
                 files: Some(camera.segments),
-                pending: Some(pending(camera)),
-                failed: Some(failed(camera)),
+                pending_files: Some(pending(camera)),
+                failed_files: Some(failed(camera)),
                 pid: None,
                 ..row.clone()
             });
@@ -275,9 +288,10 @@ impl Judge<'_> {
     }
 
     fn camera(&mut self, camera: &CameraLive) {
-        let lasts = self.now - whole(camera.since);
+        let lasts = self.now - whole(camera.state_since_timestamp_seconds);
         // One that never comes begins again and again.
-        let came = camera.restarts == 0 || camera.last_frame_at.is_some_and(|at| self.now - whole(at) <= GRACE);
+        let came =
+            camera.restarts == 0 || camera.last_frame_timestamp_seconds.is_some_and(|at| self.now - whole(at) <= GRACE);
         let may_take_a_while =
             lasts <= GRACE && (camera.state == State::Stopping || camera.state == State::Starting && came);
         if camera.is_up() || may_take_a_while {
@@ -341,11 +355,11 @@ const GONE_STATE: &str = "gone";
 const GONE: &str = "it was killed, or lost its power";
 
 fn pending(camera: &CameraLive) -> u64 {
-    u64::from(camera.open_segment_started.is_some())
+    u64::from(camera.open_segment_start_timestamp_seconds.is_some())
 }
 
 fn failed(camera: &CameraLive) -> u64 {
-    camera.torn + camera.damaged + camera.hook_failures + camera.schedule_failures
+    camera.torn_segments + camera.damaged_segments + camera.hook_failures + camera.schedule_failures
 }
 
 /// Seconds since 1970 of an RFC 3339 time.

@@ -40,10 +40,10 @@ pub struct Problem {
     /// With which camera; none for the pass itself.
     pub camera: Option<String>,
     /// What.
-    pub problem: String,
+    pub message: String,
 }
 
-/// A pass, or a camera of it. Times are seconds since 1970.
+/// A pass, or a camera of it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Row {
     /// Its destination.
@@ -58,28 +58,28 @@ pub struct Row {
     /// its recorder says, `done` or `failed` when the recorder is done, or `missing`.
     pub state: &'static str,
     /// Since when it is in this state.
-    pub since: Option<i64>,
+    pub state_since_timestamp_seconds: Option<i64>,
     /// Whether nothing is wrong with it.
     pub ok: bool,
     /// Its process, while it runs.
     pub pid: Option<u32>,
     /// When the last run ended.
-    pub last_run: Option<i64>,
+    pub last_run_timestamp_seconds: Option<i64>,
     /// When footage last arrived.
-    pub last_arrival: Option<i64>,
+    pub last_arrival_timestamp_seconds: Option<i64>,
     /// The exit code of the last run.
     pub exit_code: Option<u8>,
     /// The newest recording.
     pub newest: Option<Newest>,
     /// Frames in a second.
-    pub fps: Option<f64>,
+    pub frames_per_second: Option<f64>,
     /// Bits in a second.
-    pub bitrate_bps: Option<f64>,
+    pub bits_per_second: Option<f64>,
     /// Of a recorder the segments closed since it began, of another pass the files of its last run.
     pub files: Option<u64>,
     /// What is not done yet: the open segment; recordings that are still being written, or wait for another try; files that
     /// are not uploaded.
-    pub pending: Option<u64>,
+    pub pending_files: Option<u64>,
     /// What failed: torn and damaged segments, programs and requests since the recorder began; files of the last run.
-    pub failed: Option<u64>,
+    pub failed_files: Option<u64>,
 }

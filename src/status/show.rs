@@ -33,7 +33,11 @@ const COLUMNS: [Column; 10] = [
         is_number: false,
     },
     Column { title: "STATE", cell: |row, _| row.state.to_owned(), is_number: false },
-    Column { title: "FOR", cell: |row, now| row.since.map_or_else(String::new, |at| age(now - at)), is_number: false },
+    Column {
+        title: "FOR",
+        cell: |row, now| row.state_since_timestamp_seconds.map_or_else(String::new, |at| age(now - at)),
+        is_number: false,
+    },
     Column {
         title: "NEWEST",
         cell: |row, _| row.newest.as_ref().map_or_else(String::new, |n| seconds(n.age_seconds)),
@@ -41,13 +45,13 @@ const COLUMNS: [Column; 10] = [
     },
     Column {
         title: "FPS",
-        cell: |row, _| row.fps.map_or_else(String::new, |fps| format!("{fps:.1}")),
+        cell: |row, _| row.frames_per_second.map_or_else(String::new, |fps| format!("{fps:.1}")),
         is_number: true,
     },
-    Column { title: "BITRATE", cell: |row, _| row.bitrate_bps.map_or_else(String::new, bit_rate), is_number: true },
+    Column { title: "BITRATE", cell: |row, _| row.bits_per_second.map_or_else(String::new, bit_rate), is_number: true },
     Column { title: "FILES", cell: |row, _| number(row.files), is_number: true },
-    Column { title: "PENDING", cell: |row, _| number(row.pending), is_number: true },
-    Column { title: "FAILED", cell: |row, _| number(row.failed), is_number: true },
+    Column { title: "PENDING", cell: |row, _| number(row.pending_files), is_number: true },
+    Column { title: "FAILED", cell: |row, _| number(row.failed_files), is_number: true },
 ];
 
 /// What is left out first where there is no room for all.
@@ -133,9 +137,9 @@ fn sentence(problem: &Problem, says_where: bool) -> String {
     words.extend(problem.pass.map(str::to_owned));
     words.extend(problem.camera.as_deref().map(printable));
     if words.is_empty() {
-        printable(&problem.problem)
+        printable(&problem.message)
     } else {
-        format!("{}: {}", words.join(" "), printable(&problem.problem))
+        format!("{}: {}", words.join(" "), printable(&problem.message))
     }
 }
 

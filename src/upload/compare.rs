@@ -130,7 +130,7 @@ impl Comparison<'_> {
                 rows.push((status, local, key, object));
             }
         }
-        report.files_verified = counts.values().sum();
+        report.verified_files = counts.values().sum();
         self.print(&rows, &counts, listed, objects.len());
         Ok(())
     }

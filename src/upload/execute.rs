@@ -21,11 +21,11 @@ use super::parts::Cut;
 use super::plan::{Policy, Step, Upload};
 use super::transfer::{Failure, Job, Open, PartDone, Proof, Start, Transfer};
 use crate::error::{Error, Result};
-use crate::pass::{Context, Report, Sent};
+use crate::pass::{Context, Report};
 use crate::progress::Items;
 use crate::retention::Reason;
 use crate::store::{Store, remove};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, took};
 
 /// So many files in a row that failed by network or server: it is not the files.
 const MAX_FAILED_IN_A_ROW: usize = 10;
@@ -324,15 +324,14 @@ impl Execution<'_> {
         let local = &self.files[*number];
         let now = self.policy.now.timestamp();
         self.journals[local.place].prove(&local.path, local.identity, key.as_str(), &proof.etag, now);
-        let sent = self.report.sent.get_or_insert_with(Sent::default);
         let (path, key) = (&local.path, key.as_str());
         if proof.was_there {
-            sent.files_already_there += 1;
+            self.report.already_there_files += 1;
             log::info!("{path}: is in the bucket already, as {key:?}");
         } else {
-            sent.files += 1;
-            let seconds = file.began.elapsed().as_secs_f64();
-            log::info!("{path}: uploaded {} in {seconds:.1} s, as {key:?}", ByteSize(local.identity.size));
+            self.report.arrived_files += 1;
+            let (size, time) = (ByteSize(local.identity.size), took(file.began.elapsed()));
+            log::info!("{path}: uploaded {size} in {time}, as {key:?}");
         }
         self.policy.removal(Some(moment), now).map(|reason| (*number, reason))
     }
@@ -352,7 +351,7 @@ impl Execution<'_> {
             Failure::NoSuchUpload => ("server", "the server forgets its uploads".to_owned(), false),
             Failure::Changed | Failure::Vanished => {
                 log::info!("{}: it has changed in the meantime: left for a later pass", local.path);
-                self.report.still_written += usize::from(matches!(failure, Failure::Changed));
+                self.report.open_files += usize::from(matches!(failure, Failure::Changed));
                 // Its parts are of no use any more.
                 if let Some(open) = &file.open {
                     flight.abort(Task::Abort(local.place, local.path.clone(), key.clone(), open.id.clone()));

@@ -28,9 +28,9 @@ pub(super) fn plan(plan: &Plan, files: &[Local], report: &Report, as_json: bool)
         let removals: Vec<_> = removals.iter().map(|(file, reason)| json!({"path": file, "reason": reason})).collect();
         stdout::line(&json!({
             "dry_run": true,
-            "files_proven": plan.proven,
-            "still_written": report.still_written,
-            "waiting_for_retry": report.waiting_for_retry,
+            "proven_files": plan.proven,
+            "open_files": report.open_files,
+            "waiting_files": report.waiting_files,
             "remove": removals,
             "upload": uploads,
         }));

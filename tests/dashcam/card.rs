@@ -84,7 +84,7 @@ fn what_came_from_the_camera_does_not_come_again_from_the_card() {
     bench.pass(&[]).expect_code(0);
     let output = bench.footage_from(&card.display().to_string(), &["--json"]).run().expect_code(0);
     let report: serde_json::Value = serde_json::from_str(&output.stdout).expect("a report");
-    assert_eq!((&report["recordings_seen"], &report["files_fetched"]), (&5.into(), &0.into()));
+    assert_eq!((&report["seen_recordings"], &report["arrived_files"]), (&5.into(), &0.into()));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn half_a_recording_from_the_camera_is_carried_on_from_the_card() {
     let output = bench.footage_from(&card.display().to_string(), &["--json"]).run().expect_code(0);
     bench.assert_like_camera("");
     let report: serde_json::Value = serde_json::from_str(&output.stdout).expect("a report");
-    assert!(report["bytes_fetched"].as_u64() < Some(SIZE), "{report}");
+    assert!(report["transferred_bytes"].as_u64() < Some(SIZE), "{report}");
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn markers_of_the_peer_hold_back_what_failed_until_it_is_due() {
             let report = bench.report(&[&["-g", grouping], options].concat());
             let arrived = bench.held().contains(&Path::new(group).join("20181028_131513_NF.mp4").display().to_string());
             assert_eq!(arrived, is_due, "{grouping} {content} {options:?} {report}");
-            assert_eq!(report["waiting_for_retry"], u8::from(!is_due), "{report}");
+            assert_eq!(report["waiting_files"], u8::from(!is_due), "{report}");
             assert_eq!(bench.dest().join(&marker).exists(), !is_due, "a marker goes when its file arrives");
             assert_eq!(report["exit_code"], 0);
         }
@@ -305,16 +305,16 @@ fn the_peers_lock_is_respected_and_never_made() {
 fn the_time_of_the_last_fetch_is_taken_over() {
     let bench = Bench::with([NAME]);
     peers_destination(&bench, "", &[NAME]);
-    assert_eq!(bench.report(&[])["last_fetch_timestamp_seconds"], 1_540_818_913.5);
+    assert_eq!(bench.report(&[])["last_arrival_timestamp_seconds"], 1_540_818_913.5);
     // Our own report has it now: the peer's file is not needed any more.
     std::fs::remove_file(bench.dest().join(".blackvuesync.metrics-state.json")).expect("removed");
-    assert_eq!(bench.report(&[])["last_fetch_timestamp_seconds"], 1_540_818_913.5);
+    assert_eq!(bench.report(&[])["last_arrival_timestamp_seconds"], 1_540_818_913.5);
 
     let state = bench.scratch.write("state.json", r#"{"last_successful_file_pull_timestamp_seconds": 1500000000}"#);
     let options = ["--metrics-state-file", &state.display().to_string()];
-    assert_eq!(bench.report(&options)["last_fetch_timestamp_seconds"], 1_500_000_000.0);
+    assert_eq!(bench.report(&options)["last_arrival_timestamp_seconds"], 1_500_000_000.0);
     bench.add(["20181029_131513_NF"]);
-    let fetched = bench.report(&options)["last_fetch_timestamp_seconds"].as_f64().expect("a time");
+    let fetched = bench.report(&options)["last_arrival_timestamp_seconds"].as_f64().expect("a time");
     assert!(fetched > 1_540_818_913.5);
     let written: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&state).expect("the state")).expect("the peer's JSON");
@@ -327,7 +327,7 @@ fn a_broken_state_of_the_peer_is_no_obstacle() {
         let bench = Bench::with([NAME]);
         bench.put(".blackvuesync.metrics-state.json", broken);
         assert_eq!(bench.report(&["--dry-run"])["dry_run"], true);
-        assert_eq!(bench.report(&[])["recordings_fetched"], 1, "{broken}");
+        assert_eq!(bench.report(&[])["arrived_recordings"], 1, "{broken}");
     }
 }
 

@@ -85,7 +85,7 @@ fn new_listings_may_be_bare_arrays_and_hold_what_nobody_knows() {
     ] {
         raw(&bench, &listing);
         let report = bench.report(&[]);
-        assert_eq!((&report["recordings_seen"], &report["exit_code"]), (&3.into(), &0.into()), "{listing}");
+        assert_eq!((&report["seen_recordings"], &report["exit_code"]), (&3.into(), &0.into()), "{listing}");
     }
     assert_eq!(bench.recordings(), RECORDINGS);
 }
@@ -306,7 +306,7 @@ fn empty_listings_are_no_errors() {
         let bench = Bench::new(api);
         raw(&bench, listing);
         bench.quiet_pass(&[]);
-        assert_eq!(bench.report(&[])["recordings_seen"], 0, "{listing}");
+        assert_eq!(bench.report(&[])["seen_recordings"], 0, "{listing}");
     }
 }
 

@@ -149,28 +149,28 @@ fn a_good_pass_is_told_in_numbers() {
         &[
             ("last_run_success", 1.0),
             ("last_run_exit_code", 0.0),
-            ("recordings_seen", 2.0),
-            ("recordings_selected", 1.0),
-            ("files_fetched_last_run", 4.0),
-            ("bytes_fetched_last_run", float(bench.camera.body_bytes_served())),
+            ("seen_recordings", 2.0),
+            ("selected_recordings", 1.0),
+            ("last_run_arrived_files", 4.0),
+            ("last_run_transferred_bytes", float(bench.camera.body_bytes_served())),
             ("failed_marker_files", 0.0),
             ("last_run_failure{reason=\"away\"}", 0.0),
-            ("file_failures_last_run{reason=\"http\"}", 0.0),
-            ("files_removed_last_run{reason=\"expired\"}", 0.0),
+            ("last_run_failed_files{reason=\"http\"}", 0.0),
+            ("last_run_removed_files{reason=\"expired\"}", 0.0),
         ],
     );
-    for name in ["last_run_timestamp_seconds", "last_fetch_timestamp_seconds"] {
+    for name in ["last_run_timestamp_seconds", "last_arrival_timestamp_seconds"] {
         assert!((began..now() + 1.0).contains(&seen[name]), "{name}");
     }
-    assert!((0.0..60.0).contains(&seen["run_duration_seconds"]) && seen["run_duration_seconds"] > 0.0);
-    assert!((0.0..=1.0).contains(&seen["destination_disk_used_ratio"]));
+    assert!((0.0..60.0).contains(&seen["last_run_duration_seconds"]) && seen["last_run_duration_seconds"] > 0.0);
+    assert!((0.0..=1.0).contains(&seen["disk_used_ratio"]));
 
     let again = metrics(&bench, &["-i", "N"], 0);
     assert_values(
         &again,
-        &[("files_fetched_last_run", 0.0), ("bytes_fetched_last_run", 0.0), ("last_run_success", 1.0)],
+        &[("last_run_arrived_files", 0.0), ("last_run_transferred_bytes", 0.0), ("last_run_success", 1.0)],
     );
-    assert_values(&again, &[("last_fetch_timestamp_seconds", seen["last_fetch_timestamp_seconds"])]);
+    assert_values(&again, &[("last_arrival_timestamp_seconds", seen["last_arrival_timestamp_seconds"])]);
     assert!(again.keys().eq(seen.keys()), "the same series at every pass");
 }
 
@@ -183,14 +183,14 @@ fn everything_that_the_peer_measures_is_measured() {
         "last_run_success",
         "last_run_exit_code",
         "last_run_failure{reason=\"away\"}",
-        "last_fetch_timestamp_seconds",
-        "file_failures_last_run{reason=\"http\"}",
-        "files_fetched_last_run",
-        "run_duration_seconds",
-        "recordings_seen",
-        "recordings_selected",
-        "bytes_fetched_last_run",
-        "destination_disk_used_ratio",
+        "last_arrival_timestamp_seconds",
+        "last_run_failed_files{reason=\"http\"}",
+        "last_run_arrived_files",
+        "last_run_duration_seconds",
+        "seen_recordings",
+        "selected_recordings",
+        "last_run_transferred_bytes",
+        "disk_used_ratio",
         "failed_marker_files",
     ] {
         assert!(seen.contains_key(name), "{name} of {seen:#?}");
@@ -209,13 +209,13 @@ fn failures_are_told_with_their_reasons() {
         &[
             ("last_run_success", 0.0),
             ("last_run_exit_code", 3.0),
-            ("file_failures_last_run{reason=\"http\"}", 1.0),
-            ("file_failures_last_run{reason=\"empty\"}", 1.0),
-            ("files_removed_last_run{reason=\"expired\"}", 4.0),
+            ("last_run_failed_files{reason=\"http\"}", 1.0),
+            ("last_run_failed_files{reason=\"empty\"}", 1.0),
+            ("last_run_removed_files{reason=\"expired\"}", 4.0),
         ],
     );
     let waiting = metrics(&bench, &[], 0);
-    assert_values(&waiting, &[("failed_marker_files", 2.0), ("files_waiting_for_retry", 2.0)]);
+    assert_values(&waiting, &[("failed_marker_files", 2.0), ("waiting_files", 2.0)]);
     assert_values(&seen, &[("failed_marker_files", 2.0)]);
 }
 
@@ -261,7 +261,7 @@ fn metrics_are_pushed_as_the_peer_pushes_them() {
     let instance = base64(&bench.camera.address());
     assert_eq!(pushed.path, format!("/metrics/job/blackvuesync/instance@base64/{instance}"));
     assert!(pushed.content_type.starts_with("text/plain"), "{}", pushed.content_type);
-    assert_values(&parse(&pushed.body), &[("footage_dashcam_files_fetched_last_run", 4.0)]);
+    assert_values(&parse(&pushed.body), &[("footage_dashcam_last_run_arrived_files", 4.0)]);
     assert_eq!(push(&["--metrics-job", "car", "--metrics-instance", "front"]).path, "/metrics/job/car/instance/front");
     assert_eq!(
         push(&["--metrics-job", "a/b", "--metrics-instance", "my car"]).path,

@@ -33,7 +33,7 @@ fn ages_count_days_as_the_peer_counts_them() {
             }
             let report = bench.report(&["-k", keep]);
             assert_eq!(bench.recordings(), [first(days), last(days), first(0)], "{keep}");
-            assert_eq!(report["files_removed"], serde_json::json!({"expired": 8}), "with all sidecars");
+            assert_eq!(report["removed_files"], serde_json::json!({"expired": 8}), "with all sidecars");
             assert_eq!(bench.held().len(), 12, "sidecars of what stays stay");
         }
     });

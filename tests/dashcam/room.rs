@@ -65,8 +65,8 @@ fn a_quota_evicts_the_oldest_that_are_here() {
     // Each holds 100,000 bytes and 13 kB of sidecars.
     let report = bench.report(&["--keep-bytes", "350kB"]);
     assert_eq!(bench.recordings(), DRIVE[3..].iter().map(|name| format!("2018/{name}")).collect::<Vec<_>>());
-    assert_eq!(report["files_removed"], serde_json::json!({"over-quota": 12}));
-    assert!(report["bytes_removed"].as_u64() > Some(3 * SIZE), "{report}");
+    assert_eq!(report["removed_files"], serde_json::json!({"over-quota": 12}));
+    assert!(report["removed_bytes"].as_u64() > Some(3 * SIZE), "{report}");
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_ring_keeps_the_newest_and_nothing_comes_back() {
     let mut expected = [videos(&DRIVE[2..]), users.to_vec()].concat();
     expected.sort();
     assert_eq!(small.held(), expected);
-    assert_eq!(report(&output)["files_removed"]["disk-full"], 1);
+    assert_eq!(report(&output)["removed_files"]["disk-full"], 1);
     small.bench.camera.clear_log();
     for _ in 0..2 {
         small.pass(&options).expect_code(0);
@@ -282,7 +282,7 @@ fn what_was_left_out_for_room_is_counted_at_every_pass() {
     let bench = Bench::with(DRIVE);
     let options = ["--keep-bytes", "250kB", "--skip-metadata", "t3g"];
     for _ in 0..2 {
-        assert_eq!(bench.report(&options)["left_out"], 4);
+        assert_eq!(bench.report(&options)["left_out_recordings"], 4);
     }
 }
 

@@ -18,7 +18,7 @@ fn a_pass_repeats_until_it_is_stopped() {
     bench.camera.wait_for(listings(3), SOON);
     // What arrives meanwhile is fetched, and the camera may come and go.
     bench.add(["20181029_131513_NF"]);
-    running.wait_for_stdout("\"recordings_fetched\":1,\"files_fetched\":4", SOON);
+    running.wait_for_stdout("\"arrived_recordings\":1,\"arrived_files\":4", SOON);
     bench.camera.depart(How::Refused);
     running.wait_for_stdout("\"exit_code\":75", SOON);
     bench.camera.clear_log();

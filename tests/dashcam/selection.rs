@@ -52,7 +52,7 @@ fn unknown_letters_can_be_named_too() {
 fn what_is_not_selected_is_counted_as_seen() {
     let bench = Bench::with(MIXED);
     let report = bench.report(&["-i", "E"]);
-    assert_eq!((&report["recordings_seen"], &report["recordings_selected"]), (&7.into(), &2.into()));
+    assert_eq!((&report["seen_recordings"], &report["selected_recordings"]), (&7.into(), &2.into()));
 }
 
 #[test]

@@ -28,8 +28,8 @@ fn what_is_sound_is_counted_and_left() {
         bench.camera.clear_log();
         let before = tree(bench.dest());
         let report = bench.report(&["--verify"]);
-        assert_eq!(report["files_verified"], bench.held().len(), "{report}");
-        assert_eq!((&report["files_fetched"], &report["exit_code"]), (&0.into(), &0.into()));
+        assert_eq!(report["verified_files"], bench.held().len(), "{report}");
+        assert_eq!((&report["arrived_files"], &report["exit_code"]), (&0.into(), &0.into()));
         assert!(bench.asked().is_empty(), "{api:?}: comparing lengths costs no recording");
         let (mut before, mut after) = (before, tree(bench.dest()));
         for nodes in [&mut before, &mut after] {
@@ -48,7 +48,7 @@ fn what_the_peer_cut_short_is_fetched_again_in_its_place() {
     ] {
         let bench = after(befall);
         let plain = bench.report(&[]);
-        assert_eq!(plain["files_fetched"], 0, "without --verify nobody looks");
+        assert_eq!(plain["arrived_files"], 0, "without --verify nobody looks");
         let output = bench.pass(&["--verify", "-g", "daily"]).expect_code(0);
         assert!(output.stderr.contains(VIDEO), "{output}");
         assert_eq!(bench.asked(), [NAME]);
@@ -153,13 +153,13 @@ fn all_sound_forms_of_a_movie_are_whole_and_all_others_are_not() {
         bench.camera.add(name, movie.clone());
     }
     let report = bench.report(&[]);
-    assert_eq!(report["recordings_fetched"], sound.len(), "{report}");
+    assert_eq!(report["arrived_recordings"], sound.len(), "{report}");
     let failed: Vec<_> = report["failures"].as_array().expect("failures").iter().map(|f| f["name"].clone()).collect();
     assert_eq!(failed, broken.keys().copied().collect::<Vec<_>>());
     assert_eq!(report["exit_code"], 3);
     // What is broken on the card comes no better a second time: it is left alone until it is due.
     bench.camera.clear_log();
     let report = bench.report(&["--verify"]);
-    assert_eq!((&report["waiting_for_retry"], &report["exit_code"]), (&broken.len().into(), &0.into()));
+    assert_eq!((&report["waiting_files"], &report["exit_code"]), (&broken.len().into(), &0.into()));
     assert!(bench.asked().is_empty());
 }

@@ -193,7 +193,7 @@ fn the_report_is_left_before_metrics_are_pushed_and_under_the_lock() {
     let pass = bench.pass(&["--metrics-pushgateway-url", &url, "--timeout", "60"]).spawn();
     let _push = gateway.accept().expect("a push");
     let report = || fs::read_to_string(bench.dest().join(".footage/dashcam.json")).expect("the report");
-    assert!(report().contains("\"files_fetched\": 1"), "{}", report());
+    assert!(report().contains("\"arrived_files\": 1"), "{}", report());
     let before = report();
     bench.run(75);
     pass.term();

@@ -22,9 +22,9 @@ fn every_segment_comes_out_once_and_whole() {
     let before = tree(&storage.root);
 
     let report = bench.report(0, &[]);
-    assert_eq!(report["recordings_seen"], 4, "{report}");
-    assert_eq!((&report["recordings_fetched"], &report["files_fetched"]), (&3.into(), &4.into()), "{report}");
-    assert_eq!(report["still_written"], 1, "{report}");
+    assert_eq!(report["seen_recordings"], 4, "{report}");
+    assert_eq!((&report["arrived_recordings"], &report["arrived_files"]), (&3.into(), &4.into()), "{report}");
+    assert_eq!(report["open_files"], 1, "{report}");
     let video = |minute: u32| format!("tuin/video/2025-09-07_14-{minute:02}-15-tuin.mp4");
     let image = "tuin/images/2025-09-07_14-30-15-tuin.jpg";
     assert_eq!(bench.held(), set([video(0), video(1), video(2), image.to_owned()]));
@@ -94,7 +94,7 @@ fn what_is_remembered_of_the_destination_is_never_wrong() {
 
     let name = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
     fs::remove_file(bench.dest().join(name)).unwrap();
-    assert_eq!(bench.report(0, &[])["files_fetched"], 1);
+    assert_eq!(bench.report(0, &[])["arrived_files"], 1);
     for torn in [&remembered[..remembered.len() / 2], b"", b"{}\n", &[0; 300]] {
         fs::write(&memory, torn).unwrap();
         bench.quiet_pass(&["--ffmpeg", "/nowhere"]);

@@ -71,17 +71,17 @@ fn metrics_count_what_was_done() {
     for line in [
         "footage_hikvision_last_run_success 1",
         "footage_hikvision_last_run_exit_code 0",
-        "footage_hikvision_files_fetched_last_run 2",
-        "footage_hikvision_recordings_seen 2",
-        "footage_hikvision_file_failures_last_run{reason=\"gone\"} 0",
-        "footage_hikvision_files_removed_last_run{reason=\"expired\"} 0",
+        "footage_hikvision_last_run_arrived_files 2",
+        "footage_hikvision_seen_recordings 2",
+        "footage_hikvision_last_run_failed_files{reason=\"gone\"} 0",
+        "footage_hikvision_last_run_removed_files{reason=\"expired\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     let report: Value =
         serde_json::from_slice(&std::fs::read(bench.dest().join(".footage/hikvision.json")).unwrap()).unwrap();
     assert_eq!((&report["pass"], &report["source"]), (&"hikvision".into(), &"nas".into()));
-    assert!(report["last_fetch_timestamp_seconds"].as_f64().unwrap() > 1e9);
+    assert!(report["last_arrival_timestamp_seconds"].as_f64().unwrap() > 1e9);
 }
 
 #[test]

@@ -22,11 +22,11 @@ fn old_footage_goes_by_its_own_time_and_does_not_come_back() {
     let file = fs::File::options().write(true).open(bench.dest().join(name(&old))).unwrap();
     file.set_modified(std::time::SystemTime::now()).unwrap();
     let report = bench.report(0, &["--keep", "30d"]);
-    assert_eq!(report["files_removed"]["expired"], 1, "{report}");
-    assert_eq!(report["files_fetched"], 0, "{report}");
+    assert_eq!(report["removed_files"]["expired"], 1, "{report}");
+    assert_eq!(report["arrived_files"], 0, "{report}");
     assert_eq!(bench.held(), set([name(&new)]));
     let report = bench.report(0, &["--keep", "30d"]);
-    assert_eq!((&report["files_fetched"], &report["recordings_selected"]), (&0.into(), &1.into()), "{report}");
+    assert_eq!((&report["arrived_files"], &report["selected_recordings"]), (&0.into(), &1.into()), "{report}");
     // Without --keep it may come back: the camera still has it.
     bench.pass(&[]).expect_code(0);
     assert_eq!(bench.held(), set([name(&old), name(&new)]));
@@ -51,7 +51,7 @@ fn what_is_not_ours_stays() {
     bench.scratch.write("dest/tuin/video/2001-01-01_00-00-00-tuin.mp4", "ours and old");
     bench.scratch.write("dest/tuin/video/.2001-01-01_00-00-00-tuin.mp4.part", "of a killed pass");
     let report = bench.report(0, &["--keep", "30"]);
-    assert_eq!(report["files_removed"]["expired"], 1, "{report}");
+    assert_eq!(report["removed_files"]["expired"], 1, "{report}");
     let mut left = set(strangers);
     left.insert(format!("tuin/video/{}_14-00-15-tuin.mp4", days_ago(1)));
     assert_eq!(bench.held(), left);

@@ -102,7 +102,7 @@ fn an_ffmpeg_that_dies_fails_one_segment_until_the_next_pass() {
     let output = bench.pass(&["--ffmpeg", &fake]).expect_code(3);
     assert!(output.stderr.contains("it hurts"), "{output}");
     let report = bench.report(0, &["--retry-failed-after", "1ms"]);
-    assert_eq!(report["files_fetched"], 1, "{report}");
+    assert_eq!(report["arrived_files"], 1, "{report}");
     assert_eq!(bench.held(), set([NAME]));
 }
 

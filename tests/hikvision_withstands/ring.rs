@@ -41,7 +41,7 @@ fn what_is_no_longer_the_segment_is_refused_and_the_others_are_extracted() {
 
         // It waits for its time, and is tried again then.
         let report = bench.report(0, &["--ffmpeg", "/nowhere"]);
-        assert_eq!(report["waiting_for_retry"], 1, "{what}: {report}");
+        assert_eq!(report["waiting_files"], 1, "{what}: {report}");
         let report = bench.report(3, &["--retry-failed-after", "1ms"]);
         assert_eq!(report["failures"][0]["reason"], "gone", "{what}: {report}");
     }
@@ -80,7 +80,7 @@ fn what_is_damaged_is_tried_again_and_the_best_is_kept() {
     let held = tree(bench.dest().join("tuin"));
 
     // It waits for its time, and what comes out once more is no better.
-    assert_eq!(bench.report(0, &["--ffmpeg", "/nowhere"])["waiting_for_retry"], 1);
+    assert_eq!(bench.report(0, &["--ffmpeg", "/nowhere"])["waiting_files"], 1);
     bench.report(3, &["--retry-failed-after", "1ms"]);
     assert_eq!(tree(bench.dest().join("tuin")), held);
 
@@ -103,7 +103,7 @@ fn what_is_damaged_goes_when_its_time_is_over() {
     bench.report(3, &["--no-pictures"]);
     let output = bench.pass(&["--keep", "1d", "--dry-run"]).expect_code(0);
     assert!(output.stdout.contains(&format!("remove  {DAMAGED} (expired)")), "{output}");
-    assert_eq!(bench.report(0, &["--keep", "1d"])["files_removed"]["expired"], 3);
+    assert_eq!(bench.report(0, &["--keep", "1d"])["removed_files"]["expired"], 3);
     assert_eq!(bench.held(), set::<&str>([]));
 }
 

@@ -5,6 +5,9 @@ use std::fs;
 
 use clap::Parser;
 use footage::cli::Cli;
+use footage::live::{CameraLive, Live};
+use footage::metrics;
+use footage::pass::Report;
 
 use super::support::Scratch;
 use super::{assert_none, root};
@@ -84,6 +87,29 @@ fn an_option_is_the_same_in_every_command() {
                 broken.push(format!("{long} is {was:?} in {other} and {is:?} in {command}"));
             }
         }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn every_metric_is_in_a_table() {
+    let of_passes = ["dashcam", "hikvision", "upload"].map(|pass| {
+        let report = Report { pass: pass.to_owned(), disk_used_ratio: Some(0.5), ..Report::default() };
+        (pass, "## Metrics", metrics::render(&report, 0.0))
+    });
+    let camera = CameraLive { name: "yard".to_owned(), ..CameraLive::default() };
+    let live = Live { cameras: vec![camera], ..Live::default() };
+    let of_record = ("record", "### Metrics of record", live.to_prometheus());
+    let mut broken = Vec::new();
+    for (command, heading, text) in of_passes.into_iter().chain([of_record]) {
+        let prefix = format!("# HELP footage_{command}_");
+        let names = text.lines().filter_map(|line| line.strip_prefix(&prefix)?.split(' ').next());
+        let shown: BTreeSet<String> = table(heading).iter().flat_map(|row| words(&row[0])).collect();
+        broken.extend(
+            names
+                .filter(|name| !shown.contains(*name))
+                .map(|name| format!("{name} is not in the table under {heading}")),
+        );
     }
     assert_none(&broken);
 }

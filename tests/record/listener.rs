@@ -38,7 +38,7 @@ fn numbers_are_right_from_the_first_seconds() {
     // About 33 kB in a second.
     assert!((100_000.0..600_000.0).contains(&value("bits_per_second")), "{metrics}");
     assert_eq!((value("restarts_total"), value("stalls_total")), (0.0, 0.0));
-    assert!(value("destination_disk_free_bytes") > 0.0);
+    assert!(value("disk_free_bytes") > 0.0);
 
     let cameras: serde_json::Value = serde_json::from_str(&get(port, "/cameras.json").unwrap().body).unwrap();
     assert_eq!(cameras, json!({ "data": [{ "{#CAMERA}": "away" }, { "{#CAMERA}": "yard" }] }));

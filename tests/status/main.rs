@@ -64,7 +64,7 @@ fn name_of(age: chrono::Duration) -> String {
 fn problems(status: &Value) -> Vec<String> {
     let one = |problem: &Value| {
         let word = |key: &str| problem[key].as_str().unwrap_or("-").to_owned();
-        format!("{} {}: {}", word("pass"), word("camera"), word("problem"))
+        format!("{} {}: {}", word("pass"), word("camera"), word("message"))
     };
     status["problems"].as_array().unwrap().iter().map(one).collect()
 }

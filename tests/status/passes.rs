@@ -14,12 +14,12 @@ fn a_pass_that_is_done_is_well_and_nothing_is_touched() {
     let row = &status["rows"][0];
     assert_eq!((&row["pass"], &row["state"]), (&"dashcam".into(), &"done".into()));
     assert_eq!((&row["source"], &row["camera"]), (&bench.camera.address().into(), &().into()));
-    assert_eq!((&row["files"], &row["failed"], &row["exit_code"]), (&4.into(), &0.into(), &0.into()));
+    assert_eq!((&row["files"], &row["failed_files"], &row["exit_code"]), (&4.into(), &0.into(), &0.into()));
     let age = row["newest"]["age_seconds"].as_u64().unwrap();
     assert!((60..180).contains(&age), "{age}");
     assert!(row["newest"]["path"].as_str().unwrap().ends_with("_NF.mp4"), "{row}");
     let now = chrono::Utc::now().timestamp();
-    for time in ["since", "last_run", "last_arrival"] {
+    for time in ["state_since_timestamp_seconds", "last_run_timestamp_seconds", "last_arrival_timestamp_seconds"] {
         assert!((now - row[time].as_i64().unwrap()).abs() < 60, "{time} of {row}");
     }
     assert!(status["places"][0]["disk_free_bytes"].as_u64() > Some(0));
@@ -80,7 +80,7 @@ fn one_that_was_killed_is_told() {
     // An older report: who takes the lock tells when.
     let started = chrono::Utc::now() - chrono::Duration::hours(1);
     let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
-    older["started"] = started.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into();
+    older["start_timestamp_seconds"] = started.timestamp().into();
     std::fs::write(&report, older.to_string()).unwrap();
     bench.camera.add_recording(&crate::name_of(chrono::Duration::zero()), 100_000);
     let gate = bench.camera.hold("GET .mp4", 50_000);
@@ -110,7 +110,7 @@ fn what_waits_for_its_upload_is_pending_and_may_not_wait_for_ever() {
     let upload = bench.scratch.footage(["upload", "dest", "--to", "s3://bucket", "--endpoint-url", &endpoint]);
     upload.env("AWS_ACCESS_KEY_ID", "id").env("AWS_SECRET_ACCESS_KEY", "secret").run().expect_code(75);
     let row = &bench.json(&["dest"], 0)["rows"][0];
-    assert_eq!((&row["pass"], &row["state"], &row["pending"]), (&"upload".into(), &"away".into(), &1.into()));
+    assert_eq!((&row["pass"], &row["state"], &row["pending_files"]), (&"upload".into(), &"away".into(), &1.into()));
     bench.json(&["dest", "--max-age", "3h"], 0);
     let late = bench.json(&["dest", "--max-age", "1h"], 3);
     assert_eq!(problems(&late), ["upload -: a file waits for 2h to be uploaded"]);

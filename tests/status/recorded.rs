@@ -36,14 +36,15 @@ fn a_camera_is_told_as_it_is_and_a_recorder_too() {
     let running = site.start(&[]);
     let told = wait_until(&site, "a camera with a segment and one that is away", |status| {
         let yard = row(status, "yard");
-        let is_whole = yard["state"] == "recording" && !yard["newest"].is_null() && !yard["fps"].is_null();
+        let is_whole =
+            yard["state"] == "recording" && !yard["newest"].is_null() && !yard["frames_per_second"].is_null();
         is_whole && problems(status).len() == 1
     });
     let problem = &problems(&told)[0];
     assert!(problem.starts_with("record gate: ") && problem.contains("Connection refused"), "{problem}");
     let yard_row = row(&told, "yard");
-    assert!((yard_row["fps"].as_f64().unwrap() - f64::from(FRAMES_PER_SECOND)).abs() < 3.0, "{yard_row}");
-    assert!(yard_row["bitrate_bps"].as_f64() > Some(10_000.0), "{yard_row}");
+    assert!((yard_row["frames_per_second"].as_f64().unwrap() - f64::from(FRAMES_PER_SECOND)).abs() < 3.0, "{yard_row}");
+    assert!(yard_row["bits_per_second"].as_f64() > Some(10_000.0), "{yard_row}");
     assert!(yard_row["newest"]["age_seconds"].as_u64() < Some(60), "{yard_row}");
     assert_eq!((&yard_row["ok"], &row(&told, "gate")["ok"]), (&true.into(), &false.into()));
     assert_eq!((&told["rows"][0]["state"], &told["rows"][0]["pid"]), (&"running".into(), &running.id().into()));

@@ -11,13 +11,13 @@ fn state(silent: i64) -> Value {
     let now = chrono::Utc::now().timestamp();
     json!({
         "pid": std::process::id(),
-        "started": now - 7200,
-        "updated": now - silent,
+        "start_timestamp_seconds": now - 7200,
+        "updated_timestamp_seconds": now - silent,
         "config": "footage.toml",
         "cameras": [
-            {"name": "yard", "state": "recording", "since": now - 7000, "fps": 15.0, "bitrate_bps": 512_000.0,
-             "segments": 7, "open_segment_started": now - 100, "torn": 1},
-            {"name": "gate", "state": "recording", "since": now - 7000, "fps": 25.0, "bitrate_bps": 1_000_000.0},
+            {"camera": "yard", "state": "recording", "state_since_timestamp_seconds": now - 7000, "frames_per_second": 15.0, "bits_per_second": 512_000.0,
+             "segments": 7, "open_segment_start_timestamp_seconds": now - 100, "torn_segments": 1},
+            {"camera": "gate", "state": "recording", "state_since_timestamp_seconds": now - 7000, "frames_per_second": 25.0, "bits_per_second": 1_000_000.0},
         ],
     })
 }
@@ -45,8 +45,11 @@ fn a_recorder_is_as_alive_as_its_lock() {
         rows.iter().map(|row| row["state"].as_str().unwrap()).collect::<Vec<_>>(),
         ["running", "recording", "recording"]
     );
-    assert_eq!((&rows[0]["bitrate_bps"], &rows[0]["files"]), (&1_512_000.0.into(), &7.into()));
-    assert_eq!((&rows[1]["fps"], &rows[1]["pending"], &rows[1]["failed"]), (&15.0.into(), &1.into(), &1.into()));
+    assert_eq!((&rows[0]["bits_per_second"], &rows[0]["files"]), (&1_512_000.0.into(), &7.into()));
+    assert_eq!(
+        (&rows[1]["frames_per_second"], &rows[1]["pending_files"], &rows[1]["failed_files"]),
+        (&15.0.into(), &1.into(), &1.into())
+    );
 
     // Its state lives on when it does not.
     drop(lock);
@@ -54,7 +57,7 @@ fn a_recorder_is_as_alive_as_its_lock() {
     assert_eq!(problems(&status), ["record -: nothing is recorded: it was killed, or lost its power"]);
     for row in status["rows"].as_array().unwrap() {
         assert_eq!(
-            (&row["state"], &row["ok"], &row["fps"], &row["pid"]),
+            (&row["state"], &row["ok"], &row["frames_per_second"], &row["pid"]),
             (&"gone".into(), &false.into(), &().into(), &().into())
         );
     }
@@ -82,7 +85,7 @@ fn a_lock_elsewhere_is_looked_for_there() {
 fn shares_of_one_destination_are_told_apart() {
     let bench = Bench::new();
     let mut other = state(3);
-    other["cameras"] = json!([{"name": "barn", "state": "recording"}]);
+    other["cameras"] = json!([{"camera": "barn", "state": "recording"}]);
     write(&bench, &state(3));
     bench.scratch.write("dest/.footage/record-2-of-2.json", other.to_string());
     let _lock = hold(&bench);

@@ -23,8 +23,8 @@ fn it_fits_the_terminal() {
     let bench = Bench::new();
     let long = format!("{}-{}", "a-long-name", "b".repeat(60));
     let now = chrono::Utc::now().timestamp();
-    let camera = json!({"name": &long, "state": "recording", "since": now, "fps": 15.0, "bitrate_bps": 512_000.0});
-    let live = json!({"started": now, "updated": now, "config": "footage.toml", "cameras": [camera]});
+    let camera = json!({"camera": &long, "state": "recording", "state_since_timestamp_seconds": now, "frames_per_second": 15.0, "bits_per_second": 512_000.0});
+    let live = json!({"start_timestamp_seconds": now, "updated_timestamp_seconds": now, "config": "footage.toml", "cameras": [camera]});
     bench.scratch.write("dest/.footage/record.json", live.to_string());
     for columns in [60, 80, 130] {
         let command = format!("stty cols {columns} rows 40; {} status dest", env!("CARGO_BIN_EXE_footage"));
@@ -43,7 +43,9 @@ fn it_fits_the_terminal() {
 fn zabbix_finds_what_there_is() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);
-    bench.scratch.write("dest/.footage/record.json", r#"{"cameras": [{"name": "yard", "source": "rtsp://camera/"}]}"#);
+    bench
+        .scratch
+        .write("dest/.footage/record.json", r#"{"cameras": [{"camera": "yard", "source": "rtsp://camera/"}]}"#);
     // Also when something is wrong: what Zabbix asks for is what there is.
     let output = bench.status(&["--zabbix-discovery", "dest"]).expect_code(0);
     let discovered: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();

@@ -188,7 +188,7 @@ pub(crate) fn live_in(dest: &Path, camera: &str) -> Value {
     let text = std::fs::read(dest.join(".footage/record.json")).unwrap_or_default();
     let live: Value = serde_json::from_slice(&text).unwrap_or_default();
     let cameras = live["cameras"].as_array().cloned().unwrap_or_default();
-    cameras.into_iter().find(|it| it["name"] == camera).unwrap_or_default()
+    cameras.into_iter().find(|it| it["camera"] == camera).unwrap_or_default()
 }
 
 /// A process under way.

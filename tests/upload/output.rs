@@ -66,7 +66,7 @@ fn metrics_tell_how_it_stands() {
     assert!(metrics.lines().filter(|line| !line.starts_with('#')).all(|line| line.starts_with("footage_upload_")));
     assert!(value("footage_upload_last_run_success") < 0.5);
     assert!(value("footage_upload_last_run_exit_code") > 2.5);
-    for name in ["bytes", "files", "failures", "oldest_pending"] {
+    for name in ["transferred_bytes", "arrived_files", "failed_files", "oldest_pending"] {
         assert!(metrics.contains(name), "nothing about {name} in\n{metrics}");
     }
     let before = metrics.len();

@@ -11,6 +11,7 @@ use crate::live::{CameraLive, State};
 use crate::record::keeper::Job;
 use crate::record::recorder::{Intent, Phase};
 use crate::record::segmenter::Why;
+use crate::units::took;
 
 /// What has not ended by then is left: ffmpegs take at most 4 seconds, the rest is for closing and programs.
 pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
@@ -108,7 +109,7 @@ impl Supervisor<'_> {
         recorder.phase = Phase::Waiting;
         recorder.generation += 1;
         let pause = recorder.backoff.pause(lasted, random());
-        log::debug!("{}: tried again in {:.1} s", recorder.name, pause.as_secs_f64());
+        log::debug!("{}: tried again in {}", recorder.name, took(pause));
         self.timers.at(now + pause, Timer::Prepare(number, recorder.generation));
         self.show(number, State::Waiting);
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::timers::Timer;
 use super::{Supervisor, clock, end, seconds};
 use crate::disk::Space;
-use crate::live::{DiskLive, SegmentLive, State};
+use crate::live::{SegmentLive, State};
 use crate::record::errands::{Done, Errand};
 use crate::record::keeper::{Job, News};
 use crate::record::name::{CameraName, SegmentName, mark_offset_seconds};
@@ -42,13 +42,13 @@ impl Supervisor<'_> {
                     return;
                 }
                 if progress.frames > 0 && !is_ending {
-                    recorder.live.open_segment_started.get_or_insert(seconds());
+                    recorder.live.open_segment_start_timestamp_seconds.get_or_insert(seconds());
                     self.show(number, State::Recording);
                 }
                 self.publish(number);
             }
             Event::Segment { name, duration } => {
-                recorder.live.open_segment_started = Some(seconds());
+                recorder.live.open_segment_start_timestamp_seconds = Some(seconds());
                 let camera = Arc::clone(&recorder.camera);
                 if let Some(keeper) = self.keepers.get(&camera.destination) {
                     keeper.ask(Job::Close { camera: recorder.name.clone(), open: name, duration });
@@ -72,8 +72,8 @@ impl Supervisor<'_> {
             }
             News::NotReady(camera, why) => self.not_ready(&camera, &why),
             News::Closed { camera, name, path, bytes, duration } => self.closed(&camera, name, path, bytes, duration),
-            News::Damaged(camera) => self.count(&camera, |live| live.damaged += 1),
-            News::Removed(camera) => self.count(&camera, |live| live.removed += 1),
+            News::Damaged(camera) => self.count(&camera, |live| live.damaged_segments += 1),
+            News::Removed(camera) => self.count(&camera, |live| live.removed_segments += 1),
             News::Room { space, full } => self.room(place, space, full),
             News::Gone(error) => {
                 if self.ending.is_none() {
@@ -116,20 +116,24 @@ impl Supervisor<'_> {
     ) {
         let lasts = duration.map(|duration| format!(", {}", human_duration(duration))).unwrap_or_default();
         log::info!("{camera}: {name} closed ({}{lasts})", ByteSize(bytes));
-        self.report.files_fetched += 1;
-        self.report.recordings_fetched += 1;
-        self.report.bytes_fetched += bytes;
+        self.report.arrived_files += 1;
+        self.report.arrived_recordings += 1;
+        self.report.transferred_bytes += bytes;
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
         let segment = SegmentLive {
             path: path.clone(),
-            start: name.start.timestamp() as f64,
+            start_timestamp_seconds: name.start.timestamp() as f64,
             duration_seconds: duration.unwrap_or_default().as_secs_f64(),
             bytes,
         };
         self.count(camera, |live| {
             live.segments += 1;
-            live.torn += u64::from(duration.is_none());
-            if live.last_segment.as_ref().is_none_or(|last| last.start <= segment.start) {
+            live.torn_segments += u64::from(duration.is_none());
+            if live
+                .last_segment
+                .as_ref()
+                .is_none_or(|last| last.start_timestamp_seconds <= segment.start_timestamp_seconds)
+            {
                 live.last_segment = Some(segment);
             }
         });
@@ -145,10 +149,10 @@ impl Supervisor<'_> {
     /// How the disk of a destination is.
     fn room(&mut self, place: &Path, space: Option<Space>, full: Option<String>) {
         if let Some(space) = space {
-            let disk = DiskLive { used_ratio: space.used_ratio(), free_bytes: space.available };
-            self.report.disk_used_ratio = Some(disk.used_ratio);
+            self.report.disk_used_ratio = Some(space.used_ratio());
             for recorder in self.recorders.values_mut().filter(|recorder| recorder.camera.destination == place) {
-                recorder.live.disk = Some(disk);
+                recorder.live.disk_used_ratio = Some(space.used_ratio());
+                recorder.live.disk_free_bytes = Some(space.available);
             }
         }
         if self.ending.is_some() || self.full.contains_key(place) == full.is_some() {

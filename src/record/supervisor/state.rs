@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Supervisor, seconds};
 use crate::error::Result;
 use crate::live::{CameraLive, DONE, EVERY, Live, State};
-use crate::metrics::ended;
+use crate::pass::Ended;
 use crate::record::errands::Errand;
 use crate::record::keeper::Job;
 use crate::record::name::CameraName;
@@ -31,8 +31,8 @@ impl Supervisor<'_> {
         let cameras = || self.recorders.values().map(|recorder| &recorder.live);
         let (up, all) = (cameras().filter(|camera| camera.is_up()).count(), count(self.recorders.len(), "camera"));
         // The sum of no floats is -0.
-        let bits = cameras().filter_map(|camera| camera.bitrate_bps).fold(0.0, |all, bits| all + bits);
-        let (segments, bytes) = (count(self.report.files_fetched, "segment"), ByteSize(self.report.bytes_fetched));
+        let bits = cameras().filter_map(|camera| camera.bits_per_second).fold(0.0, |all, bits| all + bits);
+        let (segments, bytes) = (count(self.report.arrived_files, "segment"), ByteSize(self.report.transferred_bytes));
         let text = format!("{up} of {all}  {}  {segments} ({bytes})", bit_rate(bits));
         self.lasting.tell(elapsed, text);
     }
@@ -81,7 +81,7 @@ impl Supervisor<'_> {
         self.wrote_at = now;
         self.write_at = now + EVERY;
         let now = seconds();
-        self.live().updated = now;
+        self.live().updated_timestamp_seconds = now;
         for (place, keeper) in &self.keepers {
             let path = place.join(crate::store::STATE_DIR).join(file_name(self.settings.shard, "json"));
             keeper.ask(Job::Write(path, self.state_of(place)));
@@ -112,10 +112,10 @@ impl Supervisor<'_> {
     pub(super) fn write_last_state(&mut self, outcome: &Result<()>) {
         {
             let mut live = self.live();
-            live.updated = seconds();
+            live.updated_timestamp_seconds = seconds();
             live.ended = Some(match outcome {
-                Ok(()) => (DONE.to_owned(), "its time was up".to_owned()),
-                Err(error) => ended(error),
+                Ok(()) => Ended { reason: DONE.to_owned(), message: "its time was up".to_owned() },
+                Err(error) => Ended::by(error),
             });
         }
         for place in self.keepers.keys() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::disk::Guard;
-use crate::pass::{Failure, Sent};
+use crate::pass::{Ended, Failure};
 use crate::status::Output;
 use crate::units::ByteSize;
 
@@ -15,6 +15,10 @@ const BEFORE: &str = "2026-11-18T10:06:40Z";
 #[expect(clippy::cast_precision_loss, reason = "a time of our days")]
 fn ago(seconds: i64) -> f64 {
     (NOW - seconds) as f64
+}
+
+fn because(reason: &str, message: &str) -> Ended {
+    Ended { reason: reason.into(), message: message.into() }
 }
 
 fn settings() -> Settings {
@@ -43,7 +47,8 @@ fn place(passes: Vec<Pass>) -> Place {
 
 /// A dashcam's pass an hour ago.
 fn dashcam(report: Report) -> Pass {
-    let report = Report { pass: "dashcam".into(), started: BEFORE.into(), duration_seconds: 30.5, ..report };
+    let report =
+        Report { pass: "dashcam".into(), start_timestamp_seconds: ago(3600), duration_seconds: 30.5, ..report };
     Pass {
         kind: "dashcam",
         lock: lock(false, BEFORE),
@@ -53,11 +58,17 @@ fn dashcam(report: Report) -> Pass {
 }
 
 fn camera(state: State, since: i64) -> CameraLive {
-    CameraLive { name: "yard".into(), state, since: ago(since), ..CameraLive::default() }
+    CameraLive { name: "yard".into(), state, state_since_timestamp_seconds: ago(since), ..CameraLive::default() }
 }
 
 fn recorder(camera: CameraLive) -> (Pass, Live) {
-    let live = Live { pid: 7, started: ago(3600), updated: ago(5), cameras: vec![camera], ..Live::default() };
+    let live = Live {
+        pid: 7,
+        start_timestamp_seconds: ago(3600),
+        updated_timestamp_seconds: ago(5),
+        cameras: vec![camera],
+        ..Live::default()
+    };
     (Pass { kind: "record", lock: lock(true, BEFORE), left: Left::Nothing, newest: Vec::new() }, live)
 }
 
@@ -73,14 +84,14 @@ fn judged(passes: Vec<Pass>) -> Status {
 #[track_caller]
 fn assert_first(status: &Status, state: &str, problem: Option<&str>) {
     assert_eq!(status.rows[0].state, state);
-    let problems: Vec<&str> = status.problems.iter().map(|problem| problem.problem.as_str()).collect();
+    let problems: Vec<&str> = status.problems.iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(problems, problem.into_iter().collect::<Vec<_>>());
     assert_eq!((status.ok, status.rows[0].ok), (problem.is_none(), problem.is_none()));
 }
 
 #[test]
 fn a_pass_is_judged_by_its_report() {
-    let ended = |reason: &str| Report { ended: Some((reason.into(), "why".into())), ..Report::default() };
+    let ended = |reason: &str| Report { ended: Some(because(reason, "why")), ..Report::default() };
     let failure = |name: &str| Failure { name: name.into(), reason: "http".into(), message: "500".into() };
     let failed =
         |names: &[&str]| Report { failures: names.iter().map(|name| failure(name)).collect(), ..Report::default() };
@@ -95,7 +106,10 @@ fn a_pass_is_judged_by_its_report() {
     ] {
         let status = judged(vec![dashcam(report)]);
         assert_first(&status, state, problem);
-        assert_eq!((status.rows[0].since, status.rows[0].last_run), (Some(NOW - 3570), Some(NOW - 3570)));
+        assert_eq!(
+            (status.rows[0].state_since_timestamp_seconds, status.rows[0].last_run_timestamp_seconds),
+            (Some(NOW - 3570), Some(NOW - 3570))
+        );
         assert_eq!(status.rows[0].pid, None);
     }
 }
@@ -105,7 +119,7 @@ fn a_pass_that_runs_is_told_by_its_lock() {
     let pass = Pass { lock: lock(true, "2026-11-18T11:05:40Z"), ..dashcam(Report::default()) };
     let status = judged(vec![pass.clone()]);
     assert_first(&status, "running", None);
-    assert_eq!((status.rows[0].since, status.rows[0].pid), (Some(NOW - 60), Some(7)));
+    assert_eq!((status.rows[0].state_since_timestamp_seconds, status.rows[0].pid), (Some(NOW - 60), Some(7)));
     // The first pass of all has no report yet.
     assert_first(&judged(vec![Pass { left: Left::Nothing, ..pass.clone() }]), "running", None);
     // And when it left without one, it did not leave by itself.
@@ -121,8 +135,8 @@ fn a_recorder_is_alive_by_its_lock_and_its_heartbeat() {
     let (pass, live) = recorder(camera(State::Recording, 3600));
     let free = Pass { lock: lock(false, BEFORE), ..pass.clone() };
     let unknown = Pass { lock: Holder::default(), ..pass.clone() };
-    let hung = Live { updated: ago(61), ..live.clone() };
-    let ended = Live { ended: Some(("stopped".into(), "stopped by signal 15".into())), ..live.clone() };
+    let hung = Live { updated_timestamp_seconds: ago(61), ..live.clone() };
+    let ended = Live { ended: Some(because("stopped", "stopped by signal 15")), ..live.clone() };
     let gone = "nothing is recorded: it was killed, or lost its power";
     for (pass, live, state, problem) in [
         (&pass, &live, "running", None),
@@ -150,26 +164,26 @@ fn a_recorder_is_alive_by_its_lock_and_its_heartbeat() {
 fn a_recorder_whose_time_was_up_is_done() {
     let (pass, live) = recorder(camera(State::Stopping, 9));
     let free = Pass { lock: lock(false, BEFORE), newest: vec![("yard".into(), Some(newest(7200)))], ..pass };
-    let ended = ("done".into(), "its time was up".into());
-    let live = Live { ended: Some(ended), updated: ago(3000), ..live };
+    let ended = because("done", "its time was up");
+    let live = Live { ended: Some(ended), updated_timestamp_seconds: ago(3000), ..live };
     let done = with(&free, live.clone());
     let status = judged(vec![done.clone()]);
     assert_first(&status, "done", None);
     assert_eq!((status.rows[1].state, status.rows[1].ok), ("done", true));
-    assert_eq!((status.rows[0].since, status.rows[0].pid), (Some(NOW - 3000), None));
+    assert_eq!((status.rows[0].state_since_timestamp_seconds, status.rows[0].pid), (Some(NOW - 3000), None));
 
     // Its footage grows old, as that of every pass.
     let settings = settings();
     let young = Settings { max_age: Some(Duration::from_hours(1)), ..settings.clone() };
     let status = judge(&[place(vec![done.clone()])], &young, NOW);
-    assert_eq!(status.problems[0].problem, "the newest recording is 2h old");
+    assert_eq!(status.problems[0].message, "the newest recording is 2h old");
 
     // Whoever names the configuration expects its cameras to be recorded.
     let expected = |camera: &str| Expected { camera: camera.into(), destination: "/data".into() };
     let expecting = Settings { expected: vec![expected("yard"), expected("gate")], ..settings };
     let status = judge(&[place(vec![done])], &expecting, NOW);
     let wrong = |status: &Status| -> Vec<(Option<String>, String)> {
-        status.problems.iter().map(|problem| (problem.camera.clone(), problem.problem.clone())).collect()
+        status.problems.iter().map(|problem| (problem.camera.clone(), problem.message.clone())).collect()
     };
     let over = "nobody records it: the recorder's time was up".to_owned();
     assert_eq!(wrong(&status), [(Some("yard".into()), over), (Some("gate".into()), "nobody records it".into())]);
@@ -198,15 +212,20 @@ fn a_camera_has_to_record() {
         let camera = CameraLive { last_error: Some("refused".into()), ..camera(state, since) };
         let (pass, live) = recorder(camera);
         let status = judged(vec![with(&pass, live)]);
-        let problems: Vec<_> = status.problems.iter().map(|p| (p.camera.as_deref(), p.problem.as_str())).collect();
+        let problems: Vec<_> = status.problems.iter().map(|p| (p.camera.as_deref(), p.message.as_str())).collect();
         assert_eq!(problems, problem.map(|problem| (Some("yard"), problem)).into_iter().collect::<Vec<_>>());
         assert_eq!((status.rows[0].ok, status.rows[1].ok), (true, problem.is_none()));
     }
-    for (restarts, last_frame_at, is_well) in
+    for (restarts, last_frame_timestamp_seconds, is_well) in
         [(0, None, true), (3, None, false), (3, Some(ago(20)), true), (3, Some(ago(200)), false)]
     {
-        let (pass, live) = recorder(CameraLive { restarts, last_frame_at, ..camera(State::Starting, 2) });
-        assert_eq!(judged(vec![with(&pass, live)]).ok, is_well, "{restarts} restarts, {last_frame_at:?}");
+        let (pass, live) =
+            recorder(CameraLive { restarts, last_frame_timestamp_seconds, ..camera(State::Starting, 2) });
+        assert_eq!(
+            judged(vec![with(&pass, live)]).ok,
+            is_well,
+            "{restarts} restarts, {last_frame_timestamp_seconds:?}"
+        );
     }
     let (pass, live) = recorder(camera(State::Recording, 9));
     let refused = Live { config_error: Some("line 3: no".into()), ..live };
@@ -221,7 +240,7 @@ fn footage_may_be_too_old() {
         status
             .problems
             .into_iter()
-            .map(|problem| (problem.camera.unwrap_or_default(), problem.problem))
+            .map(|problem| (problem.camera.unwrap_or_default(), problem.message))
             .collect::<Vec<_>>()
     };
     let named = |name: &str, newest: Option<Newest>| vec![(name.to_owned(), newest)];
@@ -232,19 +251,25 @@ fn footage_may_be_too_old() {
     let hikvision = Pass { kind: "hikvision", newest: named("tuin", None), ..dashcam.clone() };
     assert_eq!(wrong(hikvision), [("tuin".into(), "there is no recording".into())]);
     assert_eq!(wrong(Pass { kind: "upload", newest: Vec::new(), ..dashcam.clone() }), []);
-    let sent = |oldest| Sent { files: 2, files_pending: 3, oldest_pending_seconds: Some(oldest), ..Sent::default() };
     let upload = |oldest| {
-        let report = Report { started: BEFORE.into(), sent: Some(sent(oldest)), still_written: 1, ..Report::default() };
+        let report = Report {
+            start_timestamp_seconds: ago(3600),
+            arrived_files: 2,
+            pending_files: 3,
+            oldest_pending_seconds: Some(oldest),
+            open_files: 1,
+            ..Report::default()
+        };
         Pass { kind: "upload", left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam.clone() }
     };
     assert_eq!(wrong(upload(48.0 * 3600.0)), []);
     assert_eq!(wrong(upload(49.0 * 3600.0)), [(String::new(), "a file waits for 2d 1h to be uploaded".into())]);
     let row = &judged(vec![upload(0.0)]).rows[0];
-    assert_eq!((row.files, row.pending), (Some(2), Some(4)));
+    assert_eq!((row.files, row.pending_files), (Some(2), Some(4)));
     // A recorder has some time for its first segment.
     let (pass, live) = recorder(camera(State::Recording, 9));
     assert_eq!(wrong(with(&pass, live.clone())), []);
-    let live = Live { started: ago(48 * 3600 + 1), ..live };
+    let live = Live { start_timestamp_seconds: ago(48 * 3600 + 1), ..live };
     assert_eq!(wrong(with(&pass, live)), [("yard".into(), "there is no recording".into())]);
 }
 
@@ -271,7 +296,7 @@ fn cameras_of_the_configuration_have_to_be_recorded() {
         place: "/data".into(),
         pass: Some("record"),
         camera: Some("gate".into()),
-        problem: "nobody records it".into(),
+        message: "nobody records it".into(),
     };
     assert_eq!(status.problems, [problem]);
     assert_eq!((status.rows[2].camera.as_deref(), status.rows[2].state), (Some("gate"), "missing"));
@@ -282,7 +307,7 @@ fn cameras_of_the_configuration_have_to_be_recorded() {
 #[test]
 fn a_directory_without_anything_is_wrong() {
     let status = judged(Vec::new());
-    assert_eq!(status.problems[0].problem, "no footage pass has left a report here");
+    assert_eq!(status.problems[0].message, "no footage pass has left a report here");
     assert!(!status.ok);
     let unreadable = Pass { left: Left::Unreadable, ..dashcam(Report::default()) };
     assert_first(&judged(vec![unreadable]), "unknown", Some("what it has left is not a report"));

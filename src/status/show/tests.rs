@@ -14,14 +14,14 @@ fn row(camera: Option<&str>) -> Row {
         camera: camera.map(str::to_owned),
         source: "footage.toml".into(),
         state: "recording",
-        since: Some(NOW - 266_400),
+        state_since_timestamp_seconds: Some(NOW - 266_400),
         ok: true,
         newest: Some(Newest { path: "x".into(), age_seconds: 3120 }),
-        fps: Some(14.98),
-        bitrate_bps: Some(512_345.0),
+        frames_per_second: Some(14.98),
+        bits_per_second: Some(512_345.0),
         files: Some(312),
-        pending: Some(1),
-        failed: Some(0),
+        pending_files: Some(1),
+        failed_files: Some(0),
         ..Row::default()
     }
 }
@@ -32,18 +32,18 @@ fn example() -> Status {
         pass: "dashcam",
         source: "192.168.1.99".into(),
         state: "away",
-        since: Some(NOW - 420),
-        fps: None,
-        bitrate_bps: None,
+        state_since_timestamp_seconds: Some(NOW - 420),
+        frames_per_second: None,
+        bits_per_second: None,
         ..row(None)
     };
-    let runs = Row { state: "running", fps: None, bitrate_bps: Some(4_140_000.0), ..row(None) };
+    let runs = Row { state: "running", frames_per_second: None, bits_per_second: Some(4_140_000.0), ..row(None) };
     let gate = Row {
         state: "waiting",
-        since: Some(NOW - 125),
+        state_since_timestamp_seconds: Some(NOW - 125),
         ok: false,
-        fps: None,
-        bitrate_bps: None,
+        frames_per_second: None,
+        bits_per_second: None,
         newest: None,
         ..row(Some("gate-behind-the-barn"))
     };
@@ -58,7 +58,7 @@ fn example() -> Status {
             place: "/srv/cameras".into(),
             pass: Some("record"),
             camera: Some("gate-behind-the-barn".into()),
-            problem: "waiting for 2m: Connection\nrefused".into(),
+            message: "waiting for 2m: Connection\nrefused".into(),
         }],
         places: vec![disk("/srv/cameras"), disk("/srv/dashcam")],
         rows: vec![runs, gate, row(Some("yard")), row(Some("裏庭 \x1b[2J")), dashcam],
