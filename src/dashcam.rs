@@ -40,6 +40,7 @@ use crate::disk::{Guard, Space};
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report, failure_key};
 use crate::rate::Timetable;
+use crate::steps;
 use crate::store::Store;
 
 /// The lock file of blackvuesync in a destination; it may still be in the same crontab.
@@ -131,13 +132,13 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
         let (source, offer) = match source {
             Ok(found) => found,
             Err(error) => {
-                show::plan(&plan, &[], &held, settings.policy.grouping, context.json);
+                steps::show(report, &show::steps(&plan, &[], &held, settings.policy.grouping), context.json);
                 return Err(error);
             }
         };
         let repairs =
             if settings.verify { verify::check(&source, &offer, &held, store, context, report)? } else { Vec::new() };
-        show::plan(&plan, &repairs, &held, settings.policy.grouping, context.json);
+        steps::show(report, &show::steps(&plan, &repairs, &held, settings.policy.grouping), context.json);
         return Ok(());
     }
 

@@ -68,6 +68,7 @@ use crate::ffmpeg;
 use crate::pass::{Context, Report, failure_key};
 use crate::remembered::Remembered;
 use crate::retention::Keep;
+use crate::steps;
 use crate::store::Store;
 
 /// The settings of a pass, resolved.
@@ -191,7 +192,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     }
     failed_before.forget_others(works.iter().map(|work| (&work.source.tag, &work.source.listing.recordings)));
     if context.dry_run {
-        show::plan(&works, report, context.json);
+        steps::show(report, &show::steps(&works), context.json);
         return Ok(());
     }
 

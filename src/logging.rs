@@ -6,6 +6,7 @@ use chrono::{SecondsFormat, Utc};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::progress::Progress;
+use crate::text::printable;
 
 /// `--log-format`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -93,11 +94,6 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// One line without control characters: names come from devices.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 fn syslog_level(level: Level) -> u8 {
     match level {
         Level::Error => 3,
@@ -117,10 +113,5 @@ mod tests {
         assert_eq!(level(1, false), LevelFilter::Info);
         assert_eq!(level(9, false), LevelFilter::Debug);
         assert_eq!(level(2, true), LevelFilter::Error);
-    }
-
-    #[test]
-    fn a_device_cannot_write_to_the_terminal() {
-        assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
     }
 }

@@ -225,6 +225,12 @@ impl Report {
         self.removed_bytes += bytes;
     }
 
+    /// What the pass does with footage: `fetch`, `extract`, `record`, `upload`.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        Verb::of(&self.pass).now
+    }
+
     /// Whether footage has arrived.
     #[must_use]
     pub fn has_news(&self) -> bool {

@@ -137,7 +137,7 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     let config = settings.share(settings.config.clone());
     match settings.action {
         Action::Record => {}
-        Action::Show => return show::commands(settings, &config, context),
+        Action::Show => return show::commands(settings, &config, context, report),
         Action::Check => return check::run(settings, &config, context, report),
         Action::Stop => return holder::stop(settings, &config, context),
         Action::Reload => return holder::reload(settings, &config),

@@ -60,6 +60,7 @@ use crate::error::{Error, Result};
 use crate::pass::{Context, Report, failure_key};
 use crate::rate::{Pacer, Timetable};
 use crate::retention::Keep;
+use crate::steps;
 use crate::stop::Stop;
 use crate::store::Store;
 
@@ -195,7 +196,8 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         context.told.lasts(&failure_key(&files[*file].path));
     }
     if context.dry_run {
-        show::plan(&plan, &files, report, context.json);
+        report.already_there_files = plan.proven;
+        steps::show(report, &show::steps(&plan, &files), context.json);
         return Ok(());
     }
 

@@ -67,7 +67,7 @@ impl Held {
     pub fn read(store: &Store, now: SystemTime, how: Reading) -> Result<Self> {
         let mut held = Self::default();
         let load = if how.afresh { Remembered::afresh } else { Remembered::load };
-        let mut remembered = load(store, "dashcam.names", now);
+        let mut remembered = load(store, "dashcam.held", now);
         let mut contents = |dir: &str| remembered.contents(store, dir, || Contents::read(store, dir));
         let root = contents("")?;
         let groups = root.groups.clone();

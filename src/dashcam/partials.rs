@@ -57,7 +57,7 @@ impl Partials {
     /// Reads the journal; one that cannot be read is as good as none.
     #[must_use]
     pub fn load(store: &Store) -> Self {
-        let path = store.state_path("dashcam.partials.json");
+        let path = store.state_path("dashcam.partials");
         let records = read_small(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Self { path, boot: boot_id(), records }
     }

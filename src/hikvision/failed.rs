@@ -27,7 +27,7 @@ impl FailedBefore {
     /// Reads what earlier passes left; what cannot be read is as good as nothing.
     #[must_use]
     pub fn load(store: &Store, now: NaiveDateTime, retry_after: Duration) -> Self {
-        let path = store.state_path("hikvision.failed.json");
+        let path = store.state_path("hikvision.failed");
         let times = read_small(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Self { path, now, retry_after, times, is_changed: false }
     }

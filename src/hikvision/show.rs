@@ -4,15 +4,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::Work;
 use super::plan::{Policy, Step};
 use super::segment::{Medium, Recording};
 use super::source::Source;
-use crate::pass::Report;
-use crate::stdout;
 use crate::units::{ByteSize, count};
+use crate::{stdout, steps};
 
 /// Prints what the cameras have on stdout, as a table or as a JSON array with a line for each recording.
 pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
@@ -196,40 +194,23 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Prints plans on stdout, as lines or as JSON.
-pub(super) fn plan(works: &[Work<'_>], report: &Report, as_json: bool) {
+/// The steps of plans.
+pub(super) fn steps(works: &[Work<'_>]) -> Vec<steps::Step> {
     let (mut removals, mut extractions) = (Vec::new(), Vec::new());
     for work in works {
+        let path = |path: &Path| path.display().to_string();
         for step in &work.plan.steps {
             match step {
                 Step::Remove { entry, reason } => {
-                    removals.push((entry.path(&work.source.tag).display().to_string(), reason.to_string()));
+                    removals.push(steps::Step::remove(path(&entry.path(&work.source.tag)), *reason));
                 }
-                Step::Extract { name, .. } => extractions.push(name.path(&work.source.tag).display().to_string()),
+                Step::Extract { name, recording } => extractions.push(steps::Step {
+                    bytes: Some(recording.segment.span.len()),
+                    ..steps::Step::new("extract", path(&name.path(&work.source.tag)))
+                }),
             }
         }
     }
-    if as_json {
-        let removals: Vec<_> = removals.iter().map(|(path, reason)| json!({"path": path, "reason": reason})).collect();
-        stdout::line(&json!({
-            "dry_run": true,
-            "selected_recordings": report.selected_recordings,
-            "waiting_files": report.waiting_files,
-            "remove": removals,
-            "extract": extractions,
-        }));
-        return;
-    }
-    for (path, reason) in &removals {
-        stdout::line(&format_args!("remove  {path} ({reason})"));
-    }
-    for path in &extractions {
-        stdout::line(&format_args!("extract {path}"));
-    }
-    stdout::line(&format_args!(
-        "{} to extract, {} to remove, {} waiting for another try",
-        count(extractions.len(), "recording"),
-        count(removals.len(), "file"),
-        report.waiting_files,
-    ));
+    removals.append(&mut extractions);
+    removals
 }

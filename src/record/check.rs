@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::Settings;
 use super::command;
@@ -49,17 +50,11 @@ pub(super) fn run(settings: &Settings, config: &Config, context: &Context, repor
     context.stop.check()?;
     results.sort_by_key(|(name, _)| *name);
     if context.json {
-        let object: serde_json::Map<_, _> = results
-            .iter()
-            .map(|(name, result)| {
-                let (is_ok, text) = match result {
-                    Ok(text) => (true, text),
-                    Err(text) => (false, text),
-                };
-                (name.to_string(), serde_json::json!({ "ok": is_ok, "says": text }))
-            })
-            .collect();
-        stdout::line(&serde_json::Value::Object(object));
+        let row = |(name, result): &(&CameraName, Result<String, String>)| {
+            let message = result.as_ref().unwrap_or_else(|why| why);
+            json!({ "camera": name.as_str(), "ok": result.is_ok(), "message": message })
+        };
+        stdout::line(&json!({ "pass": "record", "cameras": results.iter().map(row).collect::<Vec<_>>() }));
     }
     let width = results.iter().map(|(name, _)| name.as_str().chars().count()).max().unwrap_or(0);
     for (name, result) in results {

@@ -8,6 +8,7 @@ use serde_json::json;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::rows::{Disk, Problem, Row, Status};
+use crate::text::printable;
 use crate::units::{ByteSize, bit_rate, short_duration};
 
 /// Between two columns.
@@ -158,11 +159,6 @@ fn cut(text: &str, width: usize) -> String {
     }
     cut.push('…');
     cut
-}
-
-/// One line without control characters: names and messages come from devices and files.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn path(path: &Path) -> String {

@@ -172,7 +172,7 @@ fn settings_come_from_the_environment_and_options_win() {
         ("FOOTAGE_EXCLUDE", "E"),
         ("FOOTAGE_SKIP_METADATA", "t3g"),
     ];
-    let summary = "1 file to fetch of 1 recording, 0 files to remove, 0 waiting for another try\n";
+    let summary = "1 file to fetch, 0 files to remove, 0 waiting for another try\n";
     assert_eq!(plan(&[], &environment), format!("fetch   2018-10-22/{NAME}.mp4\n{summary}"));
     assert_eq!(
         plan(&["-g", "none", "-i", "P", "-e", "", &address], &environment),

@@ -317,7 +317,7 @@ fn links_under_the_names_of_our_own_files_are_not_written_through() {
         ("20181029_131513_NF.mp4.failed", &[][..]),
         ("20181029_131513.protected", &["--protect", "20181029_131513"]),
         (".footage/dashcam.json", &[]),
-        (".footage/dashcam.partials.json", &[]),
+        (".footage/dashcam.partials", &[]),
         (".footage/dashcam.absent", &[]),
     ] {
         let bench = Bench::new();

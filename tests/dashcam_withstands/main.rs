@@ -96,7 +96,7 @@ impl Bench {
     }
 
     fn journal(&self) -> PathBuf {
-        self.dest().join(".footage/dashcam.partials.json")
+        self.dest().join(".footage/dashcam.partials")
     }
 
     /// Runs a pass until `bytes` of a video are on disk; there the camera leaves, with a clean close. It is back

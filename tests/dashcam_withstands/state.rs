@@ -26,9 +26,9 @@ fn links_under_the_names_of_locks_and_temporaries_are_not_written_through() {
     for (link, code) in [
         (".footage/dashcam.lock", 2),
         (".footage/.dashcam.json.tmp", 3),
-        (".footage/.dashcam.partials.json.tmp", 3),
-        (".footage/dashcam.partials.json.tmp", 3),
-        (".footage/.dashcam.names.tmp", 3),
+        (".footage/.dashcam.partials.tmp", 3),
+        (".footage/dashcam.partials.tmp", 3),
+        (".footage/.dashcam.held.tmp", 3),
         (".20181029_131513_NF.mp4.failed.tmp", 3),
     ] {
         let bench = Bench::new();
@@ -84,8 +84,8 @@ fn a_file_that_is_no_lock_is_not_made_one() {
 fn a_pipe_in_the_place_of_a_state_file_is_not_waited_for() {
     for (name, code) in [
         (".footage/dashcam.json", 0),
-        (".footage/dashcam.partials.json", 0),
-        (".footage/dashcam.names", 0),
+        (".footage/dashcam.partials", 0),
+        (".footage/dashcam.held", 0),
         (".footage/dashcam.absent", 0),
         (".footage/dashcam.lock", 2),
         (".blackvuesync.metrics-state.json", 0),
@@ -256,7 +256,7 @@ fn what_is_remembered_of_the_destination_is_never_wrong() {
     let pass = || bench.pass(&["--grouping", "daily"]).run().expect_code(0);
     pass();
     // Only what has not changed for two seconds is remembered: passes until both days are.
-    let memory = bench.dest().join(".footage/dashcam.names");
+    let memory = bench.dest().join(".footage/dashcam.held");
     wait_until("both days are remembered", || {
         pass();
         let bytes = fs::read(&memory).unwrap_or_default();

@@ -14,16 +14,19 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15", "2037-09-07 14:01:15"]);
     bench.scratch.write("dest/tuin/video/2001-01-01_00-00-00-tuin.mp4", "old");
     let before = tree(bench.scratch.path());
+    let plan = json(&bench.pass(&["--dry-run", "--keep", "30d", "--json"]).expect_code(0));
+    let size = footage::units::ByteSize(plan["steps"][1]["bytes"].as_u64().expect("bytes"));
     let output = bench.pass(&["--dry-run", "--keep", "30d"]).expect_code(0);
     assert_eq!(
         output.stdout,
-        "remove  tuin/video/2001-01-01_00-00-00-tuin.mp4 (expired)\n\
-         extract tuin/video/2037-09-07_14-01-15-tuin.mp4\n\
-         1 recording to extract, 1 file to remove, 0 waiting for another try\n"
+        format!(
+            "remove  tuin/video/2001-01-01_00-00-00-tuin.mp4 (expired)\n\
+             extract tuin/video/2037-09-07_14-01-15-tuin.mp4 ({size})\n\
+             1 file ({size}) to extract, 1 file to remove, 0 waiting for another try\n"
+        )
     );
-    let plan = json(&bench.pass(&["--dry-run", "--keep", "30d", "--json"]).expect_code(0));
-    assert_eq!(plan["extract"][0], "tuin/video/2037-09-07_14-01-15-tuin.mp4");
-    assert_eq!(plan["remove"][0]["reason"], "expired");
+    assert_eq!(plan["steps"][1]["name"], "tuin/video/2037-09-07_14-01-15-tuin.mp4");
+    assert_eq!(plan["steps"][0]["reason"], "expired");
     assert_eq!(tree(bench.scratch.path()), before);
 }
 

@@ -45,6 +45,7 @@ const PURE: &[&str] = &[
     "status/judge",
     "status/rows",
     "status/show",
+    "text",
     "units",
     "zone",
     "upload/ini",

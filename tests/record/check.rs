@@ -24,6 +24,11 @@ fn a_table_of_cameras() {
     for (name, said) in [("yard", "960x540"), ("gate", "pcm_alaw"), ("door", "640x360"), ("esp", "320x240")] {
         assert!(row(name).contains(said), "{name}: {said}: {output}");
     }
+    let output = site.record(&["--check", "--json"]).run().expect_code(0);
+    let checked: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let rows = checked["cameras"].as_array().expect("rows");
+    let told: Vec<_> = rows.iter().map(|row| (row["camera"].as_str().unwrap(), row["ok"].as_bool().unwrap())).collect();
+    assert_eq!(told, [("door", true), ("esp", true), ("gate", true), ("yard", true)]);
     assert!(!site.dest().exists(), "nothing is made");
 
     let bad = [

@@ -133,7 +133,7 @@ fn what_is_no_report_is_told() {
         assert_eq!(problems(&status), ["record -: what it has left is not a report"], "{text:?}");
     }
     // What passes remember for themselves is no report.
-    bench.scratch.write("other/.footage/dashcam.partials.json", "{}");
+    bench.scratch.write("other/.footage/dashcam.partials", "{}");
     bench.scratch.write("other/.footage/recording.json", "{}");
     bench.status(&["other"]).expect_code(1);
 }
