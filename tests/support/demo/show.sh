@@ -6,7 +6,9 @@
 # How wide the terminal is, if there is one.
 bold='' plain='' columns=
 if [ -t 1 ]; then
-    bold=$(printf '\033[1m') plain=$(printf '\033[0m') columns=$(stty size <&1 | cut -d ' ' -f 2)
+    exec 3>&1
+    bold=$(printf '\033[1m') plain=$(printf '\033[0m') columns=$(stty size <&3 | cut -d ' ' -f 2)
+    exec 3>&-
 fi
 
 # What is about to be seen, in one sentence.
