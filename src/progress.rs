@@ -62,7 +62,7 @@ impl Progress {
         let millis = length.map_or(0, |length| usize::try_from(length.as_millis()).unwrap_or(usize::MAX));
         let bar = self.add(millis, template);
         bar.set_style(bar.style().with_key("passed", |state: &ProgressState, line: &mut dyn Write| {
-            let time = |millis| human_duration(Duration::from_millis(millis));
+            let time = |millis: u64| human_duration(Duration::from_secs(millis / 1000));
             let _ = write!(line, "{} of {}", time(state.pos()), time(state.len().unwrap_or(0)));
         }));
         Lasting { bar }

@@ -119,10 +119,15 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A length of time for people, in whole seconds: `3m 12s`.
+/// A length of time for people, to the nearest second: `3m 12s`; what is shorter than one in tenths: `0.4s`.
 #[must_use]
 pub fn human_duration(duration: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+    let tenths = (duration.as_millis() + 50) / 100;
+    if (1..10).contains(&tenths) {
+        return format!("0.{tenths}s");
+    }
+    let seconds = duration.as_secs() + u64::from(duration.subsec_millis() >= 500);
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
 /// How long something took, as [`human_duration`], below ten seconds with tenths: `3m 12s`, `2.5s`.
@@ -201,6 +206,22 @@ mod tests {
             (u64::MAX, "18446.7 PB"),
         ] {
             assert_eq!(ByteSize(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_told_to_the_nearest_second() {
+        for (millis, text) in [
+            (0, "0s"),
+            (49, "0s"),
+            (50, "0.1s"),
+            (949, "0.9s"),
+            (950, "1s"),
+            (1499, "1s"),
+            (9900, "10s"),
+            (192_400, "3m 12s"),
+        ] {
+            assert_eq!(human_duration(Duration::from_millis(millis)), text);
         }
     }
 
