@@ -156,7 +156,7 @@ impl Items {
     #[must_use]
     pub fn queue(&self, name: String) -> Item {
         let template =
-            format!("{{prefix:{}!}} {{wide_bar:.green/dim}} {{arrived:>18}} {{speed:>10}} {{left:>7}}", self.width);
+            format!("{{prefix:{}!}} {{wide_bar:.green/dim}} {{arrived:>20}} {{speed:>10}} {{left:>7}}", self.width);
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         let began_at = Arc::new(AtomicU64::new(0));
         bar.set_style(Item::style(style(&template), &began_at));
