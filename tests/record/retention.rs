@@ -71,6 +71,6 @@ fn what_somebody_else_has_removed_counts_no_more() {
     }
     // Time for two looks.
     site.wait_for_closed("yard", 6);
-    assert_eq!(site.live("yard")["removed"], 0);
+    assert_eq!(site.live("yard")["removed_segments"], 0);
     drop(running);
 }
