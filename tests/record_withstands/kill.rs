@@ -24,16 +24,19 @@ fn wait_for_more(cameras: &[(&str, RtspCamera)], frames: u64) {
     }
 }
 
+/// A camera for each container, named like it, and a fourth.
+fn one_of_each(fourth: &'static str) -> (Site, [(&'static str, RtspCamera); 4]) {
+    let cameras = ["mkv", "ts", "mp4", fourth].map(|name| (name, RtspCamera::start(Film::Plain)));
+    let table = |((name, camera), container): (&(&'static str, RtspCamera), &str)| {
+        (*name, format!("{}\ncontainer = {container:?}", camera.table()))
+    };
+    let tables: Vec<(&str, String)> = cameras.iter().zip(["mkv", "ts", "mp4", "mkv"]).map(table).collect();
+    (Site::with(&QUICK.replace("2s", "10s"), &tables), cameras)
+}
+
 #[test]
 fn a_killed_ffmpeg_costs_one_key_frame_interval_and_the_others_nothing() {
-    let cameras = ["mkv", "ts", "mp4", "spared"].map(|name| (name, RtspCamera::start(Film::Plain)));
-    let containers = ["mkv", "ts", "mp4", "mkv"];
-    let tables: Vec<(&str, String)> = cameras
-        .iter()
-        .zip(containers)
-        .map(|((name, camera), container)| (*name, format!("{}\ncontainer = {container:?}", camera.table())))
-        .collect();
-    let site = Site::with(&QUICK.replace("2s", "10s"), &tables);
+    let (site, cameras) = one_of_each("spared");
     let running = site.start(&[]);
     let killed = ["mkv", "ts", "mp4"];
     for (_, camera) in &cameras {
@@ -67,14 +70,7 @@ fn a_killed_ffmpeg_costs_one_key_frame_interval_and_the_others_nothing() {
 
 #[test]
 fn a_killed_recorder_leaves_nothing_running_and_the_next_one_goes_on() {
-    let cameras = ["mkv", "ts", "mp4", "stalls"].map(|name| (name, RtspCamera::start(Film::Plain)));
-    let containers = ["mkv", "ts", "mp4", "mkv"];
-    let tables: Vec<(&str, String)> = cameras
-        .iter()
-        .zip(containers)
-        .map(|((name, camera), container)| (*name, format!("{}\ncontainer = {container:?}", camera.table())))
-        .collect();
-    let site = Site::with(&QUICK.replace("2s", "10s"), &tables);
+    let (site, cameras) = one_of_each("stalls");
     let mut running = site.start(&[]);
     for round in 1..=2 {
         wait_for_more(&cameras, 4 * u64::from(FRAMES_PER_SECOND));

@@ -22,14 +22,15 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
-pub use fault::{Fault, Matcher, Times};
+use super::orders::Gate;
+pub use super::orders::{Matcher, Times};
+pub use fault::Fault;
 pub use listing::{Listing, Style};
 pub use reply::Metadata;
 pub use state::Request;
 
 use content::Content;
-use fault::Rule;
-use state::{GateState, Pace, Shared, State};
+use state::{Pace, Shared, State};
 
 /// Which of the two protocols the camera speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl Camera {
     pub fn start_on(address: &str, api: Api) -> Self {
         let address: SocketAddr = address.parse().expect("an address like 127.0.0.1:8080");
         let (port, address) = reserve(address).unwrap_or_else(|e| panic!("cannot bind {address}: {e}"));
-        let camera = Self { shared: Shared::new(api), address, _port: port };
+        let camera = Self { shared: Arc::new(Shared::new(State::new(api))), address, _port: port };
         camera.come_back();
         camera
     }
@@ -149,25 +150,18 @@ impl Camera {
 
     /// Orders a fault for requests from now on. A request meets all that match, in the order they were given.
     pub fn fault(&self, matcher: impl Into<Matcher>, fault: Fault, times: Times) {
-        let rule = Rule { matcher: matcher.into(), fault, times, met: 0 };
-        self.change(|state| state.rules.push(rule));
+        self.shared.fault(matcher.into(), fault, times);
     }
 
     /// Takes all faults back; what grew stays as long as it is.
     pub fn clear_faults(&self) {
-        self.change(|state| state.rules.clear());
+        self.shared.clear_faults();
     }
 
     /// Blocks matching transfers when they have sent `after` body bytes, until the gate is opened or dropped.
     /// (An answer to HEAD has no body and passes.)
-    pub fn hold(&self, matcher: impl Into<Matcher>, after: u64) -> Gate {
-        let matcher = matcher.into();
-        let id = self.change(|state| {
-            let id = state.new_id();
-            state.gates.insert(id, GateState { matcher, after, reached: false });
-            id
-        });
-        Gate { shared: Arc::clone(&self.shared), id }
+    pub fn hold(&self, matcher: impl Into<Matcher>, after: u64) -> Gate<State> {
+        self.shared.hold(matcher.into(), after)
     }
 
     /// The rate of all transfers together.
@@ -216,13 +210,12 @@ impl Camera {
 
     /// All requests in the order of their arrival.
     pub fn requests(&self) -> Vec<Request> {
-        self.shared.lock().log.clone()
+        self.shared.requests()
     }
 
     /// The requests that match, in the order of their arrival.
     pub fn requests_for(&self, matcher: impl Into<Matcher>) -> Vec<Request> {
-        let matcher = matcher.into();
-        self.shared.lock().log.iter().filter(|request| matcher.matches(request)).cloned().collect()
+        self.shared.requests_for(&matcher.into())
     }
 
     /// Bytes of files on the card, videos and sidecars, that went to a socket in answers to GET.
@@ -241,14 +234,11 @@ impl Camera {
     /// Waits until the log is as wanted; panics with the log when that takes longer than `timeout`.
     #[track_caller]
     pub fn wait_for(&self, wanted: impl Fn(&[Request]) -> bool, timeout: Duration) {
-        let (state, in_time) = self.shared.wait_until(timeout, |state| wanted(&state.log));
-        assert!(in_time, "not within {timeout:?}; the camera has seen {:#?}", state.log);
+        self.shared.wait_for(wanted, timeout);
     }
 
     fn change<T>(&self, order: impl FnOnce(&mut State) -> T) -> T {
-        let result = order(&mut self.shared.lock());
-        self.shared.changed.notify_all();
-        result
+        self.shared.change(order)
     }
 }
 
@@ -260,34 +250,6 @@ impl Drop for Camera {
         });
         // A panic here would hide the test's own.
         let _ = self.shared.wait_until(Duration::from_secs(10), |state| state.threads == 0);
-    }
-}
-
-/// A barrier in front of a transfer's next byte; opens when dropped.
-pub struct Gate {
-    shared: Arc<Shared>,
-    id: u64,
-}
-
-impl Gate {
-    /// Waits until a transfer stands at the gate; panics when that takes longer than `timeout`.
-    #[track_caller]
-    pub fn wait_reached(&self, timeout: Duration) {
-        let reached = |state: &State| state.gates.get(&self.id).is_some_and(|gate| gate.reached);
-        let (state, in_time) = self.shared.wait_until(timeout, reached);
-        assert!(in_time, "no transfer at the gate within {timeout:?}; the camera has seen {:#?}", state.log);
-    }
-
-    /// Lets the transfers go on.
-    pub fn open(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Gate {
-    fn drop(&mut self) {
-        self.shared.lock().gates.remove(&self.id);
-        self.shared.changed.notify_all();
     }
 }
 

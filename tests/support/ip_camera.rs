@@ -3,11 +3,12 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::camera::reserve;
+use super::orders::Watched;
 
 /// What is wrong with a camera, for connections under way and for new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,7 @@ pub(super) struct Shared {
     pub(super) address: SocketAddr,
     /// Bound and never listening: it keeps the port ours while the camera is off.
     _port: OwnedFd,
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Watched<State>,
 }
 
 #[derive(Default)]
@@ -53,11 +53,11 @@ impl Shared {
     pub(super) fn new() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (port, address) = reserve(any).unwrap_or_else(|e| panic!("cannot bind {any}: {e}"));
-        Self { address, _port: port, state: Mutex::default(), changed: Condvar::new() }
+        Self { address, _port: port, state: Watched::default() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Listens, and calls `answer` in a thread of its own for each connection.
@@ -85,12 +85,12 @@ impl Shared {
     }
 
     pub(super) fn set(&self, fault: Option<Fault>) {
-        let mut state = self.lock();
-        state.fault = fault;
-        if fault == Some(Fault::Off) {
-            state.close();
-        }
-        self.changed.notify_all();
+        self.state.change(|state| {
+            state.fault = fault;
+            if fault == Some(Fault::Off) {
+                state.close();
+            }
+        });
     }
 
     /// Closes what is open, once.
@@ -99,20 +99,18 @@ impl Shared {
     }
 
     pub(super) fn stop(&self) {
-        let mut state = self.lock();
-        state.stopped = true;
-        state.close();
-        self.changed.notify_all();
+        self.state.change(|state| {
+            state.stopped = true;
+            state.close();
+        });
     }
 
     /// Waits until the camera is in this state; panics when that takes longer than half a minute.
     #[track_caller]
     pub(super) fn wait_for(&self, wanted: impl Fn(&State) -> bool) {
-        let patience = Duration::from_secs(30);
-        let result = self.changed.wait_timeout_while(self.lock(), patience, |state| !wanted(state));
-        let (state, _) = result.unwrap_or_else(PoisonError::into_inner);
+        let (state, in_time) = self.state.wait_until(Duration::from_secs(30), wanted);
         let State { fault, frames, connections, .. } = &*state;
-        assert!(wanted(&state), "{connections} connections, {frames} frames, {fault:?}");
+        assert!(in_time, "{connections} connections, {frames} frames, {fault:?}");
     }
 }
 
@@ -145,8 +143,7 @@ impl Visit {
             Self { shared: Arc::clone(shared), number: shared.lock().connections, client, began: Instant::now() };
         let _ = visit.client.set_nodelay(true);
         visit.also(&visit.client);
-        shared.lock().connections += 1;
-        shared.changed.notify_all();
+        shared.state.change(|state| state.connections += 1);
         visit
     }
 
@@ -174,15 +171,14 @@ impl Visit {
             match state.fault {
                 _ if over(&state) => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Some(Fault::Stalls) => {
-                    state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state = self.shared.state.wait(state);
                 }
                 Some(Fault::Drops(after)) if self.began.elapsed() >= after => {
                     return Err(io::ErrorKind::ConnectionAborted.into());
                 }
                 fault if left.is_zero() => return Ok(fault),
                 _ => {
-                    let result = self.shared.changed.wait_timeout(state, left);
-                    state = result.unwrap_or_else(PoisonError::into_inner).0;
+                    state = self.shared.state.wait_at_most(state, left);
                 }
             }
         }
@@ -190,8 +186,7 @@ impl Visit {
 
     /// Counts a frame that went out.
     pub(super) fn sent_frame(&self) {
-        self.shared.lock().frames += 1;
-        self.shared.changed.notify_all();
+        self.shared.state.change(|state| state.frames += 1);
     }
 }
 

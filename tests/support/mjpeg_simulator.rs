@@ -9,6 +9,7 @@ mod camera;
 mod ip_camera;
 mod mjpeg;
 mod mp4;
+mod orders;
 mod rng;
 
 use std::io::Write;

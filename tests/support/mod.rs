@@ -17,6 +17,7 @@ pub(crate) mod hikvision;
 pub(crate) mod ip_camera;
 pub(crate) mod mjpeg;
 pub mod mp4;
+mod orders;
 pub mod rng;
 pub(crate) mod rtsp;
 pub(crate) mod s3;

@@ -192,6 +192,13 @@ impl Output {
         assert!(self.code == Some(code), "expected exit code {code}; {self}");
         self
     }
+
+    /// Asserts that it found nothing wrong and said nothing.
+    #[track_caller]
+    pub fn expect_silence(self) {
+        let silent = self.code == Some(0) && self.stdout.is_empty() && self.stderr.is_empty();
+        assert!(silent, "expected silence; {self}");
+    }
 }
 
 impl fmt::Display for Output {

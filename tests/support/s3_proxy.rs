@@ -10,14 +10,14 @@ mod memory;
 mod serve;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-pub use super::camera::Times;
+pub use super::orders::Times;
 pub use fault::{Answer, Fault, When};
 
-use fault::{Matcher, Rule};
+use super::orders::{Asked, Gate, GateState, Gates, Matcher, Orders, Peer, Watched};
 use memory::Memory;
 
 /// A request as the proxy saw it.
@@ -95,24 +95,17 @@ impl Proxy {
     /// Orders a fault for requests from now on; the last that was ordered and fits is met first. A matcher is a method and
     /// parts of the target: `"PUT x.ts partNumber=2"`; a part behind `!` must not be in it: `"PUT !partNumber"`.
     pub fn fault(&self, matcher: &str, fault: Fault, times: Times) {
-        let rule = Rule { matcher: matcher.into(), fault, times, met: 0 };
-        self.change(|state| state.rules.push(rule));
+        self.shared.fault(matcher.into(), fault, times);
     }
 
     /// Takes all faults back.
     pub fn clear_faults(&self) {
-        self.change(|state| state.rules.clear());
+        self.shared.clear_faults();
     }
 
     /// Holds matching requests when `after` bytes of their body have passed, until the gate is opened or dropped.
-    pub fn hold(&self, matcher: &str, after: u64) -> Gate {
-        let id = self.change(|state| {
-            state.last_id += 1;
-            let id = state.last_id;
-            state.gates.push(GateState { id, matcher: matcher.into(), after, reached: false });
-            id
-        });
-        Gate { shared: Arc::clone(&self.shared), id }
+    pub fn hold(&self, matcher: &str, after: u64) -> Gate<State> {
+        self.shared.hold(matcher.into(), after)
     }
 
     /// Refuses what Backblaze B2 refuses, or did: checksums beside MD5, bodies in chunks with trailers, conditional
@@ -140,13 +133,12 @@ impl Proxy {
 
     /// All requests in the order of their arrival.
     pub fn requests(&self) -> Vec<Request> {
-        self.shared.lock().log.clone()
+        self.shared.requests()
     }
 
     /// The requests that match, in the order of their arrival.
     pub fn requests_for(&self, matcher: &str) -> Vec<Request> {
-        let matcher = Matcher::from(matcher);
-        self.shared.lock().log.iter().filter(|request| matcher.matches(request)).cloned().collect()
+        self.shared.requests_for(&matcher.into())
     }
 
     /// Forgets the requests so far.
@@ -160,14 +152,11 @@ impl Proxy {
     /// Waits until the log is as wanted; panics with the log when that takes longer than `timeout`.
     #[track_caller]
     pub fn wait_for(&self, wanted: impl Fn(&[Request]) -> bool, timeout: Duration) {
-        let (state, in_time) = self.shared.wait_until(timeout, |state| wanted(&state.log));
-        assert!(in_time, "not within {timeout:?}; the proxy has seen {:#?}", state.log);
+        self.shared.wait_for(wanted, timeout);
     }
 
     fn change<T>(&self, order: impl FnOnce(&mut State) -> T) -> T {
-        let result = order(&mut self.shared.lock());
-        self.shared.changed.notify_all();
-        result
+        self.shared.change(order)
     }
 }
 
@@ -185,45 +174,23 @@ impl Drop for Proxy {
     }
 }
 
-/// A barrier in a request's body; opens when dropped.
-pub struct Gate {
-    shared: Arc<Shared>,
-    id: u64,
-}
-
-impl Gate {
-    /// Waits until a request stands at the gate; panics when that takes longer than `timeout`.
-    #[track_caller]
-    pub fn wait_reached(&self, timeout: Duration) {
-        let reached = |state: &State| state.gates.iter().any(|gate| gate.id == self.id && gate.reached);
-        let (state, in_time) = self.shared.wait_until(timeout, reached);
-        assert!(in_time, "no request at the gate within {timeout:?}; the proxy has seen {:#?}", state.log);
+impl Asked for Request {
+    fn method(&self) -> &str {
+        &self.method
     }
 
-    /// Lets the requests go on.
-    pub fn open(self) {
-        drop(self);
+    fn texts(&self) -> [&str; 2] {
+        [&self.target, ""]
     }
 }
 
-impl Drop for Gate {
-    fn drop(&mut self) {
-        self.shared.lock().gates.retain(|gate| gate.id != self.id);
-        self.shared.changed.notify_all();
-    }
-}
+type Shared = Watched<State>;
 
+/// What the proxy knows.
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
+pub struct State {
+    orders: Orders<Fault>,
     server: Option<SocketAddr>,
-    rules: Vec<Rule>,
-    gates: Vec<GateState>,
     is_b2: bool,
     region: Option<String>,
     memory: Option<Memory>,
@@ -232,40 +199,36 @@ struct State {
     forgotten: usize,
     open: Vec<Weak<TcpStream>>,
     stopped: bool,
-    last_id: u64,
 }
 
-struct GateState {
-    id: u64,
-    matcher: Matcher,
-    after: u64,
-    reached: bool,
+impl Peer for State {
+    type Request = Request;
+    type Fault = Fault;
+
+    fn orders(&mut self) -> &mut Orders<Fault> {
+        &mut self.orders
+    }
+
+    fn gates(&self) -> &Gates {
+        &self.orders.gates
+    }
+
+    fn log(&self) -> &[Request] {
+        &self.log
+    }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for a condition, or for the end; says whether it came true in time.
-    fn wait_until(&self, timeout: Duration, wanted: impl Fn(&State) -> bool) -> (MutexGuard<'_, State>, bool) {
-        let (state, time) = self
-            .changed
-            .wait_timeout_while(self.lock(), timeout, |state| !wanted(state) && !state.stopped)
-            .unwrap_or_else(PoisonError::into_inner);
-        (state, !time.timed_out())
-    }
-
     /// Notes a request, and finds the fault that it meets.
     fn arrive(&self, request: &Request) -> (usize, Option<Fault>) {
         let mut state = self.lock();
         let id = state.forgotten + state.log.len();
         let headers = if state.memory.is_some() { Vec::new() } else { request.headers.clone() };
         state.log.push(Request { headers, ..request.clone() });
-        let fault = state.rules.iter_mut().rev().find_map(|rule| rule.meet(request));
+        let fault = state.orders.rules.iter_mut().rev().find_map(|rule| rule.meet(request));
         let fault = fault.or_else(|| state.refusal(request).map(Fault::Answer));
         drop(state);
-        self.changed.notify_all();
+        self.has_changed();
         (id, fault)
     }
 
@@ -277,28 +240,29 @@ impl Shared {
             what(request);
         }
         drop(state);
-        self.changed.notify_all();
+        self.has_changed();
     }
 
     /// How far a body may go now that stands at `from`: up to the next gate, at which it waits.
     fn pass_gates(&self, request: &Request, from: u64) -> u64 {
         let mut state = self.lock();
         // A gate that is made here while this one waits is for those who come later.
-        let here: Vec<u64> = state.gates_at(from, request).map(|gate| gate.id).collect();
-        let is_shut = |state: &State| state.gates.iter().any(|gate| here.contains(&gate.id)) && !state.stopped;
+        let here: Vec<u64> = state.gates_at(from, request).map(|(id, _)| id).collect();
+        let is_shut = |state: &State| here.iter().any(|id| state.orders.gates.shut.contains_key(id)) && !state.stopped;
         while is_shut(&state) {
-            state.gates_at(from, request).filter(|gate| here.contains(&gate.id)).for_each(|gate| gate.reached = true);
-            self.changed.notify_all();
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.gates_at(from, request).filter(|(id, _)| here.contains(id)).for_each(|(_, gate)| gate.reached = true);
+            self.has_changed();
+            state = self.wait(state);
         }
-        let ahead = state.gates.iter().filter(|gate| gate.after > from && gate.matcher.matches(request));
+        let ahead = state.orders.gates.shut.values().filter(|gate| gate.after > from && gate.matcher.matches(request));
         ahead.map(|gate| gate.after - from).min().unwrap_or(u64::MAX)
     }
 }
 
 impl State {
-    fn gates_at(&mut self, from: u64, request: &Request) -> impl Iterator<Item = &mut GateState> {
-        self.gates.iter_mut().filter(move |gate| gate.after == from && gate.matcher.matches(request))
+    fn gates_at(&mut self, from: u64, request: &Request) -> impl Iterator<Item = (u64, &mut GateState)> {
+        let shut = self.orders.gates.shut.iter_mut().map(|(id, gate)| (*id, gate));
+        shut.filter(move |(_, gate)| gate.after == from && gate.matcher.matches(request))
     }
 
     /// The answer of a store that is choosy about headers or regions.

@@ -7,6 +7,7 @@
 
 mod camera;
 mod mp4;
+mod orders;
 mod rng;
 
 use std::convert::Infallible;

@@ -1,6 +1,5 @@
 //! How a camera may misbehave, when, and what that does to a reply.
 
-use super::Request;
 use super::reply::{Cut, Ending, Framing, Reply};
 
 /// One way to misbehave.
@@ -74,73 +73,6 @@ pub enum Fault {
         /// Bytes that each matching request adds.
         by: u32,
     },
-}
-
-/// Which of the matching requests meet the fault.
-#[derive(Clone, Copy, Debug)]
-pub enum Times {
-    /// Every one.
-    Always,
-    /// The first n.
-    First(u32),
-    /// Only the k-th, counted from 1.
-    Nth(u32),
-}
-
-/// Which requests are meant: `"GET .mp4"` is a method and a part of the path, `".mp4"` any method.
-/// A request's body counts as the end of its path, so that `"POST 20181029_131513_NF"` finds `/vodMetadata`.
-#[derive(Clone, Debug)]
-pub struct Matcher {
-    method: Option<String>,
-    part: String,
-}
-
-impl From<&str> for Matcher {
-    fn from(text: &str) -> Self {
-        let method = text.split_once(' ').filter(|(word, _)| word.bytes().all(|b| b.is_ascii_uppercase()));
-        match method {
-            Some((method, part)) => Self { method: Some(method.into()), part: part.into() },
-            None => Self { method: None, part: text.into() },
-        }
-    }
-}
-
-impl From<&String> for Matcher {
-    fn from(text: &String) -> Self {
-        text.as_str().into()
-    }
-}
-
-impl Matcher {
-    /// Whether this request is meant.
-    pub fn matches(&self, request: &Request) -> bool {
-        self.method.as_ref().is_none_or(|method| *method == request.method)
-            && (request.path.contains(&self.part) || request.body.contains(&self.part))
-    }
-}
-
-/// A fault that somebody ordered.
-pub(super) struct Rule {
-    pub(super) matcher: Matcher,
-    pub(super) fault: Fault,
-    pub(super) times: Times,
-    pub(super) met: u32,
-}
-
-impl Rule {
-    /// The fault, if this request is to meet it.
-    pub(super) fn meet(&mut self, request: &Request) -> Option<Fault> {
-        if !self.matcher.matches(request) {
-            return None;
-        }
-        self.met += 1;
-        let due = match self.times {
-            Times::Always => true,
-            Times::First(n) => self.met <= n,
-            Times::Nth(k) => self.met == k,
-        };
-        due.then(|| self.fault.clone())
-    }
 }
 
 impl Fault {

@@ -44,7 +44,7 @@ struct Working<'s>(&'s Shared);
 impl Drop for Working<'_> {
     fn drop(&mut self) {
         self.0.lock().threads -= 1;
-        self.0.changed.notify_all();
+        self.0.has_changed();
     }
 }
 

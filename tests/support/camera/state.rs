@@ -1,15 +1,16 @@
 //! What the camera knows: its card, its orders, its log; and how a transfer asks for leave to go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::TcpListener;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::mp4;
+use super::super::orders::{Asked, Gates, Orders, Peer, Watched};
 use super::card::Card;
 use super::content::Content;
-use super::fault::{Fault, Matcher, Rule};
+use super::fault::Fault;
 use super::http::{self, Incoming};
 use super::listing::{Listing, Style};
 use super::reply::{self, Metadata, Reply};
@@ -44,20 +45,28 @@ impl Request {
     }
 }
 
-pub(super) struct Shared {
-    state: Mutex<State>,
-    pub(super) changed: Condvar,
+/// A request's body counts as a part of its path, so that `"POST 20181029_131513_NF"` finds `/vodMetadata`.
+impl Asked for Request {
+    fn method(&self) -> &str {
+        &self.method
+    }
+
+    fn texts(&self) -> [&str; 2] {
+        [&self.path, &self.body]
+    }
 }
 
-pub(super) struct State {
+pub(super) type Shared = Watched<State>;
+
+/// What a camera knows.
+pub struct State {
+    orders: Orders<Fault>,
     pub(super) api: Api,
     pub(super) card: Card,
     pub(super) listing: Listing,
     pub(super) metadata: Metadata,
-    pub(super) rules: Vec<Rule>,
     /// Files that `Fault::Grow` leaves alone.
     pub(super) finished: BTreeSet<String>,
-    pub(super) gates: BTreeMap<u64, GateState>,
     pub(super) pace: Option<Pace>,
     pub(super) send_buffer: Option<usize>,
     pub(super) log: Vec<Request>,
@@ -71,12 +80,6 @@ pub(super) struct State {
     pub(super) threads: usize,
     pub(super) stopped: bool,
     last_id: u64,
-}
-
-pub(super) struct GateState {
-    pub(super) matcher: Matcher,
-    pub(super) after: u64,
-    pub(super) reached: bool,
 }
 
 /// One transfer's standing with the state.
@@ -95,54 +98,30 @@ pub(super) enum Halt {
     Stopped,
 }
 
+impl Peer for State {
+    type Request = Request;
+    type Fault = Fault;
+
+    fn orders(&mut self) -> &mut Orders<Fault> {
+        &mut self.orders
+    }
+
+    fn gates(&self) -> &Gates {
+        &self.orders.gates
+    }
+
+    fn log(&self) -> &[Request] {
+        &self.log
+    }
+}
+
 impl Shared {
-    pub(super) fn new(api: Api) -> Arc<Self> {
-        let state = State {
-            api,
-            card: Card::new(),
-            listing: Listing::Of(Style::default()),
-            metadata: Metadata::default(),
-            rules: Vec::new(),
-            finished: BTreeSet::new(),
-            gates: BTreeMap::new(),
-            pace: None,
-            send_buffer: None,
-            log: Vec::new(),
-            served: 0,
-            listener: None,
-            away: None,
-            depart_after: None,
-            departures: (0, How::Close),
-            threads: 0,
-            stopped: false,
-            last_id: 0,
-        };
-        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for a condition; says whether it came true in time.
-    pub(super) fn wait_until(
-        &self,
-        timeout: Duration,
-        wanted: impl Fn(&State) -> bool,
-    ) -> (MutexGuard<'_, State>, bool) {
-        let (state, time) = self
-            .changed
-            .wait_timeout_while(self.lock(), timeout, |state| !wanted(state))
-            .unwrap_or_else(PoisonError::into_inner);
-        (state, !time.timed_out())
-    }
-
     /// Notes a request and decides on its answer.
     pub(super) fn arrive(&self, incoming: &Incoming) -> (Ticket, Reply) {
         let mut state = self.lock();
         let answered = state.arrive(incoming);
         drop(state);
-        self.changed.notify_all();
+        self.has_changed();
         answered
     }
 
@@ -154,7 +133,7 @@ impl Shared {
             let mut allowed = wanted;
             let mut at_gate = false;
             for id in &ticket.gates {
-                let Some(gate) = state.gates.get_mut(id) else {
+                let Some(gate) = state.orders.gates.shut.get_mut(id) else {
                     continue;
                 };
                 if ticket.sent == gate.after {
@@ -165,8 +144,8 @@ impl Shared {
                 }
             }
             if at_gate {
-                self.changed.notify_all();
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.has_changed();
+                state = self.wait(state);
                 continue;
             }
             if let Some((left, _)) = state.depart_after {
@@ -175,8 +154,7 @@ impl Shared {
             let now = Instant::now();
             let paces = || state.pace.iter().chain(&ticket.pace);
             if let Some(pause) = paces().filter_map(|pace| pace.pause(now)).max() {
-                let paused = self.changed.wait_timeout(state, pause);
-                state = paused.unwrap_or_else(PoisonError::into_inner).0;
+                state = self.wait_at_most(state, pause);
                 continue;
             }
             allowed = paces().map(|pace| pace.portion).fold(allowed, u64::min);
@@ -204,7 +182,7 @@ impl Shared {
             }
         }
         drop(state);
-        self.changed.notify_all();
+        self.has_changed();
         Ok(sent)
     }
 
@@ -212,14 +190,14 @@ impl Shared {
         if let Some(request) = self.lock().request(ticket) {
             request.status = status;
         }
-        self.changed.notify_all();
+        self.has_changed();
     }
 
     pub(super) fn finish(&self, ticket: &Ticket) {
         if let Some(request) = self.lock().request(ticket) {
             request.finished = true;
         }
-        self.changed.notify_all();
+        self.has_changed();
     }
 
     /// Whether the transfer may still go on.
@@ -236,7 +214,7 @@ impl Shared {
                 Err(Halt::Departed(How::Silent)) => ticket.departures = state.departures.0,
                 Err(Halt::Departed(how)) => return Some(how),
                 Ok(()) => {
-                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state = self.wait(state);
                 }
             }
         }
@@ -244,6 +222,28 @@ impl Shared {
 }
 
 impl State {
+    pub(super) fn new(api: Api) -> Self {
+        Self {
+            orders: Orders::default(),
+            api,
+            card: Card::new(),
+            listing: Listing::Of(Style::default()),
+            metadata: Metadata::default(),
+            finished: BTreeSet::new(),
+            pace: None,
+            send_buffer: None,
+            log: Vec::new(),
+            served: 0,
+            listener: None,
+            away: None,
+            depart_after: None,
+            departures: (0, How::Close),
+            threads: 0,
+            stopped: false,
+            last_id: 0,
+        }
+    }
+
     pub(super) fn new_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
@@ -278,7 +278,7 @@ impl State {
             body_bytes_sent: 0,
             finished: false,
         };
-        let faults: Vec<Fault> = self.rules.iter_mut().filter_map(|rule| rule.meet(&request)).collect();
+        let faults: Vec<Fault> = self.orders.rules.iter_mut().filter_map(|rule| rule.meet(&request)).collect();
         for fault in &faults {
             if let Fault::Grow { by } = fault {
                 self.grow(&incoming.decoded_path(), *by);
@@ -290,7 +290,7 @@ impl State {
             fault.spoil(&mut reply);
         }
 
-        let gates = self.gates.iter().filter(|(_, gate)| gate.matcher.matches(&request));
+        let gates = self.orders.gates.shut.iter().filter(|(_, gate)| gate.matcher.matches(&request));
         let ticket = Ticket {
             id: request.id,
             // Who arrives while the camera is away has missed its departure, and meets it now.

@@ -1,6 +1,5 @@
 //! How a store, or the way to it, may misbehave.
 
-use super::super::camera::Times;
 use super::Request;
 
 /// One way to misbehave.
@@ -131,58 +130,4 @@ pub(super) fn refused_by_b2(request: &Request) -> Option<Answer> {
 /// What AWS says to a request that was signed for another region than the bucket's.
 pub(super) fn elsewhere(region: &str) -> Answer {
     Answer::error(301, "PermanentRedirect").with("x-amz-bucket-region", region).at(When::Early)
-}
-
-/// Which requests are meant.
-#[derive(Clone, Debug)]
-pub(super) struct Matcher {
-    method: Option<String>,
-    parts: Vec<String>,
-    others: Vec<String>,
-}
-
-impl From<&str> for Matcher {
-    fn from(text: &str) -> Self {
-        let mut words = text.split(' ').filter(|word| !word.is_empty()).peekable();
-        let method = words.next_if(|word| word.bytes().all(|byte| byte.is_ascii_uppercase())).map(str::to_owned);
-        let (others, parts): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with('!'));
-        Self {
-            method,
-            parts: parts.into_iter().map(str::to_owned).collect(),
-            others: others.into_iter().map(|word| word[1..].to_owned()).collect(),
-        }
-    }
-}
-
-impl Matcher {
-    /// Whether this request is meant.
-    pub(super) fn matches(&self, request: &Request) -> bool {
-        self.method.as_ref().is_none_or(|method| *method == request.method)
-            && self.parts.iter().all(|part| request.target.contains(part))
-            && !self.others.iter().any(|part| request.target.contains(part))
-    }
-}
-
-/// A fault that somebody ordered.
-pub(super) struct Rule {
-    pub(super) matcher: Matcher,
-    pub(super) fault: Fault,
-    pub(super) times: Times,
-    pub(super) met: u32,
-}
-
-impl Rule {
-    /// The fault, if this request is to meet it.
-    pub(super) fn meet(&mut self, request: &Request) -> Option<Fault> {
-        if !self.matcher.matches(request) {
-            return None;
-        }
-        self.met += 1;
-        let due = match self.times {
-            Times::Always => true,
-            Times::First(n) => self.met <= n,
-            Times::Nth(k) => self.met == k,
-        };
-        due.then(|| self.fault.clone())
-    }
 }

@@ -170,7 +170,7 @@ impl Connection<'_> {
                 return Ok(server);
             }
         }
-        let (state, _) = self.shared.wait_until(START, |state| state.server.is_some());
+        let (state, _) = self.shared.wait_until(START, |state| state.server.is_some() || state.stopped);
         let address = state.server.ok_or(io::ErrorKind::NotConnected)?;
         drop(state);
         let server = TcpStream::connect(address)?;
