@@ -70,6 +70,7 @@ run_and_kill_when() {
     kill -9 "$killed"
     code=0
     wait "$killed" 2>/dev/null || code=$?
+    killed=
     [ "$code" = 137 ] || fail "'$*' ended with $code"
     echo "(killed: exit code $code)"
 }
