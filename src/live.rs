@@ -93,6 +93,8 @@ pub struct CameraLive {
     pub torn_segments: u64,
     /// Segments that could not be closed as what they should be: unreadable, or their names taken.
     pub damaged_segments: u64,
+    /// Segments that are complete and cannot be closed now; they are tried again.
+    pub unclosed_segments: u64,
     /// Segments removed by retention, or for room.
     pub removed_segments: u64,
     /// Programs of `on_segment` that failed.

@@ -23,6 +23,7 @@
 //! | [`listen`] | the state over HTTP |
 //! | `errands` | programs and requests beside recording |
 //! | `places` | the destinations, locked |
+//! | `troubles` | what was told, and lasts |
 //!
 //! ## Glossary
 //! **Segment**: one file of a camera's stream. **Open**: still written, under a hidden name. **Closed**: whole, under its
@@ -55,6 +56,7 @@ pub mod shard;
 mod show;
 mod source;
 mod supervisor;
+mod troubles;
 pub mod url;
 pub mod whole;
 

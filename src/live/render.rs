@@ -9,7 +9,7 @@ use crate::prometheus::{Exposition, Kind};
 type Metric = (&'static str, &'static str, fn(&CameraLive) -> Option<f64>);
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
-const GAUGES: [Metric; 12] = [
+const GAUGES: [Metric; 13] = [
     ("up", "Whether footage of the camera arrives.", |c| Some(f64::from(u8::from(c.is_up())))),
     ("state_since_timestamp_seconds", "Since when the camera is in its state.", |c| {
         Some(c.state_since_timestamp_seconds)
@@ -30,6 +30,7 @@ const GAUGES: [Metric; 12] = [
     ("last_segment_bytes", "The size of the last closed segment.", |c| {
         c.last_segment.as_ref().map(|segment| segment.bytes as f64)
     }),
+    ("unclosed_segments", "Complete segments that cannot be closed now.", |c| Some(c.unclosed_segments as f64)),
     ("disk_used_ratio", "The used part of the disk of the camera's segments.", |c| c.disk_used_ratio),
     ("disk_free_bytes", "What may still be written to the disk of the camera's segments.", |c| {
         c.disk_free_bytes.map(|bytes| bytes as f64)
@@ -140,6 +141,8 @@ mod tests {
         footage_record_last_segment_start_timestamp_seconds{camera="yard"} 1794999600
         footage_record_last_segment_duration_seconds{camera="yard"} 400.5
         footage_record_last_segment_bytes{camera="yard"} 3000000
+        footage_record_unclosed_segments{camera="the \"gate\""} 0
+        footage_record_unclosed_segments{camera="yard"} 0
         footage_record_disk_used_ratio{camera="yard"} 0.25
         footage_record_disk_free_bytes{camera="yard"} 1000000000
         footage_record_state{camera="the \"gate\"",state="waiting"} 1

@@ -26,6 +26,8 @@ const HOOK_PATIENCE: Duration = Duration::from_mins(10);
 /// How long a camera may take to answer a request.
 const GET_PATIENCE: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(50);
+/// So many segments of a camera wait for its program, at most: a day of one in each minute and a half.
+pub(super) const MOST_WAITING: usize = 1000;
 /// How much of what a program says is kept: the last.
 const KEPT_WORDS: usize = 1 << 10;
 
@@ -86,6 +88,11 @@ impl Errands {
             self.waiting.insert(camera.clone(), VecDeque::new());
         }
         self.hand_out(errand);
+    }
+
+    /// Whether as much waits for a camera's program as may.
+    pub(super) fn is_swamped(&self, camera: &CameraName) -> bool {
+        self.waiting.get(camera).is_some_and(|waiting| waiting.len() >= MOST_WAITING)
     }
 
     fn hand_out(&mut self, errand: Errand) {

@@ -3,6 +3,8 @@
 //! It makes the cameras' folders, closes segments, looks after what a crash has left, removes what is over, and watches
 //! the room on the disk. A share that hangs hangs this thread and nothing else.
 
+mod job;
+mod latest;
 mod room;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,14 +13,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-
+pub(super) use self::job::{Job, Look, News, Turn};
+use self::latest::Latest;
 use self::room::Held;
 use super::closing::{self, Closed};
 use super::config::Camera;
 use super::mailbox::Mailbox;
 use super::name::{CameraName, OpenName, SegmentName, Token};
-use crate::disk::{Guard, Space};
+use super::troubles::Troubles;
 use crate::error::{Error, Result};
 use crate::retention::Reason;
 use crate::store::{Store, remove, write_even_if_full};
@@ -28,92 +30,12 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// How long to let a torn segment rest where another host's ffmpeg may be writing it.
 const REST: Duration = Duration::from_secs(90);
 
-/// What a keeper is asked to do.
-#[derive(Debug)]
-pub(super) enum Job {
-    /// A camera is about to be recorded here, or is recorded otherwise.
-    Prepare {
-        /// Its name.
-        camera: CameraName,
-        /// How it is recorded.
-        settings: Arc<Camera>,
-    },
-    /// ffmpeg has called a segment complete.
-    Close {
-        /// Whose it is.
-        camera: CameraName,
-        /// Its hidden name.
-        open: OpenName,
-        /// How long it lasts.
-        duration: Duration,
-    },
-    /// An ffmpeg has ended: what it has not completed is looked after.
-    Ended {
-        /// Whose it was.
-        camera: CameraName,
-        /// The mark of its files.
-        token: Token,
-    },
-    /// A camera is not recorded any more.
-    Forget(CameraName),
-    /// Looks at the disk, and at what is over.
-    Look {
-        /// The time.
-        now: DateTime<Utc>,
-        /// How much is written until the next look, about.
-        need: u64,
-        /// How full the disk may get.
-        guard: Guard,
-        /// On a full disk the oldest segments go.
-        delete_oldest: bool,
-    },
-    /// Writes a file: the state for `status`, metrics.
-    Write(PathBuf, Vec<u8>),
-    /// Tells when everything before is done.
-    Flush,
-}
-
-/// What a keeper tells.
-#[derive(Debug)]
-pub(super) enum News {
-    /// The camera's folder is there.
-    Ready(CameraName),
-    /// It is not, and cannot be made.
-    NotReady(CameraName, String),
-    /// A segment stands under its name.
-    Closed {
-        /// Whose it is.
-        camera: CameraName,
-        /// Its name.
-        name: SegmentName,
-        /// Where it is.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-        /// How long it lasts, where that is known.
-        duration: Option<Duration>,
-    },
-    /// A segment was found to be none.
-    Damaged(CameraName),
-    /// A segment has gone.
-    Removed(CameraName),
-    /// How the disk is, and in words why nothing may be written.
-    Room {
-        /// Its numbers.
-        space: Option<Space>,
-        /// What is missing.
-        full: Option<String>,
-    },
-    /// The destination is another one than it was.
-    Gone(Error),
-    /// Everything that was asked for is done.
-    Flushed,
-}
-
 /// A keeper and its thread.
 #[derive(Debug)]
 pub(super) struct Keeper {
     jobs: mpsc::Sender<Job>,
+    looks: Latest<(), Look>,
+    files: Latest<PathBuf, Vec<u8>>,
 }
 
 impl Keeper {
@@ -127,20 +49,38 @@ impl Keeper {
     ) -> Result<Self> {
         let (jobs, inbox) = mpsc::channel();
         let root = store.root().to_owned();
+        let (looks, files) = (Latest::default(), Latest::default());
         let thread = Thread {
             store,
             ffmpeg,
             is_shared,
             news: Box::new(move |told| news.send((root.clone(), told))),
+            looks: looks.clone(),
+            files: files.clone(),
             cameras: BTreeMap::new(),
             torn: VecDeque::new(),
             was_full: false,
+            troubles: Troubles::default(),
         };
         let builder = std::thread::Builder::new().name("keeper".into()).stack_size(256 << 10);
         builder
             .spawn(move || thread.run(&inbox))
             .map_err(|error| Error::Source(format!("cannot start a thread: {error}")))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, looks, files })
+    }
+
+    /// Has it look at the disk, and at what is over.
+    pub(super) fn look(&self, look: Look) {
+        if self.looks.put((), look) {
+            self.ask(Job::Look);
+        }
+    }
+
+    /// Has it write a file: the state for `status`, metrics.
+    pub(super) fn write(&self, path: PathBuf, bytes: Vec<u8>) {
+        if self.files.put(path.clone(), bytes) {
+            self.ask(Job::Write(path));
+        }
     }
 
     /// Asks for something; a keeper whose thread is gone is replaced with the program.
@@ -155,10 +95,13 @@ struct Thread {
     ffmpeg: PathBuf,
     is_shared: bool,
     news: Box<dyn Fn(News) + Send>,
+    looks: Latest<(), Look>,
+    files: Latest<PathBuf, Vec<u8>>,
     cameras: BTreeMap<CameraName, Kept>,
     /// What waits to be looked into, and from when on.
     torn: VecDeque<Torn>,
     was_full: bool,
+    troubles: Troubles,
 }
 
 /// A camera whose segments come here.
@@ -177,6 +120,8 @@ struct Torn {
     duration: Option<Duration>,
     /// Another host's ffmpeg may be writing it.
     may_be_open: bool,
+    /// It could not be closed.
+    has_failed: bool,
 }
 
 impl Thread {
@@ -202,29 +147,46 @@ impl Thread {
 
     fn work(&mut self, job: Job) {
         match job {
-            Job::Prepare { camera, settings } => match self.prepare(&camera, settings) {
-                Ok(()) => self.tell(News::Ready(camera)),
-                Err(error) => self.not_ready(camera, &error),
+            Job::Prepare { camera, settings, turn } => match self.prepare(&camera, settings) {
+                Ok(()) => self.tell(News::Ready(turn)),
+                Err(error) => self.not_ready(turn, &error),
             },
             Job::Close { camera, open, duration } => {
                 let Some(settings) = self.cameras.get(&camera).map(|kept| Arc::clone(&kept.settings)) else { return };
                 let (not_before, duration) = (Instant::now(), Some(duration));
-                self.close(Torn { camera, open, not_before, settings, duration, may_be_open: false });
+                self.close(Torn {
+                    camera,
+                    open,
+                    not_before,
+                    settings,
+                    duration,
+                    may_be_open: false,
+                    has_failed: false,
+                });
             }
             Job::Ended { camera, token } => {
                 if let Err(error) = self.find_torn(&camera, Some(token)) {
                     log::warn!("{camera}: what its ffmpeg has left is not looked after: {}", error.with_causes());
                 }
             }
-            Job::Forget(camera) => drop(self.cameras.remove(&camera)),
-            Job::Look { now, need, guard, delete_oldest } => self.look(now, need, guard, delete_oldest),
-            Job::Write(path, bytes) => {
-                if let Err(error) = write_even_if_full(&path, &bytes) {
+            Job::Forget(camera) => {
+                self.cameras.remove(&camera);
+                self.troubles.forget(&not_removed(&camera));
+            }
+            Job::Look => {
+                if let Some(look) = self.looks.take(&()) {
+                    self.look(&look);
+                }
+            }
+            Job::Write(path) => {
+                let written = self.files.take(&path).map_or(Ok(()), |bytes| write_even_if_full(&path, &bytes));
+                if let Err(error) = written {
                     log::info!("{}", error.with_causes());
                 }
             }
             Job::Flush => {
-                // What has just been left behind by ffmpegs that ended with us, and not what waits for another try.
+                // What has just been left behind by ffmpegs that ended with us, and once more what could not be closed.
+                self.try_again(|torn| torn.has_failed);
                 while self.torn.iter().any(|torn| torn.not_before <= Instant::now()) {
                     self.look_into_one();
                 }
@@ -233,11 +195,11 @@ impl Thread {
         }
     }
 
-    fn not_ready(&self, camera: CameraName, error: &Error) {
+    fn not_ready(&self, turn: Turn, error: &Error) {
         match self.store.check_still_there() {
             Err(gone) if is_another(self.store.root()) => self.tell(News::Gone(gone)),
-            Err(gone) => self.tell(News::NotReady(camera, gone.with_causes())),
-            Ok(()) => self.tell(News::NotReady(camera, error.with_causes())),
+            Err(gone) => self.tell(News::NotReady(turn, gone.with_causes())),
+            Ok(()) => self.tell(News::NotReady(turn, error.with_causes())),
         }
     }
 
@@ -270,7 +232,15 @@ impl Thread {
             let not_before = Instant::now() + if may_be_open { REST } else { Duration::ZERO };
             let camera = camera.clone();
             let settings = Arc::clone(&settings);
-            self.torn.push_back(Torn { camera, open, not_before, settings, duration: None, may_be_open });
+            self.torn.push_back(Torn {
+                camera,
+                open,
+                not_before,
+                settings,
+                duration: None,
+                may_be_open,
+                has_failed: false,
+            });
         }
         Ok(())
     }
@@ -307,20 +277,46 @@ impl Thread {
                 if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
                     held.add(name, bytes);
                 }
-                self.tell(News::Closed { camera: torn.camera, name, path, bytes, duration: torn.duration });
+                let (camera, settings) = (camera.clone(), Arc::clone(&torn.settings));
+                self.tell(News::Closed { camera, settings, name, path, bytes, duration: torn.duration });
             }
             Ok(Closed::Damaged(why)) => {
                 let kept = open.damaged();
                 log::warn!("{camera}: a segment cannot be played: {why}; it is kept as {kept} in the camera's folder");
-                self.tell(News::Damaged(torn.camera));
+                self.tell(News::Damaged(camera.clone()));
             }
             Ok(Closed::Empty) => log::info!("{camera}: {open} is removed: no picture was written to it"),
             Ok(Closed::Missing) => log::debug!("{camera}: {open} is not there any more"),
             Err(error) => {
-                log::warn!("{camera}: {open} is not closed, and tried again later: {}", error.with_causes());
-                self.torn.push_back(Torn { not_before: Instant::now() + AGAIN, ..torn });
+                let (camera, why) = (camera.clone(), error.with_causes());
+                self.troubles.warn(
+                    &format!("close {camera}"),
+                    format_args!("{camera}: {open} is not closed, and tried again later: {why}"),
+                );
+                self.torn.push_back(Torn { not_before: Instant::now() + AGAIN, has_failed: true, ..torn });
+                return self.tell_not_closed(camera, why);
             }
         }
+        if torn.has_failed {
+            self.tell_not_closed(torn.camera.clone(), String::new());
+        }
+        self.try_again(|other| other.has_failed && other.camera == torn.camera);
+    }
+
+    /// What was in the way may be gone: has these tried now.
+    fn try_again(&mut self, which: impl Fn(&Torn) -> bool) {
+        let now = Instant::now();
+        self.torn.iter_mut().filter(|torn| which(torn)).for_each(|torn| torn.not_before = now);
+    }
+
+    /// Tells how many of a camera's segments wait for being closed, after one more or one less.
+    fn tell_not_closed(&mut self, camera: CameraName, why: String) {
+        let waiting = self.torn.iter().filter(|torn| torn.has_failed && torn.camera == camera).count();
+        if waiting == 0 {
+            self.troubles
+                .is_over(&format!("close {camera}"), format_args!("{camera}: all its segments are closed now"));
+        }
+        self.tell(News::NotClosed(camera, u64::try_from(waiting).unwrap_or(u64::MAX), why));
     }
 
     /// Removes a closed segment.
@@ -333,6 +329,11 @@ impl Thread {
         self.tell(News::Removed(camera.clone()));
         Ok(())
     }
+}
+
+/// Under which name it is told that old segments cannot be removed.
+fn not_removed(camera: &CameraName) -> String {
+    format!("remove {camera}")
 }
 
 /// Whether there is something at this path all the same: another disk than the one that was locked.

@@ -25,12 +25,13 @@ use self::timers::{Timer, Timers};
 use super::Settings;
 use super::config::Config;
 use super::errands::{Done, Errands};
-use super::keeper::{Job, Keeper, News};
+use super::keeper::{Keeper, Look, News};
 use super::mailbox::{Mailbox, Waker};
 use super::name::CameraName;
 use super::places::Places;
 use super::recorder::{Phase, Recorder};
 use super::segmenter::Heard;
+use super::troubles::Troubles;
 use crate::error::{Error, Result};
 use crate::ffmpeg::Ffmpeg;
 use crate::live::Live;
@@ -76,6 +77,7 @@ pub(super) struct Supervisor<'a> {
     done: Receiver<Done>,
     /// Programs of `on_segment`.
     programs: Errands,
+    troubles: Troubles,
     /// Requests of `schedule`: programs that hang do not hold them up.
     requests: Errands,
     /// Metrics are on their way to the Pushgateway.
@@ -132,6 +134,7 @@ impl<'a> Supervisor<'a> {
             news_box,
             done,
             programs: Errands::new(done_box.clone()),
+            troubles: Troubles::default(),
             requests: Errands::new(done_box),
             is_pushing: false,
             live,
@@ -286,7 +289,7 @@ impl<'a> Supervisor<'a> {
             // Until the second look from now, so that there is time to end.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate of bytes is far below")]
             let need = (bits / 8.0 * 2.0 * LOOK_EVERY.as_secs_f64()) as u64;
-            keeper.ask(Job::Look {
+            keeper.look(Look {
                 now,
                 need: need.max(LEAST_ROOM),
                 guard: self.config.guard,

@@ -288,6 +288,11 @@ impl Judge<'_> {
     }
 
     fn camera(&mut self, camera: &CameraLive) {
+        let error = camera.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        if camera.unclosed_segments > 0 {
+            let text = format!("{} cannot be closed{error}", count(to_usize(camera.unclosed_segments), "segment"));
+            self.wrong(Some("record"), Some(&camera.name), text);
+        }
         let lasts = self.now - whole(camera.state_since_timestamp_seconds);
         // One that never comes begins again and again.
         let came =
@@ -297,7 +302,6 @@ impl Judge<'_> {
         if camera.is_up() || may_take_a_while {
             return;
         }
-        let error = camera.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         let text = format!("{} for {}{error}", camera.state.as_str(), short(lasts));
         self.wrong(Some("record"), Some(&camera.name), text);
     }
@@ -355,7 +359,7 @@ const GONE_STATE: &str = "gone";
 const GONE: &str = "it was killed, or lost its power";
 
 fn pending(camera: &CameraLive) -> u64 {
-    u64::from(camera.open_segment_start_timestamp_seconds.is_some())
+    u64::from(camera.open_segment_start_timestamp_seconds.is_some()) + camera.unclosed_segments
 }
 
 fn failed(camera: &CameraLive) -> u64 {
@@ -379,6 +383,10 @@ fn time(seconds: f64) -> Option<i64> {
 
 fn short(seconds: i64) -> String {
     short_duration(std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+fn to_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
 }
 
 fn to_u64(n: usize) -> u64 {

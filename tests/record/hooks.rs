@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site, wait_for};
 
@@ -40,6 +42,25 @@ fn a_program_runs_for_each_closed_segment() {
     }
 }
 
+/// The last segment of a camera is closed when it is in the configuration no more.
+#[test]
+fn a_program_runs_for_what_a_removed_camera_leaves() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::new();
+    let hook = site.script("hook", "echo $FOOTAGE_SEGMENT_PATH >>hooks");
+    let table = format!("{}\non_segment = [{hook:?}]", camera.table());
+    let defaults = QUICK.replace("2s\"\nt", "1h\"\nt");
+    site.configure(&defaults, &[("yard", table), ("gate", camera.table())]);
+    let running = site.start(&[]);
+    camera.wait_for_frames(90);
+    site.configure(&defaults, &[("gate", camera.table())]);
+    running.signal(Signal::HUP);
+    let closed = site.wait_for_closed("yard", 1);
+    let told = wait_for("its program", || std::fs::read_to_string(site.scratch.join("hooks")).ok());
+    assert_eq!(told.trim(), closed[0].path.display().to_string());
+    drop(running);
+}
+
 #[test]
 fn a_program_that_fails_or_hangs_hinders_nothing() {
     let camera = RtspCamera::start(Film::Plain);
@@ -59,6 +80,10 @@ fn a_program_that_fails_or_hangs_hinders_nothing() {
     assert!(sleepers <= 1, "{:#?}", site.processes());
     running.term();
     let output = running.wait_timeout(Duration::from_secs(15)).expect_code(143);
-    assert!(output.stderr.contains("fails") && output.stderr.contains("/nowhere/program"), "{output}");
+    for name in ["fails", "missing"] {
+        let told = output.stderr.matches(&format!("{name}: the program of on_segment failed")).count();
+        assert_eq!(told, 1, "what lasts is told once: {output}");
+    }
+    assert!(output.stderr.contains("/nowhere/program"), "{output}");
     site.expect_nothing_runs();
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site, closed, expect_sound, live_in, wait_for};
-use crate::support::{Mount, as_root, small_tmpfs};
+use crate::support::{Mount, as_root, small_tmpfs, small_tmpfs_on};
 
 /// A second of video is about 33 kB.
 fn on(mount: &Mount, top: &str) -> (Site, RtspCamera) {
@@ -201,4 +201,50 @@ fn a_name_that_is_taken_is_never_overwritten() {
     let ours: Vec<_> = site.closed("yard").into_iter().filter(|segment| segment.name.contains("-2.mkv")).collect();
     assert!(!ours.is_empty(), "{:?}", site.closed("yard"));
     expect_sound(&ours);
+}
+
+/// What cannot be given its name stays where it is, is told once, and gets its name as soon as that can be.
+#[test]
+fn what_cannot_be_closed_is_told_once_and_closed_later() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    // A file in the place of the folder of today, and of tomorrow.
+    let now = chrono::Utc::now();
+    let days = [now, now + Duration::from_hours(24)].map(|day| day.format("dest/yard/%Y-%m-%d").to_string());
+    let taken = days.each_ref().map(|day| site.scratch.write(day, "somebody's"));
+    let running = site.start(&[]);
+    running.wait_for_stderr("is not closed", Duration::from_secs(20));
+    camera.wait_for_frames(camera.frames() + 150);
+    let waiting = site.hidden("yard").len();
+    assert!(waiting >= 5, "{:?}", site.hidden("yard"));
+    let told = running.stderr().lines().filter(|line| line.contains("is not closed")).count();
+    assert_eq!(told, 1, "{}", running.stderr());
+    let status = site.footage(&["status", "footage.toml"]).run().expect_code(3);
+    assert!(status.stdout.contains("segments cannot be closed: cannot use"), "{status}");
+    for path in taken {
+        fs::remove_file(path).unwrap();
+    }
+    site.wait_for_closed("yard", waiting);
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    assert!(site.hidden("yard").is_empty(), "{:?}", site.hidden("yard"));
+    expect_sound(&site.closed("yard"));
+}
+
+#[test]
+fn what_cannot_be_removed_is_told_once() {
+    as_root!();
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", format!("{}\nkeep_bytes = \"1kB\"", camera.table()))]);
+    let old = site.scratch.write("dest/yard/2020-01-01/2020-01-01_10-00-00+0000.mkv", "");
+    let mount = small_tmpfs_on(old.parent().unwrap(), 1 << 20);
+    fs::write(&old, vec![1; 10_000]).unwrap();
+    mount.make_read_only();
+    let running = site.start(&[]);
+    running.wait_for_stderr("are not removed", Duration::from_secs(20));
+    // Time for some looks.
+    site.wait_for_closed("yard", 4);
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    assert_eq!(output.stderr.matches("are not removed").count(), 1, "{output}");
 }

@@ -30,7 +30,7 @@ mod program;
 mod root;
 mod tree;
 
-pub use mount::{Mount, small_tmpfs};
+pub use mount::{Mount, small_tmpfs, small_tmpfs_on};
 pub use program::{Output, Program, Running};
 pub use rng::seeded;
 pub(crate) use root::as_root;

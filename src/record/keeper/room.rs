@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Kept, News, Thread};
+use super::{Kept, Look, News, Thread};
 use crate::disk::{Guard, Space};
 use crate::error::{At, Result};
 use crate::record::name::{CameraName, OpenName, SegmentName};
@@ -61,7 +61,8 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(30);
 
 impl Thread {
     /// Looks at the disk, and at what is over.
-    pub(super) fn look(&mut self, now: DateTime<Utc>, need: u64, guard: Guard, delete_oldest: bool) {
+    pub(super) fn look(&mut self, look: &Look) {
+        let Look { now, need, guard, delete_oldest } = *look;
         if let Err(gone) = self.store.check_still_there() {
             if super::is_another(self.store.root()) {
                 return self.tell(News::Gone(gone));
@@ -70,8 +71,12 @@ impl Thread {
         }
         let names: Vec<CameraName> = self.cameras.keys().cloned().collect();
         for camera in &names {
-            if let Err(error) = self.retain(camera, now, delete_oldest) {
-                log::warn!("{camera}: old segments are not removed: {}", error.with_causes());
+            let what = super::not_removed(camera);
+            match self.retain(camera, now, delete_oldest) {
+                Ok(()) => self.troubles.is_over(&what, format_args!("{camera}: old segments are removed again")),
+                Err(error) => self
+                    .troubles
+                    .warn(&what, format_args!("{camera}: old segments are not removed: {}", error.with_causes())),
             }
         }
         // Full once, it takes twice the room to begin again: else recording would come and go with every segment.
@@ -81,12 +86,11 @@ impl Thread {
             Ok((space, full)) => (Some(space), full),
             Err(error) => (None, Some(error.with_causes())),
         };
-        self.was_full = full.is_some();
+        let was_full = std::mem::replace(&mut self.was_full, full.is_some());
         self.tell(News::Room { space, full });
-        if !self.was_full {
+        if was_full && !self.was_full {
             // What could not be closed for want of room.
-            let now = Instant::now();
-            self.torn.iter_mut().filter(|torn| torn.duration.is_some()).for_each(|torn| torn.not_before = now);
+            self.try_again(|torn| torn.has_failed);
         }
     }
 

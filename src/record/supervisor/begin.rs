@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::live::State;
 use crate::record::command;
 use crate::record::config::Camera;
-use crate::record::keeper::{Job, Keeper};
+use crate::record::keeper::{Job, Keeper, Turn};
 use crate::record::name::{CameraName, Token, mark_offset_seconds};
 use crate::record::recorder::{Intent, Phase, Recorder};
 use crate::record::segmenter::{Segmenter, Why};
@@ -86,15 +86,15 @@ impl Supervisor<'_> {
         recorder.phase = Phase::Preparing;
         if let Some(keeper) = self.keepers.get(destination) {
             let (camera, settings) = (recorder.name.clone(), Arc::clone(&recorder.camera));
-            keeper.ask(Job::Prepare { camera, settings });
+            keeper.ask(Job::Prepare { camera, settings, turn: (number, recorder.generation) });
         }
         self.publish(number);
     }
 
     /// The camera's folder is there: its ffmpeg starts when it is its turn.
-    pub(super) fn ready(&mut self, number: u64) {
+    pub(super) fn ready(&mut self, (number, generation): Turn) {
         let Some(recorder) = self.recorders.get_mut(&number) else { return };
-        if !matches!(recorder.phase, Phase::Preparing) {
+        if !matches!(recorder.phase, Phase::Preparing) || recorder.generation != generation {
             return;
         }
         recorder.phase = Phase::Waiting;

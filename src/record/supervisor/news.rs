@@ -10,8 +10,8 @@ use super::timers::Timer;
 use super::{Supervisor, clock, end, seconds};
 use crate::disk::Space;
 use crate::live::{SegmentLive, State};
-use crate::record::errands::{Done, Errand};
-use crate::record::keeper::{Job, News};
+use crate::record::errands::{Done, Errand, MOST_WAITING};
+use crate::record::keeper::{Job, News, Turn};
 use crate::record::name::{CameraName, SegmentName, mark_offset_seconds};
 use crate::record::progress::Event;
 use crate::record::recorder::Phase;
@@ -65,13 +65,24 @@ impl Supervisor<'_> {
     /// A keeper has told something.
     pub(super) fn hear(&mut self, place: &Path, news: News) {
         match news {
-            News::Ready(camera) => {
-                if let Some(number) = self.numbers.get(&camera) {
-                    self.ready(*number);
+            News::Ready(turn) => self.ready(turn),
+            News::NotReady(turn, why) => self.not_ready(turn, &why),
+            News::Closed { camera, settings, name, path, bytes, duration } => {
+                self.closed(&camera, name, path.clone(), bytes, duration);
+                let words = settings.on_segment.clone();
+                if !words.is_empty() {
+                    self.run_hook(
+                        Errand::Hook { camera: camera.clone(), words, path, start: name.start, duration },
+                        &camera,
+                    );
                 }
             }
-            News::NotReady(camera, why) => self.not_ready(&camera, &why),
-            News::Closed { camera, name, path, bytes, duration } => self.closed(&camera, name, path, bytes, duration),
+            News::NotClosed(camera, waiting, why) => self.count(&camera, |live| {
+                live.unclosed_segments = waiting;
+                if !why.is_empty() {
+                    live.last_error = Some(why);
+                }
+            }),
             News::Damaged(camera) => self.count(&camera, |live| live.damaged_segments += 1),
             News::Removed(camera) => self.count(&camera, |live| live.removed_segments += 1),
             News::Room { space, full } => self.room(place, space, full),
@@ -84,10 +95,9 @@ impl Supervisor<'_> {
         }
     }
 
-    fn not_ready(&mut self, camera: &CameraName, why: &str) {
-        let Some(number) = self.numbers.get(camera).copied() else { return };
+    fn not_ready(&mut self, (number, generation): Turn, why: &str) {
         let Some(recorder) = self.recorders.get_mut(&number) else { return };
-        if matches!(recorder.phase, Phase::Preparing) {
+        if matches!(recorder.phase, Phase::Preparing) && recorder.generation == generation {
             let now = Instant::now();
             recorder.fails(why, now);
             self.try_again(number, None, now);
@@ -121,7 +131,7 @@ impl Supervisor<'_> {
         self.report.transferred_bytes += bytes;
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
         let segment = SegmentLive {
-            path: path.clone(),
+            path,
             start_timestamp_seconds: name.start.timestamp() as f64,
             duration_seconds: duration.unwrap_or_default().as_secs_f64(),
             bytes,
@@ -138,12 +148,6 @@ impl Supervisor<'_> {
             }
         });
         self.write_soon();
-        let recorder = self.numbers.get(camera).and_then(|number| self.recorders.get(number));
-        let recorder = recorder.or_else(|| self.left.get(camera));
-        let words = recorder.map(|recorder| recorder.camera.on_segment.clone()).unwrap_or_default();
-        if !words.is_empty() {
-            self.programs.run(Errand::Hook { camera: camera.clone(), words, path, start: name.start, duration });
-        }
     }
 
     /// How the disk of a destination is.
@@ -196,11 +200,11 @@ impl Supervisor<'_> {
             Done::Get(..) | Done::Push(..) => self.requests.finished(&done),
         }
         match done {
-            Done::Hook(_, Ok(())) => {}
-            Done::Hook(camera, Err(why)) => {
-                log::warn!("{camera}: the program of on_segment failed: {why}");
-                self.count(&camera, |live| live.hook_failures += 1);
+            Done::Hook(camera, Ok(())) => {
+                let text = format_args!("{camera}: the program of on_segment works again");
+                self.troubles.is_over(camera.as_str(), text);
             }
+            Done::Hook(camera, Err(why)) => self.hook_failed(&camera, &why),
             Done::Get(camera, url, outcome) => self.requested(&camera, &url, outcome),
             Done::Push(outcome) => {
                 self.is_pushing = false;
@@ -209,6 +213,19 @@ impl Supervisor<'_> {
                 }
             }
         }
+    }
+
+    fn run_hook(&mut self, hook: Errand, camera: &CameraName) {
+        if self.programs.is_swamped(camera) {
+            self.hook_failed(camera, &format!("{MOST_WAITING} segments wait for it already: one more is left out"));
+        } else {
+            self.programs.run(hook);
+        }
+    }
+
+    fn hook_failed(&mut self, camera: &CameraName, why: &str) {
+        self.troubles.warn(camera.as_str(), format_args!("{camera}: the program of on_segment failed: {why}"));
+        self.count(camera, |live| live.hook_failures += 1);
     }
 
     /// Sets the state that is due by the camera's schedule, and looks at it again when the next is.

@@ -122,7 +122,8 @@ impl Supervisor<'_> {
         let is_other_schedule = recorder.camera.schedule != camera.schedule;
         recorder.become_as(Arc::clone(&camera));
         if let Some(keeper) = self.keepers.get(&camera.destination) {
-            keeper.ask(Job::Prepare { camera: name.clone(), settings: camera });
+            let turn = (number, recorder.generation);
+            keeper.ask(Job::Prepare { camera: name.clone(), settings: camera, turn });
         }
         if is_other_schedule {
             self.begin_schedule(number);

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::live::{CameraLive, DONE, EVERY, Live, State};
 use crate::pass::Ended;
 use crate::record::errands::Errand;
-use crate::record::keeper::Job;
 use crate::record::name::CameraName;
 use crate::record::places::file_name;
 use crate::store::write_even_if_full;
@@ -84,12 +83,12 @@ impl Supervisor<'_> {
         self.live().updated_timestamp_seconds = now;
         for (place, keeper) in &self.keepers {
             let path = place.join(crate::store::STATE_DIR).join(file_name(self.settings.shard, "json"));
-            keeper.ask(Job::Write(path, self.state_of(place)));
+            keeper.write(path, self.state_of(place));
         }
         let sinks = &self.settings.sinks;
         if let (Some(path), Some(keeper)) = (&sinks.file, self.keepers.values().next()) {
             let text = self.live().to_prometheus();
-            keeper.ask(Job::Write(path.clone(), text.into_bytes()));
+            keeper.write(path.clone(), text.into_bytes());
         }
         // One that is slow gets the next when it has taken the last.
         if sinks.pushgateway_url.is_some() && !self.is_pushing {

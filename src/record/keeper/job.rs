@@ -1,0 +1,108 @@
+//! What a keeper is asked, and what it tells.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::disk::{Guard, Space};
+use crate::error::Error;
+use crate::record::config::Camera;
+use crate::record::name::{CameraName, OpenName, SegmentName, Token};
+
+/// What a keeper is asked to do.
+#[derive(Debug)]
+pub(in crate::record) enum Job {
+    /// A camera is about to be recorded here, or is recorded otherwise.
+    Prepare {
+        /// Its name.
+        camera: CameraName,
+        /// How it is recorded.
+        settings: Arc<Camera>,
+        /// For which beginning of it.
+        turn: Turn,
+    },
+    /// ffmpeg has called a segment complete.
+    Close {
+        /// Whose it is.
+        camera: CameraName,
+        /// Its hidden name.
+        open: OpenName,
+        /// How long it lasts.
+        duration: Duration,
+    },
+    /// An ffmpeg has ended: what it has not completed is looked after.
+    Ended {
+        /// Whose it was.
+        camera: CameraName,
+        /// The mark of its files.
+        token: Token,
+    },
+    /// A camera is not recorded any more.
+    Forget(CameraName),
+    /// Looks at the disk, and at what is over, as it was asked last.
+    Look,
+    /// Writes a file as it was asked last: the state for `status`, metrics.
+    Write(PathBuf),
+    /// Tells when everything before is done.
+    Flush,
+}
+
+/// What a look at a disk is for.
+#[derive(Debug)]
+pub(in crate::record) struct Look {
+    /// The time.
+    pub(in crate::record) now: DateTime<Utc>,
+    /// How much is written until the next look, about.
+    pub(in crate::record) need: u64,
+    /// How full the disk may get.
+    pub(in crate::record) guard: Guard,
+    /// On a full disk the oldest segments go.
+    pub(in crate::record) delete_oldest: bool,
+}
+
+/// Which beginning of a camera a folder is made for: what was asked for an earlier one must not begin a later one, whose turn
+/// has not come. The number of the recorder, and of its start.
+pub(in crate::record) type Turn = (u64, u64);
+
+/// What a keeper tells.
+#[derive(Debug)]
+pub(in crate::record) enum News {
+    /// The camera's folder is there.
+    Ready(Turn),
+    /// It is not, and cannot be made.
+    NotReady(Turn, String),
+    /// A segment stands under its name.
+    Closed {
+        /// Whose it is.
+        camera: CameraName,
+        /// How that is recorded, or was.
+        settings: Arc<Camera>,
+        /// Its name.
+        name: SegmentName,
+        /// Where it is.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// How long it lasts, where that is known.
+        duration: Option<Duration>,
+    },
+    /// So many segments of a camera cannot be closed now, in words why.
+    NotClosed(CameraName, u64, String),
+    /// A segment was found to be none.
+    Damaged(CameraName),
+    /// A segment has gone.
+    Removed(CameraName),
+    /// How the disk is, and in words why nothing may be written.
+    Room {
+        /// Its numbers.
+        space: Option<Space>,
+        /// What is missing.
+        full: Option<String>,
+    },
+    /// The destination is another one than it was.
+    Gone(Error),
+    /// Everything that was asked for is done.
+    Flushed,
+}
