@@ -97,6 +97,8 @@ pub struct Settings {
     pub ffmpeg: Option<PathBuf>,
     /// `--lock-file`
     pub lock_file: Option<PathBuf>,
+    /// `--cron`: somebody starts it every minute.
+    pub is_from_cron: bool,
     /// Where metrics go while it runs.
     pub sinks: Sinks,
 }
@@ -145,6 +147,13 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         Action::Reload => return holder::reload(settings, &config),
     }
     report.seen_cameras = config.cameras.len();
+    if config.cameras.is_empty() {
+        // Then nothing is locked, and who starts it every minute would start one more.
+        if settings.is_from_cron {
+            return Ok(());
+        }
+        log::warn!("there is no camera to record: one that is in {} when it is read again is", settings.source);
+    }
     let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
     let lock = || Places::lock(&config.destinations(), settings.shard, settings.lock_file.as_deref(), &since);
     // From cron a recorder finds one running every minute, and asks no ffmpeg for its version then. Else nothing is made
@@ -156,7 +165,7 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     let caught = context.stop.catch_hangups();
     caught.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
     let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
-    let places = lock()?;
+    let (places, lost) = lock()?;
 
     let started = timestamp_seconds(&context.now);
     let live = Arc::new(Mutex::new(Live {
@@ -174,7 +183,7 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     let _listener = listener.transpose()?;
 
     // Plan and execute, for as long as it lasts.
-    Supervisor::new(settings, context, report, config, places, ffmpeg, live)?.run()
+    Supervisor::new(settings, context, report, config, places, ffmpeg, live)?.run(&lost)
 }
 
 /// Two pipes a camera are more than the usual 1024 files when cameras are many. The limit of what is usual may be raised

@@ -172,6 +172,7 @@ impl Record {
             lasts: self.lasts,
             ffmpeg: self.ffmpeg.ffmpeg.clone(),
             lock_file: self.lock.lock_file.clone(),
+            is_from_cron: self.output.cron,
             sinks: self.metrics.sinks(&self.name())?,
         })
     }

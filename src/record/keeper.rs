@@ -8,6 +8,7 @@ mod latest;
 mod room;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -60,6 +61,7 @@ impl Keeper {
             cameras: BTreeMap::new(),
             torn: VecDeque::new(),
             was_full: false,
+            is_over: false,
             troubles: Troubles::default(),
         };
         let builder = std::thread::Builder::new().name("keeper".into()).stack_size(256 << 10);
@@ -101,6 +103,7 @@ struct Thread {
     /// What waits to be looked into, and from when on.
     torn: VecDeque<Torn>,
     was_full: bool,
+    is_over: bool,
     troubles: Troubles,
 }
 
@@ -126,7 +129,7 @@ struct Torn {
 
 impl Thread {
     fn run(mut self, inbox: &mpsc::Receiver<Job>) {
-        loop {
+        while !self.is_over {
             // What was left behind has time; what closes now comes first.
             let wait = self.torn.iter().map(|torn| torn.not_before.saturating_duration_since(Instant::now())).min();
             let job = match wait {
@@ -195,9 +198,15 @@ impl Thread {
         }
     }
 
-    fn not_ready(&self, turn: Turn, error: &Error) {
+    /// The destination is another one: nothing of it is ours.
+    fn gone(&mut self, error: Error) {
+        self.is_over = true;
+        self.tell(News::Gone(error));
+    }
+
+    fn not_ready(&mut self, turn: Turn, error: &Error) {
         match self.store.check_still_there() {
-            Err(gone) if is_another(self.store.root()) => self.tell(News::Gone(gone)),
+            Err(gone) if is_another(self.store.root()) => self.gone(gone),
             Err(gone) => self.tell(News::NotReady(turn, gone.with_causes())),
             Ok(()) => self.tell(News::NotReady(turn, error.with_causes())),
         }
@@ -336,7 +345,10 @@ fn not_removed(camera: &CameraName) -> String {
     format!("remove {camera}")
 }
 
-/// Whether there is something at this path all the same: another disk than the one that was locked.
+/// Whether there is something at this path all the same: another disk than the one that was locked. An empty mount point is
+/// none.
 fn is_another(root: &Path) -> bool {
-    root.join(crate::store::STATE_DIR).is_dir()
+    let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    let is_mounted = device(root).is_some_and(|here| device(&root.join("..")).is_some_and(|above| above != here));
+    is_mounted || root.join(crate::store::STATE_DIR).is_dir()
 }

@@ -1,14 +1,17 @@
-//! The destinations of all cameras, locked: all of them or none.
+//! The destinations of all cameras, locked. One that cannot be used keeps its own cameras waiting, and no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::shard::Shard;
-use crate::error::{At, Result};
+use crate::error::{At, Error, Result};
 use crate::live::Live;
 use crate::lock::Lock;
 use crate::store::{STATE_DIR, Store};
+
+/// A destination by what it is: device and inode of its state folder. One may be named in two ways.
+type Identity = (u64, u64);
 
 /// Destinations, and the locks on them.
 #[derive(Debug)]
@@ -16,21 +19,55 @@ pub(super) struct Places {
     shard: Shard,
     /// `--lock-file`, held.
     one_for_all: Option<Lock>,
-    stores: BTreeMap<PathBuf, Store>,
-    /// By the device and inode of the state folder: one place may be named in two ways.
-    locks: BTreeMap<(u64, u64), Lock>,
+    stores: BTreeMap<PathBuf, (Store, Identity)>,
+    locks: BTreeMap<Identity, Lock>,
+}
+
+/// A destination that can be used, locked if it was not.
+#[derive(Debug)]
+pub(super) struct Opened {
+    store: Store,
+    identity: Identity,
+    lock: Option<Lock>,
+}
+
+/// What it takes to open a destination, in whatever thread: one that hangs must not hang all.
+#[derive(Clone, Debug)]
+pub(super) struct Opener {
+    shard: Shard,
+    /// These are locked, or all of them are by one lock.
+    locked: Option<BTreeSet<Identity>>,
 }
 
 impl Places {
-    /// Locks all of these.
+    /// Locks all of these but those that cannot be used now, and tells why.
     ///
     /// # Errors
-    /// One of them is held, or cannot be made or locked: then none is locked.
-    pub(super) fn lock(destinations: &[&Path], shard: Shard, lock_file: Option<&Path>, since: &str) -> Result<Self> {
+    /// One of them is held by another recorder, or is none; or none of them can be used.
+    pub(super) fn lock(
+        destinations: &[&Path],
+        shard: Shard,
+        lock_file: Option<&Path>,
+        since: &str,
+    ) -> Result<(Self, BTreeMap<PathBuf, String>)> {
         let one_for_all = lock_file.map(|path| Lock::acquire(path, None, since)).transpose()?;
         let mut places = Self { shard, one_for_all, stores: BTreeMap::new(), locks: BTreeMap::new() };
-        destinations.iter().try_for_each(|destination| places.add(destination, since))?;
-        Ok(places)
+        let mut lost = BTreeMap::new();
+        let mut first = None;
+        for destination in destinations {
+            match places.add(destination, since) {
+                Ok(()) => {}
+                Err(error @ (Error::Busy { .. } | Error::Usage(_))) => return Err(error),
+                Err(error) => {
+                    lost.insert((*destination).to_owned(), error.with_causes());
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        match first {
+            Some(error) if places.stores.is_empty() => Err(error),
+            _ => Ok((places, lost)),
+        }
     }
 
     /// Locks one more.
@@ -38,21 +75,53 @@ impl Places {
         if self.stores.contains_key(destination) {
             return Ok(());
         }
-        let store = Store::create(destination)?;
-        let state = destination.join(STATE_DIR);
-        let metadata = std::fs::metadata(&state).at("read", &state)?;
-        let identity = (metadata.dev(), metadata.ino());
-        if self.one_for_all.is_none() && !self.locks.contains_key(&identity) {
-            let lock = Lock::acquire(&lock_path(destination, self.shard), None, since)?;
-            self.locks.insert(identity, lock);
-        }
-        self.stores.insert(destination.to_owned(), store);
+        let opened = self.opener().open(destination, since)?;
+        self.adopt(destination, opened);
         Ok(())
+    }
+
+    /// What opens one more.
+    pub(super) fn opener(&self) -> Opener {
+        let locked = self.one_for_all.is_none().then(|| self.locks.keys().copied().collect());
+        Opener { shard: self.shard, locked }
+    }
+
+    /// One more is open.
+    pub(super) fn adopt(&mut self, destination: &Path, opened: Opened) {
+        if let Some(lock) = opened.lock {
+            self.locks.insert(opened.identity, lock);
+        }
+        self.stores.insert(destination.to_owned(), (opened.store, opened.identity));
+    }
+
+    /// A destination is none any more. What locked it is for the caller to drop: on a dead share that may take its time.
+    #[must_use]
+    pub(super) fn release(&mut self, destination: &Path) -> Option<Lock> {
+        let (_, identity) = self.stores.remove(destination)?;
+        let is_used = self.stores.values().any(|(_, other)| *other == identity);
+        if is_used { None } else { self.locks.remove(&identity) }
     }
 
     /// The destination, locked.
     pub(super) fn store(&self, destination: &Path) -> Option<&Store> {
-        self.stores.get(destination)
+        self.stores.get(destination).map(|(store, _)| store)
+    }
+}
+
+impl Opener {
+    /// Opens a destination, and locks it if that is not done.
+    pub(super) fn open(&self, destination: &Path, since: &str) -> Result<Opened> {
+        let store = Store::create(destination)?;
+        let state = destination.join(STATE_DIR);
+        let metadata = std::fs::metadata(&state).at("read", &state)?;
+        let identity = (metadata.dev(), metadata.ino());
+        let lock = match &self.locked {
+            Some(locked) if !locked.contains(&identity) => {
+                Some(Lock::acquire(&lock_path(destination, self.shard), None, since)?)
+            }
+            _ => None,
+        };
+        Ok(Opened { store, identity, lock })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod begin;
 mod end;
+mod lost;
 mod news;
 mod reload;
 mod state;
@@ -72,6 +73,8 @@ pub(super) struct Supervisor<'a> {
     keepers: BTreeMap<PathBuf, Keeper>,
     /// Why nothing may be written to a destination.
     full: BTreeMap<PathBuf, String>,
+    /// Destinations that cannot be used, and when each is tried again.
+    lost: BTreeMap<PathBuf, Instant>,
     news: Receiver<(PathBuf, News)>,
     news_box: Mailbox<(PathBuf, News)>,
     done: Receiver<Done>,
@@ -130,6 +133,7 @@ impl<'a> Supervisor<'a> {
             places,
             keepers: BTreeMap::new(),
             full: BTreeMap::new(),
+            lost: BTreeMap::new(),
             news,
             news_box,
             done,
@@ -147,8 +151,8 @@ impl<'a> Supervisor<'a> {
         })
     }
 
-    /// Records until it is told to stop.
-    pub(super) fn run(mut self) -> Result<()> {
+    /// Records until it is told to stop. Some destinations may be of no use for now, in words why.
+    pub(super) fn run(mut self, lost: &BTreeMap<PathBuf, String>) -> Result<()> {
         // Beyond what it takes to end by ourselves.
         self.context.stop.set_grace(end::GIVE_UP_AFTER + Duration::from_secs(2));
         let waker = self.waker.clone();
@@ -156,7 +160,7 @@ impl<'a> Supervisor<'a> {
         let waker = self.waker.clone();
         self.context.stop.on_hangup(move || waker.wake());
 
-        self.begin()?;
+        self.begin(lost)?;
         let mut events = Vec::with_capacity(EVENTS);
         while !self.is_over() {
             let wait = self.wait();
@@ -261,6 +265,7 @@ impl<'a> Supervisor<'a> {
             Timer::Schedule(number, generation) => self.look_at_schedule(number, generation, now),
             Timer::Look => {
                 self.look();
+                self.seek(now);
                 self.timers.at(now + LOOK_EVERY, Timer::Look);
             }
             Timer::Tell => {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site, expect_sound};
 
@@ -58,6 +60,27 @@ fn it_is_stopped_and_reloaded_by_its_configuration() {
     for output in [stop, reload] {
         assert!(output.stderr.contains("nothing records") && output.stderr.lines().count() == 1, "{output}");
     }
+}
+
+/// Without a camera there is no destination to lock: cron would start one more every minute.
+#[test]
+fn with_no_camera_to_record_it_leaves_cron_alone() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", format!("{}\nenabled = false", camera.table()))]);
+    let cron = site.record(&["--cron"]).run().expect_code(0);
+    assert_eq!((cron.stdout.as_str(), cron.stderr.as_str()), ("", ""));
+    // Under a supervisor it waits for a configuration with cameras.
+    let running = site.start(&[]);
+    running.wait_for_stderr("no camera", SOON);
+    site.configure(QUICK, &[("yard", camera.table())]);
+    running.signal(Signal::HUP);
+    site.wait_for_closed("yard", 1);
+    running.term();
+    running.wait_timeout(SOON).expect_code(143);
+    // One of these has the camera.
+    let codes = ["1/2", "2/2"].map(|shard| site.record(&["--cron", "--shard", shard, "--for", "1s"]).run().code);
+    assert_eq!(codes, [Some(0); 2]);
+    assert_eq!(camera.connections(), 2);
 }
 
 #[test]

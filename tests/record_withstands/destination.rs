@@ -167,6 +167,57 @@ fn an_empty_mount_point_is_not_filled_instead() {
     site.expect_nothing_runs();
 }
 
+/// Another disk at the same place, as when one that is full was changed for an empty one.
+#[test]
+fn another_disk_is_recorded_to_and_other_cameras_never_notice() {
+    as_root!();
+    let (yard, gate) = (RtspCamera::start(Film::Plain), RtspCamera::start(Film::Plain));
+    let mount = small_tmpfs(8 << 20);
+    let to_disk = format!("{}\ndestination = {:?}", gate.table(), mount.path());
+    let site = Site::with(QUICK, &[("yard", yard.table()), ("gate", to_disk)]);
+    let running = site.start(&[]);
+    wait_for("a segment", || closed(mount.path(), "gate").first().cloned());
+    let segmenter = site.segmenter("yard");
+    mount.detach();
+    running.wait_for_stderr("vanished", Duration::from_secs(30));
+    wait_for("its end", || (!site.segmenters().contains_key("gate")).then_some(()));
+    let another = small_tmpfs_on(mount.path(), 8 << 20);
+    wait_for("a segment there", || closed(another.path(), "gate").first().cloned());
+    assert_eq!(site.segmenter("yard"), segmenter);
+    assert_eq!(yard.connections(), 1);
+    // It is locked as the first one was.
+    site.record(&[]).run().expect_code(75);
+    let told = running.stderr();
+    assert_eq!((told.matches("pauses").count(), told.matches("goes on").count()), (1, 1), "{told}");
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    expect_sound(&closed(another.path(), "gate"));
+}
+
+#[test]
+fn a_destination_that_is_not_there_keeps_its_own_cameras_waiting() {
+    let camera = RtspCamera::start(Film::Plain);
+    let away = format!("{}\ndestination = \"away/cameras\"", camera.table());
+    let site = Site::with(QUICK, &[("yard", camera.table()), ("gate", away)]);
+    // As where a disk is mounted later.
+    let taken = site.scratch.write("away", "no directory");
+    let output = site.record(&["--for", "4s"]).run().expect_code(3);
+    assert!(output.stderr.contains("away/cameras"), "{output}");
+    let running = site.start(&[]);
+    site.wait_for_closed("yard", 2);
+    let segmenter = site.segmenter("yard");
+    let status = site.footage(&["status", "footage.toml"]).run().expect_code(3);
+    assert!(status.stdout.contains("gate") && !status.stdout.contains("yard: "), "{status}");
+    let cron = site.record(&["--cron"]).run().expect_code(0);
+    assert_eq!((cron.stdout.as_str(), cron.stderr.as_str()), ("", ""));
+    fs::remove_file(taken).unwrap();
+    wait_for("a segment", || closed(&site.scratch.join("away/cameras"), "gate").first().cloned());
+    assert_eq!(site.segmenter("yard"), segmenter);
+    assert_eq!(running.stderr().lines().count(), 2, "told once, and when it was over: {}", running.stderr());
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+}
+
 #[test]
 fn a_disk_that_cannot_be_written_any_more_is_told() {
     as_root!();

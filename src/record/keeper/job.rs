@@ -7,9 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::disk::{Guard, Space};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::record::config::Camera;
 use crate::record::name::{CameraName, OpenName, SegmentName, Token};
+use crate::record::places::Opened;
 
 /// What a keeper is asked to do.
 #[derive(Debug)]
@@ -101,8 +102,10 @@ pub(in crate::record) enum News {
         /// What is missing.
         full: Option<String>,
     },
-    /// The destination is another one than it was.
+    /// The destination is another one than it was. This keeper has ended.
     Gone(Error),
+    /// Whether a destination that could not be used can be; no keeper tells this.
+    Opened(Result<Opened>),
     /// Everything that was asked for is done.
     Flushed,
 }

@@ -65,7 +65,7 @@ impl Thread {
         let Look { now, need, guard, delete_oldest } = *look;
         if let Err(gone) = self.store.check_still_there() {
             if super::is_another(self.store.root()) {
-                return self.tell(News::Gone(gone));
+                return self.gone(gone);
             }
             return self.tell(News::Room { space: None, full: Some(gone.with_causes()) });
         }

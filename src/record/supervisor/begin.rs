@@ -1,5 +1,7 @@
 //! How a camera begins: its folder, its turn, its ffmpeg.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,14 +19,17 @@ use crate::record::recorder::{Intent, Phase, Recorder};
 use crate::record::segmenter::{Segmenter, Why};
 
 impl Supervisor<'_> {
-    /// Begins with all cameras.
-    pub(super) fn begin(&mut self) -> Result<()> {
+    /// Begins with all cameras; but for those whose destinations cannot be used now, in words why.
+    pub(super) fn begin(&mut self, lost: &BTreeMap<PathBuf, String>) -> Result<()> {
         if self.config.wants_hints {
             crate::record::hints::tell();
         }
         let cameras = self.config.cameras.clone();
         for destination in self.config.destinations().into_iter().map(ToOwned::to_owned).collect::<Vec<_>>() {
-            self.keep(&destination)?;
+            match lost.get(&destination) {
+                None => self.keep(&destination)?,
+                Some(why) => self.lose(&destination, why.clone()),
+            }
         }
         // Before anything is written.
         self.look();
@@ -43,7 +48,7 @@ impl Supervisor<'_> {
     }
 
     /// Has a keeper for a destination that is locked.
-    pub(super) fn keep(&mut self, destination: &std::path::Path) -> Result<()> {
+    pub(super) fn keep(&mut self, destination: &Path) -> Result<()> {
         if self.keepers.contains_key(destination) {
             return Ok(());
         }
@@ -78,8 +83,9 @@ impl Supervisor<'_> {
     pub(super) fn prepare(&mut self, number: u64) {
         let Some(recorder) = self.recorders.get_mut(&number) else { return };
         let destination = &recorder.camera.destination;
-        if self.full.contains_key(destination) {
+        if let Some(why) = self.full.get(destination) {
             recorder.phase = Phase::Paused;
+            recorder.live.last_error = Some(why.clone());
             self.show(number, State::Paused);
             return;
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::timers::Timer;
 use super::{Supervisor, random};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::live::{CameraLive, State};
 use crate::record::keeper::Job;
 use crate::record::recorder::{Intent, Phase};
@@ -22,8 +22,6 @@ const REAP_AGAIN: Duration = Duration::from_millis(100);
 pub(super) enum Reason {
     /// `--for`
     TimeIsUp,
-    /// It cannot go on.
-    Failed(Error),
 }
 
 /// The end of it all.
@@ -191,12 +189,11 @@ impl Supervisor<'_> {
     pub(super) fn finish(mut self) -> Result<()> {
         let reason = self.ending.take().and_then(|ending| ending.reason);
         let outcome = match reason {
-            Some(Reason::Failed(error)) => Err(error),
             Some(Reason::TimeIsUp) => Ok(()),
             None => self.context.stop.check(),
         };
         for recorder in self.left.values() {
-            if recorder.is_failing() {
+            if recorder.is_failing() || matches!(recorder.phase, Phase::Paused) {
                 let live = CameraLive { was_failing: outcome.is_ok(), ..recorder.live.clone() };
                 self.publish_camera(live);
                 let message = recorder.live.last_error.clone().unwrap_or_default();

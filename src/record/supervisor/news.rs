@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::timers::Timer;
-use super::{Supervisor, clock, end, seconds};
+use super::{Supervisor, clock, seconds};
 use crate::disk::Space;
 use crate::live::{SegmentLive, State};
 use crate::record::errands::{Done, Errand, MOST_WAITING};
@@ -88,9 +88,10 @@ impl Supervisor<'_> {
             News::Room { space, full } => self.room(place, space, full),
             News::Gone(error) => {
                 if self.ending.is_none() {
-                    self.end(Some(end::Reason::Failed(error)));
+                    self.lose(place, error.with_causes());
                 }
             }
+            News::Opened(opened) => self.sought(place, opened),
             News::Flushed => self.flushed(),
         }
     }
@@ -151,7 +152,7 @@ impl Supervisor<'_> {
     }
 
     /// How the disk of a destination is.
-    fn room(&mut self, place: &Path, space: Option<Space>, full: Option<String>) {
+    pub(super) fn room(&mut self, place: &Path, space: Option<Space>, full: Option<String>) {
         if let Some(space) = space {
             self.report.disk_used_ratio = Some(space.used_ratio());
             for recorder in self.recorders.values_mut().filter(|recorder| recorder.camera.destination == place) {
@@ -162,35 +163,39 @@ impl Supervisor<'_> {
         if self.ending.is_some() || self.full.contains_key(place) == full.is_some() {
             return;
         }
+        let Some(why) = full else { return self.go_on(place, "there is room") };
+        log::error!("recording to {} pauses: {why}", place.display());
+        self.full.insert(place.to_owned(), why.clone());
         let now = Instant::now();
-        let here = self.recorders.iter().filter(|(_, recorder)| recorder.camera.destination == place);
-        let numbers: Vec<u64> = here.map(|(number, _)| *number).collect();
-        if let Some(why) = full {
-            log::error!("recording to {} pauses: {why}", place.display());
-            self.full.insert(place.to_owned(), why.clone());
-            for number in numbers {
-                if let Some(recorder) = self.recorders.get_mut(&number) {
-                    recorder.live.last_error = Some(why.clone());
-                }
-                if !self.end_one(number, now) {
-                    if let Some(recorder) = self.recorders.get_mut(&number) {
-                        recorder.generation += 1;
-                    }
-                    self.prepare(number);
-                }
-                self.show(number, State::Paused);
+        for number in self.recorders_to(place) {
+            if let Some(recorder) = self.recorders.get_mut(&number) {
+                recorder.live.last_error = Some(why.clone());
             }
-        } else {
-            self.full.remove(place);
-            log::warn!("recording to {} goes on: there is room", place.display());
-            for number in numbers {
-                let is_paused =
-                    self.recorders.get(&number).is_some_and(|recorder| matches!(recorder.phase, Phase::Paused));
-                if is_paused {
-                    self.prepare(number);
+            if !self.end_one(number, now) {
+                if let Some(recorder) = self.recorders.get_mut(&number) {
+                    recorder.generation += 1;
                 }
+                self.prepare(number);
+            }
+            self.show(number, State::Paused);
+        }
+    }
+
+    /// A destination can be written to again.
+    pub(super) fn go_on(&mut self, place: &Path, why: &str) {
+        self.full.remove(place);
+        log::warn!("recording to {} goes on: {why}", place.display());
+        for number in self.recorders_to(place) {
+            let is_paused = self.recorders.get(&number).is_some_and(|it| matches!(it.phase, Phase::Paused));
+            if is_paused {
+                self.prepare(number);
             }
         }
+    }
+
+    fn recorders_to(&self, place: &Path) -> Vec<u64> {
+        let here = self.recorders.iter().filter(|(_, recorder)| recorder.camera.destination == place);
+        here.map(|(number, _)| *number).collect()
     }
 
     /// An errand is done.

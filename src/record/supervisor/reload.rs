@@ -36,8 +36,11 @@ impl Supervisor<'_> {
         let config = self.settings.share(config);
         let since = clock().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         for destination in config.destinations() {
-            self.places.add(destination, &since)?;
-            self.keep(destination)?;
+            // What could not be used before is tried again and again.
+            if !self.lost.contains_key(destination) {
+                self.places.add(destination, &since)?;
+                self.keep(destination)?;
+            }
         }
         let steps = plan(&self.cameras(), &config.cameras);
         for (what, is_other) in
@@ -69,6 +72,7 @@ impl Supervisor<'_> {
                 }
             }
         }
+        self.lost.retain(|place, _| config.destinations().contains(&place.as_path()));
         self.config = config;
         self.look();
         Ok(steps.len())
