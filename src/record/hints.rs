@@ -1,17 +1,33 @@
 //! Settings of the system that do not suit a recorder: Linux collects what is written and then writes all of it at once,
 //! by default up to a tenth of the memory or half a minute. What waits there is lost with the power.
 
-const HINTS: [(&str, &str, &str); 2] = [
-    ("vm.dirty_background_ratio", "10", "less, such as 1, spreads the writing"),
-    ("vm.dirty_expire_centisecs", "3000", "less, such as 500, loses less when the power goes"),
+use std::path::Path;
+
+use crate::logging::SUMMARY;
+
+/// A setting, from which value on it does not suit, and what does.
+const HINTS: [(&str, u64, &str); 2] = [
+    ("vm.dirty_background_ratio", 10, "less, such as 1, spreads the writing"),
+    ("vm.dirty_expire_centisecs", 3000, "less, such as 500, loses less when the power goes"),
 ];
 
-/// Tells which of them are as the system sets them.
-pub(super) fn tell() {
-    for (name, default, advice) in HINTS {
-        let path = format!("/proc/sys/{}", name.replace('.', "/"));
-        if std::fs::read_to_string(path).is_ok_and(|value| value.trim() == default) {
-            log::info!("{name} is {default}, as the system sets it: {advice} (hints = false ends this)");
-        }
+/// A file system in memory, from which nothing is written to a disk: tmpfs, `TMPFS_MAGIC` of Linux.
+const IN_MEMORY: rustix::fs::FsWord = 0x0102_1994;
+
+/// Tells which of them do not suit these destinations: to a person at a terminal, else with `-v`.
+pub(super) fn tell(destinations: &[&Path], is_terminal: bool) {
+    if destinations.iter().all(|place| is_in_memory(place)) {
+        return;
     }
+    for (name, from, advice) in HINTS {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        let value = std::fs::read_to_string(path).ok().and_then(|value| value.trim().parse::<u64>().ok());
+        let Some(value) = value.filter(|value| *value >= from) else { continue };
+        let target = if is_terminal { SUMMARY } else { module_path!() };
+        log::info!(target: target, "hint: {name} is {value}: {advice} (hints = false ends this)");
+    }
+}
+
+fn is_in_memory(place: &Path) -> bool {
+    rustix::fs::statfs(place).is_ok_and(|space| space.f_type == IN_MEMORY)
 }

@@ -1,8 +1,8 @@
 //! A person at a terminal sees how it goes.
 
-use crate::support::Program;
 use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site};
+use crate::support::{Program, as_root, small_tmpfs};
 
 /// Records for three seconds in a terminal of its own, with these options.
 fn in_terminal(site: &Site, options: &str) -> String {
@@ -27,6 +27,28 @@ fn a_person_sees_how_many_cameras_record_and_for_how_long() {
     let last =
         shown.trim_end().rsplit(['\n', '\r', '\u{1b}']).find(|part| part.contains("segment")).unwrap_or_default();
     assert!(last.contains(" recorded from 1 camera in "), "{shown:?}");
+}
+
+/// What Linux does with what is written concerns a disk, and a person who looks.
+#[test]
+fn settings_that_do_not_suit_are_told_to_a_person() {
+    as_root!();
+    let camera = RtspCamera::start(Film::Plain);
+    let setting = |name: &str| -> u64 { std::fs::read_to_string(name).unwrap().trim().parse().unwrap() };
+    let ratio = setting("/proc/sys/vm/dirty_background_ratio");
+    let told = format!("hint: vm.dirty_background_ratio is {ratio}: less");
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    // Not everywhere is a scratch directory on a disk.
+    let is_on_disk = rustix::fs::statfs(site.scratch.path()).unwrap().f_type != 0x0102_1994;
+    assert_eq!(in_terminal(&site, "").contains(&told), ratio >= 10 && is_on_disk);
+    assert_eq!(site.record(&["--for", "1s", "-v"]).run().stderr.contains(&told), ratio >= 10 && is_on_disk);
+    assert_eq!(site.record(&["--for", "1s"]).run().stderr, "");
+    assert!(!in_terminal(&site, "--cron").contains("hint"));
+    site.prepend("hints = false");
+    assert!(!in_terminal(&site, "").contains("hint"));
+    let memory = small_tmpfs(8 << 20);
+    site.configure(QUICK, &[("yard", format!("{}\ndestination = {:?}", camera.table(), memory.path()))]);
+    assert!(!in_terminal(&site, "").contains("hint"));
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Supervisor<'_> {
     /// Begins with all cameras; but for those whose destinations cannot be used now, in words why.
     pub(super) fn begin(&mut self, lost: &BTreeMap<PathBuf, String>) -> Result<()> {
         if self.config.wants_hints {
-            crate::record::hints::tell();
+            crate::record::hints::tell(&self.config.destinations(), self.context.progress.is_shown());
         }
         let cameras = self.config.cameras.clone();
         for destination in self.config.destinations().into_iter().map(ToOwned::to_owned).collect::<Vec<_>>() {

@@ -30,8 +30,8 @@ impl Supervisor<'_> {
             let (opener, news, place) = (self.places.opener(), self.news_box.clone(), place.clone());
             let builder = std::thread::Builder::new().name("seek".into()).stack_size(128 << 10);
             let tried = builder.spawn(move || {
-                let opened = opener.open(&place, &since);
-                news.send((place, News::Opened(opened)));
+                let outcome = opener.open(&place, &since);
+                news.send((place, News::Opened(outcome)));
             });
             // As long as it is under way it is not tried once more.
             *at = now + if tried.is_ok() { Duration::from_hours(24 * 365) } else { SEEK_EVERY };
