@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::stamp::{Stamp, Trust};
-use crate::store::{Store, read_small, write_atomically};
+use crate::store::{MAX_INDEX_BYTES, Store, read_state, write_atomically};
 
 /// What one directory holds, as a kind of destination knows it.
 pub trait Contents: Clone {
@@ -52,7 +52,8 @@ impl<C: Contents> Remembered<C> {
     pub fn load(store: &Store, name: &str, now: SystemTime) -> Self {
         let mut remembered = Self::afresh(store, name, now);
         if remembered.trust.is_any() {
-            remembered.known = read_small(&remembered.path).and_then(|bytes| decode(&bytes)).unwrap_or_default();
+            remembered.known =
+                read_state(&remembered.path, MAX_INDEX_BYTES).and_then(|bytes| decode(&bytes)).unwrap_or_default();
         }
         remembered
     }

@@ -12,7 +12,7 @@ use footage::metrics::Sinks;
 use footage::pass::{Context, ENDED, Ended, Report, Told};
 use footage::progress::Progress;
 use footage::stop::Stop;
-use footage::store::{Store, read_small, write_atomically, write_even_if_full};
+use footage::store::{MAX_STATE_BYTES, Store, read_small, read_state, write_atomically, write_even_if_full};
 use footage::units::timestamp_seconds;
 use footage::{logging, stdout};
 
@@ -214,12 +214,14 @@ impl State<'_> {
     /// The last report, from the first place.
     fn load(&self) -> Report {
         let first = self.stores.first();
-        let bytes = first.and_then(|store| read_small(&self.path(store)));
+        let bytes = first.and_then(|store| read_state(&self.path(store), MAX_STATE_BYTES));
         let mut report: Report = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        let named = self.runner.options.metrics_state_file.and_then(peer_timestamp);
+        let named =
+            self.runner.options.metrics_state_file.and_then(read_small).and_then(|bytes| peer_timestamp(&bytes));
+        let peers = || first.and_then(|store| read_state(&store.root().join(PEER_STATE_FILE), MAX_STATE_BYTES));
         report.last_arrival_timestamp_seconds = named
             .or(report.last_arrival_timestamp_seconds)
-            .or_else(|| first.and_then(|store| peer_timestamp(&store.root().join(PEER_STATE_FILE))));
+            .or_else(|| peers().and_then(|bytes| peer_timestamp(&bytes)));
         report
     }
 
@@ -251,9 +253,8 @@ impl State<'_> {
     }
 }
 
-fn peer_timestamp(path: &Path) -> Option<f64> {
-    let text = read_small(path)?;
-    serde_json::from_slice::<serde_json::Value>(&text).ok()?.get(PEER_STATE_KEY)?.as_f64()
+fn peer_timestamp(bytes: &[u8]) -> Option<f64> {
+    serde_json::from_slice::<serde_json::Value>(bytes).ok()?.get(PEER_STATE_KEY)?.as_f64()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]

@@ -3,14 +3,18 @@
 //! A file comes to stand under its final name in one way only: written under a hidden name, synced, then moved
 //! there without overwriting, then its directory synced. Whoever looks at the tree sees whole files.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+mod state;
 
-use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, openat, unlinkat};
 use rustix::io::Errno;
 
+pub use self::state::{MAX_INDEX_BYTES, MAX_STATE_BYTES, read_small, read_state, write_atomically, write_even_if_full};
 use crate::error::{At, Error, Result};
 
 /// The hidden folder in a destination for locks, reports and journals. Deleting it loses no footage.
@@ -81,12 +85,14 @@ impl Store {
     /// and what it stands in is. The destination itself is not created again: when it has vanished, a file system has.
     ///
     /// # Errors
-    /// Also when a symbolic link or a file stands at that name: we do not write out of the destination.
+    /// Also when a symbolic link or a file stands at that name, or at one that it stands in: we do not write out of the
+    /// destination.
     pub fn group_dir(&self, name: &str) -> Result<PathBuf> {
+        let path = self.below(name).at("use", self.root.join(name))?;
         if name.is_empty() {
-            return Ok(self.root.clone());
+            return Ok(path);
         }
-        let path = self.root.join(name);
+        self.require_no_links(path.parent().unwrap_or(&path))?;
         match fs::create_dir(&path) {
             Ok(()) => sync_parent(&path)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_real_dir(&path)?,
@@ -98,15 +104,71 @@ impl Store {
     /// Removes a group directory that became empty; one that still holds anything stays.
     pub fn remove_group_dir_if_empty(&self, name: &str) {
         if !name.is_empty() {
-            let _ = fs::remove_dir(self.root.join(name));
+            let _ = self.unlink(name, AtFlags::REMOVEDIR);
         }
+    }
+
+    /// Removes a file of the destination; one that is gone already is fine. The way to it is gone from directory to
+    /// directory, and whoever puts a link in the place of one of them meanwhile has nothing removed behind it.
+    ///
+    /// # Errors
+    /// Also when a symbolic link stands in the way.
+    pub fn remove(&self, name: impl AsRef<Path>) -> Result<()> {
+        match self.unlink(&name, AtFlags::empty()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.at("remove", self.root.join(name)),
+        }
+    }
+
+    fn unlink(&self, name: impl AsRef<Path>, flags: AtFlags) -> io::Result<()> {
+        let path = self.below(name)?;
+        let inside = path.strip_prefix(&self.root).unwrap_or(&path);
+        let (Some(parent), Some(file)) = (inside.parent(), inside.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let open = |at: Option<&OwnedFd>, dir: &Path, flags| {
+            let flags = flags | OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            at.map_or_else(|| openat(CWD, dir, flags, Mode::empty()), |at| openat(at, dir, flags, Mode::empty()))
+        };
+        let mut dir = open(None, &self.root, OFlags::empty())?;
+        for part in parent {
+            dir = open(Some(&dir), Path::new(part), OFlags::NOFOLLOW)?;
+        }
+        Ok(unlinkat(&dir, file, flags)?)
+    }
+
+    /// What `name` is called from outside; a name leads nowhere but down.
+    fn below(&self, name: impl AsRef<Path>) -> io::Result<PathBuf> {
+        let name = name.as_ref();
+        if name.components().all(|part| matches!(part, Component::Normal(_))) {
+            // `join` would leave a slash behind, and what follows a slash follows a link.
+            return Ok(if name.as_os_str().is_empty() { self.root.clone() } else { self.root.join(name) });
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it leads out of the destination"))
+    }
+
+    /// Whether each directory from the destination down to `path` is one, and no link.
+    fn require_no_links(&self, path: &Path) -> Result<()> {
+        let inside = path.strip_prefix(&self.root).unwrap_or(Path::new(""));
+        let mut here = self.root.clone();
+        inside.iter().try_for_each(|part| {
+            here.push(part);
+            require_real_dir(&here)
+        })
     }
 
     /// Calls `each` with the name and type of everything in one directory of the destination. A directory that
     /// is not there is empty; a name that is not text is nobody's here. No file is opened and, where the file system
     /// tells the type, none is looked at.
+    ///
+    /// # Errors
+    /// Also when a symbolic link stands at that name, or at one that it stands in.
     pub fn for_each_entry(&self, dir: &str, mut each: impl FnMut(&str, fs::FileType)) -> Result<()> {
-        let path = self.root.join(dir);
+        let path = self.below(dir).at("list", self.root.join(dir))?;
+        match self.require_no_links(&path) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        }
         let entries = match fs::read_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.at("list", &path)?,
@@ -156,73 +218,6 @@ pub fn replace(file: &File, from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).at("publish", to)?;
     sync_parent(to)
 }
-
-/// Writes a small file of our own (a report, metrics) so that whoever reads it sees the old one or the new one. It is
-/// not synced, which would cost a write to the card at every pass: after a power loss it may be missing, and nothing
-/// that matters is in it.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.tmp"));
-    // Left by a pass that was killed, or a link to somebody's file: a new one follows no link.
-    remove(&temporary)?;
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
-        let _ = fs::remove_file(&temporary);
-        return Err(error).at("write", path);
-    }
-    Ok(())
-}
-
-/// As [`write_atomically`], for what must be remembered on a full disk too: without room for a second copy the old one
-/// is overwritten where it stands.
-pub fn write_even_if_full(path: &Path, bytes: &[u8]) -> Result<()> {
-    match write_atomically(path, bytes) {
-        Err(Error::Io { source, .. })
-            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
-        {
-            overwrite(path, bytes).at("write", path)
-        }
-        other => other,
-    }
-}
-
-fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let flags = OFlags::NOFOLLOW.bits().cast_signed() | NONBLOCK;
-    let mut file = File::options().write(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    // Under a second name it may be somebody's.
-    if !metadata.is_file() || metadata.nlink() != 1 {
-        return Err(io::ErrorKind::StorageFull.into());
-    }
-    if length > metadata.len() {
-        // Mostly there is room in its last block. If not, it is left as it was.
-        rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, length)?;
-    }
-    file.write_all(bytes)?;
-    file.set_len(length)
-}
-
-/// Reads a small file that a pass has left; what cannot be read is as good as nothing. Neither is anything but a
-/// regular file: a pipe would be waited for until somebody writes to it.
-#[must_use]
-pub fn read_small(path: &Path) -> Option<Vec<u8>> {
-    let mut file = File::options().read(true).custom_flags(NONBLOCK).open(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).ok()?;
-    Some(bytes)
-}
-
-/// Opening a pipe does not wait for its other end; reading a regular file is not changed by it.
-const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// Removes a file; one that is gone already is fine.
 pub fn remove(path: &Path) -> Result<()> {

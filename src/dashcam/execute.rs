@@ -1,7 +1,7 @@
 //! Fetching what a plan says, and what to do when the camera leaves.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::NaiveDateTime;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::pass::{Context, Report};
 use crate::progress::Item;
 use crate::rate::Pacer;
-use crate::store::{Store, remove, write_atomically};
+use crate::store::{Store, write_atomically};
 use crate::units::{ByteSize, took};
 
 /// A recording so close to the newest may still be being written.
@@ -235,7 +235,7 @@ impl<'a> Execution<'a> {
             file,
             video,
             dir: self.store.group_dir(&group)?,
-            partial_dir: self.held.partial(file).map(|dir| self.store.root().join(self.held.dir(dir))),
+            partial_dir: self.held.partial(file).map(|dir| self.store.group_dir(self.held.dir(dir))).transpose()?,
             replaces: false,
             is_recent: self.newest.is_none_or(|newest| newest - file.at() <= RECENT),
         })
@@ -363,7 +363,7 @@ impl<'a> Execution<'a> {
         let name = Entry::Failed(want.file);
         // Over the old marker where there is one, else beside where the file would be.
         let old = self.held.others.iter().find(|(entry, _)| *entry == name).map(|(_, dir)| self.held.dir(*dir));
-        let dir = old.map_or(want.dir.clone(), |dir| self.store.root().join(dir));
+        let dir = old.map_or_else(|| Ok(want.dir.clone()), |dir| self.store.group_dir(dir))?;
         self.report.failed_marker_files += usize::from(old.is_none());
         write_atomically(&dir.join(name.to_string()), marker(self.context.local_now()).as_bytes())
     }
@@ -374,7 +374,7 @@ impl<'a> Execution<'a> {
         for (entry, dir) in
             self.held.others.iter().filter(|(entry, _)| *entry == failed || (*entry == damaged && !want.replaces))
         {
-            remove(&self.path(*dir, *entry))?;
+            self.store.remove(Path::new(self.held.dir(*dir)).join(entry.to_string()))?;
             self.report.failed_marker_files =
                 self.report.failed_marker_files.saturating_sub(usize::from(*entry == failed));
         }

@@ -13,7 +13,10 @@ use self::contents::Contents;
 use super::name::{Entry, FileName, Format, Moment};
 use crate::error::{Error, Result};
 use crate::remembered::Remembered;
-use crate::store::{Store, read_small};
+use crate::store::{Store, read_state};
+
+/// A marker holds a time.
+const MAX_MARKER_BYTES: u64 = 1 << 10;
 
 /// An index into [`Held::dirs`].
 pub type Dir = u16;
@@ -75,6 +78,8 @@ impl Held {
         for group in groups.into_iter().take(usize::from(Dir::MAX)) {
             match contents(&group) {
                 Ok(contents) => held.take(&group, contents),
+                // Remembered, and by now a link or a file.
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotADirectory => {}
                 // Somebody's own directory that is named like a group. Whatever else fails is the disk's fault, and then
                 // what is in it must not be fetched again.
                 Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
@@ -168,7 +173,7 @@ impl Held {
                 && !self.has(*name)
             {
                 let path = store.root().join(self.dir(*dir)).join(entry.to_string());
-                let text = read_small(&path).and_then(|bytes| String::from_utf8(bytes).ok());
+                let text = read_state(&path, MAX_MARKER_BYTES).and_then(|bytes| String::from_utf8(bytes).ok());
                 let time = text.and_then(|text| parse_marker(&text));
                 self.failed.insert(*name, time);
             }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::name::FileName;
 use super::plan::Unit;
 use super::source::Offer;
-use crate::store::{Store, read_small, write_atomically};
+use crate::store::{MAX_STATE_BYTES, Store, read_state, write_atomically};
 
 /// What a plan takes into account beside the listing and the destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub(super) struct AbsentFile {
 impl AbsentFile {
     pub(super) fn load(store: &Store) -> Self {
         let path = store.state_path("dashcam.absent");
-        let text = read_small(&path).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        let text =
+            read_state(&path, MAX_STATE_BYTES).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
         Self { path, saved: text.lines().filter_map(|line| line.parse().ok()).collect() }
     }
 

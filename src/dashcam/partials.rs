@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::name::FileName;
 use crate::error::{At, Result};
 use crate::mp4::{self, Structure};
-use crate::store::{Store, boot_id, publish, read_small, sync_with_dir, write_atomically};
+use crate::store::{MAX_STATE_BYTES, Store, boot_id, publish, read_state, sync_with_dir, write_atomically};
 
 /// What is known of one partial file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +58,9 @@ impl Partials {
     #[must_use]
     pub fn load(store: &Store) -> Self {
         let path = store.state_path("dashcam.partials");
-        let records = read_small(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let records = read_state(&path, MAX_STATE_BYTES)
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
         Self { path, boot: boot_id(), records }
     }
 

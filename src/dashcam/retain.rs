@@ -1,19 +1,21 @@
 //! The effects of retention: removing files, marking moments as protected.
 
+use std::path::Path;
+
 use super::held::Held;
 use super::name::{Entry, Moment};
 use super::plan::{Removal, Unit};
 use crate::error::Result;
 use crate::pass::Report;
 use crate::retention::Reason;
-use crate::store::{Store, remove, sync_with_dir, write_atomically};
+use crate::store::{Store, sync_with_dir, write_atomically};
 
 /// Removes one file, and its group directory if that became empty.
 pub(super) fn remove_entry(store: &Store, held: &Held, report: &mut Report, removal: &Removal) -> Result<()> {
     let dir = held.dir(removal.dir);
     let path = store.root().join(dir).join(removal.entry.to_string());
     let bytes = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
-    remove(&path)?;
+    store.remove(Path::new(dir).join(removal.entry.to_string()))?;
     log::info!("{}: removed ({})", removal.entry, removal.reason);
     report.removed(removal.reason, bytes);
     if matches!(removal.entry, Entry::Failed(_)) {

@@ -19,7 +19,7 @@ use super::{Settings, Work, extract};
 use crate::disk::Space;
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report};
-use crate::store::{Store, remove};
+use crate::store::Store;
 use crate::units::{ByteSize, took};
 
 /// What an MP4 or JPEG file may be larger than its segment.
@@ -68,7 +68,7 @@ impl Execution<'_> {
     pub(super) fn remove(&mut self, works: &[Work<'_>]) -> Result<()> {
         for work in works {
             for partial in &work.held.partials {
-                remove(&self.store.root().join(partial))?;
+                self.store.remove(partial)?;
             }
             for step in &work.plan.steps {
                 let Step::Remove { entry, reason } = *step else { continue };
@@ -76,7 +76,7 @@ impl Execution<'_> {
                 let name = entry.path(&work.source.tag);
                 let path = self.store.root().join(&name);
                 let bytes = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
-                remove(&path)?;
+                self.store.remove(&name)?;
                 log::info!("{}: removed ({reason})", name.display());
                 self.report.removed(reason, bytes);
             }

@@ -11,7 +11,7 @@ use chrono::NaiveDateTime;
 
 use super::name::Tag;
 use super::segment::{Medium, Recording};
-use crate::store::{Store, read_small, write_atomically};
+use crate::store::{MAX_STATE_BYTES, Store, read_state, write_atomically};
 
 /// What failed in earlier passes, and when.
 #[derive(Debug)]
@@ -28,7 +28,9 @@ impl FailedBefore {
     #[must_use]
     pub fn load(store: &Store, now: NaiveDateTime, retry_after: Duration) -> Self {
         let path = store.state_path("hikvision.failed");
-        let times = read_small(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let times = read_state(&path, MAX_STATE_BYTES)
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
         Self { path, now, retry_after, times, is_changed: false }
     }
 

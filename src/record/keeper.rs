@@ -24,7 +24,7 @@ use super::name::{CameraName, OpenName, SegmentName, Token};
 use super::troubles::Troubles;
 use crate::error::{Error, Result};
 use crate::retention::Reason;
-use crate::store::{Store, remove, write_even_if_full};
+use crate::store::{Store, write_even_if_full};
 
 /// A file that could not be closed is tried again after this.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -330,7 +330,7 @@ impl Thread {
 
     /// Removes a closed segment.
     fn remove(&mut self, camera: &CameraName, name: SegmentName, bytes: u64, reason: Reason) -> Result<()> {
-        remove(&self.store.root().join(camera.as_str()).join(name.to_string()))?;
+        self.store.remove(Path::new(camera.as_str()).join(name.to_string()))?;
         log::info!("{camera}: {name} removed ({reason})");
         if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
             held.remove(name, bytes);

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Local};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::Settings;
 use super::judge::{Left, Pass, Place};
@@ -14,7 +16,7 @@ use crate::error::{At, Result};
 use crate::live::Live;
 use crate::lock::Holder;
 use crate::pass::Report;
-use crate::store::{STATE_DIR, read_small};
+use crate::store::{MAX_STATE_BYTES, STATE_DIR, read_state};
 
 /// The passes that leave something.
 const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
@@ -76,7 +78,8 @@ fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Local>) -> Option<P
     let kind = PASSES.into_iter().find(|pass| {
         name.strip_prefix(pass).is_some_and(|rest| rest.is_empty() || rest.starts_with('-') && !rest.contains('.'))
     })?;
-    let left = read_small(&state.join(format!("{name}.json"))).map_or(Left::Nothing, |bytes| left(&bytes));
+    let left =
+        read_state(&state.join(format!("{name}.json")), MAX_STATE_BYTES).map_or(Left::Nothing, |bytes| left(&bytes));
     let lock = match &left {
         Left::Live(live) if live.lock_file.is_some() => live.lock_file.clone().unwrap_or_default(),
         _ => state.join(format!("{name}.lock")),
@@ -99,16 +102,24 @@ fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Local>) -> Option<P
     Some(Pass { kind, lock: Holder::look(&lock), left, newest })
 }
 
-/// A report, or the state of a recorder, which has cameras.
+/// What a report and the state of a recorder are told by: which of them has cameras.
+#[derive(Deserialize)]
+struct Shape {
+    cameras: Option<Vec<IgnoredAny>>,
+    pass: Option<String>,
+}
+
+/// More cameras than anybody has take more memory than their text.
+const MAX_CAMERAS: usize = 100_000;
+
+/// A report, or the state of a recorder.
 fn left(bytes: &[u8]) -> Left {
-    let is_live = |value: &serde_json::Value| value.get("cameras").is_some_and(serde_json::Value::is_array);
-    let is_report = |value: &serde_json::Value| value.get("pass").is_some_and(serde_json::Value::is_string);
-    match serde_json::from_slice::<serde_json::Value>(bytes) {
-        Ok(value) if is_live(&value) => {
-            serde_json::from_value::<Live>(value).map_or(Left::Unreadable, |live| Left::Live(Box::new(live)))
+    match serde_json::from_slice(bytes) {
+        Ok(Shape { cameras: Some(cameras), .. }) if cameras.len() <= MAX_CAMERAS => {
+            serde_json::from_slice::<Live>(bytes).map_or(Left::Unreadable, |live| Left::Live(Box::new(live)))
         }
-        Ok(value) if is_report(&value) => {
-            serde_json::from_value::<Report>(value).map_or(Left::Unreadable, |report| Left::Report(Box::new(report)))
+        Ok(Shape { cameras: None, pass: Some(_) }) => {
+            serde_json::from_slice::<Report>(bytes).map_or(Left::Unreadable, |report| Left::Report(Box::new(report)))
         }
         _ => Left::Unreadable,
     }

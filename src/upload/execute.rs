@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::pass::{Context, Report};
 use crate::progress::Items;
 use crate::retention::Reason;
-use crate::store::{Store, remove};
+use crate::store::Store;
 use crate::units::{ByteSize, took};
 
 /// So many files in a row that failed by network or server: it is not the files.
@@ -114,7 +114,7 @@ impl Execution<'_> {
                 log::info!("{name}: somebody has opened it: not removed");
                 continue;
             }
-            remove(path)?;
+            self.stores[self.files[*file].place].remove(name)?;
             log::info!("{name}: removed ({reason})");
             self.report.removed(*reason, identity.size);
         }

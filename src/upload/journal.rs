@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::local::Identity;
 use crate::error::{At, Error, Result};
-use crate::store::{Store, read_small, write_atomically};
+use crate::store::{MAX_INDEX_BYTES, Store, read_state, write_atomically};
 
 /// How the first line begins.
 const HEADER: &str = "{\"journal\":\"footage upload\"";
@@ -144,7 +144,7 @@ impl Journal {
     /// Something that is no journal of ours stands there.
     pub fn load(store: &Store, to: &str) -> Result<Self> {
         let path = store.state_path("upload.journal");
-        let mut bytes = read_small(&path).unwrap_or_default();
+        let mut bytes = read_state(&path, MAX_INDEX_BYTES).unwrap_or_default();
         // What a crash has left of a new journal: zeros, or a piece of its first line.
         if bytes.first() == Some(&0) || HEADER.as_bytes().starts_with(&bytes) {
             bytes.clear();

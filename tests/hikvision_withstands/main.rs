@@ -10,4 +10,5 @@ mod destination;
 mod ffmpeg;
 mod index;
 mod kill;
+mod planted;
 mod ring;

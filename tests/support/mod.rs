@@ -31,7 +31,7 @@ mod root;
 mod tree;
 
 pub use mount::{Mount, small_tmpfs, small_tmpfs_on};
-pub use program::{Output, Program, Running};
+pub use program::{Output, Program, Running, peak_kib};
 pub use rng::seeded;
 pub(crate) use root::as_root;
 pub use root::ran_as_root;

@@ -62,6 +62,22 @@ impl Program {
         self
     }
 
+    /// Writes to this file how much memory the program takes at most, for [`peak_kib`].
+    pub fn measured(self, peak: &Path) -> Self {
+        let mut time = Command::new("/usr/bin/time");
+        time.args(["-q", "-f", "%M", "-o"]).arg(peak).arg(self.0.get_program()).args(self.0.get_args());
+        if let Some(dir) = self.0.get_current_dir() {
+            time.current_dir(dir);
+        }
+        for (name, value) in self.0.get_envs() {
+            match value {
+                Some(value) => time.env(name, value),
+                None => time.env_remove(name),
+            };
+        }
+        Self(time)
+    }
+
     /// Starts the program.
     #[track_caller]
     pub fn spawn(mut self) -> Running {
@@ -80,6 +96,13 @@ impl Program {
     pub fn run(self) -> Output {
         self.spawn().wait()
     }
+}
+
+/// The most memory that a program has had which was [`measured`](Program::measured), in KiB.
+#[track_caller]
+pub fn peak_kib(peak: &Path) -> u64 {
+    let text = std::fs::read_to_string(peak).expect("/usr/bin/time is missing: run tests/setup");
+    text.trim().parse().unwrap_or_else(|e| panic!("{text:?}: {e}"))
 }
 
 /// A program that runs; it is killed when dropped.

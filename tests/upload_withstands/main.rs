@@ -16,6 +16,7 @@ mod changing;
 mod faults;
 mod journal;
 mod kill;
+mod planted;
 mod refusals;
 
 use std::time::Duration;

@@ -64,6 +64,10 @@ impl remembered::Contents for Contents {
         let files = files.iter().map(|bytes| FileName::from_bytes(*bytes)).collect();
         let links = links.iter().map(|name| name.parse()).collect::<Result<_, _>>().ok()?;
         let others = others.iter().map(|name| name.parse()).collect::<Result<_, _>>().ok()?;
+        // Whoever may write to the destination can have written this: it must not lead out of it.
+        if !groups.iter().all(|name| Grouping::is_dir_name(name)) {
+            return None;
+        }
         Some(Self { files, links, others, groups })
     }
 }

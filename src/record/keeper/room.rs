@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -13,7 +14,6 @@ use crate::error::{At, Result};
 use crate::record::name::{CameraName, OpenName, SegmentName};
 use crate::record::retain::{self, Days, Limits};
 use crate::retention::{Keep, Reason};
-use crate::store::remove;
 
 /// What is here of a camera.
 #[derive(Debug, Default)]
@@ -289,6 +289,6 @@ impl Thread {
             let open = name.parse().ok().filter(|open: &OpenName| open.is_damaged && file_type.is_file());
             over.extend(open.filter(|open| open.start().is_some_and(|start| start.naive_utc() < cutoff)));
         })?;
-        over.iter().try_for_each(|open| remove(&self.store.root().join(camera.as_str()).join(open.to_string())))
+        over.iter().try_for_each(|open| self.store.remove(Path::new(camera.as_str()).join(open.to_string())))
     }
 }

@@ -1,0 +1,98 @@
+//! Small files of our own: written so that whoever reads them sees the old one or the new one, and read with mistrust, for
+//! whoever may write to a destination can have put something else there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{FallocateFlags, OFlags};
+
+use super::remove;
+use crate::error::{At, Error, Result};
+
+/// Writes a small file of our own (a report, metrics) so that whoever reads it sees the old one or the new one. It is
+/// not synced, which would cost a write to the card at every pass: after a power loss it may be missing, and nothing
+/// that matters is in it.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.tmp"));
+    // Left by a pass that was killed, or a link to somebody's file: a new one follows no link.
+    remove(&temporary)?;
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&temporary)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&temporary);
+        return Err(error).at("write", path);
+    }
+    Ok(())
+}
+
+/// As [`write_atomically`], for what must be remembered on a full disk too: without room for a second copy the old one
+/// is overwritten where it stands.
+pub fn write_even_if_full(path: &Path, bytes: &[u8]) -> Result<()> {
+    match write_atomically(path, bytes) {
+        Err(Error::Io { source, .. })
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+        {
+            overwrite(path, bytes).at("write", path)
+        }
+        other => other,
+    }
+}
+
+fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed() | NONBLOCK;
+    let mut file = File::options().write(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    // Under a second name it may be somebody's.
+    if !metadata.is_file() || metadata.nlink() != 1 {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    if length > metadata.len() {
+        // Mostly there is room in its last block. If not, it is left as it was.
+        rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, length)?;
+    }
+    file.write_all(bytes)?;
+    file.set_len(length)
+}
+
+/// More than what a pass leaves of itself ever is.
+pub const MAX_STATE_BYTES: u64 = 64 << 20;
+/// The same for what grows with each file of a destination.
+pub const MAX_INDEX_BYTES: u64 = 512 << 20;
+
+/// Reads a file that a pass has left in a destination; what cannot be read is as good as nothing. Neither is anything but
+/// a regular file of at most `max_bytes`: a pipe would be waited for until somebody writes to it, a link is none of ours,
+/// and whoever may write to the destination must not fill the memory.
+#[must_use]
+pub fn read_state(path: &Path, max_bytes: u64) -> Option<Vec<u8>> {
+    read_regular(path, max_bytes, OFlags::NOFOLLOW)
+}
+
+/// Reads a small file that people keep, perhaps behind a link; what cannot be read is as good as nothing.
+#[must_use]
+pub fn read_small(path: &Path) -> Option<Vec<u8>> {
+    const MAX_BYTES: u64 = 1 << 20;
+    read_regular(path, MAX_BYTES, OFlags::empty())
+}
+
+fn read_regular(path: &Path, max_bytes: u64, flags: OFlags) -> Option<Vec<u8>> {
+    let flags = flags.bits().cast_signed() | NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    if !metadata.is_file() || metadata.len() > max_bytes {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(max_bytes).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Opening a pipe does not wait for its other end; reading a regular file is not changed by it.
+const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
