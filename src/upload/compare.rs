@@ -4,7 +4,7 @@
 //! hashes; nothing is changed. `--reconcile` compares the journal: what it takes for proven and the bucket does not hold as
 //! it was is sent again by the next pass, and what the bucket holds and it does not know is compared and remembered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 
 use serde_json::json;
@@ -72,17 +72,31 @@ pub(super) struct Comparison<'a> {
     pub(super) transfer: Transfer<'a>,
 }
 
+/// What is in the bucket.
+#[derive(Default)]
+struct Listed {
+    /// What files have, by key.
+    objects: HashMap<String, Object>,
+    /// How many others there are.
+    others: usize,
+}
+
+/// What is known of a file, if that is that the bucket has it.
+fn proven<'j>(journal: &'j Journal, local: &Local) -> Option<&'j Record> {
+    journal.get(&local.path).filter(|record| record.proves(&local.identity))
+}
+
 impl Comparison<'_> {
     /// Compares, prints on stdout what is not as it should be, and counts it.
     pub(super) fn run(&self, journals: &mut [Journal], report: &mut Report) -> Result<()> {
-        let mut objects = self.list()?;
-        let listed = objects.len();
+        let Listed { mut objects, others } = self.list(&self.keys(journals))?;
+        let listed = objects.len() + others;
         let mut counts: HashMap<&'static str, usize> = HashMap::new();
         let mut rows = Vec::new();
         for local in self.files {
             self.context.stop.check()?;
             let journal = &mut journals[local.place];
-            let record = journal.get(&local.path).filter(|record| record.proves(&local.identity)).cloned();
+            let record = proven(journal, local).cloned();
             let Some(key) = self.key(local, record.as_ref()) else { continue };
             let mut object = objects.remove(&key);
             // What a listing leaves out, or calls by another name, is asked for by its own. Some servers say that they encode
@@ -131,25 +145,40 @@ impl Comparison<'_> {
             }
         }
         report.verified_files = counts.values().sum();
-        self.print(&rows, &counts, listed, objects.len());
+        self.print(&rows, &counts, listed, objects.len() + others);
         Ok(())
     }
 
-    /// All objects under the prefix, by key.
-    fn list(&self) -> Result<HashMap<String, Object>> {
+    /// The keys of all files, and how a server may call them that does not encode keys as it says.
+    fn keys(&self, journals: &[Journal]) -> HashSet<String> {
+        let key = |local: &Local| self.key(local, proven(&journals[local.place], local));
+        self.files.iter().filter_map(key).flat_map(|key| [key.replace('+', " "), key]).collect()
+    }
+
+    /// Lists the objects under the prefix. Of those that no file has, which may be without number, none is kept.
+    fn list(&self, keys: &HashSet<String>) -> Result<Listed> {
         let prefix = match self.policy.prefix.as_str() {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
-        let mut objects = HashMap::new();
+        let mut listed = Listed::default();
         let mut from: Option<String> = None;
         loop {
             let page = self.transfer.ask(|| self.transfer.client.list(&prefix, from.as_deref()));
             let page = page.map_err(into_error)?;
-            objects.extend(page.items);
+            for (key, object) in page.items {
+                if keys.contains(&key) {
+                    listed.objects.insert(key, object);
+                } else {
+                    listed.others += 1;
+                }
+            }
             match page.next {
+                Some(next) if from.as_ref() == Some(&next) => {
+                    return Err(Error::Source("the server's listing of the bucket goes round in a ring".into()));
+                }
                 Some(next) => from = Some(next),
-                None => return Ok(objects),
+                None => return Ok(listed),
             }
         }
     }

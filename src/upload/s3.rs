@@ -10,7 +10,6 @@ pub mod sign;
 mod wire;
 pub mod xml;
 
-use std::fmt::Write;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -26,6 +25,9 @@ use crate::stop::Stop;
 
 /// To put the parts of a large object together may take this many times `--timeout`.
 const COMPLETION_TIMEOUTS: u32 = 10;
+
+/// An upload has no more parts.
+const MAX_PARTS: usize = 10_000;
 
 /// What an object is, as its headers or a listing say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,11 +165,7 @@ impl Client {
 
     /// Makes the parts an object; its ETag. Also an answer of 200 may tell a failure.
     pub fn complete(&self, key: &ObjectKey, id: &str, parts: &[(NonZeroU32, String)]) -> Result<String, Trouble> {
-        let mut document = String::from("<CompleteMultipartUpload>");
-        for (number, etag) in parts {
-            let _ = write!(document, "<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag></Part>");
-        }
-        document.push_str("</CompleteMultipartUpload>");
+        let document = xml::completion(parts);
         let query = [("uploadId", id)];
         let call = Call {
             content: Content::Document(document.as_bytes()),
@@ -206,7 +204,9 @@ impl Client {
                 })
             }));
             match root.get("NextPartNumberMarker") {
-                Some(next) if is_truncated(&root) && parts.len() > known => next.clone_into(&mut marker),
+                Some(next) if is_truncated(&root) && (known + 1..MAX_PARTS).contains(&parts.len()) => {
+                    next.clone_into(&mut marker);
+                }
                 _ => return Ok(parts),
             }
         }

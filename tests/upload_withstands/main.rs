@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attack;
 mod buckets;
 mod changing;
 mod faults;

@@ -42,6 +42,8 @@ pub struct Reply<'a> {
     pub date: Option<&'a str>,
 }
 
+/// No more of what a server says is repeated.
+const MAX_SAID_CHARS: usize = 300;
 /// A wait longer than this is for another pass.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
@@ -50,7 +52,8 @@ impl Reply<'_> {
     #[must_use]
     pub fn trouble(self, bucket: &str, what: &str) -> Trouble {
         let document = Element::parse(self.body).ok().filter(|root| root.name == "Error");
-        let get = |name| document.as_ref().and_then(|root| root.get(name)).unwrap_or_default().to_owned();
+        let get = |name| document.as_ref().and_then(|root| root.get(name)).unwrap_or_default();
+        let get = |name| get(name).chars().take(MAX_SAID_CHARS).collect::<String>();
         let (code, said) = (get("Code"), get("Message"));
         let mut message = format!("the server answers {} to {what}", self.status);
         if !code.is_empty() {

@@ -1,11 +1,16 @@
 //! The XML that S3 answers with: small documents without namespaces that matter. Pure.
 
+use std::fmt::Write;
+use std::num::NonZeroU32;
+
 use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::Event;
 
 /// Deeper nothing of S3 is.
 const MAX_DEPTH: usize = 16;
+/// A listing of a thousand objects has a tenth of it. Each takes some thirty times the memory of its text.
+const MAX_ELEMENTS: usize = 200_000;
 
 /// An element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,10 +30,11 @@ impl Element {
     /// Reads a document: its root.
     ///
     /// # Errors
-    /// It is not well-formed, or deeper than any of S3.
+    /// It is not well-formed, or deeper or of more elements than any of S3.
     pub fn parse(document: &[u8]) -> Result<Self, XmlError> {
         let mut reader = Reader::from_reader(document);
         let mut open: Vec<Element> = Vec::new();
+        let mut elements = 0;
         let named = |name: &[u8]| Self { name: String::from_utf8_lossy(name).into_owned(), ..Self::default() };
         loop {
             let closed = match reader.read_event().map_err(|_| XmlError)? {
@@ -64,6 +70,10 @@ impl Element {
                 _ => None,
             };
             if let Some(closed) = closed {
+                elements += 1;
+                if elements > MAX_ELEMENTS {
+                    return Err(XmlError);
+                }
                 match open.last_mut() {
                     Some(parent) => parent.children.push(closed),
                     None => return Ok(closed),
@@ -88,6 +98,19 @@ impl Element {
     pub fn raw(&self, name: &str) -> Option<&str> {
         self.children.iter().find(|child| child.name == name).map(|child| child.text.as_str())
     }
+}
+
+/// The document that makes an object of its parts, of which each has a number and an ETag.
+#[must_use]
+pub fn completion(parts: &[(NonZeroU32, String)]) -> String {
+    let mut document = String::from("<CompleteMultipartUpload>");
+    for (number, etag) in parts {
+        // Whatever the server has said, it is text.
+        let etag = escape(etag);
+        let _ = write!(document, "<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag></Part>");
+    }
+    document.push_str("</CompleteMultipartUpload>");
+    document
 }
 
 /// A key out of a listing with `encoding-type=url`.
@@ -144,6 +167,26 @@ mod tests {
         for text in ["", "Service Unavailable", "<a>", "<a></b>", "<a>&nope;</a>", "</a>", &deep, "{\"a\":1}"] {
             assert!(Element::parse(text.as_bytes()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn of_an_absurd_number_of_elements_none_is_kept() {
+        let many = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
+        assert!(Element::parse(many.as_bytes()).is_err());
+        // S3 itself lists a thousand.
+        let object = "<Contents><Key>k</Key><LastModified>t</LastModified><ETag>e</ETag><Size>1</Size><Owner><ID>i</ID>\
+                      <DisplayName>n</DisplayName></Owner><StorageClass>s</StorageClass></Contents>";
+        let listing = format!("<ListBucketResult>{}</ListBucketResult>", object.repeat(1000));
+        assert_eq!(Element::parse(listing.as_bytes()).map(|root| root.all("Contents").count()).ok(), Some(1000));
+    }
+
+    #[test]
+    fn an_etag_is_text_in_a_document() {
+        let etag = "a</ETag></Part><Part><PartNumber>9</PartNumber><ETag>&\"b";
+        let document = completion(&[(NonZeroU32::MIN, "d4".into()), (NonZeroU32::MAX, etag.into())]);
+        let root = Element::parse(document.as_bytes()).expect("well-formed");
+        let etags: Vec<_> = root.all("Part").filter_map(|part| part.get("ETag")).collect();
+        assert_eq!(etags, ["\"d4\"", &format!("\"{etag}\"")]);
     }
 
     #[test]
