@@ -102,7 +102,11 @@ impl<K: Copy> Room<K> {
     /// Counts what is about to be written.
     pub fn write(&mut self, bytes: u64, at: NaiveDateTime) {
         self.held_bytes = self.held_bytes.saturating_add(bytes);
-        self.written.push((at, bytes));
+        match self.written.last_mut() {
+            // Of unknown length, and asked for piece by piece.
+            Some((of, written)) if *of == at => *written = written.saturating_add(bytes),
+            _ => self.written.push((at, bytes)),
+        }
     }
 
     /// What may not go fills the quota alone: no use to ask for anything.

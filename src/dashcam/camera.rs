@@ -27,13 +27,14 @@ use super::source::{Offer, Opened, Sidecars, Trouble};
 use super::wire::{ContentRange, content_length, decode_base64, text};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
+use crate::units::ByteSize;
 
 /// A redirect of the camera to itself is followed so often.
 const MAX_REDIRECTS: u32 = 3;
 /// A listing must arrive within so many times `--timeout`: an endless one may also be endlessly slow.
 const LISTING_TIMEOUTS: u32 = 30;
-/// A thumbnail or a minute of GPS is far below this.
-const MAX_METADATA_BYTES: u64 = 16 << 20;
+/// A thumbnail or a minute of GPS is far below this. As JSON of nothing but brackets it takes ten times the memory.
+const MAX_METADATA_BYTES: u64 = 4 << 20;
 /// What one read of a body takes; measured: less costs system calls, more costs cache.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -307,9 +308,15 @@ impl Camera {
         response
             .into_body()
             .into_reader()
-            .take(MAX_METADATA_BYTES)
+            .take(MAX_METADATA_BYTES + 1)
             .read_to_end(&mut answer)
             .map_err(|error| Trouble::Lost(error.to_string()))?;
+        if answer.len() as u64 > MAX_METADATA_BYTES {
+            return Err(Trouble::Refused(format!(
+                "its metadata has no end: {} and more",
+                ByteSize(MAX_METADATA_BYTES)
+            )));
+        }
         if announced.is_some_and(|length| length != answer.len() as u64) {
             return Err(Trouble::Lost(format!("ended after {} bytes", answer.len())));
         }

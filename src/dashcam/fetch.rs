@@ -1,5 +1,7 @@
 //! One file from the camera into the destination: resumed, proven, published.
 
+mod want;
+
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -7,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+pub use self::want::{Answer, Fetched, Interruption, Want};
 use super::compare::{keep_what_differs, overlap_agrees};
-use super::name::{Entry, FileName, Format};
+use super::name::{Entry, Format};
 use super::partials::Partials;
 use super::source::{Opened, Source, Trouble};
-use crate::error::{At, Error, Result};
+use crate::error::{At, Result};
 use crate::mp4::{self, Structure};
 use crate::progress::Item;
 use crate::rate::Pacer;
@@ -23,86 +26,15 @@ use crate::units::ByteSize;
 const SYNC_EVERY_BYTES: u64 = 32 << 20;
 /// Up to this length a file is not worth a journal record: it starts over.
 const SMALL_BYTES: u64 = 64 << 10;
+/// No camera makes a file of this length: it is the announcement that is wrong.
+pub(super) const MAX_FILE_BYTES: u64 = 64 << 30;
 /// One read of the body.
 const READ_BYTES: usize = 256 << 10;
+/// Where nothing tells how long a file is, room is asked for in such pieces: it may have no end.
+const ROOM_BYTES: u64 = READ_BYTES as u64;
 /// So many bytes before the end of a partial file are asked for again and compared: a camera that answers a range with
 /// the right headers and other bytes must not spoil a recording.
 const OVERLAP_BYTES: u64 = 256;
-
-/// A file to fetch.
-#[derive(Debug, Clone)]
-pub struct Want {
-    /// Its name.
-    pub file: FileName,
-    /// The recording it belongs to.
-    pub video: FileName,
-    /// The directory where it will stand.
-    pub dir: PathBuf,
-    /// Where its partial file is, when one exists elsewhere (another grouping).
-    pub partial_dir: Option<PathBuf>,
-    /// A damaged file stands there: the new one takes its place.
-    pub replaces: bool,
-    /// It is among the newest: its sidecars may still come.
-    pub is_recent: bool,
-}
-
-/// What became of it.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Fetched {
-    /// It stands under its final name; so many bytes were received now.
-    Published {
-        /// Bytes received in this call.
-        received: u64,
-    },
-    /// The camera is still writing it: for a later pass.
-    StillWritten,
-    /// The camera has no such file.
-    Absent,
-    /// It does not fit.
-    LeftOut,
-    /// It failed: the kind, the text, and whether to leave a marker and wait.
-    Failed {
-        /// A word of [`FAILURE_REASONS`](crate::metrics::FAILURE_REASONS).
-        reason: &'static str,
-        /// For people.
-        message: String,
-        /// Try again only after `--retry-failed-after`.
-        mark: bool,
-    },
-}
-
-/// Why it did not come to an end.
-#[derive(Debug)]
-pub enum Interruption {
-    /// The connection broke: the camera may have left. So many bytes are here now.
-    Lost {
-        /// What happened.
-        cause: String,
-        /// The length of the partial file.
-        have: u64,
-        /// Bytes received in this call.
-        received: u64,
-    },
-    /// The destination failed, or a stop was asked for.
-    Error(Error),
-}
-
-impl From<Error> for Interruption {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// Whether to write a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// There is room, perhaps newly made.
-    WriteIt,
-    /// There is none for this one.
-    LeaveIt,
-    /// No file is that long.
-    Implausible,
-}
 
 /// Asks for room for so many bytes.
 pub type AskRoom<'a> = &'a mut dyn FnMut(u64) -> Result<Answer>;
@@ -129,6 +61,8 @@ struct Partial {
     have: u64,
     /// The body did not end in order.
     broke: Option<String>,
+    /// Whether there was room for all that came.
+    room: Answer,
 }
 
 impl Fetcher<'_> {
@@ -162,7 +96,7 @@ impl Fetcher<'_> {
                 return Ok(of_trouble(Trouble::Empty));
             }
             let need = opened.total.map(|total| total.saturating_sub(opened.start));
-            match if need == Some(0) { Answer::WriteIt } else { room(need.unwrap_or(0))? } {
+            match if matches!(need, None | Some(0)) { Answer::WriteIt } else { room(need.unwrap_or(0))? } {
                 Answer::WriteIt => {}
                 Answer::LeaveIt => return Ok(Fetched::LeftOut),
                 Answer::Implausible => {
@@ -172,8 +106,16 @@ impl Fetcher<'_> {
             }
             let start = opened.start;
             let (total, is_framed) = (opened.total, opened.is_framed);
-            let partial = self.receive(want, opened, item, &mut received)?;
+            let partial = self.receive(want, opened, item, &mut received, room)?;
             have = partial.have;
+            match partial.room {
+                Answer::WriteIt => {}
+                Answer::LeaveIt => return Ok(Fetched::LeftOut),
+                Answer::Implausible => {
+                    remove(&partial.path)?;
+                    return Ok(failed("length", format!("it has no end: {} and more", ByteSize(have)), true));
+                }
+            }
             match (total, &partial.broke) {
                 (Some(total), broke) if have < total => {
                     let how = broke.as_deref().unwrap_or("the connection was closed");
@@ -275,7 +217,14 @@ impl Fetcher<'_> {
     }
 
     /// Writes the body behind what is held. A body that breaks off is no error here: the length tells.
-    fn receive(&mut self, want: &Want, mut opened: Opened, item: &Item, received: &mut u64) -> Result<Partial> {
+    fn receive(
+        &mut self,
+        want: &Want,
+        mut opened: Opened,
+        item: &Item,
+        received: &mut u64,
+        ask_room: AskRoom<'_>,
+    ) -> Result<Partial> {
         let path = want.partial_path();
         let mut have = opened.start;
         if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.nlink() > 1) {
@@ -294,12 +243,20 @@ impl Fetcher<'_> {
         item.start(have, opened.total);
         let mut unsynced = 0;
         let mut broke = None;
+        let (mut room, mut granted) = (Answer::WriteIt, opened.total.unwrap_or(have));
         self.buffer.resize(READ_BYTES, 0);
         while !self.stop.is_requested() {
             let left = opened.total.map_or(u64::MAX, |total| total.saturating_sub(have));
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(self.pacer.at_once(READ_BYTES));
             if wanted == 0 {
                 break;
+            }
+            if have >= granted {
+                room = if have > MAX_FILE_BYTES { Answer::Implausible } else { ask_room(ROOM_BYTES)? };
+                if room != Answer::WriteIt {
+                    break;
+                }
+                granted = have + ROOM_BYTES;
             }
             let bytes = match opened.body.read(&mut self.buffer[..wanted]) {
                 Ok(0) => break,
@@ -323,7 +280,7 @@ impl Fetcher<'_> {
             self.pacer.pace(bytes as u64, self.stop)?;
         }
         self.stop.check()?;
-        Ok(Partial { file, path, have, broke })
+        Ok(Partial { file, path, have, broke, room })
     }
 
     /// Whether what is here is the whole file as the camera has it.
@@ -388,18 +345,6 @@ fn create(path: &Path) -> Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).custom_flags(flags);
     options.open(path).at("create", path)
-}
-
-impl Want {
-    /// Where the bytes go until they are proven.
-    fn partial_path(&self) -> PathBuf {
-        self.partial_dir.as_ref().unwrap_or(&self.dir).join(Entry::Partial(self.file).to_string())
-    }
-
-    /// Where a file stays whose structure is broken on the camera itself.
-    pub(super) fn damaged_path(&self) -> PathBuf {
-        self.dir.join(Entry::Damaged(self.file).to_string())
-    }
 }
 
 enum Resumption {

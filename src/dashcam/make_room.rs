@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::NaiveDateTime;
 
-use super::fetch::Answer;
+use super::fetch::{Answer, MAX_FILE_BYTES};
 use super::held::Held;
 use super::name::FileName;
 use super::plan::{Plan, Unit, candidates, files_of};
@@ -19,8 +19,6 @@ use crate::units::ByteSize;
 
 /// Some file systems free what was removed a moment later.
 const FREED_WITHIN: Duration = Duration::from_secs(3);
-/// No camera makes a file of this length: it is the announcement that is wrong.
-const MAX_FILE_BYTES: u64 = 64 << 30;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The room in a destination, and the hands that make some.

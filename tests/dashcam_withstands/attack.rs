@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::support::camera::{Fault, Times};
-use crate::support::{Node, mp4, tree};
+use crate::support::camera::{Api, Camera, Fault, Times};
+use crate::support::{Node, Scratch, mp4, peak_kib, tree};
 use crate::{Bench, NAME, SIZE, visible};
 
 /// `cd card/BlackVue/Record && footage dashcam . --keep 2w`: the default destination is the directory one stands in.
@@ -99,4 +99,17 @@ fn passwords_that_look_like_paths_are_not_shown() {
         let output = bench.scratch.footage(["dashcam", address]).run().expect_code(2);
         assert!(!output.stderr.contains("s3cr") && !output.stderr.contains("12/"), "{output}");
     }
+}
+
+/// An answer of brackets takes much more in memory than on the wire.
+#[test]
+fn metadata_of_absurd_length_does_not_fill_the_memory() {
+    let bench = Bench { camera: Camera::start(Api::New), scratch: Scratch::new() };
+    bench.camera.add_recording("20181029_131613_NF", SIZE);
+    let body = format!("[{}[]]", "[],".repeat(5_000_000));
+    bench.camera.fault("POST /vodMetadata", Fault::Answer { status: 200, body }, Times::Always);
+    let peak = bench.scratch.join("peak");
+    let output = bench.pass(&[]).measured(&peak).run().expect_code(3);
+    assert!(bench.dest().join("20181029_131613_NF.mp4").exists(), "{output}");
+    assert!(peak_kib(&peak) < 80 << 10, "{} KiB", peak_kib(&peak));
 }

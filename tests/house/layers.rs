@@ -10,6 +10,7 @@ const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"]
 const PURE: &[&str] = &[
     "backoff",
     "dashcam/address",
+    "dashcam/fetch/want",
     "dashcam/listing",
     "dashcam/name",
     "dashcam/plan",

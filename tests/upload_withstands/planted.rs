@@ -46,7 +46,7 @@ fn a_link_in_the_place_of_a_file_of_ours_is_not_written_through() {
     fs::create_dir(uploads.scratch.join("outside")).unwrap();
     symlink(uploads.scratch.join("outside"), uploads.src(".footage")).unwrap();
     uploads.pass(&[]).expect_code(1);
-    assert!(tree(&uploads.scratch.join("outside")).is_empty());
+    assert!(tree(uploads.scratch.join("outside")).is_empty());
 }
 
 #[test]
