@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::mp4::{self, Mp4Error, Track, TrackKind};
-use super::read_at::OpenFile;
+use super::read_at::{self, OpenFile};
 use super::segment::Segment;
 use super::stream::{AudioCodec, HEAD_LEN, Head, Mismatch, VideoCodec};
 use crate::units::human_duration;
@@ -125,7 +125,7 @@ pub fn extract(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Extracted, ExtractError> {
     let offset = segment.span.start();
-    let ring_file = File::open(ring_file).map_err(|source| ExtractError::Read { offset, source })?;
+    let ring_file = read_at::open(ring_file).map_err(|source| ExtractError::Read { offset, source })?;
     let head = verified_head(&ring_file, segment)?;
     let feed = Feed { ring_file: &ring_file, span: segment.span, head: &head, settings, progress };
     let ran = match feed.run(arguments(&head, output, true)) {
@@ -159,7 +159,7 @@ pub fn extract(
 
 /// How long the video in a file lasts, and whether there is sound with it.
 fn movie(file: &Path) -> Result<(Duration, bool), ExtractError> {
-    let tracks = mp4::tracks(&OpenFile::open(file).map_err(Mp4Error::Read)?)?;
+    let tracks = mp4::tracks(&File::open(file).and_then(OpenFile::new).map_err(Mp4Error::Read)?)?;
     let of_kind = |kind| tracks.iter().find(|track: &&Track| track.kind == kind);
     let video = of_kind(TrackKind::Video).ok_or(ExtractError::NoVideo)?;
     Ok((video.duration, of_kind(TrackKind::Sound).is_some()))
@@ -189,7 +189,9 @@ fn check_duration(result: Duration, segment: &Segment) -> Result<(), ExtractErro
 
 fn arguments(head: &Head, output: &Path, with_sound: bool) -> Vec<OsString> {
     let mut arguments: Vec<&str> =
-        "-nostdin -hide_banner -nostats -v error -f mpeg -i pipe:0 -map 0:v:0 -c:v copy".split(' ').collect();
+        "-nostdin -hide_banner -nostats -v error -protocol_whitelist pipe -f mpeg -i pipe:0 -map 0:v:0 -c:v copy"
+            .split(' ')
+            .collect();
     if head.video == Some(VideoCodec::Hevc) {
         // QuickTime plays HEVC under this name only.
         arguments.extend(["-tag:v", "hvc1"]);

@@ -13,6 +13,7 @@ use super::camera_time::CameraTime;
 use super::extract::{ExtractError, Extracted, Settings, Sound, extract};
 use super::name::{Entry, OutputName, Tag};
 use super::picture::{self, MAX_PICTURE_LEN, PictureError};
+use super::read_at;
 use super::segment::{Medium, Recording};
 use crate::disk::Space;
 use crate::error::{At, Error, Result, with_causes};
@@ -176,7 +177,7 @@ impl Job {
             Outcome::Failed(Failed { reason: "read", message, lasts: false })
         };
         let mut range = vec![0; usize::try_from(span.len().min(MAX_PICTURE_LEN)).unwrap_or(usize::MAX)];
-        let ring_file = File::open(&self.ring_file).map_err(cannot_read)?;
+        let ring_file = read_at::open(&self.ring_file).map_err(cannot_read)?;
         ring_file.read_exact_at(&mut range, span.start()).map_err(cannot_read)?;
         progress(span.len());
         let (jpeg, damage) = match picture::cut(&range) {

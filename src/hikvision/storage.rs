@@ -8,7 +8,9 @@
 //! | a folder of cameras | one of the above in each folder |
 //!
 //! The source is a stranger's disk that its owner may be writing to: it is only ever read, and whatever is wrong with one
-//! index, datadir or camera becomes a [`Problem`] beside what the others hold.
+//! index, datadir or camera becomes a [`Problem`] beside what the others hold. A camera makes no symbolic links: one in
+//! its folder would pass somebody's file off as its footage, and is not followed. Its folder itself may be one, which
+//! only the owner of the share can have made.
 
 mod info;
 mod problem;
@@ -17,7 +19,7 @@ mod read;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType};
@@ -26,6 +28,7 @@ pub use info::Info;
 pub use problem::{IndexFault, Problem};
 pub use read::CameraListing;
 
+use super::read_at;
 use super::segment::{Medium, RingFile};
 
 /// How many times an index is read before it is taken as it is, though the camera keeps writing it.
@@ -75,8 +78,8 @@ impl Datadir {
     /// How long a ring file is. What is no ordinary file is not there. `dir` is this folder, open: of hundreds of files
     /// each is asked for by its name alone.
     fn ring_file_len(&self, dir: Option<&File>, medium: Medium, file: u32) -> RingFile {
-        let stat = self.files.0.get(&medium.ring_file_name(file)).zip(dir).and_then(|(name, dir)| {
-            let stat = rustix::fs::statat(dir, name, AtFlags::empty()).ok()?;
+        let stat = self.files.files.get(&medium.ring_file_name(file)).zip(dir).and_then(|(name, dir)| {
+            let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
             FileType::from_raw_mode(stat.st_mode).is_file().then_some(stat)
         });
         stat.map_or(RingFile::Missing, |stat| RingFile::Present(u64::try_from(stat.st_size).unwrap_or(0)))
@@ -141,7 +144,7 @@ impl Discovery {
 
     /// The camera whose storage `path` is, if it is one.
     fn camera_in(&mut self, path: &Path) -> io::Result<Option<Camera>> {
-        let files = Names::read(path)?;
+        let files = self.names(path)?;
         let numbered: BTreeMap<u32, PathBuf> = files
             .iter()
             .filter_map(|(name, _)| Some((datadir_number(name)?, files.path(path, name)?)))
@@ -165,7 +168,7 @@ impl Discovery {
             }));
         }
 
-        let info = info_path.and_then(|path| match fs::read(&path) {
+        let info = info_path.and_then(|path| match read_front(&path) {
             Ok(bytes) => Info::parse(&bytes),
             Err(source) => {
                 self.problem_with(&path, source);
@@ -175,7 +178,7 @@ impl Discovery {
         let mut missing = info::missing_datadirs(info.as_ref(), numbered.keys().copied());
         let mut datadirs = Vec::new();
         for (number, path) in numbered {
-            match Names::read(&path) {
+            match self.names(&path) {
                 Ok(files) => datadirs.push(Datadir { number, path, files }),
                 Err(source) => self.problem_with(&path, source),
             }
@@ -189,44 +192,62 @@ impl Discovery {
         Ok(Some(Camera { name: camera_name(path), path: path.to_owned(), info, datadirs }))
     }
 
+    /// The camera's files in a folder. Links among them are told.
+    fn names(&mut self, folder: &Path) -> io::Result<Names> {
+        let names = Names::read(folder)?;
+        self.problems.extend(names.links.iter().map(|link| Problem::Link { path: folder.join(link) }));
+        Ok(names)
+    }
+
     fn problem_with(&mut self, path: &Path, source: io::Error) {
         self.problems.push(Problem::Folder { path: path.to_owned(), source });
     }
 }
 
-/// The names in a folder that can be a camera's, by their lower-case form: on a card, some systems show capitals.
+/// The names in a folder that can be a camera's.
 #[derive(Debug, Default)]
-struct Names(HashMap<String, OsString>);
+struct Names {
+    /// By their lower-case form: on a card, some systems show capitals.
+    files: HashMap<String, OsString>,
+    /// Symbolic links.
+    links: Vec<OsString>,
+}
 
 impl Names {
     fn read(folder: &Path) -> io::Result<Self> {
-        let mut names = HashMap::new();
+        let mut names = Self::default();
         for entry in fs::read_dir(folder)? {
-            let name = entry?.file_name();
+            let entry = entry?;
+            let name = entry.file_name();
             let Some(text) = name.to_str() else { continue };
             let key = text.to_ascii_lowercase();
             let is_cameras = ["hiv", "index0", "record_db_index0", "event_db_index0", "datadir", "info.bin"]
                 .iter()
                 .any(|start| key.starts_with(start));
+            if !is_cameras {
+                continue;
+            }
+            if entry.file_type()?.is_symlink() {
+                names.links.push(name);
             // Where two differ in case only, the one in lower case is the camera's.
-            if is_cameras && (key == text || !names.contains_key(&key)) {
-                names.insert(key, name);
+            } else if key == text || !names.files.contains_key(&key) {
+                names.files.insert(key, name);
             }
         }
-        Ok(Self(names))
+        Ok(names)
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, &OsString)> {
-        self.0.iter().map(|(key, name)| (key.as_str(), name))
+        self.files.iter().map(|(key, name)| (key.as_str(), name))
     }
 
     fn path(&self, folder: &Path, name: &str) -> Option<PathBuf> {
-        self.0.get(name).map(|name| folder.join(name))
+        self.files.get(name).map(|name| folder.join(name))
     }
 
     /// Whether there are indexes or ring files.
     fn has_storage(&self) -> bool {
-        self.0.keys().any(|name| {
+        self.files.keys().any(|name| {
             let is_index = read::INDEXES.iter().any(|(index, ..)| index == name);
             let is_ring_file = name
                 .strip_prefix("hiv")
@@ -235,6 +256,14 @@ impl Names {
             is_index || is_ring_file
         })
     }
+}
+
+/// The front of a small file, which can be of any length.
+fn read_front(path: &Path) -> io::Result<Vec<u8>> {
+    const MAX_BYTES: u64 = 4 << 10;
+    let mut bytes = Vec::new();
+    read_at::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The number in `datadir12`.

@@ -20,6 +20,12 @@ pub enum Problem {
         /// What the system said.
         source: io::Error,
     },
+    /// A symbolic link in a camera's folder, which leads to what may be somebody's.
+    #[error("{path:?} is a symbolic link, as no camera makes any, and is not followed")]
+    Link {
+        /// Which.
+        path: PathBuf,
+    },
     /// An input without a camera in it.
     #[error("{path:?} holds no camera's storage: there is no info.bin, datadir or index in it or in the folders below")]
     NoCamera {
@@ -96,6 +102,7 @@ impl Problem {
     pub fn path(&self) -> &Path {
         match self {
             Self::Folder { path, .. }
+            | Self::Link { path }
             | Self::NoCamera { path }
             | Self::MissingDatadirs { path, .. }
             | Self::NoIndex { path }
@@ -112,6 +119,7 @@ impl Problem {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Folder { .. } => "folder",
+            Self::Link { .. } => "link",
             Self::NoCamera { .. } => "no-camera",
             Self::MissingDatadirs { .. } => "datadirs",
             Self::NoIndex { .. } => "no-index",
@@ -128,6 +136,7 @@ impl Problem {
     pub fn hides_footage(&self) -> bool {
         match self {
             Self::Folder { .. }
+            | Self::Link { .. }
             | Self::NoCamera { .. }
             | Self::MissingDatadirs { .. }
             | Self::NoIndex { .. }

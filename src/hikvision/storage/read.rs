@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::problem::IndexFault;
 use super::{ATTEMPTS, Camera, Datadir, Problem};
 use crate::hikvision::index::{self, IndexError, IndexWarning};
-use crate::hikvision::read_at::OpenFile;
+use crate::hikvision::read_at::{self, OpenFile};
 use crate::hikvision::segment::{Medium, Recording, RingFile, Segment};
 use crate::hikvision::sqlite::{self, SqliteError};
 
@@ -188,7 +188,7 @@ impl Problem {
 /// What changes when the camera writes an index: a binary index counts its writes in the first 8 B, a SQLite database at
 /// byte 24.
 fn stamp(path: &Path) -> Option<([u8; 32], u64, i64, i64)> {
-    let file = File::open(path).ok()?;
+    let file = read_at::open(path).ok()?;
     let metadata = file.metadata().ok()?;
     let mut front = [0; 32];
     file.read_at(&mut front, 0).ok()?;
@@ -197,7 +197,9 @@ fn stamp(path: &Path) -> Option<([u8; 32], u64, i64, i64)> {
 
 fn read_binary(path: &Path, medium: Medium, ring_file: impl Fn(u32) -> RingFile) -> Result<Contents, Problem> {
     let problem = |source: IndexError| unusable(path, source.into());
-    let source = OpenFile::open(path).map_err(|source| problem(IndexError::Read { offset: 0, source }))?;
+    let source = read_at::open(path)
+        .and_then(OpenFile::new)
+        .map_err(|source| problem(IndexError::Read { offset: 0, source }))?;
     let listing = index::read(&source, medium, ring_file).map_err(problem)?;
     Ok(Contents {
         is_damaged: listing.warnings.iter().any(IndexWarning::is_damage),

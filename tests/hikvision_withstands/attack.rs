@@ -1,0 +1,84 @@
+//! A camera that means harm: it writes all of its storage, and may make links in it.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::support::bench::{Bench, set};
+use crate::support::hikvision::{Model, jpeg, picture};
+use crate::support::{peak_kib, tree};
+
+const VIDEO: &str = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
+const PICTURE: &str = "tuin/images/2025-09-07_14-00-15-tuin.jpg";
+
+/// What it has moved away stands for somebody's private file: what is behind a link is not taken for the camera's.
+#[test]
+fn what_is_behind_a_link_in_a_storage_is_nobodys_footage() {
+    for (link, expected) in [
+        ("datadir0/hiv00000.mp4", &[PICTURE][..]),
+        ("datadir0/hiv00000.pic", &[VIDEO]),
+        ("datadir0/index00p.bin", &[VIDEO]),
+        ("datadir0", &[]),
+    ] {
+        let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15"]);
+        storage.store(&picture(&jpeg()), "2025-09-07 14:00:15");
+        let path = storage.root.join(link);
+        // Without the mirrors, which would help out.
+        let _ = fs::remove_file(storage.root.join("datadir0/index01p.bin"));
+        let outside = bench.scratch.join("outside");
+        fs::rename(&path, &outside).unwrap();
+        symlink(&outside, &path).unwrap();
+        let output = bench.pass(&[]).expect_code(3);
+        assert!(output.stderr.contains("symbolic link"), "{link}: {output}");
+        assert_eq!(bench.held(), set(expected), "{link}");
+    }
+}
+
+/// The folders of cameras are the owner's, who may have them elsewhere.
+#[test]
+fn a_camera_may_stand_behind_a_link() {
+    let (bench, storage) = Bench::with(&["2025-09-07 14:00:15"]);
+    let outside = bench.scratch.join("outside");
+    fs::rename(&storage.root, &outside).unwrap();
+    symlink(&outside, &storage.root).unwrap();
+    bench.quiet_pass(&[]);
+    assert_eq!(bench.held(), set([VIDEO]));
+}
+
+#[test]
+fn an_information_file_of_absurd_length_is_not_read() {
+    let (bench, storage) = Bench::with(&["2025-09-07 14:00:15"]);
+    let file = fs::File::options().write(true).open(storage.root.join("info.bin")).unwrap();
+    file.set_len(600 << 20).unwrap();
+    let peak = bench.scratch.join("peak");
+    bench.footage(&["--list"]).measured(&peak).run().expect_code(0);
+    assert!(peak_kib(&peak) < 100 << 10, "{} KiB", peak_kib(&peak));
+}
+
+/// Whatever a folder is called, its name becomes one folder in the destination, and one word for ffmpeg.
+#[test]
+fn no_name_of_a_folder_leads_out_of_the_destination_or_is_an_option() {
+    let bench = Bench::new();
+    for folder in ["-y", "--help", "...", "..\\..", "concat:a|b", "pipe:1", "%d", "\u{1b}[2J", "-i pipe:0"] {
+        let mut storage = bench.camera(folder, Model::default());
+        storage.record(&crate::support::bench::clip(), "2025-09-07 14:00:15");
+    }
+    let before = tree(bench.scratch.join("nas"));
+    let log = bench.scratch.join("arguments");
+    let fake = bench.fake_ffmpeg(&format!("printf '%s\\n' \"$@\" >>{}; exec ffmpeg \"$@\"", log.display()));
+    let output = bench.pass(&["--ffmpeg", &fake]).expect_code(0);
+    assert_eq!(tree(bench.scratch.join("nas")), before);
+    let held = bench.held();
+    assert_eq!(held.len(), 9, "{held:?} {output}");
+    assert!(held.iter().all(|name| Path::new(name).iter().count() == 3), "{held:?}");
+    let top: Vec<_> = fs::read_dir(bench.scratch.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(top.len(), 4, "{top:?}");
+    assert!(!output.stderr.contains('\u{1b}') && !output.stdout.contains('\u{1b}'), "{output:?}");
+    // It reads its standard input and nothing else, and writes a file.
+    let arguments = fs::read_to_string(log).unwrap();
+    let words: Vec<&str> = arguments.lines().collect();
+    let inputs: Vec<_> = words.windows(2).filter(|pair| pair[0] == "-i").map(|pair| pair[1]).collect();
+    assert_eq!(inputs, ["pipe:0"; 9]);
+    assert_eq!(words.windows(2).filter(|pair| *pair == ["-protocol_whitelist", "pipe"]).count(), 9, "{arguments}");
+    assert_eq!(words.iter().filter(|word| word.starts_with("file:/")).count(), 9, "{arguments}");
+}
