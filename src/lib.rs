@@ -48,6 +48,7 @@ pub mod prometheus;
 pub mod rate;
 pub mod record;
 pub mod recording_time;
+pub mod redirect;
 pub mod remembered;
 pub mod retention;
 pub mod room;

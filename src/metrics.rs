@@ -44,24 +44,31 @@ impl Sinks {
     /// In words: it is not there, or refuses them.
     pub fn push(&self, text: String, timeout: Duration) -> Result<(), String> {
         match &self.pushgateway_url {
-            Some(url) => self.push_to(url, text, timeout).map_err(|error| error.to_string()),
+            Some(url) => self.push_to(url, text, timeout),
             None => Ok(()),
         }
     }
 
-    fn push_to(&self, url: &str, text: String, timeout: Duration) -> Result<(), ureq::Error> {
-        let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(timeout)).build().into();
+    fn push_to(&self, url: &str, text: String, timeout: Duration) -> Result<(), String> {
+        // What is pushed, and with which password, is for one host.
+        let config = ureq::Agent::config_builder().timeout_global(Some(timeout)).max_redirects(0);
+        let agent: ureq::Agent = config.build().into();
         let url = format!("{url}/metrics/job{}/instance{}", grouping_value(&self.job), grouping_value(&self.instance));
-        agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8").send(text).map(drop)
+        let request = agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8");
+        let answer = request.send(text).map_err(|error| error.to_string())?;
+        match answer.status().as_u16() {
+            status @ 300..400 => Err(format!("it answers {status} and another address: give that one")),
+            _ => Ok(()),
+        }
     }
 }
 
 /// A value of the Pushgateway's grouping key, as a part of its URL. Base64 is the Pushgateway's own way for values with
-/// a slash, such as a directory.
+/// a slash, such as a directory; it is as good for `.` and `..`, which would mean another path.
 fn grouping_value(value: &str) -> String {
     use base64::Engine;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    if !value.is_empty() && value.bytes().all(plain) {
+    if value.bytes().all(plain) && !matches!(value, "" | "." | "..") {
         format!("/{value}")
     } else {
         // An empty value is written as a lone "=".

@@ -16,8 +16,8 @@ use std::io::{Cursor, Read};
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::http::header::{CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED, LOCATION, RANGE, TRANSFER_ENCODING};
-use ureq::http::{HeaderValue, Method, Request, Response, Uri};
+use ureq::http::header::{CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED, RANGE, TRANSFER_ENCODING};
+use ureq::http::{HeaderValue, Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
 
 use super::address::Url;
@@ -26,11 +26,10 @@ use super::name::{FileName, Format};
 use super::source::{Offer, Opened, Sidecars, Trouble};
 use super::wire::{ContentRange, content_length, decode_base64, text};
 use crate::error::{Error, Result};
+use crate::redirect::{self, MAX_REDIRECTS};
 use crate::stop::Stop;
 use crate::units::ByteSize;
 
-/// A redirect of the camera to itself is followed so often.
-const MAX_REDIRECTS: u32 = 3;
 /// A listing must arrive within so many times `--timeout`: an endless one may also be endlessly slow.
 const LISTING_TIMEOUTS: u32 = 30;
 /// A thumbnail or a minute of GPS is far below this. As JSON of nothing but brackets it takes ten times the memory.
@@ -362,26 +361,12 @@ impl Camera {
             let request = self.agent.configure_request(request).timeout_global(limit).build();
             let response = self.agent.run(request)?;
             log::debug!("{method} {url} {}: {}", range.unwrap_or(""), response.status());
-            match self.redirect_within(&response) {
+            match redirect::within(&url, &response) {
                 Some(target) if redirects < MAX_REDIRECTS => url = target,
                 _ => return Ok(response),
             }
             redirects += 1;
         }
-    }
-
-    /// The URL that a redirect leads to, when it stays at this camera.
-    fn redirect_within(&self, response: &Response<Body>) -> Option<String> {
-        if !response.status().is_redirection() {
-            return None;
-        }
-        let location = text(response.headers(), &LOCATION)?;
-        let here = self.base.parse::<Uri>().ok()?;
-        let target = location.parse::<Uri>().ok()?;
-        let is_here =
-            target.host().is_none() || (target.scheme() == here.scheme() && target.authority() == here.authority());
-        let path = target.path_and_query().filter(|path| is_here && path.as_str().starts_with('/'))?;
-        Some(format!("{}://{}{path}", here.scheme_str()?, here.authority()?))
     }
 
     fn trouble(&self, response: &Response<Body>) -> Trouble {
@@ -390,7 +375,7 @@ impl Camera {
             204 => Trouble::Empty,
             404 | 410 => Trouble::Absent,
             _ if status.is_redirection() => {
-                let target = text(response.headers(), &LOCATION).unwrap_or("nowhere");
+                let target = redirect::location(response).unwrap_or("nowhere");
                 Trouble::Refused(format!("{} redirects to {target:?}, another place: not followed", self.host()))
             }
             status => Trouble::Status(status),

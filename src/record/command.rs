@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use ffmpeg_sidecar::command::FfmpegCommand;
 
-use super::config::{Audio, Camera, Video};
+use super::config::{Audio, Camera, Transport, Video};
 use super::name::{Container, OpenName, Token, mark_offset_seconds};
 use crate::ffmpeg::Version;
 
@@ -41,7 +41,9 @@ pub fn arguments(camera: &Camera, dir: &Path, token: Token, version: Version, no
 /// How ffmpeg reaches the camera.
 fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     let url = &camera.url;
-    ffmpeg.args(["-protocol_whitelist", url.protocols(), "-fflags", "+genpts+discardcorrupt"]);
+    let tunnel = if url.is_rtsp() && camera.transport == Transport::Http { ",http,https,tls" } else { "" };
+    let protocols = format!("{}{tunnel}", url.protocols());
+    ffmpeg.args(["-protocol_whitelist", &protocols, "-fflags", "+genpts+discardcorrupt"]);
     if camera.wallclock {
         ffmpeg.args(["-use_wallclock_as_timestamps", "1"]);
     }
@@ -171,7 +173,7 @@ mod tests {
         -loglevel level+warning
         -progress pipe:1
         -stats_period 2
-        -protocol_whitelist rtsp,rtp,udp,tcp,http
+        -protocol_whitelist rtsp,rtp,udp,tcp
         -fflags +genpts+discardcorrupt
         -use_wallclock_as_timestamps 1
         -rtsp_transport tcp

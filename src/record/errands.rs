@@ -17,6 +17,7 @@ use super::url::shown;
 use crate::child;
 use crate::error::with_causes;
 use crate::metrics::Sinks;
+use crate::redirect::{self, MAX_REDIRECTS};
 use crate::units::human_duration;
 
 /// So many at once.
@@ -208,10 +209,28 @@ fn last_words(mut stderr: ChildStderr) -> String {
     String::from_utf8_lossy(&words).trim().to_owned()
 }
 
+/// Fetches a URL of a camera: without a proxy, for it is on the network here, and nowhere else than from it.
 fn get(url: &str) -> Result<(), String> {
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(GET_PATIENCE)).build().into();
-    match agent.get(url).call() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(with_causes(&error).replace(url, &shown(url))),
+    let config = ureq::Agent::config_builder().timeout_global(Some(GET_PATIENCE)).proxy(None);
+    let agent: ureq::Agent = config.max_redirects(0).max_redirects_will_error(false).build().into();
+    let mut target = url.to_owned();
+    for _ in 0..=MAX_REDIRECTS {
+        let answer =
+            agent.get(&target).call().map_err(|error| with_causes(&error).replace(&target, &shown(&target)))?;
+        match redirect::within(&target, &answer) {
+            Some(next) => target = next,
+            None => match redirect::location(&answer) {
+                Some(elsewhere) => {
+                    return Err(format!("it redirects to {:?}: not followed", shown_location(elsewhere)));
+                }
+                None => return Ok(()),
+            },
+        }
     }
+    Err("it redirects without end".to_owned())
+}
+
+/// Where a redirect leads, without what may be a secret.
+fn shown_location(location: &str) -> String {
+    if location.contains("://") { shown(location) } else { location.split('?').next().unwrap_or_default().to_owned() }
 }

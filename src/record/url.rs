@@ -6,8 +6,8 @@ use std::str::FromStr;
 /// The schemes that are taken, and the protocols of ffmpeg that each may use: a camera that redirects or describes its
 /// stream cannot make ffmpeg read a local file.
 const SCHEMES: [(&str, &str); 10] = [
-    ("rtsp", "rtsp,rtp,udp,tcp,http"),
-    ("rtsps", "rtsp,rtp,udp,tcp,tls,srtp,http,https"),
+    ("rtsp", "rtsp,rtp,udp,tcp"),
+    ("rtsps", "rtsp,rtp,udp,tcp,tls,srtp"),
     ("http", "http,https,tls,tcp"),
     ("https", "http,https,tls,tcp"),
     ("rtmp", "rtmp,tcp"),

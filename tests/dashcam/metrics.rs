@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use base64::Engine;
 
 use crate::support::camera::{Api, Fault, How, Listing, Times};
+use crate::support::raw::RawServer;
 use crate::{Bench, NAME, SOON};
 
 /// What a Pushgateway was sent.
@@ -267,6 +268,11 @@ fn metrics_are_pushed_as_the_peer_pushes_them() {
         push(&["--metrics-job", "a/b", "--metrics-instance", "my car"]).path,
         format!("/metrics/job@base64/{}/instance@base64/{}", base64("a/b"), base64("my car"))
     );
+    // As parts of a path these would lead elsewhere.
+    assert_eq!(
+        push(&["--metrics-job", "..", "--metrics-instance", "."]).path,
+        format!("/metrics/job@base64/{}/instance@base64/{}", base64(".."), base64("."))
+    );
 }
 
 #[test]
@@ -278,6 +284,22 @@ fn a_pushgateway_may_stand_behind_a_path_and_a_password() {
     let pushed = gateway.next();
     assert_eq!(pushed.path, "/push/metrics/job/blackvuesync/instance/car");
     assert_eq!(pushed.authorization.as_deref(), Some("Basic dXNlcjpwYXNz"));
+}
+
+#[test]
+fn a_pushgateway_that_sends_elsewhere_is_told_and_not_followed() {
+    for status in [301, 302, 307, 308] {
+        let bench = Bench::with([NAME]);
+        let other = Gateway::start(200);
+        let to = format!("http://{}/", other.address);
+        let answer = format!("HTTP/1.1 {status} Moved\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+        let gateway = RawServer::start(move |_| answer.clone().into_bytes());
+        let url = format!("http://user:pass@{}", gateway.address());
+        let output = bench.pass(&["--metrics-pushgateway-url", &url]).expect_code(0);
+        assert!(output.stderr.starts_with("warning: the metrics were not pushed: "), "{status}: {output}");
+        assert_eq!(gateway.requests().len(), 1, "{status}");
+        assert!(other.pushed.try_recv().is_err(), "{status}");
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ const PURE: &[&str] = &[
     "record/url",
     "record/whole",
     "recording_time",
+    "redirect",
     "prometheus",
     "rate/timetable",
     "record/listen/answer",

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attack;
 mod cameras;
 mod clock;
 mod destination;

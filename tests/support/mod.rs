@@ -18,6 +18,7 @@ pub(crate) mod ip_camera;
 pub(crate) mod mjpeg;
 pub mod mp4;
 mod orders;
+pub(crate) mod raw;
 pub mod rng;
 pub(crate) mod rtsp;
 pub(crate) mod s3;

@@ -1,0 +1,145 @@
+//! A camera that means harm: what it says makes ffmpeg read nothing else than a camera, and tells nobody a password.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::raw::RawServer;
+use crate::support::site::{PATIENCE, QUICK, Site, wait_for};
+
+const PASSWORD: &str = "s3cr3t-p4ss";
+/// `viewer:s3cr3t-p4ss`
+const ENCODED: &str = "dmlld2VyOnMzY3IzdC1wNHNz";
+
+/// A film that ffmpeg could record, if it came to it.
+fn film(path: &Path) {
+    let source = "testsrc2=size=64x64:rate=10:duration=2";
+    let arguments = ["-nostdin", "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-y"];
+    let status = Command::new("ffmpeg").args(arguments).arg(path).status().expect("ffmpeg is missing: run tests/setup");
+    assert!(status.success());
+}
+
+fn redirect(protocol: &str, to: &str) -> Vec<u8> {
+    format!("{protocol} 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nCSeq: 1\r\n\r\n").into_bytes()
+}
+
+fn page(content_type: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+#[test]
+fn a_camera_cannot_make_ffmpeg_read_a_file() {
+    let site = Site::new();
+    let (secret, ts) = (site.scratch.join("secret.mp4"), site.scratch.join("secret.ts"));
+    film(&secret);
+    film(&ts);
+    let (path, ts) = (secret.display(), ts.display());
+    let http = |to: String| redirect("HTTP/1.1", &to);
+    let playlist = |file: String| format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{file}\n#EXT-X-ENDLIST\n");
+    let hls = |file: String| page("application/vnd.apple.mpegurl", playlist(file).as_bytes());
+    let answers = [
+        ("file", http(format!("file://{path}"))),
+        ("path", http(format!("{path}"))),
+        ("concat", http(format!("concat:{path}"))),
+        ("subfile", http(format!("subfile,,start,0,end,0,,:{path}"))),
+        ("cache", http(format!("cache:{path}"))),
+        ("async", http(format!("async:file:{path}"))),
+        ("crypto", http(format!("crypto:{path}"))),
+        ("data", http("data:text/plain;base64,AAAA".to_owned())),
+        ("pipe", http("pipe:0".to_owned())),
+        ("hls", hls(format!("file://{ts}"))),
+        ("hlspath", hls(format!("{ts}"))),
+        ("hlsconcat", hls(format!("concat:{ts}"))),
+        ("ffconcat", page("text/plain", format!("ffconcat version 1.0\nfile '{path}'\n").as_bytes())),
+        ("ffconcaturl", page("text/plain", format!("ffconcat version 1.0\nfile 'file:{path}'\n").as_bytes())),
+        ("sdp", page("application/sdp", b"v=0\r\nm=video 5004 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n")),
+    ];
+    // That it could: over HTTP it is a film as any other.
+    let bytes = std::fs::read(&secret).unwrap();
+    let control = RawServer::start(move |_| page("video/mp4", &bytes));
+    let rtsp = RawServer::start({
+        let to = format!("file://{path}");
+        move |_| redirect("RTSP/1.0", &to)
+    });
+    let servers: Vec<(&str, RawServer)> =
+        answers.into_iter().map(|(name, answer)| (name, RawServer::start(move |_| answer.clone()))).collect();
+    let table = |scheme: &str, server: &RawServer| format!("url = \"{scheme}://{}/x\"", server.address());
+    let mut cameras: Vec<(&str, String)> =
+        servers.iter().map(|(name, server)| (*name, table("http", server) + "\nformat = \"auto\"")).collect();
+    cameras.push(("control", table("http", &control) + "\nformat = \"auto\""));
+    cameras.push(("rtsp", table("rtsp", &rtsp)));
+    site.configure(QUICK, &cameras);
+    let running = site.start(&["-v"]);
+    site.wait_for_closed("control", 1);
+    for (name, server) in &servers {
+        wait_for(&format!("a second try of {name}"), || (server.requests().len() >= 2).then_some(()));
+    }
+    wait_for("a second try of rtsp", || (rtsp.requests().len() >= 2).then_some(()));
+    running.term();
+    let output = running.wait();
+    for (name, _) in &cameras {
+        assert!(*name == "control" || site.closed(name).is_empty(), "{name}: {:?} {output}", site.closed(name));
+    }
+}
+
+#[test]
+fn a_password_does_not_follow_a_redirect_of_http() {
+    const WHO: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n";
+    let other = RawServer::start(|_| WHO.to_vec());
+    let to = format!("http://{}/elsewhere", other.address());
+    let camera =
+        RawServer::start(
+            move |request| {
+                if request.contains("Authorization") { redirect("HTTP/1.1", &to) } else { WHO.to_vec() }
+            },
+        );
+    let url = format!("http://viewer:{PASSWORD}@{}/stream", camera.address());
+    let site = Site::with(QUICK, &[("yard", format!("url = {url:?}"))]);
+    let running = site.start(&[]);
+    wait_for("a request", || (!other.requests().is_empty()).then_some(()));
+    wait_for("another try", || (camera.requests().len() >= 4).then_some(()));
+    running.term();
+    running.wait();
+    assert!(camera.requests().iter().any(|request| request.contains(ENCODED)), "{:#?}", camera.requests());
+    for request in other.requests() {
+        assert!(!request.contains(ENCODED) && !request.contains(PASSWORD), "{request}");
+    }
+}
+
+/// Nor is anything else on the network asked for what a camera says.
+#[test]
+fn a_request_of_the_schedule_is_not_sent_on() {
+    let other = RawServer::start(|_| page("text/plain", b"ok"));
+    let to = format!("http://{}/elsewhere", other.address());
+    let camera = RawServer::start(move |_| redirect("HTTP/1.1", &to));
+    let get = format!("http://viewer:{PASSWORD}@{}/day", camera.address());
+    let table = format!("url = \"rtsp://127.0.0.1:1/\"\nschedule = [{{ at = \"00:00\", get = {get:?} }}]");
+    let site = Site::with(QUICK, &[("yard", table)]);
+    let running = site.start(&["-v"]);
+    running.wait_for_stderr("cannot be told by its schedule", PATIENCE);
+    running.term();
+    let output = running.wait();
+    assert!(other.requests().is_empty(), "{:#?} {output}", other.requests());
+    assert!(output.stderr.contains("not followed") && !output.stderr.contains(PASSWORD), "{output}");
+}
+
+/// A camera is on the network here: no proxy hears of its password.
+#[test]
+fn a_request_of_the_schedule_goes_by_no_proxy() {
+    let proxy = RawServer::start(|_| page("text/plain", b"ok"));
+    // A redirect within the camera is followed, with the password.
+    let camera = RawServer::start(|request| {
+        if request.starts_with("GET /day ") { redirect("HTTP/1.1", "/night") } else { page("text/plain", b"ok") }
+    });
+    let get = format!("http://viewer:{PASSWORD}@{}/day", camera.address());
+    let table = format!("url = \"rtsp://127.0.0.1:1/\"\nschedule = [{{ at = \"00:00\", get = {get:?} }}]");
+    let site = Site::with(QUICK, &[("yard", table)]);
+    let url = format!("http://{}", proxy.address());
+    let running = site.record(&["-v"]).env("http_proxy", &url).env("ALL_PROXY", &url).spawn();
+    running.wait_for_stderr("told by its schedule", PATIENCE);
+    running.term();
+    let output = running.wait();
+    assert!(proxy.requests().is_empty(), "{:#?} {output}", proxy.requests());
+    let requests = camera.requests();
+    assert!(requests.len() == 2 && requests.iter().all(|request| request.contains(ENCODED)), "{requests:#?} {output}");
+}
