@@ -12,7 +12,7 @@ use crate::zone::Tz;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 
-use super::name::{CameraName, OpenName, SegmentName};
+use super::name::{CameraName, Container, OpenName, SegmentName};
 use super::whole;
 use crate::child;
 use crate::error::{At, Error, Result};
@@ -70,7 +70,7 @@ pub(super) fn close_torn(
     if bytes == 0 {
         return remove(&from).map(|()| Closed::Empty);
     }
-    match has_picture(ffmpeg, &from) {
+    match has_picture(ffmpeg, &from, open.container) {
         Ok(true) => finish(store, camera, open, zone, &file, bytes),
         Ok(false) if bytes < LEAST_DAMAGED => remove(&from).map(|()| Closed::Empty),
         Ok(false) => damaged(&from, open, "ffmpeg finds no picture in it".to_owned()),
@@ -115,14 +115,20 @@ fn damaged(from: &Path, open: OpenName, why: String) -> Result<Closed> {
     Ok(Closed::Damaged(why))
 }
 
-/// Whether ffmpeg finds a picture in a file: it is asked for the check sum of the first.
-fn has_picture(ffmpeg: &Path, path: &Path) -> io::Result<bool> {
+/// Whether ffmpeg finds a picture in a file: it is asked for the check sum of the first. It is told what the file is: left
+/// to find that out it would take one for a playlist, and open what stands in it.
+fn has_picture(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<bool> {
+    let format = match container {
+        Container::Mkv => "matroska",
+        Container::Ts => "mpegts",
+        Container::Mp4 => "mov",
+    };
     // What has a colon in it would be taken for a protocol.
     let mut file = OsString::from("file:");
     file.push(path);
     let mut command = Command::new(ffmpeg);
     command
-        .args(["-hide_banner", "-nostdin", "-loglevel", "quiet", "-protocol_whitelist", "file", "-i"])
+        .args(["-hide_banner", "-nostdin", "-loglevel", "quiet", "-protocol_whitelist", "file", "-f", format, "-i"])
         .arg(file)
         .args(["-map", "0:v:0", "-frames:v", "1", "-c", "copy", "-f", "framecrc", "pipe:1"])
         .stdin(Stdio::null())

@@ -12,5 +12,6 @@ mod destination;
 mod ffmpeg;
 mod kill;
 mod locks;
+mod planted;
 mod reload;
 mod signals;
