@@ -10,6 +10,14 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, set_parent_process_death_signal};
 
+/// Variables of the environment that may hold a password of ours.
+const SECRETS: [&str; 4] = ["FOOTAGE_ADDRESS", "FOOTAGE_HEADER", "FOOTAGE_METRICS_PUSHGATEWAY_URL", "FOOTAGE_URL"];
+
+/// Keeps from a program what it has no use for.
+pub fn without_secrets(command: &mut Command) -> &mut Command {
+    SECRETS.into_iter().fold(command, |command, name| command.env_remove(name))
+}
+
 /// Starts a program in a process group of its own that is killed when the calling **thread** ends, as that is what the
 /// kernel looks at: call it from a thread that lives as long as the child should.
 ///
@@ -25,7 +33,7 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
             _ => Ok(()),
         }
     };
-    command.process_group(0);
+    without_secrets(command).process_group(0);
     // What runs between fork and exec must not allocate, lock or panic, since another thread may have held the
     // allocator's lock at the fork. These are two system calls on values that are here already; the errors made of them
     // hold a number and no memory. There is no safe way: the kernel takes this request from the child alone, and the

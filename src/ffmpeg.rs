@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::child::without_secrets;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 use crate::units::human_duration;
@@ -114,7 +115,7 @@ fn candidates(named: Option<&Path>) -> Vec<PathBuf> {
 
 /// The version that a program says it is, or in words why it says none.
 fn version(program: &Path, stop: &Stop) -> Result<String, String> {
-    let mut child = Command::new(program)
+    let mut child = without_secrets(&mut Command::new(program))
         .arg("-version")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -52,6 +52,7 @@ pub mod redirect;
 pub mod remembered;
 pub mod retention;
 pub mod room;
+pub mod secret;
 pub mod stamp;
 pub mod status;
 pub mod stdout;

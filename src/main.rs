@@ -17,8 +17,10 @@ use footage::error::Error;
 use footage::metrics::Sinks;
 use footage::{dashcam, hikvision, record, status, stdout, upload};
 use runner::{Options, Runner};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
+    leave_no_core_file();
     let mut matches = Cli::without_empty_variables().get_matches();
     let cli = Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
     match cli.command {
@@ -34,6 +36,14 @@ fn main() -> ExitCode {
         }
         Command::Man { command } => man(command.as_deref()),
     }
+}
+
+/// Has neither us nor what we start leave our memory behind in a file, with the passwords in it. One byte is too little for
+/// any file, and tells the kernel to start no program that collects them either: `core(5)`. To forbid all looking into
+/// this process (`PR_SET_DUMPABLE`) would hide from `--stop` who holds a lock.
+fn leave_no_core_file() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(maximum.map_or(1, |most| most.min(1))), maximum });
 }
 
 fn run_dashcam(args: &Dashcam) -> ExitCode {

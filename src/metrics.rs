@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::pass::{Report, Told};
 use crate::prometheus::Exposition;
 use crate::retention::Reason;
+use crate::secret::Secret;
 use crate::store::write_atomically;
 
 /// Where metrics go.
@@ -14,7 +15,7 @@ pub struct Sinks {
     /// `--metrics-file`
     pub file: Option<PathBuf>,
     /// `--metrics-pushgateway-url`, without the slash at its end.
-    pub pushgateway_url: Option<String>,
+    pub pushgateway_url: Option<Secret>,
     /// `--metrics-job`
     pub job: String,
     /// `--metrics-instance`
@@ -44,7 +45,7 @@ impl Sinks {
     /// In words: it is not there, or refuses them.
     pub fn push(&self, text: String, timeout: Duration) -> Result<(), String> {
         match &self.pushgateway_url {
-            Some(url) => self.push_to(url, text, timeout),
+            Some(url) => self.push_to(url.reveal(), text, timeout),
             None => Ok(()),
         }
     }
@@ -168,14 +169,15 @@ fn uploaded(text: &mut Exposition, report: &Report) {
 ///
 /// # Errors
 /// A sentence for the user.
-pub fn parse_pushgateway_url(text: &str) -> Result<String, String> {
+pub fn parse_pushgateway_url(url: &Secret) -> Result<Secret, String> {
+    let text = url.reveal();
     // What stands before an @ may be a password.
     let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
     let uri: ureq::http::Uri =
         text.parse().map_err(|_| format!("--metrics-pushgateway-url: {shown:?} is not a URL"))?;
     match uri.scheme_str() {
         Some("http" | "https") if uri.host().is_some_and(|host| !host.is_empty()) => {
-            Ok(text.trim_end_matches('/').to_owned())
+            Ok(text.trim_end_matches('/').to_owned().into())
         }
         _ => Err(format!("--metrics-pushgateway-url: {shown:?} is not an http or https URL")),
     }
@@ -194,9 +196,10 @@ mod tests {
 
     #[test]
     fn urls_are_checked() {
-        assert_eq!(parse_pushgateway_url("http://push:9091/"), Ok("http://push:9091".into()));
+        let parse = |text: &str| parse_pushgateway_url(&text.to_owned().into());
+        assert_eq!(parse("http://push:9091/").map(|url| url.reveal().to_owned()), Ok("http://push:9091".into()));
         for text in ["push:9091", "ftp://push", "http://", ""] {
-            assert!(parse_pushgateway_url(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 }

@@ -24,6 +24,7 @@
 //! | `errands` | programs and requests beside recording |
 //! | `places` | the destinations, locked |
 //! | `troubles` | what was told, and lasts |
+//! | `exposed` | what of a configuration is told to too many |
 //!
 //! ## Glossary
 //! **Segment**: one file of a camera's stream. **Open**: still written, under a hidden name. **Closed**: whole, under its
@@ -37,6 +38,7 @@ mod closing;
 pub mod command;
 pub mod config;
 mod errands;
+mod exposed;
 mod hints;
 mod holder;
 mod keeper;
@@ -141,8 +143,14 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     let config = settings.share(settings.config.clone());
     match settings.action {
         Action::Record => {}
-        Action::Show => return show::commands(settings, &config, context, report),
-        Action::Check => return check::run(settings, &config, context, report),
+        Action::Show => {
+            exposed::tell(settings, &config, context);
+            return show::commands(settings, &config, context, report);
+        }
+        Action::Check => {
+            exposed::tell(settings, &config, context);
+            return check::run(settings, &config, context, report);
+        }
         Action::Stop => return holder::stop(settings, &config, context),
         Action::Reload => return holder::reload(settings, &config),
     }
@@ -166,6 +174,8 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     caught.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
     let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
     let (places, lost) = lock()?;
+    let places = lock()?;
+    exposed::tell(settings, &config, context);
 
     let started = timestamp_seconds(&context.now);
     let live = Arc::new(Mutex::new(Live {

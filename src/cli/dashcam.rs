@@ -15,6 +15,7 @@ use crate::dashcam::name::{Format, Grouping};
 use crate::dashcam::policy::{Code, Policy, Priority, Protect};
 use crate::error::{Error, Result};
 use crate::retention::{KeepRule, KeepRules};
+use crate::secret::Secret;
 use crate::units::ByteSize;
 
 /// `footage dashcam`
@@ -30,7 +31,7 @@ pub struct Dashcam {
     /// The camera: a host, host:port, IPv6 address or URL, or the directory of its mounted card; further ones are
     /// other ways to the same camera, tried in order
     #[arg(required = true, value_name = "ADDRESS", env = "FOOTAGE_ADDRESS", hide_env_values = true)]
-    pub addresses: Vec<String>,
+    pub addresses: Vec<Secret>,
     /// Where the recordings go
     #[arg(
         short,
@@ -49,7 +50,7 @@ pub struct Dashcam {
     pub priority: Priority,
     /// Add a header to every request, as 'Name: value'
     #[arg(long, value_name = "HEADER", env = "FOOTAGE_HEADER", hide_env_values = true)]
-    pub header: Vec<String>,
+    pub header: Vec<Secret>,
     /// Fetch only these: types, perhaps with a direction, such as P,NF
     #[arg(short, long, value_name = "CODES", env = "FOOTAGE_INCLUDE", help_heading = "Which recordings")]
     pub include: Vec<List<Code>>,
@@ -144,8 +145,12 @@ impl Dashcam {
     /// [`Error::Usage`]
     pub fn settings(&self) -> Result<dashcam::Settings> {
         let delete_oldest = self.full.when_full == Some(WhenFull::DeleteOldest);
-        let mut headers: Vec<_> =
-            self.header.iter().map(|text| parse_header(text)).collect::<Result<_, _>>().map_err(Error::Usage)?;
+        let mut headers: Vec<_> = self
+            .header
+            .iter()
+            .map(|text| parse_header(text.reveal()))
+            .collect::<Result<_, _>>()
+            .map_err(Error::Usage)?;
         if let Some(key) = &self.affinity_key {
             headers.push((HeaderName::from_static("x-affinity-key"), header_value(key).map_err(Error::Usage)?));
         }
@@ -179,10 +184,10 @@ impl Dashcam {
     /// The ADDRESSes. In the environment they stand in one variable, apart by spaces, unless all of it is a directory.
     fn address_words(&self) -> Vec<String> {
         match (self.addresses.as_slice(), std::env::var("FOOTAGE_ADDRESS")) {
-            ([one], Ok(variable)) if *one == variable && !Path::new(one).is_dir() => {
-                one.split_whitespace().map(str::to_owned).collect()
+            ([one], Ok(variable)) if one.reveal() == variable && !Path::new(&variable).is_dir() => {
+                variable.split_whitespace().map(str::to_owned).collect()
             }
-            (words, _) => words.to_vec(),
+            (words, _) => words.iter().map(|word| word.reveal().to_owned()).collect(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::metrics::{Sinks, parse_pushgateway_url};
 use crate::rate::Timetable;
 use crate::record::shard::Shard;
 use crate::retention;
+use crate::secret::Secret;
 use crate::units::{ByteSize, parse_age, parse_seconds};
 
 /// Options of every pass that is repeated.
@@ -91,7 +92,7 @@ pub struct Metrics {
         hide_env_values = true,
         help_heading = "Metrics"
     )]
-    pub metrics_pushgateway_url: Option<String>,
+    pub metrics_pushgateway_url: Option<Secret>,
     /// The Pushgateway's job
     #[arg(long, value_name = "NAME", default_value = "footage", env = "FOOTAGE_METRICS_JOB", help_heading = "Metrics")]
     pub metrics_job: String,
@@ -106,7 +107,7 @@ impl Metrics {
     /// # Errors
     /// [`Error::Usage`]
     pub fn sinks(&self, source: &str) -> Result<Sinks> {
-        let url = self.metrics_pushgateway_url.as_deref().map(parse_pushgateway_url);
+        let url = self.metrics_pushgateway_url.as_ref().map(parse_pushgateway_url);
         Ok(Sinks {
             file: self.metrics_file.clone(),
             pushgateway_url: url.transpose().map_err(Error::Usage)?,

@@ -11,6 +11,7 @@ use super::groups::{Disk, Ffmpeg, Full, Lock, Metrics, Output, Share, WhenFull};
 use crate::error::{Error, Result};
 use crate::record::{Action, Settings, Source};
 use crate::retention::Keep;
+use crate::secret::Secret;
 use crate::units::{ByteSize, parse_seconds};
 use crate::zone::Tz;
 
@@ -79,7 +80,7 @@ pub struct Record {
 pub struct Camera {
     /// Record this camera: rtsp://…, or http://… for JPEG after JPEG
     #[arg(long, value_name = "URL", env = "FOOTAGE_URL", hide_env_values = true)]
-    pub url: Option<String>,
+    pub url: Option<Secret>,
     /// What the camera is called: its folder in the destination
     #[arg(long, value_name = "NAME", default_value = "camera", env = "FOOTAGE_NAME")]
     pub name: String,
@@ -155,7 +156,7 @@ impl Record {
                 }
                 Source::File(path.clone(), self.general())
             }
-            (None, _) => Source::Options(self.general() + &self.camera.text(&options)),
+            (None, _) => Source::Options((self.general() + &self.camera.text(&options)).into()),
         };
         let action = match () {
             () if self.stop => Action::Stop,
@@ -226,8 +227,8 @@ impl Camera {
     /// The file that says the same.
     fn text(&self, options: &[(&'static str, &String)]) -> String {
         let mut text = format!("[cameras.{}]\n", quoted(&self.name));
-        let url = self.url.iter().map(|url| ("url", url));
-        for (key, value) in url.chain(options.iter().copied()) {
+        let url = self.url.iter().map(|url| ("url", url.reveal()));
+        for (key, value) in url.chain(options.iter().map(|(key, value)| (*key, value.as_str()))) {
             let _ = writeln!(text, "{key} = {}", quoted(value));
         }
         text

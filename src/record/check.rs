@@ -75,7 +75,7 @@ pub(super) fn run(settings: &Settings, config: &Config, context: &Context, repor
 /// What comes from a camera: `h264 640x360 15 fps, pcm_alaw 8000 Hz`. Or why nothing does.
 fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Result<String, String> {
     let mut command = Command::new(&ffmpeg.path);
-    command.args(command::probe(camera, ffmpeg.version)).env("AV_LOG_FORCE_NOCOLOR", "1").env_remove("FOOTAGE_URL");
+    command.args(command::probe(camera, ffmpeg.version)).env("AV_LOG_FORCE_NOCOLOR", "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = child::spawn(&mut command).map_err(|error| format!("cannot run ffmpeg: {error}"))?;
     let stderr = child.stderr.take();

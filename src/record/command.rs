@@ -118,13 +118,33 @@ fn pattern(dir: &Path, token: Token, container: Container) -> OsString {
     dir.join(OpenName::pattern(token, container)).into_os_string()
 }
 
+/// Options of ffmpeg's whose value is a secret, or may hold one.
+const OF_SECRETS: [&str; 8] = [
+    "-headers",
+    "-cookies",
+    "-http_proxy",
+    "-passphrase",
+    "-password",
+    "-key",
+    "-decryption_key",
+    "-cenc_decryption_key",
+];
+
+/// Whether what follows this option is a secret, or may hold one.
+#[must_use]
+pub fn is_of_secret(option: &str) -> bool {
+    OF_SECRETS.contains(&option)
+}
+
 /// The command line as a dry run shows it: words that a shell would tear apart in quotes, the address without secrets.
 #[must_use]
 pub fn shown(camera: &Camera, program: &Path, arguments: &[OsString]) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_+=:,./%?@*".contains(c);
     let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
+    let mut is_secret = false;
     let words = words.map(|word| {
-        let word = camera.url.redact(&word.to_string_lossy());
+        let follows = std::mem::replace(&mut is_secret, word.to_str().is_some_and(is_of_secret));
+        let word = if follows { "***".to_owned() } else { camera.url.redact(&word.to_string_lossy()) };
         if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
     });
     words.collect::<Vec<_>>().join(" ")

@@ -18,6 +18,7 @@ use crate::child;
 use crate::error::with_causes;
 use crate::metrics::Sinks;
 use crate::redirect::{self, MAX_REDIRECTS};
+use crate::secret::Secret;
 use crate::units::human_duration;
 
 /// So many at once.
@@ -45,7 +46,7 @@ pub(super) enum Errand {
         duration: Option<Duration>,
     },
     /// Fetches a URL.
-    Get { camera: CameraName, url: String },
+    Get { camera: CameraName, url: Secret },
     /// Pushes metrics.
     Push { sinks: Sinks, text: String },
 }
@@ -54,7 +55,7 @@ pub(super) enum Errand {
 #[derive(Debug)]
 pub(super) enum Done {
     Hook(CameraName, Result<(), String>),
-    Get(CameraName, String, Result<(), String>),
+    Get(CameraName, Secret, Result<(), String>),
     Push(Result<(), String>),
 }
 
@@ -144,7 +145,7 @@ impl Errand {
         match self {
             Self::Hook { camera, words, path, start, duration } => {
                 let mut command = Command::new(words.first().map_or("", String::as_str));
-                command.args(words.iter().skip(1)).env_remove("FOOTAGE_URL");
+                command.args(words.iter().skip(1));
                 command.env("FOOTAGE_SEGMENT_PATH", path).env("FOOTAGE_SEGMENT_CAMERA", camera.as_str());
                 command.env("FOOTAGE_SEGMENT_START", rfc3339(start));
                 if let Some(duration) = duration {
@@ -154,7 +155,7 @@ impl Errand {
                 Done::Hook(camera, ended)
             }
             Self::Get { camera, url } => {
-                let got = get(&url);
+                let got = get(url.reveal());
                 Done::Get(camera, url, got)
             }
             Self::Push { sinks, text } => Done::Push(sinks.push(text, GET_PATIENCE)),

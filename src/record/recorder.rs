@@ -11,6 +11,7 @@ use super::name::CameraName;
 use super::pace::Leap;
 use super::segmenter::{Segmenter, Why};
 use crate::live::{CameraLive, Meter, State};
+use crate::secret::Secret;
 use crate::units::human_duration;
 
 /// After so much recording an outage is over.
@@ -58,7 +59,7 @@ pub(super) struct Recorder {
     /// Frames, doubled and dropped ones and bytes of its earlier ffmpegs.
     before: [u64; 4],
     /// The failed requests of its schedule in a row, and what is to be fetched.
-    pub(super) request: Option<(String, u32)>,
+    pub(super) request: Option<(Secret, u32)>,
     /// When it is tried.
     pub(super) try_at: Option<Instant>,
     /// Which entry was done, or is being tried: when it was due.

@@ -3,6 +3,7 @@
 //! Each entry sets a state that lasts until the next one. So the last one that was due before a start is due at the start,
 //! and where several were missed only the last counts.
 
+use crate::secret::Secret;
 use crate::zone::Tz;
 use chrono::{DateTime, Days, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
 
@@ -12,7 +13,7 @@ pub struct Entry {
     /// When, every day.
     pub at: NaiveTime,
     /// The URL that is fetched then. It may hold a password.
-    pub get: String,
+    pub get: Secret,
 }
 
 /// The entry that was due last at `now`, and when that was; none without entries.
@@ -51,7 +52,10 @@ mod tests {
 
     fn entries() -> Vec<Entry> {
         [("06:00", "day"), ("18:00", "night")]
-            .map(|(at, get)| Entry { at: NaiveTime::parse_from_str(at, "%H:%M").expect("a time"), get: get.into() })
+            .map(|(at, get)| Entry {
+                at: NaiveTime::parse_from_str(at, "%H:%M").expect("a time"),
+                get: get.to_owned().into(),
+            })
             .into()
     }
 
@@ -62,7 +66,7 @@ mod tests {
     fn both(zone: Tz, now: &str) -> [String; 2] {
         let entries = entries();
         [last(&entries, zone, utc(now)), next(&entries, zone, utc(now))].map(|found| {
-            found.map(|(at, entry)| format!("{} {}", entry.get, at.format("%m-%d %H:%M"))).unwrap_or_default()
+            found.map(|(at, entry)| format!("{} {}", entry.get.reveal(), at.format("%m-%d %H:%M"))).unwrap_or_default()
         })
     }
 

@@ -83,7 +83,7 @@ impl Segmenter {
     pub(super) fn start(ffmpeg: &Path, arguments: Vec<OsString>, token: Token, now: Instant) -> io::Result<Self> {
         let mut command = Command::new(ffmpeg);
         // Segments are named by its strftime: in UTC no second comes twice.
-        command.args(arguments).env("TZ", "UTC").env("AV_LOG_FORCE_NOCOLOR", "1").env_remove("FOOTAGE_URL");
+        command.args(arguments).env("TZ", "UTC").env("AV_LOG_FORCE_NOCOLOR", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child::spawn(&mut command)?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {

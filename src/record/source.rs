@@ -7,6 +7,7 @@ use crate::zone::Tz;
 
 use super::config::{Config, Surroundings};
 use crate::error::{Error, Result};
+use crate::secret::Secret;
 
 /// Where the configuration comes from.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub enum Source {
     /// A file, which may be read again; and options that win over it, as the text of a file would be.
     File(PathBuf, String),
     /// Options, as the text of a file would be.
-    Options(String),
+    Options(Secret),
 }
 
 impl fmt::Display for Source {
@@ -42,7 +43,7 @@ impl Source {
     /// [`Error::Usage`]: it cannot be read, or something in it is wrong.
     pub fn read(&self) -> Result<Config> {
         let (text, base) = match self {
-            Self::Options(text) => (text.clone(), PathBuf::new()),
+            Self::Options(text) => (text.reveal().to_owned(), PathBuf::new()),
             Self::File(path, _) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| Error::Usage(format!("cannot read {}: {error}", path.display())))?;

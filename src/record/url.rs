@@ -122,6 +122,15 @@ impl FromStr for CameraUrl {
     }
 }
 
+/// Whether a URL has what is a secret by its looks: a login, or a query of such names.
+#[must_use]
+pub fn holds_secret(text: &str) -> bool {
+    let (login, _, query) = parts(text);
+    let names = query.unwrap_or_default().to_ascii_lowercase();
+    let is_named = ["pass", "pwd", "token", "key", "secret", "auth"].iter().any(|name| names.contains(name));
+    login.is_some() || is_named
+}
+
 /// Any URL without what may be a secret in it: `http://***@cam:8080/day?***`.
 #[must_use]
 pub fn shown(text: &str) -> String {

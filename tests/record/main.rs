@@ -8,6 +8,7 @@ mod support;
 mod check;
 mod commands;
 mod config;
+mod exposed;
 mod hooks;
 mod listener;
 mod media;

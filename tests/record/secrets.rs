@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::support::Program;
 use crate::support::rtsp::{Film, PASSWORD, PASSWORD_IN_URL, RtspCamera, USER};
 use crate::support::site::{QUICK, Site, free_port, get, wait_for};
 
@@ -78,4 +79,57 @@ fn nothing_that_is_told_has_a_password_in_it() {
     }
     let options = ["record", "--url", "rtsp://u:hunter22@127.0.0.1:1/", "--name", "a", "--destination", "dest"];
     assert_clean("options", &format!("{}", site.footage(&options).args(["--for", "3s", "-vv"]).run()));
+}
+
+/// A program for each segment, and ffmpeg, get what concerns them. No core file is left of any of them, if one of them
+/// falls over: the password would be in it.
+#[test]
+fn children_inherit_no_secret_and_leave_no_core_file() {
+    let camera = RtspCamera::start_locked(Film::Plain);
+    let site = Site::new();
+    let hook = site.script("hook", "env >>environment; cat /proc/self/limits >>limits");
+    let ffmpeg = site.script("ffmpeg", "env >>environment; cat /proc/self/limits >>limits; exec ffmpeg \"$@\"");
+    let program = ["record", "--name", "yard", "-d", "dest", "--segment", "2s", "--for", "6s"];
+    let pushgateway = format!("http://u:{WRONG}@127.0.0.1:1");
+    let script = format!("ulimit -S -c unlimited && exec {} \"$@\"", env!("CARGO_BIN_EXE_footage"));
+    let running = Program::new("sh")
+        .args(["-c", &script, "sh"])
+        .args(program)
+        .args(["--ffmpeg", &ffmpeg, "--on-segment", &hook])
+        .env("FOOTAGE_URL", camera.url_with(USER, PASSWORD_IN_URL))
+        .env("FOOTAGE_METRICS_PUSHGATEWAY_URL", &pushgateway)
+        .current_dir(site.scratch.path())
+        .spawn();
+    site.wait_for_closed("yard", 1);
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", running.id())).unwrap();
+    assert_clean("the arguments", &read("cmdline"));
+    let limits = read("limits");
+    running.wait().expect_code(0);
+    let environment = std::fs::read_to_string(site.scratch.join("environment")).unwrap();
+    assert!(environment.contains("FOOTAGE_SEGMENT_PATH="), "{environment}");
+    let secret = environment.lines().find(|line| [PASSWORD, PASSWORD_IN_URL, WRONG].iter().any(|it| line.contains(it)));
+    assert_eq!(secret, None);
+    let limits = limits + &std::fs::read_to_string(site.scratch.join("limits")).unwrap();
+    let core: Vec<&str> = limits.lines().filter_map(|line| line.strip_prefix("Max core file size")).collect();
+    assert!(core.len() >= 3, "{limits}");
+    for line in core {
+        let soft: u64 = line.split_whitespace().next().unwrap().parse().unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(soft <= 1, "{line}");
+    }
+}
+
+#[test]
+fn a_dry_run_shows_no_option_that_is_a_secret() {
+    let table = |options: &str| format!("url = \"http://127.0.0.1:1/x\"\ninput_options = {options}");
+    let cameras = [
+        ("a", table(&format!("[\"-headers\", \"Authorization: Bearer {WRONG}\"]"))),
+        ("b", table(&format!("\"-cookies {WRONG} -user_agent mine -http_proxy http://u:{WRONG}@proxy/\""))),
+        ("c", table(&format!("\"-passphrase {WRONG} -decryption_key {WRONG} -cenc_decryption_key {WRONG}\""))),
+    ];
+    let site = Site::with(QUICK, &cameras);
+    for options in [&["--dry-run"][..], &["--dry-run", "--json"], &["--check", "-vv"]] {
+        let output = site.record(options).run();
+        assert_clean("a dry run", &format!("{output}"));
+        assert!(options[0] == "--check" || output.stdout.contains("-user_agent mine"), "{output}");
+    }
 }

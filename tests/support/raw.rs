@@ -63,8 +63,8 @@ fn serve(mut client: TcpStream, answer: &impl Fn(&str) -> Vec<u8>, log: &Mutex<V
             }
         }
         let head = String::from_utf8_lossy(&head).into_owned();
-        let lines = head.lines().map(str::to_ascii_lowercase);
-        let length = lines.filter_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).next();
+        let mut lines = head.lines().map(str::to_ascii_lowercase);
+        let length = lines.find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
         let _ = client.read_exact(&mut vec![0; length.unwrap_or(0)]);
         let bytes = answer(&head);
         log.lock().unwrap_or_else(PoisonError::into_inner).push(head);

@@ -14,6 +14,7 @@ use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, setpriority_process, waitid};
 
 use super::{ExtractError, Settings};
+use crate::child::without_secrets;
 use crate::hikvision::segment::SegmentSpan;
 use crate::hikvision::stream::{Head, Tidy, imkh_header};
 
@@ -47,7 +48,7 @@ enum Killed {
 impl Feed<'_> {
     /// Runs ffmpeg to its end.
     pub(super) fn run(&self, arguments: Vec<OsString>) -> Result<(), ExtractError> {
-        let mut child = Command::new(self.settings.ffmpeg)
+        let mut child = without_secrets(&mut Command::new(self.settings.ffmpeg))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

@@ -256,7 +256,7 @@ fn schedule(value: &DeValue<'_>) -> Result<Vec<Entry>, String> {
             if !is_http {
                 return Err(format!("{:?} is no http or https URL", shown(get)));
             }
-            Ok(Entry { at: at.map_err(|_| "a time of day is needed, such as \"06:00\"")?, get: get.to_owned() })
+            Ok(Entry { at: at.map_err(|_| "a time of day is needed, such as \"06:00\"")?, get: get.to_owned().into() })
         })
         .collect()
 }

@@ -17,6 +17,7 @@ use crate::record::progress::Event;
 use crate::record::recorder::Phase;
 use crate::record::schedule;
 use crate::record::segmenter::{Segmenter, Why};
+use crate::secret::Secret;
 use crate::units::{ByteSize, human_duration};
 
 /// Between two tries of a request that fails: the first pause, and the longest.
@@ -271,12 +272,12 @@ impl Supervisor<'_> {
         self.timers.at(next, Timer::Schedule(number, generation));
     }
 
-    fn requested(&mut self, camera: &CameraName, url: &str, outcome: Result<(), String>) {
+    fn requested(&mut self, camera: &CameraName, url: &Secret, outcome: Result<(), String>) {
         let Some(number) = self.numbers.get(camera).copied() else { return };
         let Some(recorder) = self.recorders.get_mut(&number) else { return };
         // What is due now may be another one.
         let Some((_, failures)) = recorder.request.as_mut().filter(|(wanted, _)| wanted == url) else { return };
-        let shown = crate::record::url::shown(url);
+        let shown = crate::record::url::shown(url.reveal());
         let Err(why) = outcome else {
             let level = if *failures > 0 { log::Level::Warn } else { log::Level::Info };
             log::log!(level, "{camera}: told by its schedule: {shown}");

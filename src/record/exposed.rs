@@ -1,0 +1,54 @@
+//! What of a configuration is told to too many: passwords that others can read, programs that others can name, cameras whose
+//! certificate nobody checks.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::Settings;
+use super::command::is_of_secret;
+use super::config::{Camera, Config};
+use super::url::holds_secret;
+use crate::pass::Context;
+
+/// Others may read it, others may write it: `chmod(2)`.
+const READ_BY_OTHERS: u32 = 0o004;
+const WRITTEN_BY_OTHERS: u32 = 0o002;
+/// ffmpeg's option: 1 checks the certificate, 0 does not, as nothing does.
+const VERIFY: &str = "-tls_verify";
+
+/// Tells it. A group that may read or write is somebody's decision; nobody decides for everybody.
+pub(super) fn tell(settings: &Settings, config: &Config, context: &Context) {
+    if let Some(path) = settings.source.path()
+        && let Ok(metadata) = path.metadata()
+        && metadata.is_file()
+    {
+        let mode = metadata.permissions().mode();
+        let path = path.display();
+        if mode & WRITTEN_BY_OTHERS != 0 {
+            let text = format_args!("{path}: everybody can change it, and the programs that it names: chmod o-w it");
+            context.told.warn("config-written", text);
+        } else if mode & READ_BY_OTHERS != 0 && config.cameras.values().any(has_password) {
+            let text = format_args!("{path}: others can read the passwords in it: chmod 600 it");
+            context.told.warn("config-read", text);
+        }
+    }
+    for (name, camera) in &config.cameras {
+        let says_so = camera.input_options.iter().any(|option| option == VERIFY);
+        let text = match camera.url.scheme() {
+            "https" | "rtmps" => {
+                format!("ffmpeg does not check the camera's certificate: add {VERIFY} 1 to input_options")
+            }
+            // Its option is taken there, and changes nothing.
+            "rtsps" => "ffmpeg checks no certificate over rtsps: whoever is between can read all of it".to_owned(),
+            _ => continue,
+        };
+        if !says_so {
+            context.told.warn(&format!("tls:{name}"), format_args!("{name}: {text}; {VERIFY} 0 ends this warning"));
+        }
+    }
+}
+
+fn has_password(camera: &Camera) -> bool {
+    holds_secret(camera.url.secret())
+        || camera.schedule.iter().any(|entry| holds_secret(entry.get.reveal()))
+        || camera.input_options.iter().any(|option| is_of_secret(option))
+}

@@ -1,0 +1,54 @@
+//! A configuration that others may read or change, and cameras whose certificates nobody checks: that is said.
+
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::site::{QUICK, Site};
+
+/// The warnings of a dry run with a configuration of this mode.
+fn warnings(table: &str, mode: u32) -> String {
+    let site = Site::with(QUICK, &[("yard", table)]);
+    set_permissions(site.scratch.join("footage.toml"), Permissions::from_mode(mode)).unwrap();
+    site.record(&["--dry-run"]).run().expect_code(0).stderr
+}
+
+#[test]
+fn a_configuration_that_others_can_read_is_told_when_it_holds_a_password() {
+    let open = "url = \"rtsp://127.0.0.1:1/x\"";
+    let secrets = [
+        "url = \"rtsp://viewer:secret@127.0.0.1:1/x\"".to_owned(),
+        "url = \"http://127.0.0.1:1/x?password=secret\"".to_owned(),
+        format!("{open}\nschedule = [{{ at = \"06:00\", get = \"http://u:p@127.0.0.1:1/day\" }}]"),
+        format!("{open}\ninput_options = [\"-headers\", \"X-Token: secret\"]"),
+    ];
+    for secret in &secrets {
+        let told = warnings(secret, 0o644);
+        assert!(told.contains("others can read the passwords in it") && told.contains("chmod"), "{told}");
+        assert_eq!(warnings(secret, 0o640), "");
+        assert_eq!(warnings(secret, 0o600), "");
+    }
+    assert_eq!(warnings(open, 0o644), "");
+    assert_eq!(warnings("url = \"rtsp://127.0.0.1:1/x?channel=1\"", 0o644), "");
+}
+
+/// It names programs to run, and files to remove.
+#[test]
+fn a_configuration_that_everybody_can_change_is_told() {
+    let open = "url = \"rtsp://127.0.0.1:1/x\"";
+    let told = warnings(open, 0o666);
+    assert!(told.contains("everybody can change it") && told.lines().count() == 1, "{told}");
+    assert_eq!(warnings(open, 0o664), "");
+}
+
+/// ffmpeg checks no certificate unless it is told to.
+#[test]
+fn a_certificate_that_nobody_checks_is_told() {
+    for scheme in ["https", "rtmps", "rtsps"] {
+        let url = format!("url = \"{scheme}://127.0.0.1:1/x\"");
+        let told = warnings(&url, 0o600);
+        assert!(told.contains("certificate") && told.contains("-tls_verify"), "{told}");
+        for verify in [0, 1] {
+            assert_eq!(warnings(&format!("{url}\ninput_options = \"-tls_verify {verify}\""), 0o600), "");
+        }
+    }
+}
