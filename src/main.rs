@@ -15,6 +15,7 @@ use footage::cli::upload::Upload;
 use footage::cli::{Cli, Command};
 use footage::error::Error;
 use footage::metrics::Sinks;
+use footage::text::{printable, printable_lines};
 use footage::{dashcam, hikvision, record, status, stdout, upload};
 use runner::{Options, Runner};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -104,7 +105,7 @@ fn run_status(args: &Status) -> ExitCode {
         (Ok(_), Some(failure)) => (1, failure),
         (Err(error), _) => (error.exit_code(), error.with_causes()),
     };
-    let _ = writeln!(std::io::stderr(), "error: {failure}");
+    let _ = writeln!(std::io::stderr(), "error: {}", printable(&failure));
     ExitCode::from(code)
 }
 
@@ -129,7 +130,8 @@ const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Says what is wrong as the parser of the command line does, and exits with 2.
 fn usage(error: &Error) -> ! {
-    Cli::command().error(clap::error::ErrorKind::ValueValidation, error).exit()
+    let text = printable_lines(&error.to_string());
+    Cli::command().error(clap::error::ErrorKind::ValueValidation, text).exit()
 }
 
 /// Prints what is all that was asked for.

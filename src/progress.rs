@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::text::printable;
 use crate::units::{ByteSize, human_duration};
 
 /// Names are cut beyond this many letters, and have room for so many: that of a dashcam's file.
@@ -146,7 +147,7 @@ fn overview(shown: usize, over: usize, count: usize, elapsed: Duration) -> Strin
 impl Items {
     /// Another item begins: `name` is shown before its bar.
     #[must_use]
-    pub fn begin(&self, name: String) -> Item {
+    pub fn begin(&self, name: &str) -> Item {
         let item = self.queue(name);
         item.show();
         item
@@ -154,13 +155,13 @@ impl Items {
 
     /// Another item waits for its turn: it is shown when its first bytes move.
     #[must_use]
-    pub fn queue(&self, name: String) -> Item {
+    pub fn queue(&self, name: &str) -> Item {
         let template =
             format!("{{prefix:{}!}} {{wide_bar:.green/dim}} {{arrived:>20}} {{speed:>10}} {{left:>7}}", self.width);
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         let began_at = Arc::new(AtomicU64::new(0));
         bar.set_style(Item::style(style(&template), &began_at));
-        bar.set_prefix(name);
+        bar.set_prefix(printable(name));
         Item {
             bar,
             began_at,
@@ -280,7 +281,7 @@ mod tests {
     #[test]
     fn time_in_a_queue_is_no_time_of_a_transfer() {
         let items = Progress::new(false).items(2, 0);
-        let queued = items.queue("a".into());
+        let queued = items.queue("a");
         queued.start(100, Some(1000));
         assert!(!queued.is_shown.load(Ordering::Relaxed));
         queued.advance(50);
@@ -288,11 +289,11 @@ mod tests {
         assert_eq!((queued.began_at.load(Ordering::Relaxed), queued.bar.position()), (150, 150));
         queued.advance(50);
         assert_eq!((queued.began_at.load(Ordering::Relaxed), queued.bar.position()), (150, 200));
-        let begun = items.begin("b".into());
+        let begun = items.begin("b");
         begun.advance(50);
         assert_eq!(begun.began_at.load(Ordering::Relaxed), 0);
         // One that was there already counts too.
-        drop((queued, begun, items.queue("c".into())));
+        drop((queued, begun, items.queue("c")));
         let [shown, over] = [&items.total.shown, &items.total.over].map(|counter| counter.load(Ordering::Relaxed));
         assert_eq!((shown, over), (3, 3));
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::pass::Report;
 use crate::retention::Reason;
 use crate::stdout;
-use crate::text::shown;
+use crate::text::{printable, shown};
 use crate::units::{ByteSize, count};
 
 /// One thing to do.
@@ -50,7 +50,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:7} {}", self.step, shown(&self.name))?;
         if let Some(command) = &self.command {
-            write!(f, ": {command}")?;
+            write!(f, ": {}", printable(command))?;
         }
         if let Some(key) = &self.key {
             write!(f, " as {}", shown(key))?;

@@ -1,15 +1,30 @@
 //! Names and messages from outside, made fit for a terminal. Pure.
 
-/// One line without control characters, each of which is shown as `�`.
+/// Stands for what is not printed.
+const INSTEAD: char = '\u{fffd}';
+
+/// One line that a terminal takes for nothing but text.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_order(c) { INSTEAD } else { c }).collect()
+}
+
+/// As [`printable`], for several lines.
+#[must_use]
+pub fn printable_lines(text: &str) -> String {
+    text.chars().map(|c| if is_order(c) && c != '\n' { INSTEAD } else { c }).collect()
 }
 
 /// A name as it is, or where a terminal would take it for something else, in quotes and with escapes.
 #[must_use]
 pub fn shown(name: &str) -> String {
-    if name.chars().any(char::is_control) { format!("{name:?}") } else { name.to_owned() }
+    if name.chars().any(is_order) { format!("{name:?}") } else { name.to_owned() }
+}
+
+/// What moves the cursor, changes colours or worse; and what turns the direction of writing, and so makes one name look
+/// like another.
+fn is_order(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -18,8 +33,12 @@ mod tests {
 
     #[test]
     fn a_device_cannot_write_to_the_terminal() {
-        assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(printable("a\x1b[2Jb\nc\u{9b}2J"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}2J");
+        assert_eq!(printable_lines("a\rb\nc"), "a\u{fffd}b\nc");
+        assert_eq!(printable("video\u{202e}4pm.exe"), "video\u{fffd}4pm.exe");
+        assert_eq!(printable("Tür – カメラ 😀"), "Tür – カメラ 😀");
         assert_eq!(shown("a\x1b[2Jb"), r#""a\u{1b}[2Jb""#);
+        assert_eq!(shown("video\u{202e}4pm.exe"), r#""video\u{202e}4pm.exe""#);
         assert_eq!(shown("Tür 1.mp4"), "Tür 1.mp4");
     }
 }

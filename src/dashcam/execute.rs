@@ -112,7 +112,7 @@ impl<'a> Execution<'a> {
             if self.is_paused() {
                 break;
             }
-            let item = items.begin(fetch.video.to_string());
+            let item = items.begin(&fetch.video.to_string());
             self.fetch_recording(fetch, &item)?;
         }
         drop(items);
@@ -124,7 +124,7 @@ impl<'a> Execution<'a> {
                 if self.is_paused() {
                     break;
                 }
-                let item = items.begin(file.to_string());
+                let item = items.begin(&file.to_string());
                 let want = Want { replaces: true, ..self.want(file, video, Some(dir))? };
                 self.fetch_file(&want, &item)?;
             }

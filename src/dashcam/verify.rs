@@ -36,7 +36,7 @@ pub(super) fn check(
     let items = context.progress.items(held.files.len(), 0);
     for file in &held.files {
         context.stop.check()?;
-        let item = items.begin(file.name.to_string());
+        let item = items.begin(&file.name.to_string());
         let path = store.root().join(held.dir(file.dir)).join(file.name.to_string());
         let mut opened = match File::open(&path) {
             Ok(opened) => opened,

@@ -110,7 +110,7 @@ impl Execution<'_> {
                     match self.get_ready(want, promised, &mut dirs) {
                         Ok(Ready::Job(job)) => {
                             running.insert(number, (want, Instant::now()));
-                            let item = items.begin(want.name.file_name(&want.source.tag));
+                            let item = items.begin(&want.name.file_name(&want.source.tag));
                             item.start(0, Some(want.recording.segment.span.len()));
                             let (sender, how) = (sender.clone(), &how);
                             scope.spawn(move || {

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::ffmpeg::{self, Ffmpeg};
 use crate::pass::{Context, Failure, Report};
 use crate::stdout;
+use crate::text::printable;
 use crate::units::human_duration;
 
 /// So many are tried at once.
@@ -63,7 +64,7 @@ pub(super) fn run(settings: &Settings, config: &Config, context: &Context, repor
             Err(text) => ("FAILS", text),
         };
         if !context.json {
-            stdout::line(&format_args!("{name:width$}  {word:5}  {text}"));
+            stdout::line(&printable(&format!("{name:width$}  {word:5}  {text}")));
         }
         if let Err(message) = result {
             report.failures.push(Failure { name: name.to_string(), reason: "camera".into(), message });

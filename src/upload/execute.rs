@@ -195,7 +195,7 @@ impl Execution<'_> {
                 return flight.waiting.clear();
             }
             let local = &self.files[upload.file];
-            let item = flight.items.queue(name_of(&local.path).to_owned());
+            let item = flight.items.queue(name_of(&local.path));
             item.start(0, Some(local.identity.size));
             let job = Arc::new(Job {
                 path: self.path(upload.file),

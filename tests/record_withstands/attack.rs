@@ -1,8 +1,8 @@
 //! A camera that means harm: what it says makes ffmpeg read nothing else than a camera, and tells nobody a password.
 
 use std::path::Path;
-use std::process::Command;
 
+use crate::support::Program;
 use crate::support::raw::RawServer;
 use crate::support::site::{PATIENCE, QUICK, Site, wait_for};
 
@@ -14,8 +14,7 @@ const ENCODED: &str = "dmlld2VyOnMzY3IzdC1wNHNz";
 fn film(path: &Path) {
     let source = "testsrc2=size=64x64:rate=10:duration=2";
     let arguments = ["-nostdin", "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-y"];
-    let status = Command::new("ffmpeg").args(arguments).arg(path).status().expect("ffmpeg is missing: run tests/setup");
-    assert!(status.success());
+    Program::new("ffmpeg").args(arguments).arg(path).run().expect_code(0);
 }
 
 fn redirect(protocol: &str, to: &str) -> Vec<u8> {
@@ -142,4 +141,76 @@ fn a_request_of_the_schedule_goes_by_no_proxy() {
     assert!(proxy.requests().is_empty(), "{:#?} {output}", proxy.requests());
     let requests = camera.requests();
     assert!(requests.len() == 2 && requests.iter().all(|request| request.contains(ENCODED)), "{requests:#?} {output}");
+}
+
+/// What a terminal takes for an order: clear the screen, and the same in one character.
+const ORDERS: [char; 2] = ['\u{1b}', '\u{9b}'];
+
+#[track_caller]
+fn assert_gives_no_orders(what: &str, text: &str) {
+    assert!(!text.contains(ORDERS), "{what}: {text:?}");
+}
+
+/// What a camera says comes to people through ffmpeg.
+#[test]
+fn a_camera_does_not_write_to_the_terminal() {
+    let site = Site::new();
+    let version = "[ \"$1\" = -version ] && { echo 'ffmpeg version 7.1 Copyright'; exit; }";
+    let orders = "\\033[2J\\302\\2332J";
+    let said = format!("printf '[error] {orders} Unauthorized\\n' >&2; exit 1");
+    let streams = format!("printf '  Stream #0:0: Video: h264{orders} (High), 1x1, 15{orders} fps\\n' >&2; echo 0,");
+    site.configure(QUICK, &[("yard", "url = \"rtsp://127.0.0.1:1/x\"")]);
+    for script in [said, streams] {
+        let ffmpeg = site.script("ffmpeg", &format!("{version}\n{script}"));
+        for options in [&["--check"][..], &["--check", "-vv"], &["--for", "2s", "-vv"]] {
+            let output = site.record(options).args(["--ffmpeg", &ffmpeg]).run();
+            assert!(output.stdout.contains("Unauthorized") || output.stdout.contains("h264") || options[0] == "--for");
+            assert_gives_no_orders("stdout", &output.stdout);
+            assert_gives_no_orders("stderr", &output.stderr);
+        }
+        let output = site.footage(&["status", "footage.toml"]).run();
+        assert_gives_no_orders("status", &format!("{output}"));
+    }
+}
+
+/// A configuration of somebody else's is read before it is believed.
+#[test]
+fn a_configuration_does_not_write_to_the_terminal() {
+    for text in [
+        "\"\\u001b[2J\" = 1",
+        "[cameras.\"\\u001b[2J\"]\nurl = \"rtsp://c/\"",
+        "[cameras.a]\nurl = \"\\u001b[2J\"",
+        "[cameras.a]\nurl = \"\\u001b[2J://c/\"",
+        "[cameras.a]\nurl = \"rtsp://c/\"\n\"\\u009b2J\" = 1",
+        "[cameras.a]\nurl = \"rtsp://c/\"\ndestination = \"d\"\ntimezone = \"\\u001b[2J\"",
+        "[cameras.a]\nurl = \"rtsp://c/\"\ndestination = \"d\"\ncontainer = \"\\u001b[2J\"",
+        "ffmpeg = \"\\u001b[2J\"\n[cameras.a]\nurl = \"rtsp://c/\"\ndestination = \"d\"",
+        "\u{1b}[2J",
+        "[cameras.a]\nurl = \"rtsp://c/\"\ndestination = \"d\"\non_segment = [\"\\u001b[2J\"]\ninput_options = \"\\u001b[2J\"",
+    ] {
+        let site = Site::new();
+        site.write(text);
+        for option in ["--check", "--dry-run", "--stop"] {
+            let output = site.record(&[option]).run();
+            assert_gives_no_orders(text, &format!("{output}"));
+        }
+        assert_gives_no_orders(text, &format!("{}", site.footage(&["status", "footage.toml"]).run()));
+    }
+}
+
+/// Tables in tables, and names of names.
+#[test]
+fn a_configuration_of_absurd_depth_is_refused() {
+    let site = Site::new();
+    for text in [
+        format!("a = {}", "[".repeat(100_000)),
+        format!("a = {}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        format!("a = {}", "{a = ".repeat(100_000)),
+        format!("{}a = 1", "a.".repeat(100_000)),
+        format!("[{}a]", "a.".repeat(100_000)),
+    ] {
+        site.write(&text);
+        let output = site.record(&["--check"]).run().expect_code(2);
+        assert!(output.stderr.len() < 2000, "{} bytes: {:.300}", output.stderr.len(), output.stderr);
+    }
 }

@@ -78,6 +78,13 @@ impl Program {
         Self(time)
     }
 
+    /// The program and its arguments, as a shell takes them.
+    pub fn into_words(self) -> String {
+        let words = std::iter::once(self.0.get_program()).chain(self.0.get_args());
+        let words = words.map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
     /// Starts the program.
     #[track_caller]
     pub fn spawn(mut self) -> Running {

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use crate::support::s3::{ACCESS_KEY, SECRET_KEY};
 use crate::support::s3_proxy::{Fault, Times};
-use crate::support::tree;
 use crate::support::uploads::{MULTIPART, Uploads, content};
+use crate::support::{Program, tree};
 
 #[test]
 fn a_dry_run_asks_nobody_and_changes_nothing() {
@@ -88,4 +89,30 @@ fn from_cron_it_is_silent_unless_footage_left_or_something_is_wrong() {
     assert!(uploads.pass(&["--cron"]).expect_code(3).stderr.contains("b.ts"));
     let output = uploads.pass(&["--cron"]);
     assert!(!output.stderr.contains("b.ts: "), "{output}");
+}
+
+/// A name that somebody else has given is no order to the terminal.
+#[test]
+fn a_name_does_not_write_to_the_terminal() {
+    let names = ["a\u{1b}[2Jb.ts", "a\u{9b}2Jb.ts", "a\rb.ts"];
+    let uploads = Uploads::with(&names);
+    for options in [&["--dry-run"][..], &["-vv"], &["--verify"], &["--key", "x\u{1b}/{path}", "--dry-run"]] {
+        let output = uploads.pass(options);
+        assert!(!format!("{output}").contains(['\u{1b}', '\u{9b}', '\r']), "{options:?}: {output:?}");
+    }
+    // The bar gives orders of its own.
+    fs::remove_dir_all(uploads.src(".footage")).unwrap();
+    let uploads = Uploads::with(&names);
+    let gate = uploads.s3.proxy.hold("PUT", 500);
+    let arguments = uploads.footage(&["--jobs", "1"]).into_words();
+    let command = format!("stty cols 120 rows 40; exec {arguments}");
+    let running = Program::new("script").args(["-qec", &command, "/dev/null"]).env("TERM", "xterm");
+    let running = running.env("HOME", uploads.scratch.join("home")).current_dir(uploads.scratch.path());
+    let keys = [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)];
+    let running = keys.into_iter().fold(running, |program, (name, value)| program.env(name, value)).spawn();
+    gate.wait_reached(crate::SOON);
+    running.wait_for_stdout("b.ts", crate::SOON);
+    gate.open();
+    let shown = running.wait().expect_code(0).stdout;
+    assert!(!shown.contains("\u{1b}[2J") && !shown.contains('\u{9b}') && !shown.contains("a\rb"), "{shown:?}");
 }
