@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use self::answer::{MAX_REQUEST_BYTES, answer};
+use self::answer::{MAX_REQUEST_BYTES, Names, answer, host_of};
 use crate::error::{Error, Result};
 use crate::live::Live;
 
@@ -55,7 +55,8 @@ impl Listener {
         listener.set_nonblocking(true).map_err(|error| refuse(&error))?;
         let bound = listener.local_addr().map_err(|error| refuse(&error))?;
         let (ended, wake) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| refuse(&errno.into()))?;
-        let server = Server { listener, ended, live, connections: Vec::new(), heartbeat: (0.0, Instant::now()) };
+        let names = if bound.ip().is_loopback() { Names::Local(host_of(address).to_owned()) } else { Names::Any };
+        let server = Server { listener, names, ended, live, connections: Vec::new(), heartbeat: (0.0, Instant::now()) };
         let thread = std::thread::Builder::new().name("listen".into()).stack_size(256 << 10);
         let thread = thread.spawn(move || server.run()).map_err(|error| refuse(&error))?;
         log::info!("listening on http://{bound}/");
@@ -78,6 +79,7 @@ impl Drop for Listener {
 
 struct Server {
     listener: TcpListener,
+    names: Names,
     /// Readable when the listener was dropped.
     ended: OwnedFd,
     live: Arc<Mutex<Live>>,
@@ -153,7 +155,7 @@ impl Server {
         if self.heartbeat.0 != live.updated_timestamp_seconds {
             self.heartbeat = (live.updated_timestamp_seconds, now);
         }
-        answer(request, &live, now.duration_since(self.heartbeat.1) > HUNG_AFTER)
+        answer(request, &live, now.duration_since(self.heartbeat.1) > HUNG_AFTER, &self.names)
     }
 
     fn accept(&mut self, now: Instant) -> io::Result<()> {

@@ -11,6 +11,7 @@ mod clock;
 mod destination;
 mod ffmpeg;
 mod kill;
+mod listener;
 mod locks;
 mod planted;
 mod reload;

@@ -7,6 +7,7 @@ mod support;
 
 mod finding;
 mod passes;
+mod planted;
 mod recorded;
 mod recorders;
 mod shown;

@@ -361,7 +361,7 @@ pub(crate) struct Answer {
 /// GET on a port of this machine; none when nobody answers.
 pub(crate) fn get(port: u16, path: &str) -> Option<Answer> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;

@@ -1,6 +1,7 @@
 //! What the listener answers, from the state of the recorder: values in, bytes out.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use crate::live::{CAMERA_VALUES, Live};
 
@@ -19,11 +20,41 @@ footage record
 /cameras.json             the cameras, for Zabbix
 ";
 
+/// By which names a listener may be asked for in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Names {
+    /// It listens for others, who know it by whatever name.
+    Any,
+    /// It listens for this machine alone, whose browsers may have been told that a stranger's name means this machine: the
+    /// stranger's page could then read the answers. The name is the one that it was told to listen on.
+    Local(String),
+}
+
+impl Names {
+    fn allow(&self, host: &[u8]) -> bool {
+        let Self::Local(own) = self else { return true };
+        let Ok(host) = std::str::from_utf8(host) else { return false };
+        let name = host_of(host);
+        let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        is_address || [own, "localhost"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    }
+}
+
+/// The host of `host:port` and `[::1]:port`.
+pub(super) fn host_of(address: &str) -> &str {
+    let behind_brackets = address.rfind(']').unwrap_or(0);
+    let end = address[behind_brackets..].find(':').map_or(address.len(), |at| behind_brackets + at);
+    &address[..end]
+}
+
 /// The answer to what has arrived of a request; none as long as more has to come.
-pub(super) fn answer(request: &[u8], live: &Live, is_hung: bool) -> Option<Vec<u8>> {
+pub(super) fn answer(request: &[u8], live: &Live, is_hung: bool, names: &Names) -> Option<Vec<u8>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let answer = match parsed.parse(request) {
+        Ok(httparse::Status::Complete(_)) if !parsed.headers.iter().all(|header| is_for_us(header, names)) => {
+            Answer::text(421, "this is not its name: ask for localhost or 127.0.0.1\n")
+        }
         Ok(httparse::Status::Complete(_)) => match (parsed.method, parsed.path) {
             (Some("GET" | "HEAD"), Some(target)) => route(path(target), live, is_hung),
             _ => Answer::text(405, "only GET and HEAD are answered here\n"),
@@ -35,6 +66,10 @@ pub(super) fn answer(request: &[u8], live: &Live, is_hung: bool) -> Option<Vec<u
         Err(_) => Answer::text(400, "this is no HTTP request\n"),
     };
     Some(answer.into_bytes(parsed.method == Some("HEAD")))
+}
+
+fn is_for_us(header: &httparse::Header<'_>, names: &Names) -> bool {
+    !header.name.eq_ignore_ascii_case("host") || names.allow(header.value)
 }
 
 /// The path of a request's target, which a proxy may be asked for with scheme and host; without a query.
@@ -128,6 +163,7 @@ impl Answer {
             400 => "Bad Request",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            421 => "Misdirected Request",
             431 => "Request Header Fields Too Large",
             _ => "Service Unavailable",
         };
@@ -163,7 +199,7 @@ mod tests {
 
     /// Status and body.
     fn ask(request: &str, live: &Live) -> (u16, String) {
-        let bytes = answer(request.as_bytes(), live, false).expect("a whole request");
+        let bytes = answer(request.as_bytes(), live, false, &Names::Any).expect("a whole request");
         let text = String::from_utf8(bytes).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
@@ -202,7 +238,7 @@ mod tests {
         live.cameras[1].last_error = Some("Connection refused".into());
         assert_eq!(get("/healthz", &live), (503, "b: waiting: Connection refused\nc: paused\n".into()));
         assert_eq!(get("/healthz", &Live::default()), (200, "ok\n".into()));
-        let hung = answer(b"GET /healthz HTTP/1.0\r\n\r\n", &Live::default(), true).expect("an answer");
+        let hung = answer(b"GET /healthz HTTP/1.0\r\n\r\n", &Live::default(), true, &Names::Any).expect("an answer");
         assert!(hung.starts_with(b"HTTP/1.1 503 "));
     }
 
@@ -218,20 +254,40 @@ mod tests {
         assert_eq!(ask(&format!("GET /{} HTTP/1.1\r\n", "a".repeat(MAX_REQUEST_BYTES)), &live).0, 431);
         assert_eq!(ask(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1)), &live).0, 431);
         for more in ["", "GET", "GET / HTTP/1.1\r\nHost: x\r\n"] {
-            assert!(answer(more.as_bytes(), &live, false).is_none(), "{more:?} is not all");
+            assert!(answer(more.as_bytes(), &live, false, &Names::Any).is_none(), "{more:?} is not all");
         }
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for (address, host) in [
+            ("127.0.0.1:8080", "127.0.0.1"),
+            ("localhost", "localhost"),
+            ("[::1]:8080", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("", ""),
+            (":80", ""),
+        ] {
+            assert_eq!(host_of(address), host);
+        }
+        let names = Names::Local("nvr".into());
+        for (host, expected) in [("nvr:1", true), ("NVR", true), ("[::1]:8", true), ("nvr.lan", false), ("::1", false)]
+        {
+            assert_eq!(names.allow(host.as_bytes()), expected, "{host}");
+        }
+        assert!(!names.allow(b"\xff") && Names::Any.allow(b"\xff"));
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(request in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = answer(&request, &Live::default(), false);
+            let _ = answer(&request, &Live::default(), false, &Names::Local("x".into()));
         }
 
         #[test]
         fn no_target_makes_it_panic(target in "[/%a-f0-9c:?#&.amery]{0,40}") {
             let live = live(&[("yard", State::Recording)]);
-            let _ = answer(format!("GET /camera/{target} HTTP/1.1\r\n\r\n").as_bytes(), &live, false);
+            let _ = answer(format!("GET /camera/{target} HTTP/1.1\r\n\r\n").as_bytes(), &live, false, &Names::Any);
         }
     }
 }

@@ -1,0 +1,67 @@
+//! Whoever may write to a destination can have written what passes leave there.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::json;
+
+use crate::Bench;
+use crate::support::peak_kib;
+
+/// A destination in which this is the state of a recorder.
+fn recorded(bench: &Bench, state: impl AsRef<[u8]>) {
+    bench.scratch.write("dest/.footage/record.json", state);
+}
+
+#[test]
+fn a_state_does_not_write_to_the_terminal() {
+    const ORDERS: &str = "\u{1b}[2J\u{9b}2J\r";
+    let bench = Bench::new();
+    let camera = json!({
+        "name": ORDERS, "source": ORDERS, "directory": format!("/{ORDERS}"), "state": "waiting", "last_error": ORDERS,
+        "last_segment": { "path": format!("/{ORDERS}") },
+    });
+    let live =
+        json!({ "pid": 1, "config": ORDERS, "config_error": ORDERS, "cameras": [camera], "ended": [ORDERS, ORDERS] });
+    recorded(&bench, live.to_string());
+    let report = json!({
+        "pass": "dashcam", "source": ORDERS, "ended": [ORDERS, ORDERS],
+        "failures": [{ "name": ORDERS, "reason": ORDERS, "message": ORDERS }],
+    });
+    bench.scratch.write("dest/.footage/dashcam.json", report.to_string());
+    bench.scratch.write("dest/.footage/dashcam.lock", format!("pid 1 since {ORDERS}"));
+    for options in [&["dest"][..], &["dest", "--cron"], &["."]] {
+        let output = bench.status(options).expect_code(3);
+        assert!(!format!("{output}").contains(['\u{1b}', '\u{9b}', '\r']), "{options:?}: {output:?}");
+    }
+}
+
+#[test]
+fn a_state_of_absurd_length_or_depth_is_not_read() {
+    let bench = Bench::new();
+    let many = |of: &str| format!("{{\"cameras\":[{}{{}}]}}", format!("{of},").repeat(5 << 20));
+    let deep = "[".repeat(1 << 20);
+    let texts = [many("{}"), many("0"), format!("{{\"pid\":{deep}"), format!("{{\"cameras\":{deep}")];
+    for text in &texts {
+        recorded(&bench, text);
+        let peak = bench.scratch.join("peak");
+        bench.scratch.footage(["status", "dest"]).measured(&peak).run().expect_code(3);
+        assert!(peak_kib(&peak) < 100 << 10, "{:.40}: {} KiB", text, peak_kib(&peak));
+    }
+    let path = bench.scratch.join("dest/.footage/record.json");
+    fs::File::options().write(true).open(path).and_then(|file| file.set_len(600 << 20)).unwrap();
+    let peak = bench.scratch.join("peak");
+    bench.scratch.footage(["status", "dest"]).measured(&peak).run();
+    assert!(peak_kib(&peak) < 100 << 10, "{} KiB", peak_kib(&peak));
+}
+
+#[test]
+fn a_state_behind_a_link_is_not_told() {
+    let bench = Bench::new();
+    let report = json!({ "pass": "dashcam", "source": "somebody's", "ended": ["disk", "of somebody"] });
+    let theirs = bench.scratch.write("theirs", report.to_string());
+    recorded(&bench, json!({ "cameras": [] }).to_string());
+    symlink(theirs, bench.scratch.join("dest/.footage/dashcam.json")).unwrap();
+    let output = bench.status(&["dest", "--json"]);
+    assert!(!output.stdout.contains("somebody"), "{output}");
+}
