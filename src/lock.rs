@@ -132,8 +132,6 @@ const HOLDER: &str = "pid ";
 
 /// Opens or makes our own lock file, which is written to: nothing but a regular file, and not through a link.
 fn open_own(path: &Path) -> Result<File> {
-    let not_one =
-        |what| Error::Usage(format!("the lock file {} is {what}: remove it, or name another", path.display()));
     // flock over NFS is emulated with fcntl locks, which need the file open for reading and writing.
     let opened = File::options()
         .read(true)
@@ -143,10 +141,20 @@ fn open_own(path: &Path) -> Result<File> {
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(path);
     let file = match opened {
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => return Err(not_one("a symbolic link")),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            return Err(no_lock(path, "a symbolic link"));
+        }
         other => other.at("open the lock file", path)?,
     };
-    if file.metadata().at("open the lock file", path)?.is_file() { Ok(file) } else { Err(not_one("no regular file")) }
+    if file.metadata().at("open the lock file", path)?.is_file() {
+        Ok(file)
+    } else {
+        Err(no_lock(path, "no regular file"))
+    }
+}
+
+fn no_lock(path: &Path, what: &str) -> Error {
+    Error::Usage(format!("the lock file {} is {what}: remove it, or name another", path.display()))
 }
 
 /// The beginning of a lock file: ours are shorter.
@@ -157,11 +165,15 @@ fn content(file: &File) -> io::Result<String> {
 }
 
 fn lock_foreign(path: &Path) -> Result<Option<File>> {
-    // The peer makes it writable for all and readable for none. It is not written to, and a pipe is not waited for.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    // The peer makes it writable for all and readable for none. It is not written to, and a pipe is not waited for; and
+    // since to open a device may already do something, no link is followed.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = match File::options().write(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            return Err(no_lock(path, "a symbolic link"));
+        }
         Err(error) => return Err(error).at("open the lock file", path),
     };
     match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {

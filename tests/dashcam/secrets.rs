@@ -2,6 +2,7 @@
 
 use crate::metrics::Gateway;
 use crate::support::camera::{Api, Camera, Fault, How, Times};
+use crate::support::modes::{UMASKS, assert_modes};
 use crate::support::{Output, tree};
 use crate::{Bench, NAME};
 
@@ -117,5 +118,15 @@ fn the_error_about_a_wrong_option_shows_no_secret() {
     ] {
         let output = bench.scratch.footage(&arguments).run().expect_code(2);
         assert!(!output.stderr.contains(SECRET), "{arguments:?} {output}");
+    }
+}
+
+#[test]
+fn what_is_made_is_as_open_as_the_umask_says() {
+    for umask in UMASKS {
+        let bench = Bench::with([NAME]);
+        let options = ["--grouping", "daily", "--protect", "20181029_131513", "--metrics-file", "dest/metrics"];
+        bench.footage(&options).under_umask(umask).run().expect_code(0);
+        assert_modes(&bench.scratch.join("dest"), 9, umask);
     }
 }

@@ -25,6 +25,7 @@ fn pipe(path: &Path) {
 fn links_under_the_names_of_locks_and_temporaries_are_not_written_through() {
     for (link, code) in [
         (".footage/dashcam.lock", 2),
+        (".blackvuesync.lock", 2),
         (".footage/.dashcam.json.tmp", 3),
         (".footage/.dashcam.partials.tmp", 3),
         (".footage/dashcam.partials.tmp", 3),

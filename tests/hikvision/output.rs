@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::bench::{Bench, json, set};
+use crate::support::hikvision::{jpeg, picture};
+use crate::support::modes::{UMASKS, assert_modes};
 use crate::support::tree;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -131,4 +133,14 @@ fn a_destination_is_needed_but_for_a_listing() {
     let bench = Bench::new();
     bench.scratch.footage(["hikvision", "nas"]).run().expect_code(2);
     bench.scratch.footage(["hikvision", "-d", "dest"]).run().expect_code(2);
+}
+
+#[test]
+fn what_is_made_is_as_open_as_the_umask_says() {
+    for umask in UMASKS {
+        let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15"]);
+        storage.store(&picture(&jpeg()), "2025-09-07 14:00:15");
+        bench.footage(&["--metrics-file", "dest/metrics"]).under_umask(umask).run().expect_code(0);
+        assert_modes(&bench.dest(), 9, umask);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::Program;
+use crate::support::modes::{UMASKS, assert_modes};
 use crate::support::rtsp::{Film, PASSWORD, PASSWORD_IN_URL, RtspCamera, USER};
 use crate::support::site::{QUICK, Site, free_port, get, wait_for};
 
@@ -91,14 +91,12 @@ fn children_inherit_no_secret_and_leave_no_core_file() {
     let ffmpeg = site.script("ffmpeg", "env >>environment; cat /proc/self/limits >>limits; exec ffmpeg \"$@\"");
     let program = ["record", "--name", "yard", "-d", "dest", "--segment", "2s", "--for", "6s"];
     let pushgateway = format!("http://u:{WRONG}@127.0.0.1:1");
-    let script = format!("ulimit -S -c unlimited && exec {} \"$@\"", env!("CARGO_BIN_EXE_footage"));
-    let running = Program::new("sh")
-        .args(["-c", &script, "sh"])
-        .args(program)
+    let running = site
+        .footage(&program)
         .args(["--ffmpeg", &ffmpeg, "--on-segment", &hook])
         .env("FOOTAGE_URL", camera.url_with(USER, PASSWORD_IN_URL))
         .env("FOOTAGE_METRICS_PUSHGATEWAY_URL", &pushgateway)
-        .current_dir(site.scratch.path())
+        .under_shell("ulimit -S -c unlimited")
         .spawn();
     site.wait_for_closed("yard", 1);
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", running.id())).unwrap();
@@ -131,5 +129,16 @@ fn a_dry_run_shows_no_option_that_is_a_secret() {
         let output = site.record(options).run();
         assert_clean("a dry run", &format!("{output}"));
         assert!(options[0] == "--check" || output.stdout.contains("-user_agent mine"), "{output}");
+    }
+}
+
+#[test]
+fn what_is_made_is_as_open_as_the_umask_says() {
+    let camera = RtspCamera::start(Film::Plain);
+    for umask in UMASKS {
+        let site = Site::with(QUICK, &[("yard", camera.table())]);
+        let program = site.record(&["--for", "4s", "--metrics-file", "dest/metrics"]);
+        program.under_umask(umask).run().expect_code(0);
+        assert_modes(&site.dest(), 7, umask);
     }
 }

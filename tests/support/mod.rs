@@ -16,6 +16,7 @@ pub(crate) mod fuzz;
 pub(crate) mod hikvision;
 pub(crate) mod ip_camera;
 pub(crate) mod mjpeg;
+pub(crate) mod modes;
 pub mod mp4;
 mod orders;
 pub(crate) mod raw;

@@ -65,17 +65,35 @@ impl Program {
     /// Writes to this file how much memory the program takes at most, for [`peak_kib`].
     pub fn measured(self, peak: &Path) -> Self {
         let mut time = Command::new("/usr/bin/time");
-        time.args(["-q", "-f", "%M", "-o"]).arg(peak).arg(self.0.get_program()).args(self.0.get_args());
+        time.args(["-q", "-f", "%M", "-o"]).arg(peak);
+        self.behind(time)
+    }
+
+    /// The program under this umask.
+    pub fn under_umask(self, umask: u32) -> Self {
+        self.under_shell(&format!("umask {umask:o}"))
+    }
+
+    /// The program as a shell runs it after these commands.
+    pub fn under_shell(self, commands: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{commands} && exec \"$@\""), "sh"]);
+        self.behind(shell)
+    }
+
+    /// This program and its arguments as the last arguments of another one.
+    fn behind(self, mut other: Command) -> Self {
+        other.arg(self.0.get_program()).args(self.0.get_args());
         if let Some(dir) = self.0.get_current_dir() {
-            time.current_dir(dir);
+            other.current_dir(dir);
         }
         for (name, value) in self.0.get_envs() {
             match value {
-                Some(value) => time.env(name, value),
-                None => time.env_remove(name),
+                Some(value) => other.env(name, value),
+                None => other.env_remove(name),
             };
         }
-        Self(time)
+        Self(other)
     }
 
     /// The program and its arguments, as a shell takes them.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::support::modes::{UMASKS, assert_modes};
 use crate::support::s3::{ACCESS_KEY, SECRET_KEY};
 use crate::support::s3_proxy::{Answer, Fault, Times};
 use crate::support::tree;
@@ -79,4 +80,13 @@ fn nobody_sees_a_secret_in_the_arguments_of_a_process() {
     assert_clean(&String::from_utf8_lossy(&arguments), "the arguments");
     gate.open();
     pass.wait().expect_code(0);
+}
+
+#[test]
+fn what_is_made_is_as_open_as_the_umask_says() {
+    for umask in UMASKS {
+        let uploads = Uploads::with(&["a.ts"]);
+        uploads.footage(&["--delete"]).under_umask(umask).run().expect_code(0);
+        assert_modes(&uploads.src(".footage"), 3, umask);
+    }
 }
