@@ -174,7 +174,6 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     caught.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
     let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
     let (places, lost) = lock()?;
-    let places = lock()?;
     exposed::tell(settings, &config, context);
 
     let started = timestamp_seconds(&context.now);
