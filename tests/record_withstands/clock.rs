@@ -111,7 +111,7 @@ fn a_clock_that_is_set_begins_a_new_segment() {
         let closed = site.closed("yard");
         let after =
             closed.iter().rfind(|segment| segment.start().abs_diff(now) < 60).unwrap_or_else(|| panic!("{closed:?}"));
-        let seconds = after.frames() as f64 / f64::from(FRAMES_PER_SECOND);
+        let seconds = f64::from(u32::try_from(after.frames()).unwrap()) / f64::from(FRAMES_PER_SECOND);
         assert!((after.seconds() - seconds).abs() < 1.0, "{by}: {} s of {seconds} s in {closed:?}", after.seconds());
         // One more where a mark was leapt over.
         assert!((2..=3).contains(&closed.len()), "{by}: {closed:?}");

@@ -46,8 +46,8 @@ impl<S> Watched<S> {
 
     /// Waits for a condition; says whether it came true in time.
     pub(super) fn wait_until(&self, timeout: Duration, wanted: impl Fn(&S) -> bool) -> (MutexGuard<'_, S>, bool) {
-        let waited = self.changed.wait_timeout_while(self.lock(), timeout, |state| !wanted(state));
-        let (state, time) = waited.unwrap_or_else(PoisonError::into_inner);
+        let outcome = self.changed.wait_timeout_while(self.lock(), timeout, |state| !wanted(state));
+        let (state, time) = outcome.unwrap_or_else(PoisonError::into_inner);
         (state, !time.timed_out())
     }
 }
