@@ -42,6 +42,7 @@ pub mod lock;
 pub mod logging;
 pub mod metrics;
 pub mod mp4;
+pub mod once;
 pub mod pass;
 pub mod progress;
 pub mod prometheus;

@@ -15,6 +15,7 @@ use footage::cli::upload::Upload;
 use footage::cli::{Cli, Command};
 use footage::error::Error;
 use footage::metrics::Sinks;
+use footage::once::Once;
 use footage::text::{printable, printable_lines};
 use footage::{dashcam, hikvision, record, status, stdout, upload};
 use runner::{Options, Runner};
@@ -58,6 +59,7 @@ fn run_dashcam(args: &Dashcam) -> ExitCode {
         changes_nothing: args.common.output.dry_run,
         options: (&args.common).into(),
         peer_lock: Some(dashcam::PEER_LOCK),
+        once: None,
         check: &|| dashcam::check(&settings),
     };
     runner.run(|stores, context, report| dashcam::run(&settings, &stores[0], context, report))
@@ -74,13 +76,19 @@ fn run_hikvision(args: &Hikvision) -> ExitCode {
         changes_nothing: args.common.output.dry_run || settings.is_list,
         options: (&args.common).into(),
         peer_lock: None,
+        once: None,
         check: &|| hikvision::check(&settings),
     };
     runner.run(|stores, context, report| hikvision::run(&settings, &stores[0], context, report))
 }
 
 fn run_record(args: &Record) -> ExitCode {
-    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    // Cron starts it every minute, and a configuration with something wrong in it names no destination.
+    let once = args.output.cron.then(|| Once::about("record", &args.told_apart_by()));
+    let settings = args.settings().unwrap_or_else(|error| match &once {
+        Some(once) if !once.is_new(&error.with_causes()) => std::process::exit(error.exit_code().into()),
+        _ => usage(&error),
+    });
     let runner = Runner {
         pass: "record",
         source: settings.source.to_string(),
@@ -92,6 +100,7 @@ fn run_record(args: &Record) -> ExitCode {
         changes_nothing: settings.changes_nothing(),
         options: Options { output: &args.output, every: None, lock_file: None, metrics_state_file: None },
         peer_lock: None,
+        once,
         check: &|| Ok(()),
     };
     runner.run(|_, context, report| record::run(&settings, context, report))
@@ -120,6 +129,7 @@ fn run_upload(args: &Upload) -> ExitCode {
         changes_nothing: args.common.output.dry_run || args.verify,
         options: (&args.common).into(),
         peer_lock: None,
+        once: None,
         check: &|| upload::check(&settings),
     };
     runner.run(|stores, context, report| upload::run(&settings, stores, context, report))

@@ -155,12 +155,9 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         Action::Reload => return holder::reload(settings, &config),
     }
     report.seen_cameras = config.cameras.len();
-    if config.cameras.is_empty() {
-        // Then nothing is locked, and who starts it every minute would start one more.
-        if settings.is_from_cron {
-            return Ok(());
-        }
-        log::warn!("there is no camera to record: one that is in {} when it is read again is", settings.source);
+    // Then nothing is locked, and who starts it every minute would start one more.
+    if config.cameras.is_empty() && settings.is_from_cron {
+        return Ok(());
     }
     let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
     let lock = || Places::lock(&config.destinations(), settings.shard, settings.lock_file.as_deref(), &since);
@@ -174,6 +171,9 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     caught.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
     let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
     let (places, lost) = lock()?;
+    if config.cameras.is_empty() {
+        log::warn!("there is no camera to record: one that is in {} when it is read again is", settings.source);
+    }
     exposed::tell(settings, &config, context);
 
     let started = timestamp_seconds(&context.now);

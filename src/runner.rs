@@ -9,6 +9,7 @@ use footage::cli::groups::{Common, Output};
 use footage::error::{Error, Result};
 use footage::lock::Lock;
 use footage::metrics::Sinks;
+use footage::once::Once;
 use footage::pass::{Context, ENDED, Ended, Report, Told};
 use footage::progress::Progress;
 use footage::stop::Stop;
@@ -31,6 +32,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) options: Options<'a>,
     /// The lock file of a peer tool in the first place: respected, never made.
     pub(crate) peer_lock: Option<&'static str>,
+    /// What remembers what was said, from cron, where the places are not known yet.
+    pub(crate) once: Option<Once>,
     /// What must be so before anything is made in a place.
     pub(crate) check: &'a dyn Fn() -> Result<()>,
 }
@@ -180,12 +183,18 @@ impl Runner<'_> {
 
     /// One line for what ended a pass. From cron what is normal is silent, and what lasts is told once.
     fn tell(&self, outcome: &Result<()>, context: &Context) {
-        let Err(error) = outcome else { return };
+        let Err(error) = outcome else {
+            self.once.iter().for_each(Once::is_over);
+            return;
+        };
         let text = error.with_causes();
+        let goes_well = error.is_not_now() || matches!(error, Error::Stopped(_));
+        self.once.iter().filter(|_| goes_well).for_each(Once::is_over);
         match error {
             Error::Stopped(_) => log::info!("{text}"),
             _ if error.is_not_now() && self.options.output.cron => log::info!("{text}"),
             _ if error.is_not_now() => log::warn!("{text}"),
+            _ if self.once.as_ref().is_some_and(|once| !once.is_new(&text)) => log::info!("{text}"),
             _ => context.told.error(&format!("{ENDED}{}", error.reason()), text),
         }
     }

@@ -137,6 +137,12 @@ fn read<T>(parse: fn(&str) -> Result<T, String>) -> impl Fn(&str) -> Result<Stri
 }
 
 impl Record {
+    /// What tells this recorder from others: where its cameras come from, and its share of them.
+    #[must_use]
+    pub fn told_apart_by(&self) -> [String; 2] {
+        [self.name(), self.share.shard.to_string()]
+    }
+
     /// What was typed, resolved into what the pass works with.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod support;
 mod check;
 mod commands;
 mod config;
+mod cron;
 mod exposed;
 mod hooks;
 mod listener;

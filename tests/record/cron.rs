@@ -1,0 +1,76 @@
+//! Cron starts a recorder every minute: what keeps one from starting is told once.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::Output;
+use crate::support::rtsp::{Film, RtspCamera};
+use crate::support::site::{QUICK, Site};
+
+/// Starts it as cron does, where this is the directory for what is temporary.
+fn start(site: &Site, temporary: &str, options: &[&str]) -> Output {
+    site.record(&[&["--cron"], options].concat()).env("TMPDIR", site.scratch.join(temporary)).run()
+}
+
+/// A site with such a directory.
+fn site(camera: &RtspCamera) -> Site {
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    std::fs::create_dir(site.scratch.join("tmp")).unwrap();
+    site
+}
+
+#[test]
+fn what_is_wrong_in_a_configuration_is_told_once() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = site(&camera);
+    let runs = site.start(&[]);
+    site.wait_for_closed("yard", 1);
+    for mistake in ["segmnt = \"1h\"", "segment = \"soon\"", "segment = "] {
+        site.configure(QUICK, &[("yard", mistake)]);
+        let first = start(&site, "tmp", &[]).expect_code(2);
+        assert!(first.stderr.contains("footage.toml"), "{first}");
+        for _ in 0..2 {
+            assert_eq!(start(&site, "tmp", &[]).expect_code(2).stderr, "", "{mistake}");
+        }
+        // Without --cron somebody looks.
+        assert_eq!(site.record(&[]).run().expect_code(2).stderr, first.stderr);
+    }
+    // Once it was right it is told anew.
+    site.configure(QUICK, &[("yard", camera.table())]);
+    assert_eq!(start(&site, "tmp", &[]).expect_code(0).stderr, "");
+    site.configure(QUICK, &[("yard", "segment = ")]);
+    assert!(start(&site, "tmp", &[]).expect_code(2).stderr.contains("footage.toml"));
+    drop(runs);
+}
+
+#[test]
+fn what_else_keeps_it_from_starting_is_told_once() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = site(&camera);
+    let nowhere = format!("{}\ndestination = \"/proc/nowhere\"", camera.table());
+    let without_ffmpeg = || start(&site, "tmp", &["--ffmpeg", "/nowhere/ffmpeg"]).expect_code(2).stderr;
+    assert!(without_ffmpeg().contains("/nowhere/ffmpeg"));
+    assert_eq!(without_ffmpeg(), "");
+    site.configure(QUICK, &[("yard", &nowhere)]);
+    assert!(start(&site, "tmp", &[]).expect_code(1).stderr.contains("/proc/nowhere"));
+    assert_eq!(start(&site, "tmp", &[]).expect_code(1).stderr, "");
+    site.configure(QUICK, &[("yard", camera.table())]);
+    assert_eq!(start(&site, "tmp", &["--for", "1s"]).expect_code(0).stderr, "");
+    assert!(without_ffmpeg().contains("/nowhere/ffmpeg"));
+}
+
+/// Rather told again than remembered in a place that somebody else may write to.
+#[test]
+fn where_nothing_can_be_remembered_it_is_told_each_time() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = site(&camera);
+    site.configure(QUICK, &[("yard", "segment = ")]);
+    let ours = format!("theirs/footage-{}", rustix::process::geteuid().as_raw());
+    std::fs::create_dir_all(site.scratch.join(&ours)).unwrap();
+    std::fs::set_permissions(site.scratch.join(&ours), std::fs::Permissions::from_mode(0o777)).unwrap();
+    for temporary in ["nowhere", "theirs"] {
+        for _ in 0..2 {
+            assert!(start(&site, temporary, &[]).expect_code(2).stderr.contains("footage.toml"), "{temporary}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(site.scratch.join(&ours)).unwrap().count(), 0);
+}
