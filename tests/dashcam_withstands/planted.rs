@@ -16,7 +16,7 @@ const BEGUN: &str = "20181029_131613_NF.mp4";
 
 /// The remembered names of a destination, once its own directory is among them.
 fn remembered(bench: &Bench) -> PathBuf {
-    let memory = bench.dest().join(".footage/dashcam.names");
+    let memory = bench.dest().join(".footage/dashcam.held");
     wait_until("the destination is remembered", || {
         bench.run(0);
         fs::read(&memory).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(r#""dirs":{"":"#))
@@ -66,7 +66,7 @@ fn a_group_that_is_remembered_and_leads_elsewhere_is_not_believed() {
 const STATE: [&str; 6] = [
     ".footage/dashcam.json",
     ".footage/dashcam.partials",
-    ".footage/dashcam.names",
+    ".footage/dashcam.held",
     ".footage/dashcam.absent",
     ".blackvuesync.metrics-state.json",
     "20181029_131613_NF.mp4.failed",
