@@ -197,6 +197,8 @@ impl Item {
         }
         if self.progress.shown {
             self.progress.bars.add(self.bar.clone());
+            // It is drawn now: perhaps nothing more moves.
+            self.bar.tick();
         }
         self.total.add(&self.total.shown);
         true
