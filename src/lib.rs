@@ -46,6 +46,7 @@ pub mod once;
 pub mod pass;
 pub mod progress;
 pub mod prometheus;
+pub mod random;
 pub mod rate;
 pub mod record;
 pub mod recording_time;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::retention::Reason;
 use crate::stop::Stop;
-use crate::units::{ByteSize, count, timestamp_seconds, took};
+use crate::units::{ByteSize, count, human_duration, timestamp_seconds};
 
 /// What a pass is given beside its settings. The clock was read once, in `main`.
 #[derive(Debug)]
@@ -258,7 +258,7 @@ impl Report {
                 }
             };
             let time = Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default();
-            format!("{what} {} from {from} in {}", verb.done, took(time))
+            format!("{what} {} from {from} in {}", verb.done, human_duration(time))
         };
         let removed: usize = self.removed_files.values().sum();
         for (n, what) in [

@@ -15,7 +15,7 @@
 //! | [`plan`] | what a changed configuration changes |
 //! | [`schedule`] | what a camera is told by the clock |
 //! | [`shard`] | which of several hosts records a camera |
-//! | [`backoff`] | how long to wait before the next try |
+//! | [`retries`] | how long to wait before the next try |
 //! | [`retain`] | which segments go |
 //! | [`whole`] | whether a segment is one |
 //! | `supervisor` | the loop; `recorder` one camera in it, `segmenter` its ffmpeg |
@@ -32,7 +32,6 @@
 //! camera's zone. **Stall**: the connection stands and no picture comes. **Token**: what tells the open segments of one
 //! ffmpeg from those of another.
 
-pub mod backoff;
 mod check;
 mod closing;
 pub mod command;
@@ -51,6 +50,7 @@ pub mod plan;
 pub mod progress;
 mod recorder;
 pub mod retain;
+pub mod retries;
 mod said;
 pub mod schedule;
 mod segmenter;

@@ -130,13 +130,6 @@ pub fn human_duration(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
-/// How long something took, as [`human_duration`], below ten seconds with tenths: `3m 12s`, `2.5s`.
-#[must_use]
-pub fn took(duration: Duration) -> String {
-    let tenths = duration.as_millis() / 100;
-    if tenths < 100 { format!("{}.{}s", tenths / 10, tenths % 10) } else { human_duration(duration) }
-}
-
 /// A moment as reports and metrics have it: seconds since 1970.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit for 200 years")]

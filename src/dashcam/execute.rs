@@ -23,7 +23,7 @@ use crate::pass::{Context, Report};
 use crate::progress::Item;
 use crate::rate::Pacer;
 use crate::store::{Store, write_atomically};
-use crate::units::{ByteSize, took};
+use crate::units::{ByteSize, human_duration};
 
 /// A recording so close to the newest may still be being written.
 const RECENT: chrono::Duration = chrono::Duration::hours(1);
@@ -267,7 +267,7 @@ impl<'a> Execution<'a> {
         };
         match fetched {
             Fetched::Published { received } => {
-                log::info!("{}: fetched {} in {}", want.file, ByteSize(received), took(began.elapsed()));
+                log::info!("{}: fetched {} in {}", want.file, ByteSize(received), human_duration(began.elapsed()));
                 self.lost_in_a_row = 0;
                 self.learned.broke_off.remove(&want.video);
                 self.report.arrived_files += 1;

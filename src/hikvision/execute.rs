@@ -20,7 +20,7 @@ use crate::disk::Space;
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report};
 use crate::store::Store;
-use crate::units::{ByteSize, took};
+use crate::units::{ByteSize, human_duration};
 
 /// What an MP4 or JPEG file may be larger than its segment.
 const OVERHEAD_BYTES: u64 = 64 << 10;
@@ -175,7 +175,7 @@ impl Execution<'_> {
         let path = want.path();
         match outcome {
             Outcome::Published { bytes, lost_sound } => {
-                log::info!("{path}: extracted {} in {}", ByteSize(bytes), took(began.elapsed()));
+                log::info!("{path}: extracted {} in {}", ByteSize(bytes), human_duration(began.elapsed()));
                 if let Some(said) = lost_sound {
                     let text = format_args!("{path}: extracted without its sound: ffmpeg says {said:?}");
                     told.warn(&format!("sound:{path}"), text);

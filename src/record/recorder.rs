@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::backoff::Backoff;
 use super::config::Camera;
 use super::name::CameraName;
 use super::pace::Leap;
+use super::retries::Retries;
 use super::segmenter::{Segmenter, Why};
 use crate::live::{CameraLive, Meter, State};
 use crate::secret::Secret;
@@ -48,7 +48,7 @@ pub(super) struct Recorder {
     pub(super) camera: Arc<Camera>,
     pub(super) phase: Phase,
     pub(super) intent: Intent,
-    pub(super) backoff: Backoff,
+    pub(super) retries: Retries,
     /// Which start this is: what was arranged for an earlier one has no meaning any more.
     pub(super) generation: u64,
     pub(super) live: CameraLive,
@@ -84,7 +84,7 @@ impl Recorder {
             camera,
             phase: Phase::Preparing,
             intent: Intent::Record,
-            backoff: Backoff::default(),
+            retries: Retries::default(),
             generation: 0,
             live,
             outage: None,

@@ -316,9 +316,3 @@ fn clock() -> DateTime<Utc> {
 fn seconds() -> f64 {
     timestamp_seconds(&clock())
 }
-
-/// A number that nobody has had: from the seed of a hash table, which the system gives.
-fn random() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::hash::RandomState::new().build_hasher().finish()
-}

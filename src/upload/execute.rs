@@ -25,7 +25,7 @@ use crate::pass::{Context, Report};
 use crate::progress::Items;
 use crate::retention::Reason;
 use crate::store::Store;
-use crate::units::{ByteSize, took};
+use crate::units::{ByteSize, human_duration};
 
 /// So many files in a row that failed by network or server: it is not the files.
 const MAX_FAILED_IN_A_ROW: usize = 10;
@@ -330,7 +330,7 @@ impl Execution<'_> {
             log::info!("{path}: is in the bucket already, as {key:?}");
         } else {
             self.report.arrived_files += 1;
-            let (size, time) = (ByteSize(local.identity.size), took(file.began.elapsed()));
+            let (size, time) = (ByteSize(local.identity.size), human_duration(file.began.elapsed()));
             log::info!("{path}: uploaded {size} in {time}, as {key:?}");
         }
         self.policy.removal(Some(moment), now).map(|reason| (*number, reason))

@@ -8,9 +8,10 @@ use std::time::Instant;
 use rustix::event::epoll;
 
 use super::timers::Timer;
-use super::{STAGGER, Supervisor, clock, random, seconds};
+use super::{STAGGER, Supervisor, clock, seconds};
 use crate::error::{Error, Result};
 use crate::live::State;
+use crate::random::random;
 use crate::record::command;
 use crate::record::config::Camera;
 use crate::record::keeper::{Job, Keeper, Turn};

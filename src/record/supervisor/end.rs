@@ -4,14 +4,15 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Supervisor;
 use super::timers::Timer;
-use super::{Supervisor, random};
 use crate::error::Result;
 use crate::live::{CameraLive, State};
+use crate::random::random;
 use crate::record::keeper::Job;
 use crate::record::recorder::{Intent, Phase};
 use crate::record::segmenter::Why;
-use crate::units::took;
+use crate::units::human_duration;
 
 /// What has not ended by then is left: ffmpegs take at most 4 seconds, the rest is for closing and programs.
 pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
@@ -106,8 +107,8 @@ impl Supervisor<'_> {
         let Some(recorder) = self.recorders.get_mut(&number) else { return };
         recorder.phase = Phase::Waiting;
         recorder.generation += 1;
-        let pause = recorder.backoff.pause(lasted, random());
-        log::debug!("{}: tried again in {}", recorder.name, took(pause));
+        let pause = recorder.retries.pause(lasted, random());
+        log::debug!("{}: tried again in {}", recorder.name, human_duration(pause));
         self.timers.at(now + pause, Timer::Prepare(number, recorder.generation));
         self.show(number, State::Waiting);
     }

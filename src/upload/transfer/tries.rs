@@ -1,6 +1,5 @@
 //! Trying again what may pass.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -8,11 +7,12 @@ use super::Transfer;
 use super::job::Failure;
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
+use crate::random::random;
 use crate::upload::s3::error::Trouble;
 
 /// How often a request is tried.
 const TRIES: u32 = 5;
-const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(20) };
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(750), most: Duration::from_secs(15) };
 
 /// The tries of one request.
 pub(super) struct Tries<'a> {
@@ -62,8 +62,7 @@ impl<'a> Tries<'a> {
                 return Err(Failure::File { reason: "refused", message, lasts: false });
             }
         };
-        let random = RandomState::new().hash_one(self.failures);
-        let wait = asked.unwrap_or_else(|| BACKOFF.wait(self.failures, random));
+        let wait = asked.unwrap_or_else(|| BACKOFF.wait(self.failures, random()));
         flow.stop.sleep(wait).map_err(Failure::Ended)
     }
 }

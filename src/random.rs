@@ -1,0 +1,9 @@
+//! Numbers that nobody can tell before: to spread what would otherwise happen at once, and to tell our files from others.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// Any number: from the seed of a hash table, which the system gives. It keeps no secret.
+#[must_use]
+pub fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
