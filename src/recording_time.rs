@@ -30,20 +30,14 @@ pub fn of_name(name: &str) -> Option<RecordingTime> {
 }
 
 fn dashcam(stem: &str) -> Option<RecordingTime> {
-    let (digits, letters) = (stem.get(..15)?, stem.get(15..)?.strip_prefix('_')?);
+    let (digits, rest) = compact(stem)?;
+    let letters = rest.strip_prefix('_')?;
     let is_ours = (1..=3).contains(&letters.len()) && letters.bytes().all(|byte| byte.is_ascii_uppercase());
-    let fields = [(0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15)];
-    let digits = (digits.as_bytes()[8] == b'_').then(|| moment(digits, fields)).flatten()?;
     is_ours.then_some(RecordingTime { digits, offset: None, copy: 1 })
 }
 
 fn dashed(stem: &str) -> Option<RecordingTime> {
-    let (digits, rest) = (stem.get(..19)?, stem.get(19..)?);
-    let marks = [(4, b'-'), (7, b'-'), (10, b'_'), (13, b'-'), (16, b'-')];
-    if marks.iter().any(|(at, mark)| digits.as_bytes()[*at] != *mark) {
-        return None;
-    }
-    let digits = moment(digits, [(0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19)])?;
+    let (digits, rest) = spread(stem)?;
     if let Some((offset, rest)) = offset(rest) {
         let copy = if rest.is_empty() { Some(1) } else { rest.strip_prefix('-').and_then(number) };
         if let Some(copy) = copy {
@@ -53,6 +47,30 @@ fn dashed(stem: &str) -> Option<RecordingTime> {
     let tag = rest.strip_prefix('-').filter(|tag| !tag.is_empty())?;
     let copy = tag.rsplit_once('-').filter(|(tag, _)| !tag.is_empty()).and_then(|(_, copy)| number(copy)).unwrap_or(1);
     Some(RecordingTime { digits, offset: None, copy })
+}
+
+/// The digits of a clock at the beginning of a name in any of our forms, and what follows.
+#[must_use]
+pub fn digits(name: &str) -> Option<(NaiveDateTime, &str)> {
+    compact(name).or_else(|| spread(name))
+}
+
+/// `20181029_131513`
+fn compact(text: &str) -> Option<(NaiveDateTime, &str)> {
+    let (digits, rest) = text.split_at_checked(15)?;
+    let fields = [(0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15)];
+    let moment = (digits.as_bytes()[8] == b'_').then(|| moment(digits, fields)).flatten()?;
+    Some((moment, rest))
+}
+
+/// `2025-09-07_14-30-15`
+fn spread(text: &str) -> Option<(NaiveDateTime, &str)> {
+    let (digits, rest) = text.split_at_checked(19)?;
+    let marks = [(4, b'-'), (7, b'-'), (10, b'_'), (13, b'-'), (16, b'-')];
+    if marks.iter().any(|(at, mark)| digits.as_bytes()[*at] != *mark) {
+        return None;
+    }
+    Some((moment(digits, [(0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19)])?, rest))
 }
 
 fn moment(text: &str, fields: [(usize, usize); 6]) -> Option<NaiveDateTime> {
@@ -68,8 +86,9 @@ fn moment(text: &str, fields: [(usize, usize); 6]) -> Option<NaiveDateTime> {
 }
 
 /// `+0530` at the beginning of a text, and what follows.
-fn offset(text: &str) -> Option<(FixedOffset, &str)> {
-    let (head, rest) = (text.get(..5)?, text.get(5..)?);
+#[must_use]
+pub fn offset(text: &str) -> Option<(FixedOffset, &str)> {
+    let (head, rest) = text.split_at_checked(5)?;
     let digits =
         head[1..].bytes().all(|byte| byte.is_ascii_digit()).then(|| head[1..].parse::<i32>().ok()).flatten()?;
     let (hours, minutes) = (digits / 100, digits % 100);

@@ -13,7 +13,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, TimeZone, Timelike, Utc};
+
+use crate::recording_time::{self, RecordingTime};
 
 /// What a camera is called: one folder of a destination, a word in metrics and in the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,8 +98,6 @@ pub struct SegmentName {
 
 const DAY: &str = "%Y-%m-%d";
 const SECOND: &str = "%Y-%m-%d_%H-%M-%S";
-/// As `%Y-%m-%d_%H-%M-%S` is written, in bytes.
-const SECOND_BYTES: usize = 19;
 
 impl SegmentName {
     /// The first segment that begins at `epoch` seconds since 1970, in a zone.
@@ -136,20 +136,9 @@ impl SegmentName {
     /// Reads the name of a file; only what [`file_name`](Self::file_name) writes is one.
     #[must_use]
     pub fn of_file(name: &str) -> Option<Self> {
-        let (stem, extension) = name.rsplit_once('.')?;
-        let container = Container::of_extension(extension)?;
-        let (second, rest) = stem.split_at_checked(SECOND_BYTES)?;
-        let (offset, copy) = rest.split_at_checked(5)?;
-        let local = NaiveDateTime::parse_from_str(second, SECOND).ok().filter(|local| local.nanosecond() == 0)?;
-        let minutes = |text: &str| text.parse::<i32>().ok();
-        let sign = match offset.get(..1)? {
-            "+" => 1,
-            "-" => -1,
-            _ => return None,
-        };
-        let offset = sign * (minutes(offset.get(1..3)?)? * 60 + minutes(offset.get(3..5)?)?) * 60;
-        let start = FixedOffset::east_opt(offset)?.from_local_datetime(&local).single()?;
-        let copy = if copy.is_empty() { 1 } else { copy.strip_prefix('-')?.parse().ok()? };
+        let container = Container::of_extension(name.rsplit_once('.')?.1)?;
+        let RecordingTime { digits, offset, copy } = recording_time::of_name(name)?;
+        let start = offset?.from_local_datetime(&digits).single()?;
         let parsed = Self { start, copy, container };
         // "-02", "-1", "+-530": one segment has one name.
         (parsed.file_name() == name).then_some(parsed)

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Local, NaiveDateTime};
+use chrono::{DateTime, Local, TimeZone};
 use serde::Serialize;
+
+use crate::recording_time;
 
 /// What recordings are: sidecars, markers and partials are not.
 const KINDS: [&str; 4] = ["mp4", "mkv", "ts", "jpg"];
@@ -80,26 +82,18 @@ fn age(name: &str, clock: Clock, now: DateTime<Local>) -> Option<i64> {
     if !KINDS.contains(&ending) {
         return None;
     }
-    let (digits, rest) = match stem.as_bytes().get(4) {
-        Some(b'-') => (stem.get(..19)?, stem.get(19..)?),
-        _ => (stem.get(..15)?, stem.get(15..)?),
+    let (digits, rest) = recording_time::digits(stem)?;
+    let age = match recording_time::offset(rest) {
+        Some((offset, _)) if clock == Clock::Zoned => {
+            now.signed_duration_since(offset.from_local_datetime(&digits).single()?)
+        }
+        _ => now.naive_local().signed_duration_since(digits),
     };
-    let form = if digits.len() == 19 { "%Y-%m-%d_%H-%M-%S" } else { "%Y%m%d_%H%M%S" };
-    let moment = NaiveDateTime::parse_from_str(digits, form).ok()?;
-    if clock == Clock::Zoned
-        && digits.len() == 19
-        && let Some(zone) = rest.get(..5)
-        && let Ok(at) = DateTime::parse_from_str(&format!("{digits}{zone}"), &format!("{form}%z"))
-    {
-        return Some(now.signed_duration_since(at).num_seconds());
-    }
-    Some(now.naive_local().signed_duration_since(moment).num_seconds())
+    Some(age.num_seconds())
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeZone;
-
     use super::*;
 
     fn now() -> DateTime<Local> {
