@@ -4,9 +4,10 @@
 //! gone, however that happened: a supervisor that was killed with signal 9 has no say any more, and an ffmpeg that goes
 //! on without one fills a disk that nobody watches.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, set_parent_process_death_signal};
 
@@ -14,7 +15,7 @@ use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, set_pare
 const SECRETS: [&str; 4] = ["FOOTAGE_ADDRESS", "FOOTAGE_HEADER", "FOOTAGE_METRICS_PUSHGATEWAY_URL", "FOOTAGE_URL"];
 
 /// Keeps from a program what it has no use for.
-pub fn without_secrets(command: &mut Command) -> &mut Command {
+fn without_secrets(command: &mut Command) -> &mut Command {
     SECRETS.into_iter().fold(command, |command, name| command.env_remove(name))
 }
 
@@ -45,10 +46,85 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Sends a signal to a child of [`spawn`] and all that it has started. It is not reaped yet, so its number is its own;
-/// that it has ended already is no error.
+/// A child of [`spawn`] with all that it has started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group(Pid);
+
+impl Group {
+    /// The group of a child, whose number is its own until it is reaped: not to be signalled after that.
+    #[must_use]
+    pub fn of(child: &Child) -> Self {
+        Self(Pid::from_child(child))
+    }
+
+    /// The child's process.
+    #[must_use]
+    pub fn leader(self) -> Pid {
+        self.0
+    }
+
+    /// Sends a signal to all of it. That it has ended already is no error.
+    pub fn signal(self, signal: Signal) {
+        let _ = kill_process_group(self.0, signal);
+    }
+}
+
+/// Sends a signal to a child of [`spawn`], which is not reaped yet, and to all that it has started.
 pub fn signal(child: &Child, signal: Signal) {
-    let _ = kill_process_group(Pid::from_child(child), signal);
+    Group::of(child).signal(signal);
+}
+
+/// Why a child was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Killed {
+    /// Its time was over.
+    Late,
+    /// Everything is to end.
+    Stopped,
+}
+
+/// How often somebody who waits for a child looks after it, and whether everything is to end.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Waits for a child of [`spawn`]. When its time is over, or everything is to end, it is killed with all that it has started.
+///
+/// # Errors
+/// The system has lost it.
+pub fn wait(
+    child: &mut Child,
+    patience: Duration,
+    is_stopped: &dyn Fn() -> bool,
+) -> io::Result<(ExitStatus, Option<Killed>)> {
+    let began = Instant::now();
+    let mut killed = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, killed));
+        }
+        let why =
+            if is_stopped() { Some(Killed::Stopped) } else { (began.elapsed() >= patience).then_some(Killed::Late) };
+        if killed.is_none() && why.is_some() {
+            signal(child, Signal::KILL);
+            killed = why;
+        }
+        std::thread::sleep(TICK);
+    }
+}
+
+/// How much of what a program says is kept, in bytes.
+const KEPT_WORDS: usize = 2 << 10;
+
+/// Reads all that a program says, and keeps the last of it.
+#[must_use]
+pub fn last_words(mut pipe: impl Read) -> String {
+    let mut words = Vec::new();
+    let mut piece = [0; 4096];
+    while let Ok(n @ 1..) = pipe.read(&mut piece) {
+        words.extend_from_slice(&piece[..n]);
+        let extra = words.len().saturating_sub(KEPT_WORDS);
+        words.drain(..extra);
+    }
+    String::from_utf8_lossy(&words).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -64,6 +140,24 @@ mod tests {
         let mut child = starter.join().expect("no panic").expect("sleep runs");
         let status = child.wait().expect("our own child");
         assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
+    }
+
+    #[test]
+    fn who_takes_too_long_is_killed_and_who_is_in_time_is_not() {
+        let wait = |seconds: &str, patience, is_stopped: bool| {
+            let mut child = spawn(Command::new("sleep").arg(seconds)).expect("sleep runs");
+            super::wait(&mut child, patience, &|| is_stopped).map(|(_, killed)| killed).expect("our own child")
+        };
+        assert_eq!(wait("0", Duration::from_mins(1), false), None);
+        assert_eq!(wait("1000", Duration::from_millis(10), false), Some(Killed::Late));
+        assert_eq!(wait("1000", Duration::from_mins(1), true), Some(Killed::Stopped));
+    }
+
+    #[test]
+    fn the_last_of_what_is_said_is_kept() {
+        let said = format!("{}the end\n", "x".repeat(5000));
+        let kept = last_words(said.as_bytes());
+        assert!(kept.len() < 2100 && kept.ends_with("xthe end"), "{kept}");
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! ffmpeg, the one program that is needed beside this one: found, and asked for its version.
 
 use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 
-use crate::child::without_secrets;
+use crate::child;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 use crate::units::human_duration;
@@ -115,15 +114,9 @@ fn candidates(named: Option<&Path>) -> Vec<PathBuf> {
 
 /// The version that a program says it is, or in words why it says none.
 fn version(program: &Path, stop: &Stop) -> Result<String, String> {
-    let mut child = without_secrets(&mut Command::new(program))
-        .arg("-version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .map_err(|error| format!("cannot be run: {error}"))?;
-    let group = Pid::from_child(&child);
+    let mut command = Command::new(program);
+    command.arg("-version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = child::spawn(&mut command).map_err(|error| format!("cannot be run: {error}"))?;
     let stdout = child.stdout.take();
     let (sender, answer) = mpsc::channel();
     std::thread::spawn(move || {
@@ -140,7 +133,7 @@ fn version(program: &Path, stop: &Stop) -> Result<String, String> {
         }
     };
     // Whether it hangs or has said all: it is not needed any more. It is not reaped yet, so its number is its own.
-    let _ = kill_process_group(group, Signal::KILL);
+    child::signal(&child, Signal::KILL);
     let _ = child.wait();
     let answer = answer.ok_or_else(|| format!("does not say its version within {}", human_duration(PATIENCE)))?;
     parse_version(&answer).ok_or_else(|| "does not say what version of ffmpeg it is".to_owned())

@@ -6,7 +6,6 @@ use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
 use serde_json::json;
 
 use super::Settings;
@@ -26,7 +25,6 @@ use crate::units::human_duration;
 const AT_ONCE: usize = 8;
 /// How long ffmpeg may take beside the time for the camera's answers: it looks at the stream for some seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
-const TICK: Duration = Duration::from_millis(50);
 
 /// Tries each camera once and prints what comes from it.
 pub(super) fn run(settings: &Settings, config: &Config, context: &Context, report: &mut Report) -> Result<()> {
@@ -91,14 +89,8 @@ fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Res
     let said = read(stderr.map(|pipe| Box::new(pipe) as _));
     let packets = read(stdout.map(|pipe| Box::new(pipe) as _));
     let began = Instant::now();
-    let mut is_late = false;
-    while matches!(child.try_wait(), Ok(None)) {
-        if is_stopped() || began.elapsed() >= camera.timeout + PATIENCE {
-            is_late = true;
-            child::signal(&child, Signal::KILL);
-        }
-        std::thread::sleep(TICK);
-    }
+    let waited = child::wait(&mut child, camera.timeout + PATIENCE, is_stopped);
+    let is_late = !matches!(waited, Ok((_, None)));
     let said = said.join().unwrap_or_default();
     let packets = packets.join().unwrap_or_default();
     let text = camera.url.redact(&String::from_utf8_lossy(&said));

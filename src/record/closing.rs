@@ -6,17 +6,16 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::zone::Tz;
 use rustix::fs::OFlags;
-use rustix::process::Signal;
 
 use super::name::{CameraName, Container, OpenName, SegmentName};
 use super::whole;
 use crate::child;
 use crate::error::{At, Error, Result};
 use crate::store::{Store, publish, remove};
+use crate::zone::Tz;
 
 /// More segments than this do not begin in one second.
 const MAX_COPIES: u32 = 1000;
@@ -24,7 +23,6 @@ const MAX_COPIES: u32 = 1000;
 const LEAST_DAMAGED: u64 = 4 << 10;
 /// How long ffmpeg may take to find one picture in a torn segment.
 const PROBE_PATIENCE: Duration = Duration::from_secs(20);
-const PROBE_TICK: Duration = Duration::from_millis(20);
 
 /// What became of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -136,14 +134,8 @@ fn has_picture(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<b
         .stderr(Stdio::null());
     let mut child = child::spawn(&mut command)?;
     let mut stdout = child.stdout.take();
-    let began = Instant::now();
     // A few lines, which the pipe holds: nobody waits for anybody.
-    while child.try_wait()?.is_none() {
-        if began.elapsed() >= PROBE_PATIENCE {
-            child::signal(&child, Signal::KILL);
-        }
-        std::thread::sleep(PROBE_TICK);
-    }
+    child::wait(&mut child, PROBE_PATIENCE, &|| false)?;
     let mut said = Vec::new();
     if let Some(stdout) = &mut stdout {
         io::Read::read_to_end(stdout, &mut said)?;

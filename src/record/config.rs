@@ -25,7 +25,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::zone::Tz;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -34,6 +33,7 @@ use self::section::{Section, text, text_as};
 use super::name::CameraName;
 use crate::disk::Guard;
 use crate::units::ByteSize;
+use crate::zone::Tz;
 
 /// A configuration.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,20 +1,18 @@
 //! What is done for cameras beside recording, and may take its time: programs of `on_segment`, requests of `schedule`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Read;
 use std::path::PathBuf;
-use std::process::{ChildStderr, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset};
-use rustix::process::Signal;
 
 use super::mailbox::Mailbox;
 use super::name::{CameraName, rfc3339};
 use super::url::shown;
-use crate::child;
+use crate::child::{self, Killed};
 use crate::error::with_causes;
 use crate::metrics::Sinks;
 use crate::redirect::{self, MAX_REDIRECTS};
@@ -30,8 +28,6 @@ const GET_PATIENCE: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(50);
 /// So many segments of a camera wait for its program, at most: a day of one in each minute and a half.
 pub(super) const MOST_WAITING: usize = 1000;
-/// How much of what a program says is kept: the last.
-const KEPT_WORDS: usize = 1 << 10;
 
 /// Something to do.
 #[derive(Debug)]
@@ -167,24 +163,16 @@ impl Errand {
 fn run(command: &mut Command, is_over: &dyn Fn() -> bool) -> Result<(), String> {
     let program = PathBuf::from(command.get_program());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = child::spawn(command).map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
-    let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
-    let began = Instant::now();
-    let mut refusal = None;
-    let status = loop {
-        match child.try_wait() {
-            Ok(None) if refusal.is_none() && (began.elapsed() >= HOOK_PATIENCE || is_over()) => {
-                let late = format!("it took longer than {} and was killed", human_duration(HOOK_PATIENCE));
-                refusal = Some(if is_over() { "recording ends, and it was killed".to_owned() } else { late });
-                child::signal(&child, Signal::KILL);
-            }
-            Ok(None) => std::thread::sleep(TICK),
-            Ok(Some(status)) => break status,
-            Err(error) => return Err(format!("it is lost: {error}")),
+    let mut child = child::spawn(command).map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+    let words = child.stderr.take().map(|stderr| std::thread::spawn(move || child::last_words(stderr)));
+    let (status, killed) =
+        child::wait(&mut child, HOOK_PATIENCE, is_over).map_err(|error| format!("it is lost: {error}"))?;
+    match killed {
+        Some(Killed::Late) => {
+            return Err(format!("it took longer than {} and was killed", human_duration(HOOK_PATIENCE)));
         }
-    };
-    if let Some(refusal) = refusal {
-        return Err(refusal);
+        Some(Killed::Stopped) => return Err("recording ends, and it was killed".to_owned()),
+        None => {}
     }
     if status.success() {
         return Ok(());
@@ -197,17 +185,6 @@ fn run(command: &mut Command, is_over: &dyn Fn() -> bool) -> Result<(), String> 
     let words = words.filter(std::thread::JoinHandle::is_finished).and_then(|words| words.join().ok());
     let words = words.filter(|words| !words.is_empty()).map(|words| format!(": {words:?}")).unwrap_or_default();
     Err(format!("it ended with {status}{words}"))
-}
-
-fn last_words(mut stderr: ChildStderr) -> String {
-    let mut words = Vec::new();
-    let mut piece = [0; 1024];
-    while let Ok(n @ 1..) = stderr.read(&mut piece) {
-        words.extend_from_slice(&piece[..n]);
-        let extra = words.len().saturating_sub(KEPT_WORDS);
-        words.drain(..extra);
-    }
-    String::from_utf8_lossy(&words).trim().to_owned()
 }
 
 /// Fetches a URL of a camera: without a proxy, for it is on the network here, and nowhere else than from it.

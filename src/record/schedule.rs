@@ -3,9 +3,10 @@
 //! Each entry sets a state that lasts until the next one. So the last one that was due before a start is due at the start,
 //! and where several were missed only the last counts.
 
+use chrono::{DateTime, Days, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
+
 use crate::secret::Secret;
 use crate::zone::Tz;
-use chrono::{DateTime, Days, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]

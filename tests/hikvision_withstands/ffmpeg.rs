@@ -115,16 +115,34 @@ fn an_ffmpeg_that_talks_without_end_is_listened_to() {
 }
 
 #[test]
+fn no_ffmpeg_outlives_a_pass_that_is_killed() {
+    let bench = one();
+    let sleep = sleep(4444);
+    let fake = bench.fake_ffmpeg(&format!("exec {sleep}"));
+    let running = bench.footage(&["--ffmpeg", &fake]).spawn();
+    wait_until(|| runs(&sleep));
+    running.kill();
+    wait_until(|| !runs(&sleep));
+}
+
+/// Waits for what must come; panics when that takes too long.
+#[track_caller]
+fn wait_until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it does not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_signal_ends_ffmpeg_and_leaves_nothing() {
     let bench = one();
     let sleep = sleep(4343);
     let fake = bench.fake_ffmpeg(&format!("{sleep} & {sleep}"));
     let running = bench.footage(&["--ffmpeg", &fake, "-v"]).spawn();
     running.wait_for_stderr("using ", Duration::from_secs(20));
-    let began = Instant::now();
-    while !runs(&sleep) && began.elapsed() < Duration::from_secs(20) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(|| runs(&sleep));
     running.term();
     running.wait_timeout(Duration::from_secs(2)).expect_code(143);
     assert!(!runs(&sleep));

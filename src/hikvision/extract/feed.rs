@@ -2,19 +2,19 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{ChildStderr, ChildStdin, Command, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::pipe::fcntl_setpipe_size;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, setpriority_process, waitid};
+use rustix::process::{Signal, WaitId, WaitIdOptions, setpriority_process, waitid};
 
 use super::{ExtractError, Settings};
-use crate::child::without_secrets;
+use crate::child::{self, Group, Killed};
 use crate::hikvision::segment::SegmentSpan;
 use crate::hikvision::stream::{Head, Tidy, imkh_header};
 
@@ -22,8 +22,6 @@ use crate::hikvision::stream::{Head, Tidy, imkh_header};
 const PIECE: usize = 256 << 10;
 /// How much may wait in the pipe.
 const PIPE: usize = 1 << 20;
-/// How much of what ffmpeg says is kept: the last.
-const KEPT_WORDS: usize = 2 << 10;
 /// How often the stop flag is looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// Extraction waits for whatever else the machine does.
@@ -38,46 +36,35 @@ pub(super) struct Feed<'a> {
     pub(super) progress: &'a (dyn Fn(u64) + Sync),
 }
 
-/// Why ffmpeg was killed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Killed {
-    Timeout,
-    Stopped,
-}
-
 impl Feed<'_> {
     /// Runs ffmpeg to its end.
     pub(super) fn run(&self, arguments: Vec<OsString>) -> Result<(), ExtractError> {
-        let mut child = without_secrets(&mut Command::new(self.settings.ffmpeg))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(ExtractError::Start)?;
-        let group = Pid::from_child(&child);
+        let mut command = Command::new(self.settings.ffmpeg);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        // This thread stays here until ffmpeg has ended, so that ffmpeg is killed with us and not before.
+        let mut child = child::spawn(&mut command).map_err(ExtractError::Start)?;
+        let group = Group::of(&child);
         // Best effort: where it is refused, extraction is as important as anything else.
-        let _ = setpriority_process(Some(group), NICENESS);
+        let _ = setpriority_process(Some(group.leader()), NICENESS);
         let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
         let (ended, wait_for_end) = mpsc::channel::<()>();
 
         let (fed, status, said, killed) = thread::scope(|scope| {
             // Drained as long as ffmpeg lives: with a full pipe it would wait for us, and we for it.
-            let said = scope.spawn(move || stderr.map(last_words).unwrap_or_default());
+            let said = scope.spawn(move || stderr.map(child::last_words).unwrap_or_default());
             let killed = scope.spawn(move || self.kill_in_time(group, &wait_for_end));
             // When reading fails, ffmpeg sees an end, and makes a movie of what it has got.
             let fed = stdin.map_or(Ok(()), |stdin| self.feed(stdin));
             // Its number is ours until it is reaped, so until then nobody else's group can be hit. What it has started
             // in turn goes with it: else that could hold its stderr open for ever.
-            let _ = waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            let _ = waitid(WaitId::Pid(group.leader()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
             drop(ended);
             let killed = killed.join().unwrap_or_default();
-            let _ = kill_process_group(group, Signal::KILL);
+            group.signal(Signal::KILL);
             (fed, child.wait(), said.join().unwrap_or_default(), killed)
         });
         match killed {
-            Some(Killed::Timeout) => return Err(ExtractError::Timeout(self.settings.timeout)),
+            Some(Killed::Late) => return Err(ExtractError::Timeout(self.settings.timeout)),
             Some(Killed::Stopped) => return Err(ExtractError::Stopped),
             None => fed?,
         }
@@ -129,31 +116,19 @@ impl Feed<'_> {
     }
 
     /// Kills ffmpeg and whatever it has started when its time is over or the pass is to stop.
-    fn kill_in_time(&self, group: Pid, end: &mpsc::Receiver<()>) -> Option<Killed> {
+    fn kill_in_time(&self, group: Group, end: &mpsc::Receiver<()>) -> Option<Killed> {
         let begin = Instant::now();
         while end.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             let killed = if (self.settings.is_stopped)() {
                 Killed::Stopped
             } else if begin.elapsed() >= self.settings.timeout {
-                Killed::Timeout
+                Killed::Late
             } else {
                 continue;
             };
-            let _ = kill_process_group(group, Signal::KILL);
+            group.signal(Signal::KILL);
             return Some(killed);
         }
         None
     }
-}
-
-/// Reads all that ffmpeg says, keeps the last of it.
-fn last_words(mut stderr: ChildStderr) -> String {
-    let mut words = Vec::new();
-    let mut piece = [0; 4096];
-    while let Ok(n @ 1..) = stderr.read(&mut piece) {
-        words.extend_from_slice(&piece[..n]);
-        let extra = words.len().saturating_sub(KEPT_WORDS);
-        words.drain(..extra);
-    }
-    String::from_utf8_lossy(&words).trim().to_owned()
 }

@@ -1,7 +1,7 @@
-use crate::zone::Tz;
 use proptest::prelude::*;
 
 use super::*;
+use crate::zone::Tz;
 
 fn name(epoch: i64, zone: Tz) -> SegmentName {
     SegmentName::new(epoch, &zone, Container::Mkv).expect("a time")
