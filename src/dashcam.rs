@@ -31,6 +31,7 @@ use std::time::Duration;
 use ureq::http::header::{HeaderName, HeaderValue};
 
 use self::address::Address;
+use self::camera::Http;
 use self::held::{Held, Reading};
 use self::learned::{AbsentFile, Learned};
 use self::name::FileName;
@@ -89,13 +90,22 @@ impl Settings {
     }
 }
 
+/// What a pass was asked, and what it has read.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    settings: &'a Settings,
+    context: &'a Context,
+    store: &'a Store,
+    held: &'a Held,
+    http: &'a Http,
+}
+
 /// One pass over a destination that is locked for it, other than in a dry run.
 ///
 /// # Errors
 /// What ended it early; the report then tells what was done until then.
 pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
-    let http =
-        camera::Http { timeout: settings.timeout, headers: settings.headers.clone(), stop: context.stop.clone() };
+    let http = Http { timeout: settings.timeout, headers: settings.headers.clone(), stop: context.stop.clone() };
 
     // Read: what the camera has, what is here.
     let source = Source::connect(&settings.addresses, &http);
@@ -108,6 +118,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     report.failed_marker_files = held.failed_marker_files();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
     let absent = AbsentFile::load(store);
+    let pass = Pass { settings, context, store, held: &held, http: &http };
 
     // Plan. With the camera away, retention is still due.
     let offer = source.as_ref().ok().map(|(_, offer)| offer);
@@ -136,20 +147,18 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
                 return Err(error);
             }
         };
-        let repairs =
-            if settings.verify { verify::check(&source, &offer, &held, store, context, report)? } else { Vec::new() };
+        let repairs = if settings.verify { verify::check(pass, &source, &offer, report)? } else { Vec::new() };
         steps::show(report, &show::steps(&plan, &repairs, &held, settings.policy.grouping), context.json);
         return Ok(());
     }
 
     // Execute.
-    retain::mark(store, &held, settings.policy.grouping, &plan.marks)?;
+    retain::protect(pass, &plan.protections)?;
     for removal in &plan.removals {
-        retain::remove_entry(store, &held, report, removal)?;
+        retain::remove_entry(pass, report, removal)?;
     }
     let (source, offer) = source?;
-    let mut execution =
-        execute::Execution::new(settings, context, store, &held, &plan, &mut learned, report, source, &http);
+    let mut execution = execute::Execution::new(pass, &plan, &mut learned, report, source);
     let ended = execution.fetch_all(&offer, &plan);
     execution.finish();
     absent.save(&learned.absent);
@@ -196,7 +205,7 @@ fn tell(offer: &Offer, plan: &plan::Plan, context: &Context) {
     for file in &plan.waiting {
         context.told.lasts(&failure_key(file));
     }
-    for moment in &plan.marks_of_nothing {
+    for moment in &plan.protects_nothing {
         let text =
             format_args!("--protect {moment}: nothing of that moment is here or on the camera; nothing is marked");
         context.told.warn(&format!("protect:{moment}"), text);

@@ -7,9 +7,8 @@ use std::time::Instant;
 use chrono::NaiveDateTime;
 use rustix::io::Errno;
 
-use super::camera::Http;
 use super::fetch::{Fetched, Fetcher, Interruption, Want};
-use super::held::{Dir, Held, marker};
+use super::held::{Dir, marker};
 use super::learned::Learned;
 use super::make_room::RoomMaker;
 use super::name::{Entry, FileName, Format};
@@ -17,12 +16,12 @@ use super::partials::Partials;
 use super::plan::{Fetch, Plan};
 use super::source::{Offer, Source};
 use super::verify::Repair;
-use super::{Settings, verify};
+use super::{Pass, verify};
 use crate::error::{Error, Result};
-use crate::pass::{Context, Report};
+use crate::pass::Report;
 use crate::progress::Item;
 use crate::rate::Pacer;
-use crate::store::{Store, write_atomically};
+use crate::store::write_atomically;
 use crate::units::{ByteSize, human_duration};
 
 /// A recording so close to the newest may still be being written.
@@ -34,14 +33,10 @@ const MAX_RESUMPTIONS: u32 = 100;
 
 /// A plan under way.
 pub(super) struct Execution<'a> {
-    settings: &'a Settings,
-    context: &'a Context,
-    store: &'a Store,
-    held: &'a Held,
+    pass: Pass<'a>,
     learned: &'a mut Learned,
     report: &'a mut Report,
     source: Source,
-    http: &'a Http,
     /// The newest recording listed.
     newest: Option<NaiveDateTime>,
     room: RoomMaker<'a>,
@@ -61,20 +56,16 @@ enum Ended {
 }
 
 impl<'a> Execution<'a> {
-    #[expect(clippy::too_many_arguments, reason = "what a pass has read and planned, each once")]
     pub(super) fn new(
-        settings: &'a Settings,
-        context: &'a Context,
-        store: &'a Store,
-        held: &'a Held,
+        pass: Pass<'a>,
         plan: &Plan,
         learned: &'a mut Learned,
         report: &'a mut Report,
         source: Source,
-        http: &'a Http,
     ) -> Self {
-        let mut partials = Partials::load(store);
-        let existing: HashSet<String> = held
+        let mut partials = Partials::load(pass.store);
+        let existing: HashSet<String> = pass
+            .held
             .others
             .iter()
             .filter_map(|(entry, _)| match entry {
@@ -84,18 +75,14 @@ impl<'a> Execution<'a> {
             .collect();
         partials.retain(|name| existing.contains(name));
         Self {
-            settings,
-            context,
-            store,
-            held,
+            pass,
             learned,
             report,
             source,
-            http,
             newest: None,
-            room: RoomMaker::new(settings, store, held, plan),
+            room: RoomMaker::new(pass, plan),
             partials,
-            pacer: Pacer::new(settings.timetable.clone(), context.local_now()),
+            pacer: Pacer::new(pass.settings.timetable.clone(), pass.context.local_now()),
             buffer: Vec::new(),
             lost_in_a_row: 0,
             vanished: Vec::new(),
@@ -106,9 +93,9 @@ impl<'a> Execution<'a> {
     pub(super) fn fetch_all(&mut self, offer: &Offer, plan: &Plan) -> Result<()> {
         self.newest = offer.listing.videos.last().map(|video| video.at());
         self.settle_orphans(offer)?;
-        let items = self.context.progress.items(plan.fetches.len(), 0);
+        let items = self.pass.context.progress.items(plan.fetches.len(), 0);
         for fetch in &plan.fetches {
-            self.context.stop.check()?;
+            self.pass.context.stop.check()?;
             if self.is_paused() {
                 break;
             }
@@ -117,9 +104,9 @@ impl<'a> Execution<'a> {
         }
         drop(items);
         self.explain_vanished()?;
-        if self.settings.verify {
-            let repairs = verify::check(&self.source, offer, self.held, self.store, self.context, self.report)?;
-            let items = self.context.progress.items(repairs.len(), 0);
+        if self.pass.settings.verify {
+            let repairs = verify::check(self.pass, &self.source, offer, self.report)?;
+            let items = self.pass.context.progress.items(repairs.len(), 0);
             for Repair { file, video, dir } in repairs {
                 if self.is_paused() {
                     break;
@@ -147,15 +134,15 @@ impl<'a> Execution<'a> {
         if self.vanished.is_empty() {
             return Ok(());
         }
-        let here = self.settings.addresses.iter().filter(|address| self.source.is_at(address));
-        let (_, offer) = Source::connect(here, self.http)?;
+        let here = self.pass.settings.addresses.iter().filter(|address| self.source.is_at(address));
+        let (_, offer) = Source::connect(here, self.pass.http)?;
         for want in std::mem::take(&mut self.vanished) {
             if offer.listing.videos.binary_search(&want.file).is_err() {
                 log::info!("{}: no longer on the camera", want.file);
                 continue;
             }
-            self.report.fail(&self.context.told, want.file, "http", "the camera lists it, and answers 404");
-            self.mark_failed(&want)?;
+            self.report.fail(&self.pass.context.told, want.file, "http", "the camera lists it, and answers 404");
+            self.leave_marker(&want)?;
         }
         Ok(())
     }
@@ -163,10 +150,10 @@ impl<'a> Execution<'a> {
     /// Partial files of recordings that the camera has overwritten: nothing more will come. One that is whole, because
     /// the camera left just before it was published, is published; of the others what there is stays.
     fn settle_orphans(&mut self, offer: &Offer) -> Result<()> {
-        for (entry, dir) in &self.held.others {
+        for (entry, dir) in &self.pass.held.others {
             let Entry::Partial(name) = *entry else { continue };
             let is_orphan = name.format() == Format::Video && offer.listing.videos.binary_search(&name).is_err();
-            if !is_orphan || self.held.has(name) {
+            if !is_orphan || self.pass.held.has(name) {
                 continue;
             }
             if self.partials.publish_if_whole(name, &self.path(*dir, *entry))? {
@@ -175,7 +162,7 @@ impl<'a> Execution<'a> {
                 self.report.arrived_recordings += 1;
             } else {
                 let text = format_args!("{name}: no longer on the camera; what had arrived is kept as {entry}");
-                self.context.told.warn(&format!("orphan:{name}"), text);
+                self.pass.context.told.warn(&format!("orphan:{name}"), text);
             }
         }
         Ok(())
@@ -184,9 +171,9 @@ impl<'a> Execution<'a> {
     fn fetch_recording(&mut self, fetch: &Fetch, item: &Item) -> Result<()> {
         if self.room.is_filled_for_good() {
             let text = "what is protected fills --keep-bytes alone: nothing else is fetched";
-            self.context.told.warn("filled-for-good", text);
+            self.pass.context.told.warn("filled-for-good", text);
         }
-        let is_protected = self.settings.policy.protects(fetch.video, self.held);
+        let is_protected = self.pass.settings.policy.protects(fetch.video, self.pass.held);
         let has_to_leave = self.room.is_filled_for_good()
             || (!is_protected && self.room.is_too_old(fetch.video))
             || self.has_to_leave(fetch)?;
@@ -198,7 +185,7 @@ impl<'a> Execution<'a> {
             let file = fetch.video.sibling(*format);
             let want = match self.want(file, fetch.video, fetch.dir) {
                 Err(error) if is_in_the_way(&error) => {
-                    self.report.fail(&self.context.told, file, "refused", error.with_causes());
+                    self.report.fail(&self.pass.context.told, file, "refused", error.with_causes());
                     break;
                 }
                 want => want?,
@@ -214,28 +201,33 @@ impl<'a> Execution<'a> {
 
     /// Under a limit of room the length of a recording is asked for before its bytes are.
     fn has_to_leave(&mut self, fetch: &Fetch) -> Result<bool> {
-        let is_begun = self.held.partial(fetch.video).is_some();
-        if !self.settings.is_limited() || is_begun || !fetch.formats.contains(&Format::Video) {
+        let is_begun = self.pass.held.partial(fetch.video).is_some();
+        if !self.pass.settings.is_limited() || is_begun || !fetch.formats.contains(&Format::Video) {
             return Ok(false);
         }
         match self.source.length(fetch.video, fetch.video) {
-            Ok(Some(length)) => self.room.has_to_leave(self.context, length, fetch.video),
+            Ok(Some(length)) => self.room.has_to_leave(length, fetch.video),
             // Whatever it is, the fetching will meet it too.
             _ => Ok(false),
         }
     }
 
     fn want(&self, file: FileName, video: FileName, dir: Option<Dir>) -> Result<Want> {
-        self.store.check_still_there()?;
+        self.pass.store.check_still_there()?;
         let group = match dir {
-            Some(dir) => self.held.dir(dir).to_owned(),
-            None => self.settings.policy.grouping.dir(file.at()),
+            Some(dir) => self.pass.held.dir(dir).to_owned(),
+            None => self.pass.settings.policy.grouping.dir(file.at()),
         };
         Ok(Want {
             file,
             video,
-            dir: self.store.group_dir(&group)?,
-            partial_dir: self.held.partial(file).map(|dir| self.store.group_dir(self.held.dir(dir))).transpose()?,
+            dir: self.pass.store.group_dir(&group)?,
+            partial_dir: self
+                .pass
+                .held
+                .partial(file)
+                .map(|dir| self.pass.store.group_dir(self.pass.held.dir(dir)))
+                .transpose()?,
             replaces: false,
             is_recent: self.newest.is_none_or(|newest| newest - file.at() <= RECENT),
         })
@@ -244,7 +236,7 @@ impl<'a> Execution<'a> {
     /// Fetches one file and accounts for it. Returns whether to go on with its sidecars.
     fn fetch_file(&mut self, want: &Want, item: &Item) -> Result<bool> {
         let began = Instant::now();
-        let told = &self.context.told;
+        let told = &self.pass.context.told;
         let is_video = want.file.format() == Format::Video;
         let fetched = match self.fetch_through(want, item) {
             Ok(Ended::As(fetched)) => fetched,
@@ -263,7 +255,7 @@ impl<'a> Execution<'a> {
                 self.report.fail(told, want.file, "refused", error.with_causes());
                 return Ok(true);
             }
-            Err(error) => return Err(self.store.check_still_there().err().unwrap_or(error)),
+            Err(error) => return Err(self.pass.store.check_still_there().err().unwrap_or(error)),
         };
         match fetched {
             Fetched::Published { received } => {
@@ -272,7 +264,7 @@ impl<'a> Execution<'a> {
                 self.learned.broke_off.remove(&want.video);
                 self.report.arrived_files += 1;
                 self.report.arrived_recordings += usize::from(is_video);
-                self.unmark_failed(want)?;
+                self.remove_marker(want)?;
             }
             Fetched::StillWritten => {
                 self.report.open_files += 1;
@@ -291,12 +283,12 @@ impl<'a> Execution<'a> {
                 if !want.is_recent {
                     self.learned.absent.insert(want.file);
                 }
-                self.unmark_failed(want)?;
+                self.remove_marker(want)?;
             }
-            Fetched::Failed { reason, message, mark } => {
+            Fetched::Failed { reason, message, lasts } => {
                 self.report.fail(told, want.file, reason, message);
-                if mark && !want.replaces {
-                    self.mark_failed(want)?;
+                if lasts && !want.replaces {
+                    self.leave_marker(want)?;
                 }
             }
         }
@@ -308,13 +300,13 @@ impl<'a> Execution<'a> {
         let mut furthest = None;
         let mut received_before = 0;
         for _ in 0..MAX_RESUMPTIONS {
-            let (room, context, report) = (&mut self.room, self.context, &mut *self.report);
-            let mut ask = |need: u64| room.ask(context, report, need, want.file);
+            let (room, report) = (&mut self.room, &mut *self.report);
+            let mut ask = |need: u64| room.ask(report, need, want.file);
             let mut fetcher = Fetcher {
                 source: &self.source,
                 partials: &mut self.partials,
                 pacer: &self.pacer,
-                stop: &self.context.stop,
+                stop: &self.pass.context.stop,
                 buffer: &mut self.buffer,
             };
             let (cause, have) = match fetcher.fetch(want, item, &mut ask) {
@@ -343,14 +335,14 @@ impl<'a> Execution<'a> {
     /// The one question after a break: is the camera still there, or at another of its addresses?
     fn reconnect(&mut self, cause: &str) -> Result<()> {
         let Err(silence) = self.source.answers() else { return Ok(()) };
-        self.context.stop.check()?;
+        self.pass.context.stop.check()?;
         log::debug!("asked again: {silence}");
-        let others = self.settings.addresses.iter().filter(|address| !self.source.is_at(address));
-        if let Ok((found, _)) = Source::connect(others, self.http) {
+        let others = self.pass.settings.addresses.iter().filter(|address| !self.source.is_at(address));
+        if let Ok((found, _)) = Source::connect(others, self.pass.http) {
             self.source = found;
             return Ok(());
         }
-        self.context.stop.check()?;
+        self.pass.context.stop.check()?;
         Err(Error::Away(format!("the camera has left ({cause}); what is complete is kept, the rest waits for it")))
     }
 
@@ -359,22 +351,23 @@ impl<'a> Execution<'a> {
         self.partials.tidy();
     }
 
-    fn mark_failed(&mut self, want: &Want) -> Result<()> {
+    fn leave_marker(&mut self, want: &Want) -> Result<()> {
         let name = Entry::Failed(want.file);
         // Over the old marker where there is one, else beside where the file would be.
-        let old = self.held.others.iter().find(|(entry, _)| *entry == name).map(|(_, dir)| self.held.dir(*dir));
-        let dir = old.map_or_else(|| Ok(want.dir.clone()), |dir| self.store.group_dir(dir))?;
+        let old =
+            self.pass.held.others.iter().find(|(entry, _)| *entry == name).map(|(_, dir)| self.pass.held.dir(*dir));
+        let dir = old.map_or_else(|| Ok(want.dir.clone()), |dir| self.pass.store.group_dir(dir))?;
         self.report.failed_marker_files += usize::from(old.is_none());
-        write_atomically(&dir.join(name.to_string()), marker(self.context.local_now()).as_bytes())
+        write_atomically(&dir.join(name.to_string()), marker(self.pass.context.local_now()).as_bytes())
     }
 
     /// Removes what told that the file could not be had: its marker, a damaged copy.
-    fn unmark_failed(&mut self, want: &Want) -> Result<()> {
+    fn remove_marker(&mut self, want: &Want) -> Result<()> {
         let (failed, damaged) = (Entry::Failed(want.file), Entry::Damaged(want.file));
         for (entry, dir) in
-            self.held.others.iter().filter(|(entry, _)| *entry == failed || (*entry == damaged && !want.replaces))
+            self.pass.held.others.iter().filter(|(entry, _)| *entry == failed || (*entry == damaged && !want.replaces))
         {
-            self.store.remove(Path::new(self.held.dir(*dir)).join(entry.to_string()))?;
+            self.pass.store.remove(Path::new(self.pass.held.dir(*dir)).join(entry.to_string()))?;
             self.report.failed_marker_files =
                 self.report.failed_marker_files.saturating_sub(usize::from(*entry == failed));
         }
@@ -382,7 +375,7 @@ impl<'a> Execution<'a> {
     }
 
     fn path(&self, dir: Dir, entry: Entry) -> PathBuf {
-        self.store.root().join(self.held.dir(dir)).join(entry.to_string())
+        self.pass.store.root().join(self.pass.held.dir(dir)).join(entry.to_string())
     }
 }
 

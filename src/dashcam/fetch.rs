@@ -358,8 +358,8 @@ enum Proof {
     Broken(String),
 }
 
-fn failed(reason: &'static str, message: String, mark: bool) -> Fetched {
-    Fetched::Failed { reason, message, mark }
+fn failed(reason: &'static str, message: String, lasts: bool) -> Fetched {
+    Fetched::Failed { reason, message, lasts }
 }
 
 fn of_trouble(trouble: Trouble) -> Fetched {

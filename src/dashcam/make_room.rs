@@ -6,15 +6,13 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 
 use super::fetch::{Answer, MAX_FILE_BYTES};
-use super::held::Held;
 use super::name::FileName;
 use super::plan::{Plan, Unit, candidates, files_of};
-use super::{Settings, retain};
+use super::{Pass, retain};
 use crate::disk::Space;
 use crate::error::{Error, Result};
-use crate::pass::{Context, Report};
+use crate::pass::Report;
 use crate::room::{Room, Verdict};
-use crate::store::Store;
 use crate::units::ByteSize;
 
 /// Some file systems free what was removed a moment later.
@@ -26,13 +24,13 @@ pub(super) struct RoomMaker<'a> {
     room: Room<Unit>,
     /// In this pass no recording up to this moment found room.
     too_old_until: Option<NaiveDateTime>,
-    store: &'a Store,
-    held: &'a Held,
+    pass: Pass<'a>,
 }
 
 impl<'a> RoomMaker<'a> {
     /// The room there is once the plan's removals are done.
-    pub(super) fn new(settings: &Settings, store: &'a Store, held: &'a Held, plan: &Plan) -> Self {
+    pub(super) fn new(pass: Pass<'a>, plan: &Plan) -> Self {
+        let Pass { settings, held, .. } = pass;
         let removed: HashSet<Unit> = plan.removals.iter().filter_map(|removal| Unit::of(removal.entry)).collect();
         let removed_bytes: u64 = plan.removals.iter().map(|removal| removal.bytes).sum();
         let held_bytes = held.bytes().saturating_sub(removed_bytes);
@@ -40,7 +38,7 @@ impl<'a> RoomMaker<'a> {
         candidates.retain(|candidate| !removed.contains(&candidate.key));
         let quota = settings.policy.keep_bytes;
         let room = Room::new(candidates, held_bytes, settings.guard, quota, settings.delete_oldest);
-        Self { room, too_old_until: None, store, held }
+        Self { room, too_old_until: None, pass }
     }
 
     /// What may not go fills the quota alone.
@@ -52,8 +50,8 @@ impl<'a> RoomMaker<'a> {
     ///
     /// # Errors
     /// [`Error::DiskFull`] when the disk stays full.
-    pub(super) fn ask(&mut self, context: &Context, report: &mut Report, need: u64, file: FileName) -> Result<Answer> {
-        let space = Space::of(self.store.root())?;
+    pub(super) fn ask(&mut self, report: &mut Report, need: u64, file: FileName) -> Result<Answer> {
+        let space = Space::of(self.pass.store.root())?;
         if need > MAX_FILE_BYTES {
             return Ok(Answer::Implausible);
         }
@@ -66,24 +64,24 @@ impl<'a> RoomMaker<'a> {
         if let Some(shortage) = shortage
             && report.removal_frees_nothing
         {
-            return Err(frees_nothing(shortage.into_error(self.store.root())));
+            return Err(frees_nothing(shortage.into_error(self.pass.store.root())));
         }
         let units = match self.room.ask(need, file.at(), space) {
             verdict @ (Verdict::TooOld | Verdict::NoRoom) => {
-                self.leave(context, &verdict, need, file);
+                self.leave(&verdict, need, file);
                 return Ok(Answer::LeaveIt);
             }
-            Verdict::Full(shortage) => return Err(shortage.into_error(self.store.root())),
+            Verdict::Full(shortage) => return Err(shortage.into_error(self.pass.store.root())),
             Verdict::Fits(units) => units,
         };
         let removes = !units.is_empty();
         for (unit, reason) in units {
-            for removal in files_of(unit, self.held, reason) {
-                retain::remove_entry(self.store, self.held, report, &removal)?;
+            for removal in files_of(unit, self.pass.held, reason) {
+                retain::remove_entry(self.pass, report, &removal)?;
             }
         }
         if removes {
-            self.wait_until_freed(context, report, need)?;
+            self.wait_until_freed(report, need)?;
         }
         self.room.write(need, file.at());
         Ok(Answer::WriteIt)
@@ -93,11 +91,11 @@ impl<'a> RoomMaker<'a> {
     ///
     /// # Errors
     /// The destination does not tell its free space.
-    pub(super) fn has_to_leave(&mut self, context: &Context, need: u64, video: FileName) -> Result<bool> {
-        let verdict = self.room.has_to_be_left(need, video.at(), Space::of(self.store.root())?);
+    pub(super) fn has_to_leave(&mut self, need: u64, video: FileName) -> Result<bool> {
+        let verdict = self.room.has_to_be_left(need, video.at(), Space::of(self.pass.store.root())?);
         let leaves = verdict.is_some();
         if let Some(verdict) = verdict {
-            self.leave(context, &verdict, need, video);
+            self.leave(&verdict, need, video);
         }
         Ok(leaves)
     }
@@ -107,24 +105,24 @@ impl<'a> RoomMaker<'a> {
         self.too_old_until.is_some_and(|until| video.at() <= until)
     }
 
-    fn leave(&mut self, context: &Context, verdict: &Verdict<Unit>, need: u64, file: FileName) {
+    fn leave(&mut self, verdict: &Verdict<Unit>, need: u64, file: FileName) {
         if *verdict == Verdict::TooOld {
             self.too_old_until = self.too_old_until.max(Some(file.at()));
         } else {
             let text = format_args!("{file}: {} have no room within --keep-bytes; left on the camera", ByteSize(need));
-            context.told.warn(&format!("no-room:{file}"), text);
+            self.pass.context.told.warn(&format!("no-room:{file}"), text);
         }
     }
 
     /// Removing is one thing, freeing another: snapshots, or a program that holds the files open, keep the bytes.
-    fn wait_until_freed(&self, context: &Context, report: &mut Report, need: u64) -> Result<()> {
+    fn wait_until_freed(&self, report: &mut Report, need: u64) -> Result<()> {
         let mut waited = Duration::ZERO;
-        while let Some(shortage) = self.room.shortage(need, Space::of(self.store.root())?) {
+        while let Some(shortage) = self.room.shortage(need, Space::of(self.pass.store.root())?) {
             if waited >= FREED_WITHIN {
                 report.removal_frees_nothing = true;
-                return Err(frees_nothing(shortage.into_error(self.store.root())));
+                return Err(frees_nothing(shortage.into_error(self.pass.store.root())));
             }
-            context.stop.sleep(LOOK_EVERY)?;
+            self.pass.context.stop.sleep(LOOK_EVERY)?;
             waited += LOOK_EVERY;
         }
         Ok(())

@@ -86,12 +86,12 @@ pub struct Plan {
     pub removals: Vec<Removal>,
     /// Then these come, in this order.
     pub fetches: Vec<Fetch>,
-    /// These moments are to be marked as protected.
-    pub marks: Vec<Moment>,
+    /// These moments are to be protected for good.
+    pub protections: Vec<Moment>,
     /// Recordings that the options ask for.
     pub selected: usize,
     /// `--protect` names these moments, and nothing of them is here or on the camera.
-    pub marks_of_nothing: Vec<Moment>,
+    pub protects_nothing: Vec<Moment>,
     /// Files that failed and are not due.
     pub waiting: Vec<FileName>,
     /// Recordings that were given up for want of room.
@@ -104,7 +104,7 @@ pub fn plan(offer: Option<&Offer>, held: &Held, learned: &Learned, policy: &Poli
     let mut plan = Plan { removals: removals(held, policy, now), ..Plan::default() };
     let no_videos = Vec::new();
     let videos = offer.map_or(&no_videos, |offer| &offer.listing.videos);
-    (plan.marks, plan.marks_of_nothing) = marks(videos, held, policy);
+    (plan.protections, plan.protects_nothing) = protections(videos, held, policy);
     let Some(offer) = offer else { return plan };
     let selected = select(videos, policy);
     plan.selected = selected.len();
@@ -192,8 +192,8 @@ fn sort(fetches: &mut [Fetch], learned: &Learned, policy: &Policy) {
     });
 }
 
-/// The moments to mark, and those of which there is nothing.
-fn marks(videos: &[FileName], held: &Held, policy: &Policy) -> (Vec<Moment>, Vec<Moment>) {
+/// The moments to protect, and those of which there is nothing.
+fn protections(videos: &[FileName], held: &Held, policy: &Policy) -> (Vec<Moment>, Vec<Moment>) {
     let wanted: BTreeSet<Moment> = policy
         .protect
         .iter()

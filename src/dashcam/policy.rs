@@ -68,7 +68,7 @@ impl FromStr for Code {
 pub enum Protect {
     /// While the option is given, recordings of this code stay.
     Code(Code),
-    /// This moment is marked, for good.
+    /// This moment, for good.
     Moment(Moment),
 }
 

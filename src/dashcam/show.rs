@@ -8,7 +8,7 @@ use crate::steps::Step;
 
 /// The steps of a plan, and what `--verify` is to fetch again.
 pub(super) fn steps(plan: &Plan, repairs: &[Repair], held: &Held, grouping: Grouping) -> Vec<Step> {
-    let protections = plan.marks.iter().map(|moment| Step::new("protect", moment.to_string()));
+    let protections = plan.protections.iter().map(|moment| Step::new("protect", moment.to_string()));
     let removals =
         plan.removals.iter().map(|removal| Step::remove(join(held.dir(removal.dir), &removal.entry), removal.reason));
     let fetches = plan.fetches.iter().flat_map(|fetch| {

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 
-use super::held::{Dir, Held};
+use super::Pass;
+use super::held::Dir;
 use super::name::{FileName, Format};
 use super::source::{Offer, Source, Trouble};
 use crate::error::{Error, Result};
 use crate::mp4::{self, Structure};
-use crate::pass::{Context, Report};
-use crate::store::Store;
+use crate::pass::Report;
 
 /// A file to fetch again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +24,8 @@ pub(super) struct Repair {
 /// Compares every held file with the camera, by length, and every video with its own structure. What is shorter or
 /// broken is returned, to be fetched again; what differs in another way is counted as failed and left as it is: the
 /// copy here may be the better one.
-pub(super) fn check(
-    source: &Source,
-    offer: &Offer,
-    held: &Held,
-    store: &Store,
-    context: &Context,
-    report: &mut Report,
-) -> Result<Vec<Repair>> {
+pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut Report) -> Result<Vec<Repair>> {
+    let Pass { held, store, context, .. } = pass;
     let mut again = Vec::new();
     let items = context.progress.items(held.files.len(), 0);
     for file in &held.files {

@@ -43,7 +43,7 @@ pub enum Fetched {
         /// For people.
         message: String,
         /// Try again only after `--retry-failed-after`.
-        mark: bool,
+        lasts: bool,
     },
 }
 

@@ -167,7 +167,7 @@ fn arbitrary_policy() -> impl Strategy<Value = Policy> {
 /// The destination after a plan was carried out; every file has 10 bytes.
 fn apply(held: &Held, plan: &Plan, policy: &Policy) -> Held {
     let mut after = held.clone();
-    after.protected.extend(plan.marks.iter().copied());
+    after.protected.extend(plan.protections.iter().copied());
     after.files.retain(|file| {
         !plan.removals.iter().any(|removal| removal.entry == Entry::Final(file.name) && removal.dir == file.dir)
     });
@@ -225,6 +225,6 @@ proptest! {
         let second = plan(Some(&offer), &after, &learned, &unlimited, now());
         prop_assert_eq!(&second.removals, &[]);
         prop_assert_eq!(&second.fetches, &[]);
-        prop_assert_eq!(&second.marks, &[]);
+        prop_assert_eq!(&second.protections, &[]);
     }
 }
