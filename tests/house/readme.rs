@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use footage::cli::Cli;
 use footage::live::{CameraLive, Live};
 use footage::metrics;
 use footage::pass::Report;
+use footage::record::config::{Config, Surroundings};
+use footage::zone::Tz;
 
 use super::support::Scratch;
 use super::{assert_none, root};
@@ -15,25 +17,36 @@ use super::{assert_none, root};
 /// Also what `.ci/run` runs.
 const TEST_COMMAND: &str = "sh tests/setup && cargo test";
 
-/// The commands, where their options stand, and about how many there are.
+/// The commands, where their own options stand, and about how many they have, the shared ones among them.
 const COMMANDS: [(&str, &str, usize); 5] = [
-    ("dashcam", "### Options", 20),
+    ("dashcam", "### Options of dashcam", 20),
     ("hikvision", "### Options of hikvision", 20),
     ("record", "### Options of record", 35),
     ("upload", "### Options of upload", 20),
     ("status", "### Options of status", 8),
 ];
 
-/// The commands that share one table of exit codes.
+/// The commands that share tables: of options, with a column that names those which have it, and of exit codes.
 const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
+const SHARED: &str = "### Options of several passes";
 
 #[test]
-fn every_option_is_in_the_table_with_its_default() {
+fn every_option_is_in_a_table_with_its_default() {
+    let shared = table(SHARED);
     for (command, heading, count) in COMMANDS {
         let options = options(&help(command));
         assert!(options.len() >= count, "--help of {command} is read wrongly");
-        assert_none(&apart(&options, &table(heading)));
+        let rows: Vec<Vec<String>> = shared.iter().filter(|row| is_of(row, command)).cloned().collect();
+        let (of_several, own): (Vec<Shown>, Vec<Shown>) =
+            options.into_iter().partition(|option| rows.iter().any(|row| words(&row[0]).contains(&option.long)));
+        assert_none(&apart(&of_several, &rows));
+        assert_none(&apart(&own, &table(heading)));
     }
+}
+
+/// Whether a row of the table of several passes is one of this command.
+fn is_of(row: &[String], command: &str) -> bool {
+    PASSES.contains(&command) && (row[1] == "all" || words(&row[1]).iter().any(|of| of == command))
 }
 
 /// Where `--help` and the table of a command do not say the same.
@@ -134,35 +147,149 @@ fn the_exit_codes_are_those_of(command: &str) {
 }
 
 #[test]
-fn the_commands_can_be_typed() {
+fn the_shell_blocks_are_shell() {
     let mut broken = Vec::new();
     let scratch = Scratch::new();
-    for block in blocks(&readme(), "sh") {
+    for block in blocks("sh") {
         let script = scratch.write("block", &block);
         let parsed = super::support::Program::new("sh").arg("-n").arg(script).run();
         if parsed.code != Some(0) {
             broken.push(format!("not a shell script: {}\n{block}", parsed.stderr.trim()));
         }
-        for line in block.replace("\\\n", " ").lines() {
-            for file in line.split_whitespace().filter(|word| word.starts_with("tests/")) {
-                if !root().join(file).exists() {
-                    broken.push(format!("{file} is not there: {line}"));
-                }
-            }
-            for command in commands(line).iter().filter(|command| command[0] == "footage") {
-                match Cli::try_parse_from(command) {
-                    Err(error) if error.exit_code() != 0 => broken.push(format!("{line}\n{error}")),
-                    _ => {}
-                }
+        for file in block.split_whitespace().filter(|word| word.starts_with("tests/")) {
+            if !root().join(file).exists() {
+                broken.push(format!("{file} is not there: {block}"));
             }
         }
     }
     assert_none(&broken);
 }
 
+/// In blocks of every kind: scripts, crontabs, units, files of containers and of Zabbix, and what was seen at a terminal.
+#[test]
+fn the_commands_can_be_typed() {
+    let (mut broken, mut count) = (Vec::new(), 0);
+    for (language, block) in fenced(&readme()) {
+        for line in block.replace("\\\n", " ").lines() {
+            for command in commands(line).iter().filter_map(|words| footage_in(words)) {
+                count += 1;
+                match Cli::try_parse_from(command) {
+                    Err(error) if error.exit_code() != 0 => broken.push(format!("{language}: {line}\n{error}")),
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert_none(&broken);
+    assert!(count > 40, "only {count} commands are found");
+}
+
+#[test]
+fn examples_can_be_run() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml is there");
+    let readme = readme();
+    let examples: Vec<&str> =
+        readme.split("--example ").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
+    assert!(examples.len() >= 3, "{examples:?}");
+    for example in examples {
+        assert!(manifest.contains(&format!("name = \"{example}\"")), "there is no example {example}");
+    }
+}
+
+#[test]
+fn every_pass_begins_with_the_line_for_the_crontab() {
+    let readme = readme();
+    for (command, ..) in COMMANDS {
+        let (initial, rest) = command.split_at(1);
+        let heading = format!("\n## {}{rest}\n\n```crontab\n", initial.to_uppercase());
+        let (_, below) = readme.split_once(&heading).unwrap_or_else(|| panic!("{heading:?} is missing"));
+        let words: Vec<&str> = below.lines().next().unwrap_or_default().split(' ').collect();
+        assert_eq!(words[5..7], ["footage", command], "{words:?}");
+        assert!(words.contains(&"--cron"), "{words:?}");
+    }
+}
+
+#[test]
+fn a_container_says_by_variables_what_could_be_typed() {
+    let containers: Vec<String> = blocks("text").into_iter().filter(|block| block.starts_with("FROM ")).collect();
+    assert!(containers.len() >= 2, "{containers:?}");
+    for block in containers {
+        let entry = block.lines().find_map(|line| line.strip_prefix("ENTRYPOINT ")).expect("an entry point");
+        let entry: Vec<String> = serde_json::from_str(entry).expect("a list of words");
+        assert_eq!(entry[0], "/footage");
+        let variables = block.lines().filter_map(|line| line.strip_prefix("ENV ")).flat_map(str::split_whitespace);
+        let variables: Vec<(&str, &str)> = variables.filter_map(|variable| variable.split_once('=')).collect();
+        let ours: Vec<_> = variables.into_iter().filter(|(name, _)| name.starts_with("FOOTAGE_")).collect();
+        assert!(!ours.is_empty(), "{block}");
+        let typed = ["footage".to_owned(), entry[1].clone()].into_iter();
+        let typed = typed.chain(ours.iter().map(|(name, value)| typed_for(&entry[1], name, value)));
+        if let Err(error) = Cli::try_parse_from(typed) {
+            panic!("{block}\n{error}");
+        }
+    }
+}
+
+/// What is typed in place of a variable.
+fn typed_for(command: &str, variable: &str, value: &str) -> String {
+    let cli = Cli::command();
+    let command = cli.find_subcommand(command).expect("a command");
+    let argument = command.get_arguments().find(|argument| argument.get_env().is_some_and(|name| name == variable));
+    let argument = argument.unwrap_or_else(|| panic!("{variable} is no variable of {}", command.get_name()));
+    argument.get_long().map_or_else(|| value.to_owned(), |long| format!("--{long}={value}"))
+}
+
+#[test]
+fn the_variables_are_real() {
+    let cli = Cli::command();
+    let known =
+        cli.get_subcommands().flat_map(|command| command.get_arguments()).filter_map(|argument| argument.get_env());
+    let known: BTreeSet<&str> = known.filter_map(|name| name.to_str()).collect();
+    let readme = readme();
+    let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+    let told =
+        readme.split(|c| !is_name(c)).filter(|word| word.len() > "FOOTAGE_".len() && word.starts_with("FOOTAGE_"));
+    // Those of `on_segment` go the other way.
+    let told: BTreeSet<&str> = told.filter(|name| !name.starts_with("FOOTAGE_SEGMENT_")).collect();
+    assert!(told.len() > 10, "{told:?}");
+    let unknown: Vec<String> = told.difference(&known).map(|name| format!("{name} is no variable")).collect();
+    assert_none(&unknown);
+}
+
+#[test]
+fn the_configurations_are_read() {
+    let surroundings = Surroundings { base: "/etc".into(), zone: Tz::UTC, is_options: false };
+    for block in blocks("toml") {
+        if let Err(invalid) = Config::parse(&block, &surroundings) {
+            panic!("{block}\n{invalid}");
+        }
+    }
+    for block in blocks("json") {
+        if let Err(error) = serde_json::from_str::<serde_json::Value>(&block) {
+            panic!("{block}\n{error}");
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let readme = readme();
+    let headings =
+        readme.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let is_kept = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
+    let anchor = |heading: &str| heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-");
+    let anchors: BTreeSet<String> = headings.map(anchor).collect();
+    let links = readme.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+    let is_there = |link: &&str| match link.strip_prefix('#') {
+        Some(anchor) => anchors.contains(anchor),
+        None => link.starts_with("https://") || root().join(link).exists(),
+    };
+    let dead: Vec<String> = links.filter(|link| !is_there(link)).map(|link| format!("{link} leads nowhere")).collect();
+    assert_none(&dead);
+}
+
 #[test]
 fn ci_runs_the_readmes_test_command() {
-    assert!(blocks(&readme(), "sh").iter().any(|block| block.lines().any(|line| line == TEST_COMMAND)));
+    assert!(blocks("sh").iter().any(|block| block.lines().any(|line| line == TEST_COMMAND)));
     let ci = fs::read_to_string(root().join(".ci/run")).expect(".ci/run is there");
     assert!(ci.contains(TEST_COMMAND), ".ci/run does not run {TEST_COMMAND:?}");
 }
@@ -231,16 +358,41 @@ fn table(heading: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// The fenced blocks of a language.
-fn blocks(markdown: &str, language: &str) -> Vec<String> {
-    let fence = format!("```{language}\n");
-    let blocks: Vec<String> = markdown
-        .split(&fence)
-        .skip(1)
-        .map(|rest| rest.split_once("```").map_or(rest, |(block, _)| block).to_owned())
-        .collect();
-    assert!(!blocks.is_empty(), "README.md has no {fence:?} block");
+/// The fenced blocks, with their languages.
+fn fenced(markdown: &str) -> Vec<(String, String)> {
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut is_within = false;
+    for line in markdown.lines() {
+        if let Some(language) = line.strip_prefix("```") {
+            is_within = !is_within;
+            if is_within {
+                blocks.push((language.to_owned(), String::new()));
+            }
+        } else if is_within {
+            let (_, block) = blocks.last_mut().expect("within one");
+            *block += line;
+            block.push('\n');
+        }
+    }
     blocks
+}
+
+/// The fenced blocks of a language.
+fn blocks(language: &str) -> Vec<String> {
+    let of_all = fenced(&readme()).into_iter();
+    let blocks: Vec<String> = of_all.filter(|(of, _)| of == language).map(|(_, block)| block).collect();
+    assert!(!blocks.is_empty(), "README.md has no block of {language}");
+    blocks
+}
+
+/// A command of ours in the words of a line, wherever it stands: behind the times of a crontab, a prompt, `ExecStart=`.
+fn footage_in(words: &[String]) -> Option<Vec<String>> {
+    let is_ours = |word: &str| {
+        word.strip_suffix("footage").is_some_and(|before| before.is_empty() || before.ends_with(['/', ',', '=']))
+    };
+    let cli = Cli::command();
+    let at = words.windows(2).position(|pair| is_ours(&pair[0]) && cli.find_subcommand(&pair[1]).is_some())?;
+    Some(["footage".to_owned()].into_iter().chain(words[at + 1..].iter().cloned()).collect())
 }
 
 /// The commands of a line as words, without redirections and comments: as much of a shell as a README needs.
