@@ -138,10 +138,11 @@ fn run_upload(args: &Upload) -> ExitCode {
 /// How long a Pushgateway may take, where the pass has no timeout for the network of its own.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Says what is wrong as the parser of the command line does, and exits with 2.
+/// Says what is wrong as the parser of the command line does, and exits with 2. How commands are called is not told
+/// beside it: what is wrong is a value, perhaps one of a file.
 fn usage(error: &Error) -> ! {
     let text = printable_lines(&error.to_string());
-    Cli::command().error(clap::error::ErrorKind::ValueValidation, text).exit()
+    clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{text}\n")).exit()
 }
 
 /// Prints what is all that was asked for.

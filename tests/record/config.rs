@@ -13,6 +13,8 @@ fn refusal(text: &str) -> String {
     // --check refuses the same in the same words.
     let check = site.record(&["--check"]).run().expect_code(2);
     assert_eq!(check.stderr, output.stderr);
+    // It is the file that is wrong, not the command line.
+    assert!(output.stderr.starts_with("error: ") && !output.stderr.contains("Usage:"), "{output}");
     output.stderr
 }
 
