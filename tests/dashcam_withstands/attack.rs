@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::support::camera::{Api, Camera, Fault, Times};
+use crate::support::tls::SelfSigned;
 use crate::support::{Node, Scratch, mp4, peak_kib, tree};
 use crate::{Bench, NAME, SIZE, visible};
 
@@ -112,4 +113,17 @@ fn metadata_of_absurd_length_does_not_fill_the_memory() {
     let output = bench.pass(&[]).measured(&peak).run().expect_code(3);
     assert!(bench.dest().join("20181029_131613_NF.mp4").exists(), "{output}");
     assert!(peak_kib(&peak) < 80 << 10, "{} KiB", peak_kib(&peak));
+}
+
+/// No option has it trusted.
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_told_no_password() {
+    let bench = Bench::new();
+    let server = SelfSigned::start();
+    let output = bench.pass_from(&[&server.url("user:secret@")], &[]).run().expect_code(1);
+    assert!(output.stderr.contains("TLS"), "{output}");
+    server.assert_not_trusted();
+    let output = bench.pass(&["--metrics-pushgateway-url", &server.url("user:secret@")]).run().expect_code(0);
+    assert!(output.stderr.contains("the metrics were not pushed"), "{output}");
+    server.assert_not_trusted();
 }

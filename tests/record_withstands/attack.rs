@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::support::Program;
 use crate::support::raw::RawServer;
 use crate::support::site::{PATIENCE, QUICK, Site, wait_for};
+use crate::support::tls::SelfSigned;
 
 const PASSWORD: &str = "s3cr3t-p4ss";
 /// `viewer:s3cr3t-p4ss`
@@ -213,4 +214,17 @@ fn a_configuration_of_absurd_depth_is_refused() {
         let output = site.record(&["--check"]).run().expect_code(2);
         assert!(output.stderr.len() < 2000, "{} bytes: {:.300}", output.stderr.len(), output.stderr);
     }
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_hears_nothing_of_a_schedule() {
+    let server = SelfSigned::start();
+    let get = format!("{}/day", server.url(&format!("viewer:{PASSWORD}@")));
+    let table = format!("url = \"rtsp://127.0.0.1:1/\"\nschedule = [{{ at = \"00:00\", get = {get:?} }}]");
+    let site = Site::with(QUICK, &[("yard", table)]);
+    let running = site.start(&[]);
+    running.wait_for_stderr("cannot be told by its schedule", PATIENCE);
+    running.term();
+    running.wait();
+    server.assert_not_trusted();
 }

@@ -25,6 +25,7 @@ pub(crate) mod rtsp;
 pub(crate) mod s3;
 pub(crate) mod s3_proxy;
 pub(crate) mod site;
+pub(crate) mod tls;
 pub(crate) mod uploads;
 
 mod mount;

@@ -3,6 +3,7 @@
 use crate::assert_recovers;
 use crate::support::peak_kib;
 use crate::support::s3_proxy::{Answer, Times};
+use crate::support::tls::SelfSigned;
 use crate::support::uploads::Uploads;
 
 /// Each of them is a few letters, and takes much more than that in memory.
@@ -54,5 +55,17 @@ fn a_listing_that_goes_round_in_a_ring_ends() {
         assert!(output.stderr.contains("ring"), "{output}");
     }
     assert!(uploads.s3.proxy.requests_for("GET list-type").len() <= 6);
+    assert_recovers(&uploads);
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_sent_nothing() {
+    let uploads = Uploads::with(&["a.ts"]);
+    let server = SelfSigned::start();
+    for options in [&[][..], &["--verify"]] {
+        let output = uploads.pass(&[&["--endpoint-url", &server.url("")], options].concat());
+        assert!(output.code == Some(1) && output.stderr.contains("TLS"), "{output}");
+        server.assert_not_trusted();
+    }
     assert_recovers(&uploads);
 }
