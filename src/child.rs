@@ -9,7 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, getppid, kill_process_group, set_parent_process_death_signal, waitpgid,
+};
 
 /// Variables of the environment that may hold a password of ours.
 const SECRETS: [&str; 4] = ["FOOTAGE_ADDRESS", "FOOTAGE_HEADER", "FOOTAGE_METRICS_PUSHGATEWAY_URL", "FOOTAGE_URL"];
@@ -125,6 +127,33 @@ pub fn last_words(mut pipe: impl Read) -> String {
         words.drain(..extra);
     }
     String::from_utf8_lossy(&words).trim().to_owned()
+}
+
+/// What children of [`spawn`] that have ended have left running. As the first process of a container we inherit it, and
+/// what nobody waits for stays in the table of processes.
+#[derive(Debug, Default)]
+pub struct Orphans(Vec<Pid>);
+
+impl Orphans {
+    /// A child has ended and was waited for; what it has started may be ours now.
+    pub fn inherit(&mut self, ended: &Child) {
+        self.0.push(Pid::from_child(ended));
+        self.bury();
+    }
+
+    /// Waits for those that have ended. The number of a group cannot be another's as long as one of it is there, and one
+    /// of which none is our child is forgotten at once.
+    fn bury(&mut self) {
+        self.0.retain(|group| {
+            loop {
+                match waitpgid(*group, WaitOptions::NOHANG) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return true,
+                    Err(_) => return false,
+                }
+            }
+        });
+    }
 }
 
 #[cfg(test)]

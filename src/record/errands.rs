@@ -12,7 +12,7 @@ use chrono::{DateTime, FixedOffset};
 use super::mailbox::Mailbox;
 use super::name::{CameraName, rfc3339};
 use super::url::shown;
-use crate::child::{self, Killed};
+use crate::child::{self, Killed, Orphans};
 use crate::error::with_causes;
 use crate::metrics::Sinks;
 use crate::redirect::{self, MAX_REDIRECTS};
@@ -67,13 +67,22 @@ pub(super) struct Errands {
     /// What waits for the program that runs for the same camera: one that hangs does not become many.
     waiting: BTreeMap<CameraName, VecDeque<Errand>>,
     done: Mailbox<Done>,
+    orphans: Arc<Mutex<Orphans>>,
     /// What is left undone when we end.
     is_over: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl Errands {
     pub(super) fn new(done: Mailbox<Done>) -> Self {
-        Self { queue: None, threads: 0, under_way: 0, waiting: BTreeMap::new(), done, is_over: Arc::default() }
+        Self {
+            queue: None,
+            threads: 0,
+            under_way: 0,
+            waiting: BTreeMap::new(),
+            done,
+            orphans: Arc::default(),
+            is_over: Arc::default(),
+        }
     }
 
     /// Has something done; threads begin as they are needed.
@@ -100,11 +109,12 @@ impl Errands {
         });
         if self.threads < THREADS.min(self.under_way) {
             let (receiver, done, is_over) = (Arc::clone(receiver), self.done.clone(), Arc::clone(&self.is_over));
+            let orphans = Arc::clone(&self.orphans);
             let work = move || {
                 loop {
                     let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(errand) = next else { return };
-                    done.send(errand.run(&|| is_over.load(std::sync::atomic::Ordering::Relaxed)));
+                    done.send(errand.run(&orphans, &|| is_over.load(std::sync::atomic::Ordering::Relaxed)));
                 }
             };
             let builder = std::thread::Builder::new().name("errands".into()).stack_size(512 << 10);
@@ -137,7 +147,7 @@ impl Errands {
 }
 
 impl Errand {
-    fn run(self, is_over: &dyn Fn() -> bool) -> Done {
+    fn run(self, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bool) -> Done {
         match self {
             Self::Hook { camera, words, path, start, duration } => {
                 let mut command = Command::new(words.first().map_or("", String::as_str));
@@ -147,7 +157,7 @@ impl Errand {
                 if let Some(duration) = duration {
                     command.env("FOOTAGE_SEGMENT_DURATION_SECONDS", format!("{:.3}", duration.as_secs_f64()));
                 }
-                let ended = run(&mut command, is_over);
+                let ended = run(&mut command, orphans, is_over);
                 Done::Hook(camera, ended)
             }
             Self::Get { camera, url } => {
@@ -160,13 +170,14 @@ impl Errand {
 }
 
 /// Runs a program to its end.
-fn run(command: &mut Command, is_over: &dyn Fn() -> bool) -> Result<(), String> {
+fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bool) -> Result<(), String> {
     let program = PathBuf::from(command.get_program());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = child::spawn(command).map_err(|error| format!("cannot run {}: {error}", program.display()))?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || child::last_words(stderr)));
     let (status, killed) =
         child::wait(&mut child, HOOK_PATIENCE, is_over).map_err(|error| format!("it is lost: {error}"))?;
+    orphans.lock().unwrap_or_else(PoisonError::into_inner).inherit(&child);
     match killed {
         Some(Killed::Late) => {
             return Err(format!("it took longer than {} and was killed", human_duration(HOOK_PATIENCE)));

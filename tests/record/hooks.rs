@@ -6,6 +6,7 @@ use rustix::process::Signal;
 
 use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site, wait_for};
+use crate::support::{Program, as_root};
 
 #[test]
 fn a_program_runs_for_each_closed_segment() {
@@ -58,6 +59,34 @@ fn a_program_runs_for_what_a_removed_camera_leaves() {
     let closed = site.wait_for_closed("yard", 1);
     let told = wait_for("its program", || std::fs::read_to_string(site.scratch.join("hooks")).ok());
     assert_eq!(told.trim(), closed[0].path.display().to_string());
+    drop(running);
+}
+
+/// As the first process of a container a recorder inherits what programs leave running, and has to bury it.
+#[test]
+fn what_a_program_leaves_running_becomes_no_zombie() {
+    as_root!();
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::new();
+    let hook = site.script("hook", "sleep 0.1 &");
+    let defaults = QUICK.replace("2s\"\nt", "1s\"\nt");
+    site.configure(&defaults, &[("yard", format!("{}\non_segment = [{hook:?}]", camera.table()))]);
+    let footage = [env!("CARGO_BIN_EXE_footage"), "record", "footage.toml"];
+    let container = Program::new("unshare").args(["--pid", "--fork", "--kill-child"]).args(footage);
+    let running = container.current_dir(site.scratch.path()).env("RECORDER_OF", site.scratch.path()).spawn();
+    site.wait_for_closed("yard", 8);
+    let ours: Vec<u32> = site.processes().iter().map(|process| process.id).collect();
+    let zombies: Vec<String> = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok())
+        .filter(|stat| {
+            let (_, rest) = stat.rsplit_once(") ").unwrap_or_default();
+            let mut fields = rest.split(' ');
+            fields.next() == Some("Z")
+                && fields.next().and_then(|id| id.parse().ok()).is_some_and(|id| ours.contains(&id))
+        })
+        .collect();
+    assert!(zombies.len() <= 3, "{zombies:?}");
     drop(running);
 }
 
