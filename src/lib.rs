@@ -40,6 +40,7 @@ pub mod hikvision;
 pub mod live;
 pub mod lock;
 pub mod logging;
+pub mod login;
 pub mod metrics;
 pub mod mp4;
 pub mod once;

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ureq::http::header::AUTHORIZATION;
+
+use crate::login;
 use crate::pass::{Report, Told};
 use crate::prometheus::Exposition;
 use crate::retention::Reason;
@@ -55,7 +58,11 @@ impl Sinks {
         let config = ureq::Agent::config_builder().timeout_global(Some(timeout)).max_redirects(0);
         let agent: ureq::Agent = config.build().into();
         let url = format!("{url}/metrics/job{}/instance{}", grouping_value(&self.job), grouping_value(&self.instance));
-        let request = agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8");
+        let (url, login) = login::apart(&url);
+        let mut request = agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8");
+        if let Some(login) = login {
+            request = request.header(AUTHORIZATION, login);
+        }
         let answer = request.send(text).map_err(|error| error.to_string())?;
         match answer.status().as_u16() {
             status @ 300..400 => Err(format!("it answers {status} and another address: give that one")),

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::error::{Error, Result};
@@ -54,6 +54,9 @@ impl Stop {
     /// The operating system refuses the handlers or the thread.
     pub fn on_signals() -> std::io::Result<Self> {
         let stop = Self::default();
+        // Whoever started us may have ignored the end of his children, and hands that down: ours would be gone before we
+        // are told how they ended.
+        signal_hook::flag::register(SIGCHLD, Arc::default())?;
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let _ = stop.0.handle.set(signals.handle());
         let here = stop.clone();

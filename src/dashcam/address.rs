@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use base64::Engine;
+use crate::login;
 
 /// One ADDRESS of the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +91,7 @@ impl FromStr for Address {
             Ok(uri) if uri.host().is_some() && !host.is_empty() && port_is_a_number(&host) => {}
             _ => return Err(refuse("write a host, host:port, an IPv6 address, a URL, or a directory with a slash")),
         }
-        let authorization = user
-            .map(|user| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(percent_decode(user))));
+        let authorization = user.map(login::basic);
         Ok(Self::Http(Url { base, authorization }))
     }
 }
@@ -104,20 +103,6 @@ fn port_is_a_number(host: &str) -> bool {
         // Something without a colon behind the brackets is a typing error.
         None => !host.contains(']') || after_brackets.is_empty(),
     }
-}
-
-fn percent_decode(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escape = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        let value =
-            escape.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        decoded.push(value.unwrap_or(bytes[at]));
-        at += if value.is_some() { 3 } else { 1 };
-    }
-    decoded
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset};
+use ureq::http::header::AUTHORIZATION;
 
 use super::mailbox::Mailbox;
 use super::name::{CameraName, rfc3339};
 use super::url::shown;
 use crate::child::{self, Killed, Orphans};
 use crate::error::with_causes;
+use crate::login;
 use crate::metrics::Sinks;
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::secret::Secret;
@@ -202,10 +204,13 @@ fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bo
 fn get(url: &str) -> Result<(), String> {
     let config = ureq::Agent::config_builder().timeout_global(Some(GET_PATIENCE)).proxy(None);
     let agent: ureq::Agent = config.max_redirects(0).max_redirects_will_error(false).build().into();
-    let mut target = url.to_owned();
+    let (mut target, login) = login::apart(url);
     for _ in 0..=MAX_REDIRECTS {
-        let answer =
-            agent.get(&target).call().map_err(|error| with_causes(&error).replace(&target, &shown(&target)))?;
+        let mut request = agent.get(&target);
+        if let Some(login) = &login {
+            request = request.header(AUTHORIZATION, login);
+        }
+        let answer = request.call().map_err(|error| with_causes(&error).replace(&target, &shown(&target)))?;
         match redirect::within(&target, &answer) {
             Some(next) => target = next,
             None => match redirect::location(&answer) {

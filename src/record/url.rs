@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::login::percent_decoded;
+
 /// The schemes that are taken, and the protocols of ffmpeg that each may use: a camera that redirects or describes its
 /// stream cannot make ffmpeg read a local file.
 const SCHEMES: [(&str, &str); 10] = [
@@ -176,15 +178,7 @@ fn hide_logins(text: &str) -> String {
 
 /// With `%40` as the letters they stand for; what is no text stays as it is.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = if byte == b'%' { after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()) } else { None };
-        let meant = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        bytes.push(meant.unwrap_or(byte));
-        rest = if meant.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+    String::from_utf8(percent_decoded(text)).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

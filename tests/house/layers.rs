@@ -24,6 +24,7 @@ const PURE: &[&str] = &[
     "hikvision/segment",
     "hikvision/stream",
     "live",
+    "login",
     "mp4",
     "record/command",
     "record/config",

@@ -43,6 +43,22 @@ fn a_program_runs_for_each_closed_segment() {
     }
 }
 
+/// Whoever ignores the end of its children hands that down to what it starts.
+#[test]
+fn started_by_somebody_who_ignores_his_children_it_still_sees_the_end_of_its_own() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::new();
+    let hook = site.script("hook", "echo $FOOTAGE_SEGMENT_PATH >>hooks");
+    site.configure(QUICK, &[("yard", format!("{}\non_segment = [{hook:?}]", camera.table()))]);
+    let script =
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])";
+    let footage = [env!("CARGO_BIN_EXE_footage"), "record", "footage.toml", "--for", "6s"];
+    let output = Program::new("python3").args(["-c", script]).args(footage).current_dir(site.scratch.path()).run();
+    assert_eq!(output.expect_code(0).stderr, "");
+    let lines = std::fs::read_to_string(site.scratch.join("hooks")).unwrap();
+    assert_eq!(lines.lines().count(), site.closed("yard").len());
+}
+
 /// The last segment of a camera is closed when it is in the configuration no more.
 #[test]
 fn a_program_runs_for_what_a_removed_camera_leaves() {

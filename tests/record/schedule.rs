@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::support::mjpeg::MjpegCamera;
+use crate::support::rtsp::{PASSWORD, PASSWORD_IN_URL, USER};
 use crate::support::site::{QUICK, Site, wait_for};
 
 /// A site whose camera was told that it is day an hour ago, and that it is night at this moment.
@@ -47,5 +48,20 @@ fn a_failure_is_told_and_tried_again() {
     running.wait_for_stderr("500", Duration::from_secs(10));
     wait_for("another try", || (camera.controls().len() > 1).then_some(()));
     assert_eq!(seen(&camera), [("/day".to_owned(), 500), ("/day".to_owned(), 200)]);
+    drop(running);
+}
+
+/// What has a meaning in a URL is written as %40 in a password, and sent as it is meant.
+#[test]
+fn a_login_in_a_url_is_sent_as_it_is_meant() {
+    use base64::Engine;
+    let camera = MjpegCamera::start();
+    let url = camera.control_url("day").replace("http://", &format!("http://{USER}:{PASSWORD_IN_URL}@"));
+    let table = format!("url = {:?}\nschedule = [{{ at = \"06:00\", get = {url:?} }}]", camera.url());
+    let site = Site::with(QUICK, &[("esp", table)]);
+    let running = site.start(&[]);
+    let asked = wait_for("day", || camera.controls().first().cloned());
+    let login = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    assert_eq!(asked.authorization, Some(format!("Basic {login}")));
     drop(running);
 }

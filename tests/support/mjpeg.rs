@@ -32,6 +32,8 @@ pub(crate) struct Control {
     pub(crate) path: String,
     /// The status that was answered.
     pub(crate) status: u16,
+    /// What it was told about who asks, as it was sent.
+    pub(crate) authorization: Option<String>,
     pub(crate) at: Instant,
 }
 
@@ -101,7 +103,7 @@ impl Drop for MjpegCamera {
 }
 
 fn answer(visit: &Visit, controls: &Mutex<Controls>) -> io::Result<()> {
-    let Some(path) = request(visit)? else { return Ok(()) };
+    let Some((path, authorization)) = request(visit)? else { return Ok(()) };
     let mut client = &visit.client;
     if visit.mood()? == Some(Fault::Garbage) {
         return garbage(visit);
@@ -112,7 +114,7 @@ fn answer(visit: &Visit, controls: &Mutex<Controls>) -> io::Result<()> {
             let mut controls = controls.lock().unwrap_or_else(PoisonError::into_inner);
             let status = if controls.failures > 0 { 500 } else { 200 };
             controls.failures = controls.failures.saturating_sub(1);
-            controls.seen.push(Control { path, status, at: Instant::now() });
+            controls.seen.push(Control { path, status, authorization, at: Instant::now() });
             status
         }
         _ => 404,
@@ -120,8 +122,8 @@ fn answer(visit: &Visit, controls: &Mutex<Controls>) -> io::Result<()> {
     write!(client, "HTTP/1.1 {status} Answer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
-/// The path of a GET, when it is one.
-fn request(visit: &Visit) -> io::Result<Option<String>> {
+/// The path of a GET, when it is one, and who asks.
+fn request(visit: &Visit) -> io::Result<Option<(String, Option<String>)>> {
     let (mut head, mut client) = (Vec::new(), &visit.client);
     while !head.ends_with(b"\r\n\r\n") && head.len() < 16 << 10 {
         let mut byte = [0];
@@ -130,7 +132,10 @@ fn request(visit: &Visit) -> io::Result<Option<String>> {
     }
     let head = String::from_utf8_lossy(&head);
     let mut words = head.split_whitespace();
-    Ok(words.next().filter(|method| *method == "GET").and(words.next()).map(str::to_owned))
+    let path = words.next().filter(|method| *method == "GET").and(words.next()).map(str::to_owned);
+    let is_it = |line: &&str| line.to_ascii_lowercase().starts_with("authorization:");
+    let authorization = head.lines().find(is_it).and_then(|line| Some(line.split_once(':')?.1.trim().to_owned()));
+    Ok(path.map(|path| (path, authorization)))
 }
 
 fn stream(visit: &Visit) -> io::Result<()> {
