@@ -115,6 +115,9 @@ impl Error {
     }
 }
 
+/// What others say in an error may be of any length; nobody reads further than this.
+const MAX_CHARS: usize = 2000;
+
 /// The text of any error with its chain of causes: "cannot open /x: permission denied".
 #[must_use]
 pub fn with_causes(error: &dyn std::error::Error) -> String {
@@ -124,6 +127,10 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
         text.push_str(": ");
         text.push_str(&next.to_string());
         cause = next.source();
+    }
+    if let Some((end, _)) = text.char_indices().nth(MAX_CHARS) {
+        text.truncate(end);
+        text.push('…');
     }
     text
 }

@@ -26,10 +26,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::camera_time::CameraTime;
 use super::segment::{RingFile, Segment, SegmentSpan};
+
+/// What a camera writes is far below this. SQLite would take a thousand times as much.
+const MAX_TEXT_BYTES: i32 = 1_000_000;
 
 const VIDEO_TABLE: &str = "record_segment_idx_tb";
 const VIDEO_COLUMNS: [&str; 6] =
@@ -247,7 +251,9 @@ fn time(row: &Row<'_>, seconds: usize, micros: usize) -> Option<CameraTime> {
 fn open(path: &Path) -> Result<Connection, SqliteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let database = Connection::open_with_flags(immutable_uri(path), flags).map_err(SqliteError::Open)?;
-    // The database is a stranger's: nothing in its schema gets to run, and pages are checked before they are used.
+    // The database is a stranger's: nothing in its schema gets to run, pages are checked before they are used, and no text
+    // of it fills the memory.
+    database.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_TEXT_BYTES).map_err(SqliteError::Open)?;
     for (option, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),

@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::support::bench::{Bench, set};
-use crate::support::hikvision::{Model, jpeg, picture};
-use crate::support::{peak_kib, tree};
+use crate::support::hikvision::{Index, Kind, Model, jpeg, picture};
+use crate::support::{Program, peak_kib, tree};
 
 const VIDEO: &str = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
 const PICTURE: &str = "tuin/images/2025-09-07_14-00-15-tuin.jpg";
@@ -81,4 +81,30 @@ fn no_name_of_a_folder_leads_out_of_the_destination_or_is_an_option() {
     assert_eq!(inputs, ["pipe:0"; 9]);
     assert_eq!(words.windows(2).filter(|pair| *pair == ["-protocol_whitelist", "pipe"]).count(), 9, "{arguments}");
     assert_eq!(words.iter().filter(|word| word.starts_with("file:/")).count(), 9, "{arguments}");
+}
+
+/// SQLite would take a text of a gigabyte, and copy it.
+#[test]
+fn a_database_of_absurd_texts_does_not_fill_the_memory() {
+    for column in ["name", "sql"] {
+        let bench = Bench::new();
+        let mut storage = bench.camera("tuin", Model { index: Index::Sqlite, ..Model::default() });
+        storage.record(&crate::support::bench::clip(), "2025-09-07 14:00:15");
+        let mut other = bench.camera("gate", Model::default());
+        other.record(&crate::support::bench::clip(), "2025-09-07 14:00:15");
+        let index = storage.index(Kind::Video, 0);
+        let script = format!(
+            "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('PRAGMA writable_schema = ON'); \
+             db.execute('CREATE TABLE x (a)'); db.commit(); \
+             db.execute(\"UPDATE sqlite_master SET {column} = {column} || printf('%.*c', 100000000, ' ') WHERE name = 'x'\"); \
+             db.commit()"
+        );
+        Program::new("/usr/bin/python3").args(["-c", &script]).arg(&index).run().expect_code(0);
+        let peak = bench.scratch.join("peak");
+        let output = bench.footage(&["--json"]).measured(&peak).run();
+        assert!(peak_kib(&peak) < 100 << 10, "{column}: {} KiB", peak_kib(&peak));
+        assert!(output.stderr.len() < 10_000, "{column}: {} bytes on stderr", output.stderr.len());
+        assert!(output.stdout.len() < 10_000, "{column}: {} bytes on stdout", output.stdout.len());
+        assert!(bench.held().contains("gate/video/2025-09-07_14-00-15-gate.mp4"), "{output}");
+    }
 }
