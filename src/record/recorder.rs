@@ -137,7 +137,8 @@ impl Recorder {
         live.drop_frames = drop + progress.drop_frames;
         live.out_time_seconds = progress.out_time.as_secs_f64();
         if let Some(bytes) = bytes {
-            live.bytes = written + bytes;
+            // What it says is counted as soon as it is said, and taken off when it is read.
+            live.bytes = live.bytes.max(written + bytes);
             self.bytes_meter.sample_video(at, bytes, progress.out_time);
         }
         if progress.frames > 0 {

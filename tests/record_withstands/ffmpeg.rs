@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site, wait_for};
+use crate::support::site::{QUICK, Site, free_port, get, wait_for};
 
 fn one() -> (Site, RtspCamera) {
     let camera = RtspCamera::start(Film::Plain);
@@ -71,4 +71,32 @@ fn one_that_talks_without_end_is_listened_to() {
     running.term();
     let output = running.wait_timeout(Duration::from_secs(8)).expect_code(143);
     assert!(output.stderr.len() < 100_000, "{} bytes of log", output.stderr.len());
+}
+
+/// What it says is written too, and counted by the kernel before we have read it. That is no footage, and a count that falls
+/// is taken for a new beginning by whoever makes a rate of it.
+#[test]
+fn what_is_counted_never_falls() {
+    let (site, _camera) = one();
+    let says = "printf %08000d 0 >&2";
+    let rounds = format!(
+        "for n in 1 2 3 4 5 6; do\nprintf 'frame=%d\\nout_time_us=%d000000\\nprogress=continue\\n' $n $n\n\
+         case $n in 1|3|5) {says}; {says};; esac\nsleep 0.4\ndone\nexec sleep 4242"
+    );
+    let script = site.script("says", &format!("{VERSION}\n{rounds}"));
+    let port = free_port();
+    site.prepend(&format!("listen = \"127.0.0.1:{port}\""));
+    let running = site.start(&["--ffmpeg", &script]);
+    let count = |name: &str| {
+        let line = format!("footage_record_{name}_total{{camera=\"yard\"}} ");
+        get(port, "/metrics")?.body.lines().find_map(|it| it.strip_prefix(&line)?.parse::<u64>().ok())
+    };
+    let most = std::cell::Cell::new(0);
+    wait_for("its last word", || {
+        let bytes = count("bytes")?;
+        assert!(bytes >= most.get(), "{bytes} after {}", most.get());
+        most.set(bytes);
+        (count("frames")? == 6).then_some(())
+    });
+    drop(running);
 }
