@@ -241,7 +241,7 @@ fn typed_for(command: &str, variable: &str, value: &str) -> String {
 #[test]
 fn the_variables_are_real() {
     let cli = Cli::command();
-    let known = cli.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(|argument| argument.get_env());
+    let known = cli.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_env);
     let known: BTreeSet<&str> = known.filter_map(|name| name.to_str()).collect();
     let readme = readme();
     let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
