@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub const SETTLED: Duration = Duration::from_secs(2);
 
 /// The `f_type` of ext2/3/4, XFS, Btrfs, F2FS, ZFS and tmpfs: `statfs(2)`.
-pub const TRUSTED: [u64; 6] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1, 0x0102_1994];
+pub const TRUSTED: [u32; 6] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1, 0x0102_1994];
 
 /// Whether and where times can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,8 +34,9 @@ impl Trust {
     /// In the tree below `root`.
     #[must_use]
     pub fn below(root: &Path) -> Self {
-        let file_system = rustix::fs::statfs(root).map(|stats| stats.f_type.cast_unsigned());
-        let is_trusted = file_system.is_ok_and(|kind| TRUSTED.contains(&kind));
+        // As wide as a word of the machine, which may have 32 bits.
+        let file_system = rustix::fs::statfs(root).map(|stats| u32::try_from(stats.f_type.cast_unsigned()));
+        let is_trusted = file_system.is_ok_and(|kind| kind.is_ok_and(|kind| TRUSTED.contains(&kind)));
         Self { device: if is_trusted { fs::metadata(root).ok().map(|metadata| metadata.dev()) } else { None } }
     }
 
