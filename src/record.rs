@@ -29,7 +29,7 @@
 //! ## Glossary
 //! **Segment**: one file of a camera's stream. **Open**: still written, under a hidden name. **Closed**: whole, under its
 //! name. **Torn**: left open by an ffmpeg that is gone. **Mark**: a full hour, or whatever a segment's length is, of the
-//! camera's zone. **Stall**: the connection stands and no picture comes. **Token**: what tells the open segments of one
+//! camera's zone. **Stall**: the connection stands and no frame comes. **Token**: what tells the open segments of one
 //! ffmpeg from those of another.
 
 mod check;

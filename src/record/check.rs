@@ -94,9 +94,9 @@ fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Res
     let said = said.join().unwrap_or_default();
     let packets = packets.join().unwrap_or_default();
     let text = camera.url.redact(&String::from_utf8_lossy(&said));
-    let has_picture = packets.split(|byte| *byte == b'\n').any(|line| line.first().is_some_and(u8::is_ascii_digit));
-    if has_picture {
-        return Ok(streams(&text).unwrap_or_else(|| "pictures come".to_owned()));
+    let has_frame = packets.split(|byte| *byte == b'\n').any(|line| line.first().is_some_and(u8::is_ascii_digit));
+    if has_frame {
+        return Ok(streams(&text).unwrap_or_else(|| "frames come".to_owned()));
     }
     let mut errors = Said::default();
     errors.take(&said, &camera.url, began, &mut |_, _| {});

@@ -19,9 +19,9 @@ use crate::zone::Tz;
 
 /// More segments than this do not begin in one second.
 const MAX_COPIES: u32 = 1000;
-/// In less there is no picture, only what a container begins with.
+/// In less there is no frame, only what a container begins with.
 const LEAST_DAMAGED: u64 = 4 << 10;
-/// How long ffmpeg may take to find one picture in a torn segment.
+/// How long ffmpeg may take to find one frame in a torn segment.
 const PROBE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What became of a file.
@@ -68,10 +68,10 @@ pub(super) fn close_torn(
     if bytes == 0 {
         return remove(&from).map(|()| Closed::Empty);
     }
-    match has_picture(ffmpeg, &from, open.container) {
+    match has_frame(ffmpeg, &from, open.container) {
         Ok(true) => finish(store, camera, open, zone, &file, bytes),
         Ok(false) if bytes < LEAST_DAMAGED => remove(&from).map(|()| Closed::Empty),
-        Ok(false) => damaged(&from, open, "ffmpeg finds no picture in it".to_owned()),
+        Ok(false) => damaged(&from, open, "ffmpeg finds no frame in it".to_owned()),
         Err(error) => Err(error).at("look into", &from),
     }
 }
@@ -113,9 +113,9 @@ fn damaged(from: &Path, open: OpenName, why: String) -> Result<Closed> {
     Ok(Closed::Damaged(why))
 }
 
-/// Whether ffmpeg finds a picture in a file: it is asked for the check sum of the first. It is told what the file is: left
+/// Whether ffmpeg finds a frame in a file: it is asked for the check sum of the first. It is told what the file is: left
 /// to find that out it would take one for a playlist, and open what stands in it.
-fn has_picture(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<bool> {
+fn has_frame(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<bool> {
     let format = match container {
         Container::Mkv => "matroska",
         Container::Ts => "mpegts",

@@ -70,7 +70,7 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: Da
     match camera.audio {
         Audio::None => ffmpeg.no_audio(),
         Audio::Copy => ffmpeg.map("0:a?").codec_audio("copy"),
-        // Our clock stamps what arrives unevenly: gaps are filled, else sound and pictures drift apart.
+        // Our clock stamps what arrives unevenly: gaps are filled, else sound and frames drift apart.
         Audio::Aac => ffmpeg.map("0:a?").codec_audio("aac").args(["-b:a", AUDIO_BITRATE, "-af", "aresample=async=1"]),
     };
     ffmpeg.args(&camera.output_options);
@@ -92,7 +92,7 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: Da
         .args(["-segment_list", "pipe:1", "-segment_list_type", "csv"]);
 }
 
-/// For processors that have better things to do, and cameras that send every picture whole.
+/// For processors that have better things to do, and cameras that send every frame whole.
 fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) -> &'a mut FfmpegCommand {
     match camera.fps {
         Some(fps) => ffmpeg.args(["-vf", &format!("fps={fps}")]),
@@ -150,7 +150,7 @@ pub fn shown(camera: &Camera, program: &Path, arguments: &[OsString]) -> String 
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The arguments for an ffmpeg that fetches one picture of a camera and tells its check sum.
+/// The arguments for an ffmpeg that fetches one frame of a camera and tells its check sum.
 #[must_use]
 pub fn probe(camera: &Camera, version: Version) -> Vec<OsString> {
     let mut ffmpeg = FfmpegCommand::new_with_path("ffmpeg");

@@ -294,7 +294,7 @@ impl Thread {
                 log::warn!("{camera}: a segment cannot be played: {why}; it is kept as {kept} in the camera's folder");
                 self.tell(News::Damaged(camera.clone()));
             }
-            Ok(Closed::Empty) => log::info!("{camera}: {open} is removed: no picture was written to it"),
+            Ok(Closed::Empty) => log::info!("{camera}: {open} is removed: no frame was written to it"),
             Ok(Closed::Missing) => log::debug!("{camera}: {open} is not there any more"),
             Err(error) => {
                 let (camera, why) = (camera.clone(), error.with_causes());

@@ -1,7 +1,7 @@
 //! Whether the time in a stream goes as time goes. Pure.
 //!
-//! Pictures are stamped by our clock, or by the camera's with `wallclock = false`, and each of them may be set. Set forward
-//! it leaves a hole in the segment, as long as what it was set by. Set back, ffmpeg writes all pictures until the old time
+//! Frames are stamped by our clock, or by the camera's with `wallclock = false`, and each of them may be set. Set forward
+//! it leaves a hole in the segment, as long as what it was set by. Set back, ffmpeg writes all frames until the old time
 //! is reached again as if they were one: an hour of them in half a minute. A new ffmpeg begins with the new time.
 
 use std::time::Duration;
@@ -14,12 +14,12 @@ const LEAST_LEAP: Duration = Duration::from_secs(5);
 /// many reports.
 const SETTLING: u32 = 3;
 const LEAST_LEAP_AT_FIRST: Duration = Duration::from_secs(30);
-/// Pictures nearer to each other than this have no time of their own.
+/// Frames nearer to each other than this have no time of their own.
 const LEAST_STEP: Duration = Duration::from_millis(2);
-/// So many reports in a row of such pictures are no jitter.
+/// So many reports in a row of such frames are no jitter.
 const SQUEEZED: u32 = 2;
 
-/// What has become of the clock that stamps a camera's pictures.
+/// What has become of the clock that stamps a camera's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leap {
     /// It was set forward, by so much.
@@ -31,7 +31,7 @@ pub enum Leap {
 /// The time in the stream of one ffmpeg.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pace {
-    /// When pictures were last told of, and how far they went.
+    /// When frames were last told of, and how far they went.
     last: Option<(Duration, Progress)>,
     reports: u32,
     squeezed: u32,
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// What is told of reports of pictures so far, and of seconds of video, each two seconds after the one before.
+    /// What is told of reports of frames so far, and of seconds of video, each two seconds after the one before.
     fn told(reports: &[(u64, f64)]) -> Vec<Leap> {
         let mut pace = Pace::default();
         let each = reports.iter().enumerate().filter_map(|(n, (frames, out))| {
@@ -98,7 +98,7 @@ mod tests {
         let with = |more: &[(u64, f64)]| told(&[&BEGINNING, more].concat());
         // Nothing for ten seconds, and then all that was kept, stamped as it came.
         assert_eq!(with(&[(116, 7.6), (116, 7.6), (116, 7.6), (116, 7.6), (266, 17.6), (296, 19.6)]), []);
-        // A second of pictures at once.
+        // A second of frames at once.
         assert_eq!(with(&[(131, 7.63), (176, 11.6)]), []);
     }
 

@@ -24,15 +24,15 @@ const MAX_LINE_BYTES: usize = 4096;
 /// Where ffmpeg is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// Pictures so far.
+    /// Frames so far.
     pub frames: u64,
-    /// Pictures in a second, as ffmpeg counts since its start.
+    /// Frames in a second, as ffmpeg counts since its start.
     pub fps: f64,
     /// How much has been recorded since the start.
     pub out_time: Duration,
-    /// Pictures written twice, to keep to a rate.
+    /// Frames written twice, to keep to a rate.
     pub dup_frames: u64,
-    /// Pictures left out.
+    /// Frames left out.
     pub drop_frames: u64,
 }
 

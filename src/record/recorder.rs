@@ -160,12 +160,12 @@ impl Recorder {
         self.bytes_meter.restart();
     }
 
-    /// Until when a picture has to come, and what is meant by none.
+    /// Until when a frame has to come, and what is meant by none.
     pub(super) fn stall_deadline(&self) -> Option<Instant> {
         let Phase::Running(segmenter) = &self.phase else { return None };
-        let patience = match segmenter.first_picture {
+        let patience = match segmenter.first_frame {
             Some(_) => self.camera.stall_timeout,
-            // To connect and to find out what comes takes ffmpeg longer than a picture.
+            // To connect and to find out what comes takes ffmpeg longer than a frame.
             None => self.camera.stall_timeout.max(self.camera.timeout + Duration::from_secs(5)),
         };
         Some(segmenter.moved + patience)
@@ -179,10 +179,10 @@ impl Recorder {
         log::log!(if is_new { log::Level::Warn } else { log::Level::Info }, "{}: {why}", self.name);
     }
 
-    /// Pictures come. Says so when they did not for some time.
+    /// Frames come. Says so when they did not for some time.
     pub(super) fn works(&mut self, now: Instant) {
         let Phase::Running(segmenter) = &self.phase else { return };
-        let is_steady = segmenter.first_picture.is_some_and(|first| now.saturating_duration_since(first) >= STEADY);
+        let is_steady = segmenter.first_frame.is_some_and(|first| now.saturating_duration_since(first) >= STEADY);
         if let Some(since) = self.outage.filter(|_| is_steady) {
             let gap = human_duration(now.saturating_duration_since(since));
             log::warn!("{}: records again, {gap} after it began to fail", self.name);
@@ -198,7 +198,7 @@ impl Recorder {
     /// How long the ffmpeg that has just ended recorded.
     pub(super) fn lasted(&self, now: Instant) -> Option<Duration> {
         let Phase::Running(segmenter) = &self.phase else { return None };
-        segmenter.first_picture.map(|first| now.saturating_duration_since(first))
+        segmenter.first_frame.map(|first| now.saturating_duration_since(first))
     }
 
     /// In words why its ffmpeg has ended, when nobody asked for it; and whether it was a stall.
@@ -207,23 +207,23 @@ impl Recorder {
         let silent = now.saturating_duration_since(segmenter.moved);
         match segmenter.ending() {
             Some(Why::Stall) => {
-                return (format!("no picture came for {}, and ffmpeg was ended", human_duration(silent)), true);
+                return (format!("no frame came for {}, and ffmpeg was ended", human_duration(silent)), true);
             }
             Some(Why::Leap(leap)) => {
                 let by = match leap {
                     Leap::Forward(by) => format!("forward by {}", human_duration(by)),
                     Leap::Back => "back".to_owned(),
                 };
-                return (format!("the clock of its pictures was set {by}, and ffmpeg was ended"), false);
+                return (format!("the clock of its frames was set {by}, and ffmpeg was ended"), false);
             }
             _ => {}
         }
         let lasted = self.lasted(now).map_or_else(
-            || "ffmpeg ended without a picture".to_owned(),
+            || "ffmpeg ended without a frame".to_owned(),
             |time| format!("the stream ended after {}", human_duration(time)),
         );
         // ffmpeg gives up on a silent camera by itself, and calls that success.
-        let gave_up = segmenter.first_picture.is_some() && silent >= self.camera.timeout;
+        let gave_up = segmenter.first_frame.is_some() && silent >= self.camera.timeout;
         let said = segmenter.said.last_words().map(|said| format!(": {said:?}")).unwrap_or_default();
         let how = if status.success() || !said.is_empty() { String::new() } else { format!(" ({status})") };
         (format!("{lasted}{how}{said}"), gave_up)

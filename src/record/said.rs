@@ -8,7 +8,7 @@ use super::url::CameraUrl;
 
 /// A longer line is cut.
 const MAX_LINE_BYTES: usize = 600;
-/// So many lines are passed on in [`PERIOD`]; a broken stream has one for each picture.
+/// So many lines are passed on in [`PERIOD`]; a broken stream has one for each frame.
 const MAX_LINES: u32 = 5;
 const PERIOD: Duration = Duration::from_secs(10);
 

@@ -30,9 +30,9 @@ const PIECES: usize = 8;
 /// Why an ffmpeg is being ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// No picture comes any more.
+    /// No frame comes any more.
     Stall,
-    /// The clock that stamps its pictures was set.
+    /// The clock that stamps its frames was set.
     Leap(Leap),
     /// It is told to: a stop, a reload, a full disk.
     Asked,
@@ -55,9 +55,9 @@ pub(super) struct Segmenter {
     io: Option<File>,
     /// The mark of its files.
     pub(super) token: Token,
-    /// When a picture last came.
+    /// When a frame last came.
     pub(super) moved: Instant,
-    pub(super) first_picture: Option<Instant>,
+    pub(super) first_frame: Option<Instant>,
     pub(super) progress: Progress,
     pub(super) said: Said,
     reader: Reader,
@@ -103,7 +103,7 @@ impl Segmenter {
             stderr,
             token,
             moved: now,
-            first_picture: None,
+            first_frame: None,
             progress: Progress::default(),
             said: Said::default(),
             reader: Reader::default(),
@@ -129,7 +129,7 @@ impl Segmenter {
 
     /// Reads what it tells and calls `each` with what that means.
     pub(super) fn listen(&mut self, now: Instant, mut each: impl FnMut(Event)) -> Heard {
-        let Self { stdout, reader, progress, moved, first_picture, told_bytes, began, pace, leap, .. } = self;
+        let Self { stdout, reader, progress, moved, first_frame, told_bytes, began, pace, leap, .. } = self;
         drain(stdout, |piece| {
             *told_bytes += piece.len() as u64;
             reader.take(piece, |event| {
@@ -140,7 +140,7 @@ impl Segmenter {
                     }
                     *leap = leap.or(pace.tell(now.saturating_duration_since(*began), next));
                     if next.frames > 0 {
-                        first_picture.get_or_insert(now);
+                        first_frame.get_or_insert(now);
                     }
                     *progress = next;
                 }
@@ -180,7 +180,7 @@ impl Segmenter {
         self.press(now)
     }
 
-    /// What has become of the clock that stamps its pictures, if that was set.
+    /// What has become of the clock that stamps its frames, if that was set.
     pub(super) fn leap(&self) -> Option<Leap> {
         self.leap
     }

@@ -1,4 +1,4 @@
-//! Whether a segment begins, and where its container tells it ends, as one: cheap, and no proof of every picture.
+//! Whether a segment begins, and where its container tells it ends, as one: cheap, and no proof of every frame.
 //!
 //! ffmpeg calls a segment complete also when the disk was full and half of it is missing. Reading all of it again would
 //! cost as much as recording it; so what is looked at is what a full disk, a killed ffmpeg or a lost write leave: an
@@ -18,7 +18,7 @@ use crate::mp4::{Structure, structure};
 const EBML: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
 const TS_PACKET_BYTES: u64 = 188;
 const TS_SYNC: u8 = 0x47;
-/// What ffmpeg writes into an MP4 file before its first picture: a file that is no longer has none.
+/// What ffmpeg writes into an MP4 file before its first frame: a file that is no longer has none.
 const MIN_BYTES: u64 = 64;
 
 /// What is wrong with a segment of `length` bytes; none where nothing is seen to be.

@@ -161,7 +161,7 @@ fn a_camera_that_sends_sound_alone_has_stalled() {
     let running = site.start(&[]);
     site.wait_for_closed("yard", 1);
     camera.set(Fault::Blind);
-    running.wait_for_stderr("no picture came for", Duration::from_secs(20));
+    running.wait_for_stderr("no frame came for", Duration::from_secs(20));
     camera.set(None);
     wait_for_new_segment(&site, "yard");
     running.term();

@@ -18,7 +18,7 @@ use crate::zone::Tz;
 /// How a camera is recorded. What is compared when a configuration is read again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Camera {
-    /// Where its pictures come from.
+    /// Where its frames come from.
     pub url: CameraUrl,
     /// The directory of its folder.
     pub destination: PathBuf,
@@ -26,13 +26,13 @@ pub struct Camera {
     pub segment: Duration,
     /// What segments are packed in.
     pub container: Container,
-    /// What becomes of its pictures.
+    /// What becomes of its frames.
     pub video: Video,
     /// What becomes of its sound.
     pub audio: Audio,
-    /// Pictures in a second, where they are encoded; none is as they come.
+    /// Frames in a second, where they are encoded; none is as they come.
     pub fps: Option<f64>,
-    /// Bits in a second, where pictures are encoded.
+    /// Bits in a second, where frames are encoded.
     pub bitrate: ByteSize,
     /// How RTSP carries its packets.
     pub transport: Transport,
@@ -40,9 +40,9 @@ pub struct Camera {
     pub format: Option<String>,
     /// How long ffmpeg waits for an answer of the camera.
     pub timeout: Duration,
-    /// Without a new picture for so long, ffmpeg is started again.
+    /// Without a new frame for so long, ffmpeg is started again.
     pub stall_timeout: Duration,
-    /// Whether our clock stamps its pictures, and not its own, which may jump.
+    /// Whether our clock stamps its frames, and not its own, which may jump.
     pub wallclock: bool,
     /// Options of ffmpeg's for reading.
     pub input_options: Vec<String>,
@@ -60,7 +60,7 @@ pub struct Camera {
     pub schedule: Vec<Entry>,
 }
 
-/// What becomes of the pictures.
+/// What becomes of the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Video {
     /// As they come.

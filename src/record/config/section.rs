@@ -155,10 +155,10 @@ pub(super) fn seconds(value: &DeValue<'_>) -> Result<Duration, String> {
     parse_seconds(&number_or_text(value)?)
 }
 
-/// A number of pictures in a second.
+/// A number of frames in a second.
 pub(super) fn rate(value: &DeValue<'_>) -> Result<f64, String> {
     let rate = number_or_text(value)?.parse::<f64>().ok().filter(|rate| (0.1..=240.0).contains(rate));
-    rate.ok_or_else(|| "a number of pictures in a second is needed, from 0.1 to 240".to_owned())
+    rate.ok_or_else(|| "a number of frames in a second is needed, from 0.1 to 240".to_owned())
 }
 
 /// Words: an array of texts, or one text whose words are apart by blanks.

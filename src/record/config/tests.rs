@@ -80,7 +80,7 @@ schedule = [{ at = "6", get = "http://admin:hunter2@cam/day" }]
     line 7: cameras.yard.url: the address has spaces or control characters in it; write them as %20
     line 8: cameras.yard.segment: "1 year and a day" is not a length of time: write 10, 2.5, 30s or 1m
     line 9: cameras.yard.stall-timeout: there is no such key; did you mean stall_timeout?
-    line 10: cameras.yard.fps: a number of pictures in a second is needed, from 0.1 to 240
+    line 10: cameras.yard.fps: a number of frames in a second is needed, from 0.1 to 240
     line 11: cameras.yard.timezone: "Indien" is no time zone: write Asia/Kolkata or Europe/Berlin
     line 12: cameras.../gate: "../gate" cannot be a camera's name: it is a folder, made of letters, digits, '-', '_' and '.', and begins with a letter, a digit or '_'
     line 15: cameras.door.destination: a text in quotes is needed, not a number

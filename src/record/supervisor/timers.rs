@@ -10,7 +10,7 @@ use std::time::Instant;
 pub(super) enum Timer {
     /// ffmpeg starts.
     Start(u64, u64),
-    /// ffmpeg is looked after: whether pictures come, whether it ends.
+    /// ffmpeg is looked after: whether frames come, whether it ends.
     Watch(u64, u64),
     /// It has said all, and should have ended.
     Reap(u64, u64),
