@@ -3,6 +3,25 @@
 //! A pass reads what the camera has and what the destination holds, plans, and executes: first retention, then one
 //! file after the other, each resumed where the last pass was cut off, proven whole, and published. The camera leaves
 //! when its driver does: that ends a pass at any moment and is no error.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`address`] | where the camera is, as people type it |
+//! | [`source`] | what a pass fetches from: [`camera`], over HTTP, or [`card`], in a reader |
+//! | [`listing`] | what the camera says it has |
+//! | [`name`] | what its files are called, and what stands beside them |
+//! | [`policy`] | what the user wants: which recordings, in which order, for how long |
+//! | [`held`] | what the destination holds, in all groupings at once |
+//! | [`learned`] | what earlier passes learned about the camera |
+//! | [`plan`] | offer, held files and policy in, removals and fetches out |
+//! | [`fetch`] | one file: resumed, proven, published |
+//! | [`partials`] | how far each partial file can be trusted |
+//! | `execute` | the plan under way, and what to do when the camera leaves |
+//! | `make_room`, `retain` | what goes for new footage, and how |
+//! | `verify`, `compare` | what is held, against the camera and against itself |
+//!
+//! The words are those of the [glossary](crate#glossary). A *unit* is what goes together when room is made: a recording with its
+//! sidecars, or what of one is shared.
 
 pub mod address;
 pub mod camera;
@@ -111,9 +130,9 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let source = Source::connect(&settings.addresses, &http);
     let reading = Reading { afresh: settings.verify, remember: !context.dry_run, with_lengths: settings.is_limited() };
     let held = Held::read(store, context.now.into(), reading)?;
-    for dir in &held.closed {
+    for dir in &held.unreadable {
         let text = format_args!("{dir} in the destination may not be read, and is left alone: permission denied");
-        context.told.warn(&format!("closed:{dir}"), text);
+        context.told.warn(&format!("unreadable:{dir}"), text);
     }
     report.failed_marker_files = held.failed_marker_files();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);

@@ -22,12 +22,8 @@
 //! | [`held`] | what the destination holds |
 //! | [`failed`] | what could not be extracted, and when to try it again |
 //!
-//! ## Glossary
-//! **Datadir**: one folder of a camera's storage, with its index and its ring files. **Ring file**: a preallocated
-//! `hiv00000.mp4` or `hiv00000.pic` that the camera fills and years later fills again. **Generation**: what was written
-//! to a ring file between two such starts. **Segment**: one recording inside a ring file, a byte range with a start and
-//! an end. **Live**: of the file's present generation, so that its bytes are still there; the rest is **stale**. **Tag**:
-//! what a camera is called in the destination.
+//! The words are those of the [glossary](crate#glossary). A *generation* is what was written to a ring file between two times
+//! that the camera began to fill it: what is live is of the present one. A *tag* is a camera's name, fit for file names.
 
 pub mod camera_time;
 mod execute;

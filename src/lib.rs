@@ -1,33 +1,118 @@
 //! **footage** brings camera footage to one place and keeps it in order.
 //!
-//! It is one program with a subcommand for each way in which footage arrives or leaves. Each is one idempotent pass
-//! under an advisory lock on its destination: `read → plan → execute → report`, in that order, visible at the top of the
-//! pass's module. Run twice, the second run finds nothing to do. Killed anywhere, the next run carries on; nothing
-//! incomplete ever stands under a final name.
+//! It is one program with a subcommand for each way in which footage arrives or leaves. Each is one idempotent [pass] under an
+//! advisory [lock]. Run twice, the second run finds nothing to do. Killed anywhere, the next run carries on; nothing
+//! incomplete ever stands under a final name. [`record`] is the pass that lasts.
 //!
-//! # The way through the code
+//! # Where to start
 //!
-//! `main` parses ([`cli`]), runs the pass ([`dashcam`], [`hikvision`], [`record`], [`upload`]) and turns its outcome into an
-//! exit code, a summary, a report and metrics; [`status`] reads what they have left. Plans, retention, names and formats are
-//! pure: values in, values out, `now` an argument. Effects live in `execute`, `fetch`, [`store`] and at the edges. Imports
-//! run one way, and a pass never imports another; a test keeps that true.
+//! Read the `run` of a pass, which goes from top to bottom as the pass does:
+//! [`hikvision::run`] is the plainest, then [`dashcam::run`], [`upload::run`] and [`record::run`]. Before it stands what was
+//! typed ([`cli`], which resolves it to a pass's `Settings`), around it what all passes have in common (`runner`, in the binary: signals,
+//! locks, the last [report](pass::Report) and the new one, summary, [metrics] and exit code). [`status::run`] reads what passes have left.
+//!
+//! # How a pass goes
+//!
+//! `read → plan → execute → report`, in that order.
+//!
+//! **Read.** What the source has becomes a *listing* ([`dashcam::source`], [`hikvision::storage`], [`upload::local`]), what is here
+//! already becomes *held* ([`dashcam::held`], [`hikvision::held`]; [`upload::journal`]). Neither is trusted: a name from outside counts
+//! only where it parses ([`dashcam::name`], [`hikvision::name`], [`record::name`]).
+//!
+//! **Plan.** [`dashcam::plan`], [`hikvision::plan`], [`upload::plan`] and [`record::plan`] are pure: values in, values out, `now` an
+//! argument. A second plan over the result of the first is empty, and a test says so for whatever comes. Every removal carries its
+//! [`Reason`](retention::Reason). With `--dry-run` the plan is all that happens ([`steps`]).
+//!
+//! **Execute.** The effects, one item after the other or several at once. What fails for one item is counted in the
+//! [`Report`](pass::Report), and the others go on; an [`Error`](error::Error) ends the pass, and [`Error::exit_code`](error::Error::exit_code) says how.
+//!
+//! | | the way of one item |
+//! | --- | --- |
+//! | [`dashcam`] | [`fetch`](dashcam::fetch) resumes the partial file, proves it by its length and its MP4 structure ([`mp4`]), publishes it |
+//! | [`hikvision`] | [`extract`](hikvision::extract) feeds the segment's bytes to ffmpeg, checks the stream's clock before and after, publishes the result |
+//! | [`record`] | the supervisor listens to each camera's ffmpeg; the keeper of the destination looks at a segment that it has completed and publishes it |
+//! | [`upload`] | a transfer hashes the file, sends it signed ([`upload::s3`]), compares ETag and size, and notes the proof in the [`journal`](upload::journal) |
+//!
+//! A file comes to stand under its final name in one way only: written under a hidden name, synced, moved there without
+//! overwriting, its directory synced ([`store::publish`]). So whoever looks at the tree sees whole files, at any moment.
+//!
+//! **Report.** Written to `.footage/PASS.json`, printed with `--json`, turned into [metrics] of the same names, summed up in
+//! one line.
+//!
+//! # Which module does what
+//!
+//! Imports run one way: `main → cli → passes → shared modules → error, units`; a pass never imports another. What decides touches no
+//! file, network, process or clock. Tests keep both true (`tests/house`).
+//!
+//! | shared by passes | |
+//! | --- | --- |
+//! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`] |
+//! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`] |
+//! | time | [`recording_time`], [`zone`], [`units`], [`backoff`], [`rate`] |
+//! | programs and media | [`ffmpeg`], [`child`], [`mp4`] |
+//! | what comes from outside | [`text`], [`secret`], [`redirect`], [`random`] |
 //!
 //! # Glossary
 //!
+//! One word means one thing, in the code as on the screen.
+//!
+//! **Cameras and what they make**
+//!
 //! | word | meaning |
 //! | --- | --- |
-//! | recording | one clip of a camera: a video and its sidecars |
+//! | camera | what films; called by its name, which is its folder in a destination and its label in metrics |
+//! | recording | a piece of footage with a beginning: one video, or one picture, with its sidecars |
+//! | segment | a recording that is cut out of what goes on: by `record` at marks, by a Hikvision camera inside a ring file |
 //! | sidecar | a file beside a video: thumbnail, GPS, accelerometer |
-//! | moment | when a recording began, on the camera's own clock, which has no zone |
-//! | listing | what a camera says it has |
-//! | destination | the directory that a pass fills |
-//! | held | what is in the destination |
-//! | partial | a file that has arrived in part, under a hidden name |
+//! | frame, picture | a frame is one of a video; a picture stands by itself, as a JPEG |
+//! | key frame | a frame that needs no other one to be shown: a segment begins with one |
+//! | moment | when a recording began, as the digits of the camera's own clock, which has no zone |
+//! | mark | a full hour, or whatever a segment's length is, of a camera's zone: there `record` cuts |
+//! | stall | the connection stands, and no frame comes |
+//!
+//! **Where footage comes from and goes to**
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | source | what a pass reads from: a dashcam or its card, a camera's storage, cameras, directories |
+//! | destination | where a pass brings footage to: a directory; of `upload` a bucket |
+//! | place | a directory with a `.footage` of ours in it: a destination, of `upload` a source |
+//! | listing | what a source says it has |
+//! | index | the listing that a Hikvision camera keeps of its storage |
+//! | datadir, ring file | a folder of such a storage; a file of it that is filled, and one day filled again |
+//! | live, stale | a record of an index whose bytes are still in the ring file; one whose bytes were written over |
+//! | held | what the destination has already |
+//! | arrive | to come to stand in the destination, whole |
+//! | key | what an object of a bucket is called; in a configuration, what stands before the `=` |
+//! | part | a piece of a large file, which a bucket takes by itself |
+//! | ETag | what S3 tells of an object's content: mostly its MD5 |
+//! | proven | the bucket has said that it holds the very bytes, by hash and by size |
+//!
+//! **What state a file is in**
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | open, closed | still being written, by a camera, by ffmpeg, by anybody; not any more |
+//! | partial | has arrived in part: `.NAME.part` |
+//! | torn | a segment that was open when its ffmpeg was killed or the power went |
+//! | damaged | is not what it should be, whole or not: `.NAME.damaged`, kept for whoever wants to rescue it |
 //! | marker | `NAME.failed`: the camera could not give this file |
-//! | pass | one run from reading to report |
-//! | plan | what a pass is about to do, as a value |
+//! | protected | retention leaves it alone |
+//! | hidden name | one that begins with a dot: it is not whole, or not footage |
+//!
+//! **What passes do**
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | pass | one run from reading to report; also the subcommand that runs it |
+//! | plan, step | what a pass is about to do, as a value; one thing of it |
+//! | report | what a pass did: counted, and what failed |
+//! | failure, error | what went wrong for one item, and is counted; what ends a pass |
+//! | journal | what a pass remembers of work that is not finished, so that a kill costs little |
+//! | told | a condition that was said; from cron it is not said again as long as it lasts |
 //! | retention | which footage goes, and why |
-//! | disk guard | how full the disk may get |
+//! | disk guard | how full a disk may get |
+//! | share | of one of several hosts, those cameras that it records |
 
 pub mod backoff;
 pub mod child;

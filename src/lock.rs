@@ -100,7 +100,10 @@ impl Holder {
             .and_then(Pid::from_raw)
             .filter(|pid| has_open(*pid, path));
         pid.map(Some).ok_or_else(|| {
-            Error::Source(format!("{} is held, but not by a process that can be found from here", path.display()))
+            Error::Source(format!(
+                "{} is held, but not by a process that can be found from here: do it as its user, or in its container",
+                path.display()
+            ))
         })
     }
 }

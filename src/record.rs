@@ -26,11 +26,7 @@
 //! | `troubles` | what was told, and lasts |
 //! | `exposed` | what of a configuration is told to too many |
 //!
-//! ## Glossary
-//! **Segment**: one file of a camera's stream. **Open**: still written, under a hidden name. **Closed**: whole, under its
-//! name. **Torn**: left open by an ffmpeg that is gone. **Mark**: a full hour, or whatever a segment's length is, of the
-//! camera's zone. **Stall**: the connection stands and no frame comes. **Token**: what tells the open segments of one
-//! ffmpeg from those of another.
+//! The words are those of the [glossary](crate#glossary). A *token* tells the open segments of one ffmpeg from those of another.
 
 mod check;
 mod closing;

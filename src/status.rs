@@ -49,7 +49,7 @@ pub struct Settings {
 pub struct Expected {
     /// Its name.
     pub camera: String,
-    /// The destination in which it has its directory, as [`read::key`] tells it.
+    /// The destination in which it has its directory, as [`read::resolved`] tells it.
     pub destination: PathBuf,
 }
 

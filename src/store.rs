@@ -32,7 +32,7 @@ impl Store {
     /// The destination at `root`, created when it is not there, with its state folder.
     pub fn create(root: &Path) -> Result<Self> {
         if root.exists() && !root.is_dir() {
-            return Err(Error::Usage(format!("the destination {} is not a directory", root.display())));
+            return Err(Error::Usage(format!("the destination {} is not a directory: name another", root.display())));
         }
         fs::create_dir_all(root).at("create the destination", root)?;
         let store = Self { identity: Some(identity(root)?), ..Self::at(root) };

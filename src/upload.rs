@@ -15,10 +15,8 @@
 //! | [`s3`] | requests to a bucket, signed |
 //! | [`piece`] | a file as it is sent |
 //!
-//! ## Glossary
-//! **Source**: a directory of which files are uploaded. **Closed**: nobody is writing it any more. **Proven**: the bucket has
-//! said that it holds the very bytes, by hash and by size. **Upload**: an upload in parts that S3 keeps under an id until it
-//! is completed or aborted.
+//! The words are those of the [glossary](crate#glossary). An *upload*, beside the pass, is one in parts that S3 keeps under an id
+//! until it is completed or aborted.
 
 mod compare;
 mod execute;
@@ -76,7 +74,7 @@ pub struct Settings {
     /// Where the bucket is, and as whom.
     pub access: Access,
     /// The credentials file, when others may read it.
-    pub open_credentials: Option<PathBuf>,
+    pub exposed_credentials: Option<PathBuf>,
     /// `--pattern`
     pub patterns: Patterns,
     /// `--min-age`
@@ -141,8 +139,10 @@ impl Settings {
 pub fn check(settings: &Settings) -> Result<()> {
     let is_dir = |source: &&PathBuf| source.is_dir();
     match settings.sources.iter().find(|source| !is_dir(source)) {
-        Some(source) if source.exists() => Err(Error::Usage(format!("{} is not a directory", source.display()))),
-        Some(source) => Err(Error::Away(format!("{} is not there", source.display()))),
+        Some(source) if source.exists() => {
+            Err(Error::Usage(format!("{} is not a directory: name one", source.display())))
+        }
+        Some(source) => Err(Error::Away(format!("{} is not there: is it mounted?", source.display()))),
         None => Ok(()),
     }
 }
@@ -153,9 +153,9 @@ pub fn check(settings: &Settings) -> Result<()> {
 /// What ended it early; the report then tells what was done until then.
 pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mut Report) -> Result<()> {
     check(settings)?;
-    if let Some(path) = &settings.open_credentials {
+    if let Some(path) = &settings.exposed_credentials {
         let text = format_args!("{}: others can read the keys in it: chmod 600 it", path.display());
-        context.told.warn("open-credentials", text);
+        context.told.warn("exposed-credentials", text);
     }
     let policy = settings.policy(context);
 

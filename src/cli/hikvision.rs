@@ -115,7 +115,7 @@ impl Hikvision {
         let mut renames = BTreeMap::new();
         for Rename { folder, tag } in &self.camera {
             if renames.insert(folder.clone(), tag.clone()).is_some_and(|before| before != *tag) {
-                return Err(Error::Usage(format!("--camera: {folder:?} gets two names")));
+                return Err(Error::Usage(format!("--camera: {folder:?} gets two names: give it one")));
             }
         }
         Ok(Settings {

@@ -13,7 +13,7 @@ use crate::record::Source;
 use crate::record::config::Camera;
 use crate::record::name::CameraName;
 use crate::record::shard::Shard;
-use crate::status::read::key;
+use crate::status::read::resolved;
 use crate::status::{Expected, Output, Settings};
 use crate::units::parse_age;
 
@@ -85,7 +85,7 @@ fn cameras(path: &Path, shard: Shard) -> Result<Vec<Expected>> {
     let of_share = config.cameras.iter().filter(|(name, _)| shard.has(name.as_str()));
     let expected = |(name, camera): (&CameraName, &Camera)| Expected {
         camera: name.as_str().to_owned(),
-        destination: key(&camera.destination),
+        destination: resolved(&camera.destination),
     };
     Ok(of_share.map(expected).collect())
 }

@@ -165,7 +165,7 @@ impl Upload {
         let access = resolve(&asked, around).map_err(Error::Usage)?;
         let others_can_read =
             |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
-        let open_credentials = credentials_path.filter(|path| access.is_from_file && others_can_read(path));
+        let exposed_credentials = credentials_path.filter(|path| access.is_from_file && others_can_read(path));
         let headers = [("x-amz-storage-class", &self.storage_class), ("x-amz-server-side-encryption", &self.sse)];
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
         Ok(Settings {
@@ -173,7 +173,7 @@ impl Upload {
             bucket,
             prefix,
             access,
-            open_credentials,
+            exposed_credentials,
             patterns: self.pattern.clone(),
             min_age: self.min_age,
             template: self.key.clone(),

@@ -194,7 +194,10 @@ impl Camera {
         if status != 200 {
             let text = match self.trouble(&response) {
                 Trouble::Refused(why) => why,
-                _ => format!("the camera at {} answered {status} for its listing, {path}", self.host()),
+                _ => format!(
+                    "the camera at {} answered {status} for its listing, {path}: is it a BlackVue dashcam?",
+                    self.host()
+                ),
             };
             return Err(Probe::Other(Error::Source(text)));
         }

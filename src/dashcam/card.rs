@@ -31,7 +31,12 @@ impl Card {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error).at("look into", path),
-            _ => return Err(Error::Away(format!("there is no card at {}", path.display()))),
+            _ => {
+                return Err(Error::Away(format!(
+                    "there is no card at {}: insert it, or name the directory where it is mounted",
+                    path.display()
+                )));
+            }
         }
         let record_dir = RECORD_DIRS.map(|dir| path.join(dir)).into_iter().find(|dir| dir.is_dir());
         let is_card = record_dir.is_some();

@@ -48,7 +48,7 @@ pub struct Held {
     /// When files failed, by name; `None` where the marker cannot be read.
     pub failed: BTreeMap<FileName, Option<NaiveDateTime>>,
     /// Directories named like groups that we may not look into.
-    pub closed: Vec<String>,
+    pub unreadable: Vec<String>,
     /// Moments that are protected for good.
     pub protected: BTreeSet<Moment>,
 }
@@ -83,7 +83,7 @@ impl Held {
                 // Somebody's own directory that is named like a group. Whatever else fails is the disk's fault, and then
                 // what is in it must not be fetched again.
                 Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
-                    held.closed.push(group);
+                    held.unreadable.push(group);
                 }
                 Err(error) => return Err(error),
             }

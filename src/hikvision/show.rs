@@ -128,8 +128,8 @@ impl Line {
 /// A recording in JSON.
 #[derive(Serialize)]
 struct Row<'a> {
+    folder: &'a str,
     camera: &'a str,
-    name: &'a str,
     medium: &'static str,
     start: String,
     end: String,
@@ -149,8 +149,8 @@ impl<'a> Row<'a> {
     fn of(source: &'a Source, recording: &Recording) -> Self {
         let segment = &recording.segment;
         Self {
-            camera: &source.camera.name,
-            name: source.tag.as_str(),
+            folder: &source.camera.name,
+            camera: source.tag.as_str(),
             medium: medium(recording.medium),
             start: segment.start.to_string(),
             end: segment.end.to_string(),

@@ -49,7 +49,11 @@ pub(super) fn look(settings: &Settings) -> Result<(Vec<Found>, Vec<Problem>)> {
         let text = problems.iter().map(|problem| with_causes(problem)).collect::<Vec<_>>().join("; ");
         let is_gone = |problem: &Problem| matches!(problem, Problem::Folder { source, .. } if source.kind() == ErrorKind::NotFound);
         // A share that is not mounted, a card that is not inserted.
-        return Err(if problems.iter().all(is_gone) { Error::Away(text) } else { Error::Source(text) });
+        return Err(if problems.iter().all(is_gone) {
+            Error::Away(format!("{text}: is the share mounted, the card inserted?"))
+        } else {
+            Error::Source(text)
+        });
     }
     let paths: Vec<String> = cameras.iter().map(|camera| camera.path.display().to_string()).collect();
     let folders: Vec<Folder<'_>> =

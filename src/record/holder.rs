@@ -29,7 +29,10 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
     let began = Instant::now();
     while !self::holders(settings, config)?.is_empty() {
         if began.elapsed() >= PATIENCE {
-            let text = format!("the recorder was told to stop and has not ended within {}", human_duration(PATIENCE));
+            let text = format!(
+                "the recorder was told to stop and has not ended within {}: is its disk there? kill -9 ends it too",
+                human_duration(PATIENCE)
+            );
             return Err(Error::Source(text));
         }
         context.stop.sleep(TICK)?;
@@ -47,8 +50,9 @@ pub(super) fn reload(settings: &Settings, config: &Config) -> Result<()> {
 }
 
 fn signal(pid: Pid, signal: Signal) -> Result<()> {
-    kill_process(pid, signal)
-        .map_err(|errno| Error::Source(format!("cannot signal the recorder (pid {}): {errno}", pid.as_raw_nonzero())))
+    kill_process(pid, signal).map_err(|errno| {
+        Error::Source(format!("cannot signal the recorder (pid {}): {errno}; do it as its user", pid.as_raw_nonzero()))
+    })
 }
 
 /// Whether one of the locks of a configuration is held.

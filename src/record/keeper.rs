@@ -281,7 +281,7 @@ impl Thread {
         match outcome {
             Ok(Closed::Published { name, path, bytes }) => {
                 if torn.duration.is_none() {
-                    log::warn!("{camera}: {name} was torn by a crash or a full disk; what there is of it is kept");
+                    log::warn!("{camera}/{name}: was torn by a crash or a full disk; what there is of it is kept");
                 }
                 if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
                     held.add(name, bytes);
@@ -294,13 +294,13 @@ impl Thread {
                 log::warn!("{camera}: a segment cannot be played: {why}; it is kept as {kept} in the camera's folder");
                 self.tell(News::Damaged(camera.clone()));
             }
-            Ok(Closed::Empty) => log::info!("{camera}: {open} is removed: no frame was written to it"),
-            Ok(Closed::Missing) => log::debug!("{camera}: {open} is not there any more"),
+            Ok(Closed::Empty) => log::info!("{camera}/{open}: removed: no frame was written to it"),
+            Ok(Closed::Missing) => log::debug!("{camera}/{open}: not there any more"),
             Err(error) => {
                 let (camera, why) = (camera.clone(), error.with_causes());
                 self.troubles.warn(
                     &format!("close {camera}"),
-                    format_args!("{camera}: {open} is not closed, and tried again later: {why}"),
+                    format_args!("{camera}/{open}: not closed, and tried again later: {why}"),
                 );
                 self.torn.push_back(Torn { not_before: Instant::now() + AGAIN, has_failed: true, ..torn });
                 return self.tell_not_closed(camera, why);
@@ -331,7 +331,7 @@ impl Thread {
     /// Removes a closed segment.
     fn remove(&mut self, camera: &CameraName, name: SegmentName, bytes: u64, reason: Reason) -> Result<()> {
         self.store.remove(Path::new(camera.as_str()).join(name.to_string()))?;
-        log::info!("{camera}: {name} removed ({reason})");
+        log::info!("{camera}/{name}: removed ({reason})");
         if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
             held.remove(name, bytes);
         }

@@ -50,7 +50,9 @@ impl Listener {
     /// # Errors
     /// [`Error::Usage`] when nobody can listen there.
     pub fn start(address: &str, live: Arc<Mutex<Live>>) -> Result<Self> {
-        let refuse = |error: &io::Error| Error::Usage(format!("cannot listen on {address}: {error}"));
+        let refuse = |error: &io::Error| {
+            Error::Usage(format!("cannot listen on {address}: {error}; name another address, or none"))
+        };
         let listener = TcpListener::bind(address).map_err(|error| refuse(&error))?;
         listener.set_nonblocking(true).map_err(|error| refuse(&error))?;
         let bound = listener.local_addr().map_err(|error| refuse(&error))?;

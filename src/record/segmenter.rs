@@ -53,7 +53,7 @@ pub(super) struct Segmenter {
     stderr: ChildStderr,
     /// What the kernel counts of its reads and writes.
     io: Option<File>,
-    /// The mark of its files.
+    /// The token of its files.
     pub(super) token: Token,
     /// When a frame last came.
     pub(super) moved: Instant,

@@ -25,7 +25,7 @@ pub struct Place {
     /// As the user named it.
     pub path: PathBuf,
     /// Without links, to compare.
-    pub key: PathBuf,
+    pub resolved: PathBuf,
     /// Its disk.
     pub space: Option<Space>,
     /// The passes that have left something.
@@ -61,10 +61,10 @@ pub enum Left {
 /// Judges everything at the time `now`, in seconds since 1970.
 #[must_use]
 pub fn judge(places: &[Place], settings: &Settings, now: i64) -> Status {
-    let mut judge = Judge { settings, now, place: PathBuf::new(), key: PathBuf::new(), status: Status::default() };
+    let mut judge = Judge { settings, now, place: PathBuf::new(), resolved: PathBuf::new(), status: Status::default() };
     for place in places {
         judge.place.clone_from(&place.path);
-        judge.key.clone_from(&place.key);
+        judge.resolved.clone_from(&place.resolved);
         judge.disk(place);
         for pass in &place.passes {
             judge.pass(pass);
@@ -81,7 +81,7 @@ struct Judge<'a> {
     /// Of the place that is being judged.
     place: PathBuf,
     /// The same without links.
-    key: PathBuf,
+    resolved: PathBuf,
     status: Status,
 }
 
@@ -96,7 +96,8 @@ impl Judge<'_> {
         if let Some(shortage) = place.space.and_then(|space| self.settings.guard.shortage(space, 1)) {
             self.wrong(None, None, format!("the disk is too full: {}", shortage.reason));
         }
-        if place.passes.is_empty() && !self.settings.expected.iter().any(|camera| camera.destination == place.key) {
+        if place.passes.is_empty() && !self.settings.expected.iter().any(|camera| camera.destination == place.resolved)
+        {
             self.wrong(None, None, "no footage pass has left a report here".to_owned());
         }
     }
@@ -308,7 +309,7 @@ impl Judge<'_> {
 
     /// A camera whose recorder has ended as it was asked to. Those of a configuration should go on being recorded.
     fn done(&mut self, camera: &CameraLive) {
-        let is_its = |expected: &Expected| expected.camera == camera.name && expected.destination == self.key;
+        let is_its = |expected: &Expected| expected.camera == camera.name && expected.destination == self.resolved;
         let text = if camera.was_failing {
             let error = camera.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
             format!("it was failing when the time was up{error}")
@@ -343,7 +344,7 @@ impl Judge<'_> {
             });
             lives.any(|live| live.camera(&expected.camera).is_some())
         };
-        for expected in self.settings.expected.iter().filter(|expected| expected.destination == place.key) {
+        for expected in self.settings.expected.iter().filter(|expected| expected.destination == place.resolved) {
             if !is_recorded(expected) {
                 self.wrong(Some("record"), Some(&expected.camera), "nobody records it".to_owned());
                 let camera = Some(expected.camera.clone());

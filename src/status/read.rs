@@ -29,8 +29,8 @@ const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
 pub fn places(settings: &Settings, now: DateTime<Local>) -> Result<Vec<Place>> {
     let (mut places, mut seen) = (Vec::new(), BTreeSet::new());
     let mut look = |path: PathBuf| {
-        let key = key(&path);
-        seen.insert(key.clone()).then(|| place(path, key, now))
+        let resolved = resolved(&path);
+        seen.insert(resolved.clone()).then(|| place(path, resolved, now))
     };
     for directory in &settings.directories {
         let mut below: Vec<PathBuf> = Vec::new();
@@ -56,11 +56,11 @@ pub fn places(settings: &Settings, now: DateTime<Local>) -> Result<Vec<Place>> {
 
 /// The path without links, or where nothing stands the whole path.
 #[must_use]
-pub fn key(path: &Path) -> PathBuf {
+pub fn resolved(path: &Path) -> PathBuf {
     fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
-fn place(path: PathBuf, key: PathBuf, now: DateTime<Local>) -> Place {
+fn place(path: PathBuf, resolved: PathBuf, now: DateTime<Local>) -> Place {
     let state = path.join(STATE_DIR);
     let names: BTreeSet<String> = fs::read_dir(&state)
         .into_iter()
@@ -70,7 +70,7 @@ fn place(path: PathBuf, key: PathBuf, now: DateTime<Local>) -> Place {
         .filter_map(|name| name.strip_suffix(".json").or_else(|| name.strip_suffix(".lock")).map(str::to_owned))
         .collect();
     let passes = names.iter().filter_map(|name| pass(&path, &state, name, now)).collect();
-    Place { space: Space::of(&path).ok(), path, key, passes }
+    Place { space: Space::of(&path).ok(), path, resolved, passes }
 }
 
 /// The pass whose files are called `name`: `dashcam`, `record-2-of-5`.

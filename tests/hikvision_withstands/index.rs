@@ -40,7 +40,7 @@ fn an_index_cut_off_at_any_place_ends_the_pass_well() {
             assert!(matches!(output.code, Some(0 | 3)), "{length}: {output}");
             let listed = json(&output);
             let listed = listed.as_array().unwrap();
-            assert!(listed.iter().any(|entry| entry["name"] == "oprit"), "{length}: {listed:?}");
+            assert!(listed.iter().any(|entry| entry["camera"] == "oprit"), "{length}: {listed:?}");
             if listed.len() < 3 {
                 assert_eq!(output.code, Some(3), "{length}: footage is missing and nothing is said");
             }

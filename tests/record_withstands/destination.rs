@@ -264,11 +264,11 @@ fn what_cannot_be_closed_is_told_once_and_closed_later() {
     let days = [now, now + Duration::from_hours(24)].map(|day| day.format("dest/yard/%Y-%m-%d").to_string());
     let taken = days.each_ref().map(|day| site.scratch.write(day, "somebody's"));
     let running = site.start(&[]);
-    running.wait_for_stderr("is not closed", Duration::from_secs(20));
+    running.wait_for_stderr("not closed", Duration::from_secs(20));
     camera.wait_for_frames(camera.frames() + 150);
     let waiting = site.hidden("yard").len();
     assert!(waiting >= 5, "{:?}", site.hidden("yard"));
-    let told = running.stderr().lines().filter(|line| line.contains("is not closed")).count();
+    let told = running.stderr().lines().filter(|line| line.contains("not closed")).count();
     assert_eq!(told, 1, "{}", running.stderr());
     let status = site.footage(&["status", "footage.toml"]).run().expect_code(3);
     assert!(status.stdout.contains("segments cannot be closed: cannot use"), "{status}");

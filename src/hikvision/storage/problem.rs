@@ -27,7 +27,10 @@ pub enum Problem {
         path: PathBuf,
     },
     /// An input without a camera in it.
-    #[error("{path:?} holds no camera's storage: there is no info.bin, datadir or index in it or in the folders below")]
+    #[error(
+        "{path:?} holds no camera's storage: there is no info.bin, datadir or index in it or in the folders \
+         below; name a camera's folder, or one with such folders in it"
+    )]
     NoCamera {
         /// The input.
         path: PathBuf,

@@ -37,7 +37,7 @@ pub(in crate::record) enum Job {
     Ended {
         /// Whose it was.
         camera: CameraName,
-        /// The mark of its files.
+        /// The token of its files.
         token: Token,
     },
     /// A camera is not recorded any more.

@@ -127,7 +127,7 @@ impl Supervisor<'_> {
         duration: Option<Duration>,
     ) {
         let lasts = duration.map(|duration| format!(", {}", human_duration(duration))).unwrap_or_default();
-        log::info!("{camera}: {name} closed ({}{lasts})", ByteSize(bytes));
+        log::info!("{camera}/{name}: closed ({}{lasts})", ByteSize(bytes));
         self.report.arrived_files += 1;
         self.report.arrived_recordings += 1;
         self.report.transferred_bytes += bytes;

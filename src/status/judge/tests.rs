@@ -42,7 +42,7 @@ fn newest(age_seconds: u64) -> Newest {
 
 fn place(passes: Vec<Pass>) -> Place {
     let space = Some(Space { total: 1000, free: 400, available: 400 });
-    Place { path: "/data".into(), key: "/data".into(), space, passes }
+    Place { path: "/data".into(), resolved: "/data".into(), space, passes }
 }
 
 /// A dashcam's pass an hour ago.

@@ -271,7 +271,9 @@ impl Wire {
             ureq::Error::Http(_) | ureq::Error::BadUri(_) => Trouble::Refused(text),
             _ if text.contains("certificate") || text.contains("corrupt message") => {
                 let host = &self.place.lock().unwrap_or_else(PoisonError::into_inner).host;
-                Trouble::Fatal(Error::Source(format!("{host} does not speak TLS as https needs it: {text}")))
+                Trouble::Fatal(Error::Source(format!(
+                    "{host} does not speak TLS as https needs it ({text}): look at its certificate, or write http://"
+                )))
             }
             _ => Trouble::Passing {
                 reason: "network",
