@@ -27,7 +27,8 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
         signal(*pid, Signal::TERM)?;
     }
     let began = Instant::now();
-    while !self::holders(settings, config)?.is_empty() {
+    // Who holds a lock that has just been let go of, or taken by the next one from cron, cannot be told for a moment.
+    while !self::holders(settings, config).is_ok_and(|now| now.iter().all(|pid| !holders.contains(pid))) {
         if began.elapsed() >= PATIENCE {
             let text = format!(
                 "the recorder was told to stop and has not ended within {}: is its disk there? kill -9 ends it too",
