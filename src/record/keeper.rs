@@ -30,6 +30,8 @@ use crate::store::{Store, write_even_if_full};
 const AGAIN: Duration = Duration::from_secs(30);
 /// How long to let a torn segment rest where another host's ffmpeg may be writing it.
 const REST: Duration = Duration::from_secs(90);
+/// When the cameras of the configuration have begun, what others have left is looked for.
+const STRAYS_AFTER: Duration = Duration::from_secs(10);
 
 /// A keeper and its thread.
 #[derive(Debug)]
@@ -40,12 +42,13 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread for a destination that is locked for us. `shared` is whether other hosts record other cameras
-    /// there.
+    /// Starts the thread for a destination that is locked for us. `is_shared` is whether other hosts record other cameras
+    /// there, `is_ours` whether nobody does.
     pub(super) fn start(
         store: Store,
         ffmpeg: PathBuf,
         is_shared: bool,
+        is_ours: bool,
         news: Mailbox<(PathBuf, News)>,
     ) -> Result<Self> {
         let (jobs, inbox) = mpsc::channel();
@@ -60,6 +63,7 @@ impl Keeper {
             files: files.clone(),
             cameras: BTreeMap::new(),
             torn: VecDeque::new(),
+            strays_at: is_ours.then(|| Instant::now() + STRAYS_AFTER),
             was_full: false,
             is_over: false,
             troubles: Troubles::default(),
@@ -102,6 +106,8 @@ struct Thread {
     cameras: BTreeMap<CameraName, Kept>,
     /// What waits to be looked into, and from when on.
     torn: VecDeque<Torn>,
+    /// When what cameras of earlier configurations have left is looked for, if it is.
+    strays_at: Option<Instant>,
     was_full: bool,
     is_over: bool,
     troubles: Troubles,
@@ -131,13 +137,22 @@ impl Thread {
     fn run(mut self, inbox: &mpsc::Receiver<Job>) {
         while !self.is_over {
             // What was left behind has time; what closes now comes first.
-            let wait = self.torn.iter().map(|torn| torn.not_before.saturating_duration_since(Instant::now())).min();
+            let due = self.torn.iter().map(|torn| torn.not_before).chain(self.strays_at).min();
+            let wait = due.map(|due| due.saturating_duration_since(Instant::now()));
             let job = match wait {
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(wait) => inbox.recv_timeout(wait),
             };
             match job {
                 Ok(job) => self.work(job),
+                Err(RecvTimeoutError::Timeout) if self.strays_at.take_if(|at| *at <= Instant::now()).is_some() => {
+                    if let Err(error) = self.find_strays() {
+                        log::warn!(
+                            "what cameras of earlier configurations have left is not looked for: {}",
+                            error.with_causes()
+                        );
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => self.look_into_one(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -227,13 +242,7 @@ impl Thread {
     /// Remembers what ffmpegs have left of a camera: of one of them, or of all.
     fn find_torn(&mut self, camera: &CameraName, token: Option<Token>) -> Result<()> {
         let Some(settings) = self.cameras.get(camera).map(|kept| Arc::clone(&kept.settings)) else { return Ok(()) };
-        let mut found: Vec<OpenName> = Vec::new();
-        self.store.for_each_entry(camera.as_str(), |name, file_type| {
-            let open = name.parse().ok().filter(|open: &OpenName| file_type.is_file() && !open.is_damaged);
-            found.extend(open.filter(|open| token.is_none_or(|token| open.token == token)));
-        })?;
-        found.sort_unstable();
-        for open in found {
+        for open in self.open_names(camera, token)? {
             if self.torn.iter().any(|torn| torn.open == open && torn.camera == *camera) {
                 continue;
             }
@@ -250,6 +259,39 @@ impl Thread {
                 may_be_open,
                 has_failed: false,
             });
+        }
+        Ok(())
+    }
+
+    /// The segments that ffmpegs have left open of a camera: one of them, or all.
+    fn open_names(&self, camera: &CameraName, token: Option<Token>) -> Result<Vec<OpenName>> {
+        let mut found: Vec<OpenName> = Vec::new();
+        self.store.for_each_entry(camera.as_str(), |name, file_type| {
+            let open = name.parse().ok().filter(|open: &OpenName| file_type.is_file() && !open.is_damaged);
+            found.extend(open.filter(|open| token.is_none_or(|token| open.token == token)));
+        })?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Remembers what ffmpegs have left of cameras that are not recorded here any more: they crashed, and were called
+    /// otherwise at the next start. Nobody knows their zone; that of another one here means the same instant.
+    fn find_strays(&mut self) -> Result<()> {
+        let Some(settings) = self.cameras.values().next().map(|kept| Arc::clone(&kept.settings)) else { return Ok(()) };
+        let settings = Arc::new(Camera { on_segment: Vec::new(), ..Camera::clone(&settings) });
+        let mut strangers: Vec<CameraName> = Vec::new();
+        self.store.for_each_entry("", |name, file_type| {
+            let camera = name.parse().ok().filter(|camera| file_type.is_dir() && !self.cameras.contains_key(camera));
+            strangers.extend(camera);
+        })?;
+        for camera in strangers {
+            for open in self.open_names(&camera, None)? {
+                let rest = if self.was_written_lately(&camera, open) { REST } else { Duration::ZERO };
+                let (not_before, settings) = (Instant::now() + rest, Arc::clone(&settings));
+                let (camera, duration) = (camera.clone(), None);
+                let (may_be_open, has_failed) = (true, false);
+                self.torn.push_back(Torn { camera, open, not_before, settings, duration, may_be_open, has_failed });
+            }
         }
         Ok(())
     }

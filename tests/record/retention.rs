@@ -35,6 +35,21 @@ fn what_is_too_old_goes_and_nothing_else() {
     drop(running);
 }
 
+/// What cannot be played is kept as long as what can, also where that comes while it records.
+#[test]
+fn what_is_damaged_goes_with_what_is_as_old() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", format!("{}\nkeep = \"5s\"", camera.table()))]);
+    let running = site.start(&[]);
+    // It has looked for such already.
+    site.wait_for_closed("yard", 3);
+    let (old, new) = ("dest/yard/.1600000000-0123abcd.mkv.damaged", "dest/yard/.4000000000-0123abcd.mkv.damaged");
+    let [old, new] = [old, new].map(|name| site.scratch.write(name, "no video"));
+    wait_for("its removal", || (!old.exists()).then_some(()));
+    assert!(new.exists());
+    drop(running);
+}
+
 #[test]
 fn the_oldest_go_for_the_newest() {
     let camera = RtspCamera::start(Film::Plain);

@@ -96,6 +96,30 @@ fn a_killed_recorder_leaves_nothing_running_and_the_next_one_goes_on() {
     site.expect_nothing_runs();
 }
 
+/// A crash, and a camera that is called otherwise before the next start.
+#[test]
+fn a_torn_segment_of_a_camera_that_is_gone_is_closed_too() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    site.record(&["--for", "5s"]).run().expect_code(0);
+    let whole = std::fs::read(&site.closed("yard")[0].path).unwrap();
+    let torn = site.scratch.write("dest/gone/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
+    let fresh = site.scratch.write("dest/gone/.1600000010-0123abcd.mkv", &whole);
+    let not_ours = site.scratch.write("dest/.hidden/.1600000000-0123abcd.mkv", &whole);
+    let old = std::time::SystemTime::now() - Duration::from_mins(5);
+    for path in [&torn, &not_ours] {
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    }
+    let running = site.start(&[]);
+    let closed = site.wait_for_closed("gone", 1);
+    assert_eq!(closed[0].name, "2020-09-13_12-26-40+0000.mkv");
+    running.term();
+    let output = running.wait().expect_code(143);
+    assert!(output.stderr.contains("gone: ") && output.stderr.contains("12-26-40+0000.mkv"), "it is told: {output}");
+    // Somebody may be writing the one, and the other is in no camera's folder.
+    assert!(fresh.exists() && not_ours.exists());
+}
+
 #[test]
 fn a_torn_segment_is_kept_when_it_plays_and_told() {
     let camera = RtspCamera::start(Film::Plain);

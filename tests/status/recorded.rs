@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::problems;
 use crate::support::ip_camera::Fault;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
-use crate::support::site::{QUICK, Site, wait_for};
+use crate::support::site::{QUICK, Site, closed, wait_for};
 
 /// What is told of the site's configuration, and the exit code.
 fn look(site: &Site) -> (Value, Option<i32>) {
@@ -108,6 +108,22 @@ fn a_recorder_that_ended_as_asked_is_done() {
     assert!(problem.contains("Connection refused"), "{problem}");
     assert_eq!((&told["rows"][0]["state"], code), (&"partly".into(), Some(3)));
     assert_eq!((&row(&told, "yard")["state"], &row(&told, "gate")["state"]), (&"done".into(), &"failed".into()));
+}
+
+#[test]
+fn a_destination_in_another_one_has_its_own_cameras() {
+    let camera = RtspCamera::start(Film::Plain);
+    let inner = format!("{}\ndestination = \"dest/inner\"", camera.table());
+    let site = Site::with(QUICK, &[("yard", camera.table()), ("gate", inner)]);
+    let running = site.start(&[]);
+    for name in ["yard", "inner/gate"] {
+        wait_for("a segment", || closed(&site.dest(), name).first().map(|_| ()));
+    }
+    let status = site.footage(&["status", "dest", "dest/inner", "--json"]).run().expect_code(0);
+    for name in ["yard", "gate"] {
+        assert_eq!(status.stdout.matches(&format!("\"camera\": \"{name}\"")).count(), 1, "{status}");
+    }
+    drop(running);
 }
 
 #[test]

@@ -164,9 +164,10 @@ impl Thread {
         if limits.keep == Keep::Forever && !wants_bytes && !delete_oldest {
             return Ok(());
         }
+        let local = now.with_timezone(&settings.zone).naive_local();
         if kept.held.as_ref().is_none_or(|held| wants_bytes && !held.has_bytes) {
             let held = self.count(camera, wants_bytes)?;
-            self.remove_damaged(camera, limits.keep, now.with_timezone(&settings.zone).naive_local())?;
+            self.remove_damaged(camera, limits.keep, local)?;
             if let Some(kept) = self.cameras.get_mut(camera) {
                 kept.held = Some(held);
             }
@@ -181,7 +182,7 @@ impl Thread {
         if self.surplus(camera, &limits) > 0 {
             self.count_again(camera)?;
         }
-        let local = now.with_timezone(&settings.zone).naive_local();
+        let mut has_removed = false;
         while let Some(Kept { held: Some(held), .. }) = self.cameras.get(camera)
             && let Some(day) = limits.touch(&held.days, local)
         {
@@ -189,6 +190,7 @@ impl Thread {
             let segments = self.segments(camera, day)?;
             let going = limits.removals(&segments, surplus, local);
             let (is_all, is_none) = (going.len() == segments.len(), going.is_empty());
+            has_removed |= !is_none;
             for (held, reason) in going {
                 self.remove(camera, held.name, held.bytes, reason)?;
             }
@@ -198,7 +200,7 @@ impl Thread {
                 break;
             }
         }
-        Ok(())
+        if has_removed { self.remove_damaged(camera, limits.keep, local) } else { Ok(()) }
     }
 
     fn forget_day(&mut self, camera: &CameraName, day: NaiveDate) {

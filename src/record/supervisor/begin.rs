@@ -56,7 +56,9 @@ impl Supervisor<'_> {
         let store = self.places.store(destination).cloned();
         let store = store.ok_or_else(|| Error::Source(format!("{} is not locked", destination.display())))?;
         let is_shared = !self.settings.shard.is_all();
-        let keeper = Keeper::start(store, self.ffmpeg.path.clone(), is_shared, self.news_box.clone())?;
+        // With a lock elsewhere somebody else may record here too.
+        let is_ours = !is_shared && self.settings.lock_file.is_none();
+        let keeper = Keeper::start(store, self.ffmpeg.path.clone(), is_shared, is_ours, self.news_box.clone())?;
         self.keepers.insert(destination.to_owned(), keeper);
         Ok(())
     }

@@ -101,7 +101,7 @@ impl Supervisor<'_> {
     /// The state of the cameras of one destination.
     fn state_of(&self, place: &std::path::Path) -> Vec<u8> {
         let mut here = self.live().clone();
-        here.cameras.retain(|camera| camera.directory.starts_with(place));
+        here.cameras.retain(|camera| camera.directory.parent() == Some(place));
         let mut text = serde_json::to_vec(&here).unwrap_or_default();
         text.push(b'\n');
         text
