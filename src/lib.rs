@@ -50,7 +50,7 @@
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`] |
 //! | time | [`recording_time`], [`zone`], [`units`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`mp4`] |
-//! | what comes from outside | [`text`], [`secret`], [`redirect`], [`random`] |
+//! | what comes from outside | [`text`], [`secret`], [`http`], [`redirect`], [`random`] |
 //!
 //! # Glossary
 //!
@@ -122,6 +122,7 @@ pub mod disk;
 pub mod error;
 pub mod ffmpeg;
 pub mod hikvision;
+pub mod http;
 pub mod live;
 pub mod lock;
 pub mod logging;

@@ -26,6 +26,7 @@ use super::name::{FileName, Format};
 use super::source::{Offer, Opened, Sidecars, Trouble};
 use super::wire::{ContentRange, content_length, decode_base64, text};
 use crate::error::{Error, Result};
+use crate::http::{explain, is_unreachable};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::stop::Stop;
 use crate::units::ByteSize;
@@ -394,34 +395,11 @@ fn lost(error: ureq::Error) -> Trouble {
     }
 }
 
-/// No connection came to be: nothing else needs to be asked.
-fn is_unreachable(error: &ureq::Error) -> bool {
-    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    match error {
-        ureq::Error::HostNotFound
-        | ureq::Error::ConnectionFailed
-        | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-        ureq::Error::Io(error) => matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable),
-        _ => false,
-    }
-}
-
 /// Something answers, and it is no TLS, or a certificate that nobody vouches for. That will not pass by itself.
 fn is_no_tls(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
         ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
         _ => false,
-    }
-}
-
-/// A few words for people.
-fn explain(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::HostNotFound => "its name is not known".into(),
-        ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection within --timeout".into(),
-        ureq::Error::Timeout(_) => "no answer within --timeout".into(),
-        ureq::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
     }
 }

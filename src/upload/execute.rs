@@ -4,22 +4,22 @@
 //! first, and a large file does not keep the other workers waiting.
 
 mod queue;
+mod removal;
 
 use std::collections::{HashMap, VecDeque};
-use std::fs;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::queue::{Done, Queue, Task};
 use super::journal::{Begun, Journal};
-use super::local::{Identity, Local, OpenFiles};
+use super::local::Local;
 use super::parts::Cut;
 use super::plan::{Policy, Step, Upload};
-use super::transfer::{Failure, Job, Open, PartDone, Proof, Start, Transfer};
+use super::transfer::{Failure, Job, Open, PartDone, Proof, Start, Transfer, content_type};
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report};
 use crate::progress::Items;
@@ -31,8 +31,6 @@ use crate::units::{ByteSize, human_duration};
 const MAX_FAILED_IN_A_ROW: usize = 10;
 /// How often a file is begun anew when the server forgets its upload.
 const MAX_RESTARTS: u32 = 2;
-/// Files are removed together: to see whether somebody has opened one, all processes are looked through.
-const REMOVE_EVERY: Duration = Duration::from_secs(2);
 
 /// A plan under way.
 pub(super) struct Execution<'a> {
@@ -90,37 +88,6 @@ impl Flight<'_> {
 }
 
 impl Execution<'_> {
-    /// Removes what the plan says.
-    pub(super) fn remove(&mut self, steps: &[Step]) -> Result<()> {
-        let removals = steps.iter().filter_map(|step| match step {
-            Step::Remove { file, reason } => Some((*file, *reason)),
-            _ => None,
-        });
-        self.remove_files(&removals.collect::<Vec<_>>())
-    }
-
-    /// Removes files that are proven to be in the bucket, unless somebody has opened them, or they are others now.
-    fn remove_files(&mut self, removals: &[(usize, Reason)]) -> Result<()> {
-        if removals.is_empty() {
-            return Ok(());
-        }
-        let paths: Vec<PathBuf> = removals.iter().map(|(file, _)| self.path(*file)).collect();
-        let open = OpenFiles::look(paths.iter().map(PathBuf::as_path));
-        for ((file, reason), path) in removals.iter().zip(&paths) {
-            self.context.stop.check()?;
-            let Local { path: name, identity, .. } = &self.files[*file];
-            let Ok(metadata) = fs::symlink_metadata(path) else { continue };
-            if Identity::of(&metadata) != *identity || open.has(&metadata) {
-                log::info!("{name}: somebody has opened it: not removed");
-                continue;
-            }
-            self.stores[self.files[*file].place].remove(name)?;
-            log::info!("{name}: removed ({reason})");
-            self.report.removed(*reason, identity.size);
-        }
-        Ok(())
-    }
-
     fn path(&self, file: usize) -> PathBuf {
         let local = &self.files[file];
         self.stores[local.place].root().join(&local.path)
@@ -367,18 +334,6 @@ impl Execution<'_> {
         flight.failed_in_a_row += usize::from(matches!(reason, "network" | "server"));
     }
 
-    fn remove_proven(&mut self, flight: &mut Flight<'_>, is_end: bool) {
-        let (files, last) = &mut flight.removals;
-        if files.is_empty() || !(is_end || last.elapsed() >= REMOVE_EVERY) {
-            return;
-        }
-        *last = Instant::now();
-        let files = std::mem::take(files);
-        if let Err(error) = self.remove_files(&files) {
-            flight.end(error);
-        }
-    }
-
     /// A journal that cannot be written costs the next pass some questions; what is uploaded stays uploaded.
     fn check_journals(&mut self) {
         for journal in self.journals.iter_mut() {
@@ -409,22 +364,4 @@ fn finish_if_all_is_there(file: &mut Running<'_>, queue: &Queue) {
     file.outstanding = 1;
     let task = Task::Finish(file.upload.file, Arc::clone(&file.job), open.id.clone(), open.done.clone());
     queue.change(|tasks| tasks.push_front(task));
-}
-
-/// By the extension, as players and browsers want it.
-fn content_type(path: &str) -> &'static str {
-    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
-    match extension.as_str() {
-        "mp4" | "m4v" => "video/mp4",
-        "mkv" => "video/x-matroska",
-        "ts" => "video/mp2t",
-        "mov" => "video/quicktime",
-        "webm" => "video/webm",
-        "avi" => "video/x-msvideo",
-        "jpg" | "jpeg" | "thm" => "image/jpeg",
-        "png" => "image/png",
-        "json" => "application/json",
-        "txt" | "log" => "text/plain",
-        _ => "application/octet-stream",
-    }
 }

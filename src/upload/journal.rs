@@ -5,6 +5,8 @@
 //! nothing again. So lines are synced only where forgetting would leave something behind in the bucket: an upload in parts.
 //! Several destinations can share a source: each line names its own.
 
+mod line;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
@@ -14,8 +16,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use rustix::fs::OFlags;
-use serde::{Deserialize, Serialize};
 
+use self::line::{Event, Line};
 use super::local::Identity;
 use crate::error::{At, Error, Result};
 use crate::store::{MAX_INDEX_BYTES, Store, read_state, write_atomically};
@@ -24,62 +26,6 @@ use crate::store::{MAX_INDEX_BYTES, Store, read_state, write_atomically};
 const HEADER: &str = "{\"journal\":\"footage upload\"";
 /// More lines than this that say nothing any more are not kept.
 const MAX_STALE_LINES: usize = 1000;
-
-/// A line. Which of the last fields are there tells what happened.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Line<'a> {
-    /// The destination: endpoint, bucket and prefix.
-    #[serde(borrow)]
-    to: Cow<'a, str>,
-    #[serde(borrow)]
-    file: Cow<'a, str>,
-    #[serde(skip_serializing_if = "is_empty", borrow)]
-    key: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mtime: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ino: Option<u64>,
-    /// When, in seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<i64>,
-    /// The object is proven to be the file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proven: Option<Cow<'a, str>>,
-    /// What else happened.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<Event>,
-    /// An upload in parts was begun, under this id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    begun: Option<Cow<'a, str>>,
-    /// A part of it is there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    part: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    etag: Option<Cow<'a, str>>,
-    /// An object with this ETag under the key is ours, and is not the file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spoilt: Option<Cow<'a, str>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Event {
-    /// An upload in parts is about to be begun.
-    Started,
-    /// It is given up, or the object is not there any more.
-    Over,
-    /// It failed in a way that will be the same for a while.
-    Failed,
-    /// Abandoned uploads were looked for.
-    Swept,
-}
-
-fn is_empty(text: &str) -> bool {
-    text.is_empty()
-}
 
 /// An upload in parts that was begun.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -241,39 +187,39 @@ impl Journal {
 
     /// The object is proven to be the file.
     pub fn prove(&mut self, file: &str, identity: Identity, key: &str, etag: &str, at: i64) {
-        self.add(&Line { at: Some(at), proven: Some(etag.into()), ..line(file, Some(identity), key) });
+        self.add(&Line { at: Some(at), proven: Some(etag.into()), ..Line::of(file, Some(identity), key) });
     }
 
     /// An upload in parts is about to be begun.
     pub fn start(&mut self, file: &str, identity: Identity, key: &str, at: i64) {
-        self.add(&Line { at: Some(at), event: Some(Event::Started), ..line(file, Some(identity), key) });
+        self.add(&Line { at: Some(at), event: Some(Event::Started), ..Line::of(file, Some(identity), key) });
     }
 
     /// An upload in parts was begun. Synced: what is forgotten of it would stay in the bucket.
     pub fn begin(&mut self, file: &str, identity: Identity, key: &str, id: &str, at: i64) {
-        self.add(&Line { at: Some(at), begun: Some(id.into()), ..line(file, Some(identity), key) });
+        self.add(&Line { at: Some(at), begun: Some(id.into()), ..Line::of(file, Some(identity), key) });
         self.must_sync = true;
         self.sync();
     }
 
     /// A part of it is there.
     pub fn part(&mut self, file: &str, part: NonZeroU32, etag: &str) {
-        self.add(&Line { part: Some(part), etag: Some(etag.into()), ..line(file, None, "") });
+        self.add(&Line { part: Some(part), etag: Some(etag.into()), ..Line::of(file, None, "") });
     }
 
     /// It is given up, or the object is not in the bucket any more.
     pub fn over(&mut self, file: &str) {
-        self.add(&Line { event: Some(Event::Over), ..line(file, None, "") });
+        self.add(&Line { event: Some(Event::Over), ..Line::of(file, None, "") });
     }
 
     /// An object of ours under the key is not the file.
     pub fn spoil(&mut self, file: &str, key: &str, etag: &str) {
-        self.add(&Line { spoilt: Some(etag.into()), ..line(file, None, key) });
+        self.add(&Line { spoilt: Some(etag.into()), ..Line::of(file, None, key) });
     }
 
     /// It failed in a way that will be the same for a while.
     pub fn fail(&mut self, file: &str, identity: Identity, key: &str, at: i64) {
-        self.add(&Line { at: Some(at), event: Some(Event::Failed), ..line(file, Some(identity), key) });
+        self.add(&Line { at: Some(at), event: Some(Event::Failed), ..Line::of(file, Some(identity), key) });
     }
 
     /// Abandoned uploads were looked for.
@@ -362,7 +308,7 @@ impl Journal {
             add(&Line { to: to(), at: self.swept, event: Some(Event::Swept), ..Line::default() });
         }
         for (file, record) in &self.records {
-            let of = |identity| Line { to: to(), ..line(file, identity, &record.key) };
+            let of = |identity| Line { to: to(), ..Line::of(file, identity, &record.key) };
             if let Some((etag, at)) = &record.proven {
                 add(&Line { at: Some(*at), proven: Some(etag.as_str().into()), ..of(record.identity) });
             }
@@ -391,17 +337,6 @@ impl Journal {
             Ok(()) => (self.length, self.lines) = (text.len() as u64, live + self.others.len()),
             Err(error) => log::debug!("{}", error.with_causes()),
         }
-    }
-}
-
-fn line<'a>(file: &'a str, identity: Option<Identity>, key: &'a str) -> Line<'a> {
-    Line {
-        file: file.into(),
-        key: key.into(),
-        size: identity.map(|identity| identity.size),
-        mtime: identity.map(|identity| identity.mtime),
-        ino: identity.map(|identity| identity.ino),
-        ..Line::default()
     }
 }
 

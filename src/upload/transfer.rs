@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::OFlags;
 
-pub(super) use self::job::{Failure, Job, Open, PartDone, Proof, Start};
+pub(super) use self::job::{Failure, Job, Open, PartDone, Proof, Start, content_type};
 use self::tries::Tries;
 use super::hash::{Digests, HashError, digests, etag_in_parts, etag_of_parts, md5_of_hex};
 use super::journal::Begun;

@@ -23,6 +23,7 @@ const PURE: &[&str] = &[
     "hikvision/plan",
     "hikvision/segment",
     "hikvision/stream",
+    "http",
     "live",
     "login",
     "mp4",

@@ -12,7 +12,8 @@ use super::error::Trouble;
 use super::place::Place;
 use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
 use super::xml::Element;
-use crate::error::{Error, with_causes};
+use crate::error::Error;
+use crate::http::{explain, is_unreachable};
 use crate::stop::Stop;
 use crate::upload::key::ObjectKey;
 use crate::upload::profile::{Access, Credentials};
@@ -247,27 +248,12 @@ impl Wire {
     }
 
     fn broken(&self, error: &ureq::Error) -> Trouble {
-        use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
         if let Err(stopped) = self.stop.check() {
             return Trouble::Fatal(stopped);
         }
-        let text = match error {
-            ureq::Error::HostNotFound => "its name is not known".to_owned(),
-            ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection within --timeout".to_owned(),
-            ureq::Error::Timeout(_) => "it neither reads nor answers within --timeout".to_owned(),
-            other => with_causes(other),
-        };
+        let text = explain(error);
         match error {
-            ureq::Error::HostNotFound
-            | ureq::Error::ConnectionFailed
-            | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => Trouble::Unreachable(text),
-            ureq::Error::Io(error)
-                if matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable) =>
-            {
-                Trouble::Unreachable(text)
-            }
-            // The resolver of the C library has no kind of error of its own.
-            _ if text.contains("failed to lookup address") => Trouble::Unreachable("its name is not known".to_owned()),
+            error if is_unreachable(error) => Trouble::Unreachable(text),
             ureq::Error::Http(_) | ureq::Error::BadUri(_) => Trouble::Refused(text),
             _ if text.contains("certificate") || text.contains("corrupt message") => {
                 let host = &self.place.lock().unwrap_or_else(PoisonError::into_inner).host;

@@ -141,3 +141,21 @@ impl Failure {
         Self::File { reason: "proof", message, lasts: false }
     }
 }
+
+/// By the extension, as players and browsers want it.
+pub(in crate::upload) fn content_type(path: &str) -> &'static str {
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        "mp4" | "m4v" => "video/mp4",
+        "mkv" => "video/x-matroska",
+        "ts" => "video/mp2t",
+        "mov" => "video/quicktime",
+        "webm" => "video/webm",
+        "avi" => "video/x-msvideo",
+        "jpg" | "jpeg" | "thm" => "image/jpeg",
+        "png" => "image/png",
+        "json" => "application/json",
+        "txt" | "log" => "text/plain",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,59 @@
+//! What it means that an HTTP request has failed: whether anybody is there, and in words why. Pure.
+
+use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+
+use crate::error::with_causes;
+
+/// No connection came to be: nothing else needs to be asked there.
+#[must_use]
+pub fn is_unreachable(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
+        ureq::Error::Io(error) => {
+            matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable) || is_no_name(error)
+        }
+        _ => false,
+    }
+}
+
+/// A few words for people.
+#[must_use]
+pub fn explain(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::HostNotFound => "its name is not known".into(),
+        ureq::Error::Io(error) if is_no_name(error) => "its name is not known".into(),
+        ureq::Error::Io(error) => with_causes(error),
+        ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection within --timeout".into(),
+        ureq::Error::Timeout(_) => "no answer within --timeout".into(),
+        other => with_causes(other),
+    }
+}
+
+/// The resolver of the C library has no kind of error of its own.
+fn is_no_name(error: &std::io::Error) -> bool {
+    error.to_string().contains("failed to lookup address")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn who_is_not_there_is_told_from_who_does_not_answer() {
+        let io = |error: io::Error| ureq::Error::Io(error);
+        for (error, is_gone, text) in [
+            (ureq::Error::HostNotFound, true, "its name is not known"),
+            (io(io::Error::other("failed to lookup address information: x")), true, "its name is not known"),
+            (io(ConnectionRefused.into()), true, "connection refused"),
+            (ureq::Error::Timeout(ureq::Timeout::Connect), true, "no connection within --timeout"),
+            (ureq::Error::Timeout(ureq::Timeout::RecvBody), false, "no answer within --timeout"),
+            (io(io::ErrorKind::ConnectionReset.into()), false, "connection reset"),
+        ] {
+            assert_eq!((is_unreachable(&error), explain(&error).as_str()), (is_gone, text));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Removing files that are proven to be in the bucket.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::{Execution, Flight};
+use crate::error::Result;
+use crate::retention::Reason;
+use crate::upload::local::{Identity, Local, OpenFiles};
+use crate::upload::plan::Step;
+
+/// Files are removed together: to see whether somebody has opened one, all processes are looked through.
+const REMOVE_EVERY: Duration = Duration::from_secs(2);
+
+impl Execution<'_> {
+    /// Removes what the plan says.
+    pub(in crate::upload) fn remove(&mut self, steps: &[Step]) -> Result<()> {
+        let removals = steps.iter().filter_map(|step| match step {
+            Step::Remove { file, reason } => Some((*file, *reason)),
+            _ => None,
+        });
+        self.remove_files(&removals.collect::<Vec<_>>())
+    }
+
+    /// Removes files that are proven to be in the bucket, unless somebody has opened them, or they are others now.
+    fn remove_files(&mut self, removals: &[(usize, Reason)]) -> Result<()> {
+        if removals.is_empty() {
+            return Ok(());
+        }
+        let paths: Vec<PathBuf> = removals.iter().map(|(file, _)| self.path(*file)).collect();
+        let open = OpenFiles::look(paths.iter().map(PathBuf::as_path));
+        for ((file, reason), path) in removals.iter().zip(&paths) {
+            self.context.stop.check()?;
+            let Local { path: name, identity, .. } = &self.files[*file];
+            let Ok(metadata) = fs::symlink_metadata(path) else { continue };
+            if Identity::of(&metadata) != *identity || open.has(&metadata) {
+                log::info!("{name}: it has changed, or somebody has opened it: not removed");
+                continue;
+            }
+            self.stores[self.files[*file].place].remove(name)?;
+            log::info!("{name}: removed ({reason})");
+            self.report.removed(*reason, identity.size);
+        }
+        Ok(())
+    }
+
+    /// Removes what was proven, when that is due.
+    pub(super) fn remove_proven(&mut self, flight: &mut Flight<'_>, is_end: bool) {
+        let (files, last) = &mut flight.removals;
+        if files.is_empty() || !(is_end || last.elapsed() >= REMOVE_EVERY) {
+            return;
+        }
+        *last = Instant::now();
+        let files = std::mem::take(files);
+        if let Err(error) = self.remove_files(&files) {
+            flight.end(error);
+        }
+    }
+}
