@@ -12,6 +12,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::units::ByteSize;
 
 /// The result of everything that can end a pass.
@@ -100,6 +102,16 @@ impl Error {
             Self::DiskFull { .. } => "disk",
             Self::Stopped(_) => "stopped",
         }
+    }
+
+    /// Whether something of the user's stands where one of our files or folders would, or a link that is not followed: that
+    /// item fails, the others go on.
+    #[must_use]
+    pub fn is_in_the_way(&self) -> bool {
+        use io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
+        let Self::Io { source, .. } = self else { return false };
+        matches!(source.kind(), AlreadyExists | IsADirectory | NotADirectory)
+            || Errno::from_io_error(source) == Some(Errno::LOOP)
     }
 
     /// Whether this is the normal course of things for a pass from cron: it says nothing then.

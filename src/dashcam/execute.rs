@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::NaiveDateTime;
-use rustix::io::Errno;
 
 use super::fetch::{Fetched, Fetcher, Interruption, Want};
 use super::held::{Dir, marker};
@@ -184,7 +183,7 @@ impl<'a> Execution<'a> {
         for format in &fetch.formats {
             let file = fetch.video.sibling(*format);
             let want = match self.want(file, fetch.video, fetch.dir) {
-                Err(error) if is_in_the_way(&error) => {
+                Err(error) if error.is_in_the_way() => {
                     self.report.fail(&self.pass.context.told, file, "refused", error.with_causes());
                     break;
                 }
@@ -251,7 +250,7 @@ impl<'a> Execution<'a> {
                 }
                 return Ok(false);
             }
-            Err(error) if is_in_the_way(&error) => {
+            Err(error) if error.is_in_the_way() => {
                 self.report.fail(told, want.file, "refused", error.with_causes());
                 return Ok(true);
             }
@@ -377,11 +376,4 @@ impl<'a> Execution<'a> {
     fn path(&self, dir: Dir, entry: Entry) -> PathBuf {
         self.pass.store.root().join(self.pass.held.dir(dir)).join(entry.to_string())
     }
-}
-
-/// Something of the user's stands where one of our files or directories would: that item fails, the others go on.
-fn is_in_the_way(error: &Error) -> bool {
-    use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
-    matches!(error, Error::Io { source, .. } if matches!(source.kind(), AlreadyExists | IsADirectory | NotADirectory)
-        || Errno::from_io_error(source) == Some(Errno::LOOP))
 }

@@ -1,7 +1,6 @@
 //! Doing what the plans say: removing what is over, extracting several recordings at once.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -149,7 +148,7 @@ impl Execution<'_> {
         let Want { source, recording, name } = want;
         let dir = match dirs.get(self.store, &source.tag, name.medium) {
             Ok(dir) => dir,
-            Err(error) if is_in_the_way(&error) => {
+            Err(error) if error.is_in_the_way() => {
                 self.report.fail(&self.context.told, want.path(), "refused", error.with_causes());
                 return Ok(Ready::Never);
             }
@@ -224,10 +223,4 @@ impl Dirs {
         self.0.insert(key, dir.clone());
         Ok(dir)
     }
-}
-
-/// Something of the user's stands where one of our folders would.
-fn is_in_the_way(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. }
-        if matches!(source.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory))
 }
