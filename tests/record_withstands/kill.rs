@@ -115,7 +115,7 @@ fn a_torn_segment_of_a_camera_that_is_gone_is_closed_too() {
     assert_eq!(closed[0].name, "2020-09-13_12-26-40+0000.mkv");
     running.term();
     let output = running.wait().expect_code(143);
-    assert!(output.stderr.contains("gone: ") && output.stderr.contains("12-26-40+0000.mkv"), "it is told: {output}");
+    assert!(output.stderr.contains("gone/2020-09-13/2020-09-13_12-26-40+0000.mkv: "), "it is told: {output}");
     // Somebody may be writing the one, and the other is in no camera's folder.
     assert!(fresh.exists() && not_ours.exists());
 }
