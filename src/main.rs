@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, Parser};
 use footage::cli::dashcam::Dashcam;
 use footage::cli::hikvision::Hikvision;
 use footage::cli::record::Record;
@@ -23,9 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
     leave_no_core_file();
-    let mut matches = Cli::without_empty_variables().get_matches();
-    let cli = Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
-    match cli.command {
+    match Cli::parse().command {
         Command::Dashcam(args) => run_dashcam(&args),
         Command::Hikvision(args) => run_hikvision(&args),
         Command::Record(args) => run_record(&args),

@@ -229,9 +229,16 @@ fn a_container_says_by_variables_what_could_be_typed() {
     }
 }
 
+/// The command line with the options of all commands, which are made when they are needed.
+fn whole() -> clap::Command {
+    let mut cli = Cli::command();
+    cli.build();
+    cli
+}
+
 /// What is typed in place of a variable.
 fn typed_for(command: &str, variable: &str, value: &str) -> String {
-    let cli = Cli::command();
+    let cli = whole();
     let command = cli.find_subcommand(command).expect("a command");
     let argument = command.get_arguments().find(|argument| argument.get_env().is_some_and(|name| name == variable));
     let argument = argument.unwrap_or_else(|| panic!("{variable} is no variable of {}", command.get_name()));
@@ -240,7 +247,7 @@ fn typed_for(command: &str, variable: &str, value: &str) -> String {
 
 #[test]
 fn the_variables_are_real() {
-    let cli = Cli::command();
+    let cli = whole();
     let known = cli.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_env);
     let known: BTreeSet<&str> = known.filter_map(|name| name.to_str()).collect();
     let readme = readme();
