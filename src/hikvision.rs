@@ -171,22 +171,22 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let mut works = Vec::new();
     for source in &sources {
         let held = Held::read(store, &source.tag, &mut remembered)?;
-        let mut plan = plan::plan(&source.listing.recordings, &held.files, &policy);
+        let mut plan = plan::plan(&source.listing.segments, &held.files, &policy);
         plan.steps.retain(|step| {
-            let Step::Extract { recording, name } = step else { return true };
-            let waits = failed_before.waits(&source.tag, recording);
+            let Step::Extract { segment, name } = step else { return true };
+            let waits = failed_before.waits(&source.tag, segment);
             if waits {
                 report.waiting_files += 1;
                 context.told.lasts(&failure_key(&name.path(&source.tag).display()));
             }
             !waits
         });
-        report.seen_recordings += source.listing.recordings.len();
-        report.selected_recordings += source.listing.recordings.len() - plan.unwanted - plan.expired;
+        report.seen_recordings += source.listing.segments.len();
+        report.selected_recordings += source.listing.segments.len() - plan.unwanted - plan.expired;
         report.open_files += usize::try_from(source.listing.in_progress).unwrap_or(usize::MAX);
         works.push(Work { source, held, plan });
     }
-    failed_before.forget_others(works.iter().map(|work| (&work.source.tag, &work.source.listing.recordings)));
+    failed_before.forget_others(works.iter().map(|work| (&work.source.tag, &work.source.listing.segments)));
     if context.dry_run {
         steps::show(report, &show::steps(&works), context.json);
         return Ok(());

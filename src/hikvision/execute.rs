@@ -12,7 +12,7 @@ use super::failed::FailedBefore;
 use super::job::{Failed, Job, Outcome};
 use super::name::{OutputName, Tag};
 use super::plan::Step;
-use super::segment::{Medium, Recording};
+use super::segment::{Medium, Segment};
 use super::source::Source;
 use super::{Settings, Work, extract};
 use crate::disk::Space;
@@ -37,14 +37,14 @@ pub(super) struct Execution<'a> {
 #[derive(Clone, Copy)]
 struct Want<'a> {
     source: &'a Source,
-    recording: &'a Recording,
+    segment: &'a Segment,
     name: OutputName,
 }
 
 impl Want<'_> {
     /// The room it needs at most.
     fn need(self) -> u64 {
-        self.recording.segment.span.len() + OVERHEAD_BYTES
+        self.segment.span.len() + OVERHEAD_BYTES
     }
 
     /// Its path in the destination.
@@ -110,7 +110,7 @@ impl Execution<'_> {
                         Ok(Ready::Job(job)) => {
                             running.insert(number, (want, Instant::now()));
                             let item = items.begin(&want.name.file_name(&want.source.tag));
-                            item.start(0, Some(want.recording.segment.span.len()));
+                            item.start(0, Some(want.segment.span.len()));
                             let (sender, how) = (sender.clone(), &how);
                             scope.spawn(move || {
                                 let outcome = job.run(how, &|bytes| item.advance(bytes));
@@ -145,7 +145,7 @@ impl Execution<'_> {
             Err(Error::DiskFull { .. }) if promised > 0 => return Ok(Ready::NotYet),
             other => other?,
         }
-        let Want { source, recording, name } = want;
+        let Want { source, segment, name } = want;
         let dir = match dirs.get(self.store, &source.tag, name.medium) {
             Ok(dir) => dir,
             Err(error) if error.is_in_the_way() => {
@@ -155,8 +155,8 @@ impl Execution<'_> {
             Err(error) => return Err(error),
         };
         // Planned only where the ring file is there, so its datadir is.
-        let Some(ring_file) = source.camera.ring_file(recording) else { return Ok(Ready::Never) };
-        Ok(Ready::Job(Job { recording: *recording, ring_file, dir, name, tag: source.tag.clone() }))
+        let Some(ring_file) = source.camera.ring_file(segment) else { return Ok(Ready::Never) };
+        Ok(Ready::Job(Job { segment: *segment, ring_file, dir, name, tag: source.tag.clone() }))
     }
 
     fn check_room(&mut self, need: u64) -> Result<()> {
@@ -181,12 +181,12 @@ impl Execution<'_> {
                 }
                 self.report.arrived_files += 1;
                 self.report.transferred_bytes += bytes;
-                self.report.arrived_recordings += usize::from(want.recording.medium == Medium::Video);
+                self.report.arrived_recordings += usize::from(want.segment.ring.medium == Medium::Video);
             }
             Outcome::Failed(Failed { reason, message, lasts }) => {
                 self.report.fail(told, path, reason, message);
                 if lasts {
-                    self.failed.add(&want.source.tag, want.recording);
+                    self.failed.add(&want.source.tag, want.segment);
                 }
             }
             Outcome::Ended(error) => return Err(error),
@@ -201,7 +201,7 @@ fn wants<'a>(works: &'a [Work<'_>]) -> Vec<Want<'a>> {
     let mut wants = Vec::new();
     for work in works {
         wants.extend(work.plan.steps.iter().filter_map(|step| match step {
-            Step::Extract { recording, name } => Some(Want { source: work.source, recording, name: *name }),
+            Step::Extract { segment, name } => Some(Want { source: work.source, segment, name: *name }),
             Step::Remove { .. } => None,
         }));
     }

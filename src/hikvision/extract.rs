@@ -216,21 +216,13 @@ fn arguments(head: &Head, output: &Path, with_sound: bool) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hikvision::segment::{FrameClock, RingFile, SegmentSpan};
+    use crate::hikvision::segment::FrameClock;
 
     #[test]
     fn a_short_result_is_noticed() {
         let start = "2025-09-07T14:30:15".parse().unwrap();
-        let segment = |frames| Segment {
-            file: 0,
-            number: 0,
-            channel: 1,
-            kind: 13,
-            start,
-            end: "2025-09-07T14:31:15".parse().unwrap(),
-            span: SegmentSpan::new(0, 1, RingFile::Missing).unwrap(),
-            frames,
-        };
+        let end = "2025-09-07T14:31:15".parse().unwrap();
+        let segment = |frames| Segment { end, frames, ..Segment::at(start) };
         let seconds = Duration::from_secs;
         assert!(check_duration(seconds(61), &segment(None)).is_ok());
         assert!(check_duration(seconds(56), &segment(None)).is_err());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 
 use super::name::Tag;
-use super::segment::{Medium, Recording};
+use super::segment::{Medium, Segment};
 use crate::store::{MAX_STATE_BYTES, Store, read_state, write_atomically};
 
 /// What failed in earlier passes, and when.
@@ -36,29 +36,29 @@ impl FailedBefore {
 
     /// Whether it failed and is not due for another try. A failure in the future (the clock was wrong) is due.
     #[must_use]
-    pub fn waits(&self, tag: &Tag, recording: &Recording) -> bool {
+    pub fn waits(&self, tag: &Tag, segment: &Segment) -> bool {
         // Most passes find nothing here: no key is made for each recording then.
         !self.times.is_empty()
             && self
                 .times
-                .get(&key(tag, recording))
+                .get(&key(tag, segment))
                 .and_then(|then| (self.now - *then).to_std().ok())
                 .is_some_and(|age| age < self.retry_after)
     }
 
     /// It has failed in a way that will be the same in the next pass.
-    pub fn add(&mut self, tag: &Tag, recording: &Recording) {
-        self.times.insert(key(tag, recording), self.now);
+    pub fn add(&mut self, tag: &Tag, segment: &Segment) {
+        self.times.insert(key(tag, segment), self.now);
         self.is_changed = true;
     }
 
     /// Forgets all that no index lists any more.
-    pub fn forget_others<'a>(&mut self, listed: impl Iterator<Item = (&'a Tag, &'a Vec<Recording>)>) {
+    pub fn forget_others<'a>(&mut self, listed: impl Iterator<Item = (&'a Tag, &'a Vec<Segment>)>) {
         if self.times.is_empty() {
             return;
         }
         let keys: HashSet<String> = listed
-            .flat_map(|(tag, recordings)| recordings.iter().map(move |recording| key(tag, recording)))
+            .flat_map(|(tag, segments)| segments.iter().map(move |segment| key(tag, segment)))
             .filter(|key| self.times.contains_key(key))
             .collect();
         let before = self.times.len();
@@ -79,11 +79,10 @@ impl FailedBefore {
 }
 
 /// What tells a segment from the one that the ring puts in its place.
-fn key(tag: &Tag, recording: &Recording) -> String {
-    let medium = match recording.medium {
+fn key(tag: &Tag, segment: &Segment) -> String {
+    let medium = match segment.ring.medium {
         Medium::Video => "video",
         Medium::Picture => "picture",
     };
-    let segment = &recording.segment;
-    format!("{tag}/{medium}/{}/{}/{}/{}", recording.datadir, segment.file, segment.number, segment.start)
+    format!("{tag}/{medium}/{}/{}/{}/{}", segment.ring.datadir, segment.file, segment.number, segment.start)
 }

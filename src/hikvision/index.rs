@@ -67,7 +67,7 @@ mod tables;
 use std::io;
 
 use super::read_at::ReadAt;
-use super::segment::{Medium, RingFile, Segment};
+use super::segment::{Ring, RingFile, Segment};
 use tables::Tables;
 pub use tables::{FileRecord, Header, Slot};
 
@@ -171,7 +171,7 @@ impl IndexWarning {
 pub struct Listing {
     /// The header's first words.
     pub header: Header,
-    /// Closed live segments, by file and record.
+    /// Closed live segments, as the ring goes around: from the file on that is written next, which is the oldest.
     pub segments: Vec<Segment>,
     /// Segments that are being written: for a later pass.
     pub in_progress: u32,
@@ -187,22 +187,22 @@ impl Listing {
     }
 }
 
-/// Reads an index. `ring_file` tells how long a ring file is.
+/// Reads the index of `ring`. `ring_file` tells how long a ring file is.
 ///
 /// # Errors
 /// If nothing of it can be read. What is merely damaged is told in [`Listing::warnings`].
 pub fn read<R: ReadAt + ?Sized>(
     source: &R,
-    medium: Medium,
+    ring: Ring,
     ring_file: impl Fn(u32) -> RingFile,
 ) -> Result<Listing, IndexError> {
     let mut buffer = Vec::new();
     let mut warnings = Vec::new();
-    let tables = Tables::read(source, medium, &mut buffer, &mut warnings)?;
+    let tables = Tables::read(source, ring.medium, &mut buffer, &mut warnings)?;
     let mut listing = Listing { header: tables.header, segments: Vec::new(), in_progress: 0, warnings };
     for number in tables.used_files() {
         let file = live::File {
-            medium,
+            ring,
             number,
             slot: tables.slot(number),
             record: tables.file(number),

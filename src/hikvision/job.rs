@@ -14,7 +14,7 @@ use super::extract::{ExtractError, Extracted, Settings, Sound, extract};
 use super::name::{Entry, OutputName, Tag};
 use super::picture::{self, MAX_PICTURE_LEN, PictureError};
 use super::read_at;
-use super::segment::{Medium, Recording};
+use super::segment::{Medium, Segment};
 use crate::disk::Space;
 use crate::error::{At, Error, Result, with_causes};
 use crate::store::{publish, remove, replace};
@@ -22,7 +22,7 @@ use crate::store::{publish, remove, replace};
 /// A recording to extract.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) recording: Recording,
+    pub(super) segment: Segment,
     /// The ring file it is in.
     pub(super) ring_file: PathBuf,
     /// The folder it goes to, which is there.
@@ -90,7 +90,7 @@ impl Job {
         }
         let path = self.path(Entry::Partial(self.name));
         let file = create_anew(&path)?;
-        let written = match self.recording.medium {
+        let written = match self.segment.ring.medium {
             Medium::Video => self.write_video(&file, &path, settings, progress),
             Medium::Picture => self.write_picture(&file, &path, progress),
         };
@@ -106,7 +106,7 @@ impl Job {
     /// be had of it.
     fn settle(&self, file: &File, path: &Path, written: Written) -> Result<Outcome> {
         // The plan of later passes reads from it which of several recordings in one second this is.
-        file.set_modified(modification_time(self.recording.segment.start)).at("set the time of", path)?;
+        file.set_modified(modification_time(self.segment.start)).at("set the time of", path)?;
         let bytes = file.metadata().at("read", path)?.len();
         let damaged = self.path(Entry::Damaged(self.name));
         match written {
@@ -142,7 +142,7 @@ impl Job {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Written, Outcome> {
         let output = path_of_this_process(file, path);
-        match extract(&self.ring_file, &self.recording.segment, &output, settings, progress) {
+        match extract(&self.ring_file, &self.segment, &output, settings, progress) {
             Ok(Extracted { sound, damage: None, .. }) => {
                 let lost_sound = if let Sound::Lost(said) = sound { Some(said) } else { None };
                 Ok(Written::Whole { lost_sound })
@@ -163,7 +163,7 @@ impl Job {
     fn check_disk(&self, path: &Path) -> Result<(), Outcome> {
         let Ok(space) = Space::of(&self.dir) else { return Ok(()) };
         let written = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        if space.available >= self.recording.segment.span.len().saturating_sub(written) {
+        if space.available >= self.segment.span.len().saturating_sub(written) {
             return Ok(());
         }
         let source = io::Error::from(ErrorKind::StorageFull);
@@ -171,7 +171,7 @@ impl Job {
     }
 
     fn write_picture(&self, file: &File, path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Written, Outcome> {
-        let span = self.recording.segment.span;
+        let span = self.segment.span;
         let cannot_read = |error: io::Error| {
             let message = format!("cannot read the ring file at byte {}: {error}", span.start());
             Outcome::Failed(Failed { reason: "read", message, lasts: false })

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::camera_time::CameraTime;
 use super::name::{Copy, Entry, OutputName, Tag};
-use super::segment::{Medium, Recording};
+use super::segment::{Medium, Segment};
 use crate::retention::Reason;
 
 /// How exactly file systems keep a modification time. Cameras have milliseconds.
@@ -38,11 +38,11 @@ pub struct Policy {
 impl Policy {
     /// Whether a recording is asked for by its time and medium; whether it is kept so long is another question.
     #[must_use]
-    pub fn wants(&self, recording: &Recording) -> bool {
-        let start = recording.segment.start;
+    pub fn wants(&self, segment: &Segment) -> bool {
+        let start = segment.start;
         self.from.is_none_or(|from| start >= from)
             && self.to.is_none_or(|to| start < to)
-            && !(self.without_pictures && recording.medium == Medium::Picture)
+            && !(self.without_pictures && segment.ring.medium == Medium::Picture)
     }
 }
 
@@ -63,8 +63,8 @@ impl Held {
     }
 
     /// Whether its modification time is the start of this recording.
-    fn is_of(&self, recording: &Recording) -> bool {
-        self.modified.is_some_and(|time| time.distance(recording.segment.start) <= EXACTNESS)
+    fn is_of(&self, segment: &Segment) -> bool {
+        self.modified.is_some_and(|time| time.distance(segment.start) <= EXACTNESS)
     }
 
     /// Whether its modification time is the start of a recording: then it is of the second in its name.
@@ -79,7 +79,7 @@ pub enum Step {
     /// Extract a recording to this name.
     Extract {
         /// The recording.
-        recording: Recording,
+        segment: Segment,
         /// The name, which is not taken.
         name: OutputName,
     },
@@ -97,19 +97,19 @@ pub enum Step {
 pub struct Plan {
     /// Expired files first, for the room they leave; then recordings, the oldest first, which the ring overwrites first.
     pub steps: Vec<Step>,
-    /// Recordings that are extracted already.
+    /// Segments that are extracted already.
     pub held: usize,
-    /// Recordings that are not wanted, by `from`, `to` or medium.
+    /// Segments that are not wanted, by `from`, `to` or medium.
     pub unwanted: usize,
-    /// Recordings whose time is over.
+    /// Segments whose time is over.
     pub expired: usize,
-    /// Recordings whose ring file is missing.
+    /// Segments whose ring file is missing.
     pub missing: usize,
 }
 
 /// Plans the extraction of one camera's `recordings`.
 #[must_use]
-pub fn plan(recordings: &[Recording], held: &[Held], policy: &Policy) -> Plan {
+pub fn plan(segments: &[Segment], held: &[Held], policy: &Policy) -> Plan {
     let mut plan = Plan::default();
     let is_over = |start: CameraTime| policy.keep_from.is_some_and(|keep_from| start < keep_from);
     let mut expired: Vec<Entry> =
@@ -117,15 +117,15 @@ pub fn plan(recordings: &[Recording], held: &[Held], policy: &Policy) -> Plan {
     expired.sort_unstable_by_key(|entry| (entry.name(), *entry));
     plan.steps.extend(expired.into_iter().map(|entry| Step::Remove { entry, reason: Reason::Expired }));
 
-    let mut seconds: BTreeMap<(CameraTime, Medium), Vec<&Recording>> = BTreeMap::new();
-    for recording in recordings {
-        let start = recording.segment.start;
+    let mut seconds: BTreeMap<(CameraTime, Medium), Vec<&Segment>> = BTreeMap::new();
+    for segment in segments {
+        let start = segment.start;
         // By the second, as names have it: else a file could expire before its recording does.
         if is_over(start.whole_second()) {
             plan.expired += 1;
         } else {
-            let second = (start.whole_second(), recording.medium);
-            seconds.entry(second).or_default().push(recording);
+            let second = (start.whole_second(), segment.ring.medium);
+            seconds.entry(second).or_default().push(segment);
         }
     }
     let mut held_in: HashMap<(CameraTime, Medium), Vec<Held>> = HashMap::new();
@@ -133,9 +133,9 @@ pub fn plan(recordings: &[Recording], held: &[Held], policy: &Policy) -> Plan {
         let name = held.entry.name();
         held_in.entry((name.second, name.medium)).or_default().push(*held);
     }
-    for (second, recordings) in seconds {
+    for (second, segments) in seconds {
         let held = held_in.remove(&second).unwrap_or_default();
-        plan.add_second(second, recordings, held, policy);
+        plan.add_second(second, segments, held, policy);
     }
     plan
 }
@@ -145,49 +145,49 @@ impl Plan {
     fn add_second(
         &mut self,
         (second, medium): (CameraTime, Medium),
-        mut recordings: Vec<&Recording>,
+        mut segments: Vec<&Segment>,
         mut held: Vec<Held>,
         policy: &Policy,
     ) {
         // A held file was extracted once, so where it can be of several, it is rather of one that can be.
-        let cannot_be = |recording: &Recording| !(policy.wants(recording) && recording.is_present);
-        recordings.sort_by_key(|r| (r.segment.start, cannot_be(r), r.datadir, r.segment.file, r.segment.number));
+        let cannot_be = |segment: &Segment| !(policy.wants(segment) && segment.is_present);
+        segments.sort_by_key(|segment| (segment.start, cannot_be(segment), segment.order()));
         held.sort_unstable_by_key(|held| held.entry);
         let taken: BTreeSet<Copy> = held.iter().map(|held| held.entry.name().copy).collect();
         let (mut damaged, mut whole): (Vec<Held>, Vec<Held>) = held.into_iter().partition(Held::is_damaged);
 
-        let mut new: Vec<&Recording> = Vec::new();
-        let mut again: Vec<(&Recording, Option<Copy>)> = Vec::new();
-        for recording in recordings {
-            let part = damaged.iter().position(|held| held.is_of(recording)).map(|own| damaged.remove(own).entry);
+        let mut new: Vec<&Segment> = Vec::new();
+        let mut again: Vec<(&Segment, Option<Copy>)> = Vec::new();
+        for segment in segments {
+            let part = damaged.iter().position(|held| held.is_of(segment)).map(|own| damaged.remove(own).entry);
             let copy = part.map(|entry| entry.name().copy);
-            let own = whole.iter().position(|held| held.is_of(recording) || Some(held.entry.name().copy) == copy);
+            let own = whole.iter().position(|held| held.is_of(segment) || Some(held.entry.name().copy) == copy);
             if let Some(own) = own {
                 whole.remove(own);
                 self.held += 1;
                 // A pass was killed between publishing the whole and removing this.
                 self.steps.extend(part.map(|entry| Step::Remove { entry, reason: Reason::Superseded }));
             } else if copy.is_some() {
-                again.push((recording, copy));
+                again.push((segment, copy));
             } else {
-                new.push(recording);
+                new.push(segment);
             }
         }
         // What is left is of recordings that the ring has forgotten, or does not tell of which.
-        new.sort_by_key(|recording| cannot_be(recording));
+        new.sort_by_key(|segment| cannot_be(segment));
         let anyones = whole.iter().filter(|held| !held.tells_recording()).count();
         self.held += anyones.min(new.len());
 
         let mut free =
             std::iter::successors(Some(Copy::FIRST), |copy| Some(copy.next())).filter(|copy| !taken.contains(copy));
-        let new = new.into_iter().skip(anyones).map(|recording| (recording, None));
-        for (recording, copy) in again.into_iter().chain(new) {
-            if !policy.wants(recording) {
+        let new = new.into_iter().skip(anyones).map(|segment| (segment, None));
+        for (segment, copy) in again.into_iter().chain(new) {
+            if !policy.wants(segment) {
                 self.unwanted += 1;
-            } else if !recording.is_present {
+            } else if !segment.is_present {
                 self.missing += 1;
             } else if let Some(copy) = copy.or_else(|| free.next()) {
-                self.steps.push(Step::Extract { recording: *recording, name: OutputName { medium, second, copy } });
+                self.steps.push(Step::Extract { segment: *segment, name: OutputName { medium, second, copy } });
             }
         }
     }

@@ -90,11 +90,24 @@ impl FrameClock {
     }
 }
 
-/// A closed segment that its index calls live.
+/// The ring files of one medium in one datadir, which have an index of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ring {
+    /// What its files hold.
+    pub medium: Medium,
+    /// The position of its datadir among its camera's.
+    pub datadir: usize,
+}
+
+/// A closed segment or picture that its index calls live, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
+    /// The ring files it is in one of.
+    pub ring: Ring,
     /// Number of the ring file, the digits of `hiv00042.mp4`.
     pub file: u32,
+    /// Whether that file is there; if not, the segment can be listed but not extracted.
+    pub is_present: bool,
     /// Number of the segment in that file.
     pub number: u32,
     /// The camera's channel.
@@ -112,6 +125,12 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// By time, and where that is the same by place.
+    #[must_use]
+    pub fn order(&self) -> (CameraTime, usize, u32, u32) {
+        (self.start, self.ring.datadir, self.file, self.number)
+    }
+
     /// How long the segment lasts by the stream's clock. A firmware that writes none leaves its fields the same.
     #[must_use]
     pub fn frame_duration(&self) -> Option<Duration> {
@@ -125,17 +144,23 @@ impl Segment {
     }
 }
 
-/// A segment or picture, and where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recording {
-    /// What it is.
-    pub medium: Medium,
-    /// The position of its datadir among its camera's.
-    pub datadir: usize,
-    /// Whether its ring file is there; if not, it can be listed but not extracted.
-    pub is_present: bool,
-    /// What the index says.
-    pub segment: Segment,
+#[cfg(test)]
+impl Segment {
+    /// A video of one byte and no length, for tests to change.
+    pub(super) fn at(start: CameraTime) -> Self {
+        Self {
+            ring: Ring { medium: Medium::Video, datadir: 0 },
+            file: 0,
+            is_present: true,
+            number: 0,
+            channel: 1,
+            kind: 13,
+            start,
+            end: start,
+            span: SegmentSpan { start: 0, end: 1 },
+            frames: None,
+        }
+    }
 }
 
 #[cfg(test)]

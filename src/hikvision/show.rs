@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Work;
 use super::plan::{Policy, Step};
-use super::segment::{Medium, Recording};
+use super::segment::{Medium, Segment};
 use super::source::Source;
 use crate::units::{ByteSize, count};
 use crate::{stdout, steps};
@@ -17,16 +17,16 @@ pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
     stdout::lines(|out| if as_json { json_array(sources, policy, out) } else { table(sources, policy, out) });
 }
 
-fn selected<'a>(sources: &'a [Source], policy: &Policy) -> impl Iterator<Item = (&'a Source, &'a Recording)> {
-    let recordings = |source: &'a Source| source.listing.recordings.iter().map(move |recording| (source, recording));
-    sources.iter().flat_map(recordings).filter(|(_, recording)| policy.wants(recording))
+fn selected<'a>(sources: &'a [Source], policy: &Policy) -> impl Iterator<Item = (&'a Source, &'a Segment)> {
+    let segments = |source: &'a Source| source.listing.segments.iter().map(move |segment| (source, segment));
+    sources.iter().flat_map(segments).filter(|(_, segment)| policy.wants(segment))
 }
 
 fn json_array(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     let mut before = "[\n";
-    for (source, recording) in selected(sources, policy) {
+    for (source, segment) in selected(sources, policy) {
         out.write_all(before.as_bytes())?;
-        serde_json::to_writer(&mut *out, &Row::of(source, recording))?;
+        serde_json::to_writer(&mut *out, &Row::of(source, segment))?;
         before = ",\n";
     }
     out.write_all(if before == "[\n" { b"[]\n" } else { b"\n]\n" })
@@ -39,11 +39,10 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
         "{:width$}  {:23}  {:>9}  {:>9}  {:7}  {:>4}  place",
         "camera", "start", "lasts", "size", "medium", "type"
     )?;
-    let (mut recordings, mut bytes) = (0, 0);
+    let (mut segments, mut bytes) = (0, 0);
     let (mut place, mut line) = (Place::default(), Line::default());
-    for (source, recording) in selected(sources, policy) {
-        let segment = &recording.segment;
-        recordings += 1;
+    for (source, segment) in selected(sources, policy) {
+        segments += 1;
         bytes += segment.span.len();
         let start = segment.start.text();
         let start = std::str::from_utf8(&start).unwrap_or_default();
@@ -66,13 +65,13 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
             line.text.push_str(" B");
         }
         line.text.push_str("  ");
-        line.left(7, medium(recording.medium));
+        line.left(7, medium(segment.ring.medium));
         line.number(6, segment.kind.into());
         line.text.push_str("  ");
-        line.text.push_str(place.of(source, recording));
+        line.text.push_str(place.of(source, segment));
         line.text.push_str(" #");
         line.number(0, segment.number.into());
-        line.text.push_str(if recording.is_present { "\n" } else { " (missing)\n" });
+        line.text.push_str(if segment.is_present { "\n" } else { " (missing)\n" });
         out.write_all(line.text.as_bytes())?;
         line.text.clear();
     }
@@ -80,7 +79,7 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
     writeln!(
         out,
         "{} of {}, {}; {in_progress} being written",
-        count(recordings, "recording"),
+        count(segments, "recording"),
         count(sources.len(), "camera"),
         ByteSize(bytes)
     )
@@ -96,14 +95,14 @@ impl Line {
     /// Adds `text` at the left of a column of `width`.
     fn left(&mut self, width: usize, text: &str) {
         self.text.push_str(text);
-        self.spaces(width, text);
+        self.spaces(width.saturating_sub(text.chars().count()));
     }
 
     /// Adds `number` at the right of a column of `width`.
     fn number(&mut self, width: usize, number: u64) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(number);
-        self.spaces(width, digits);
+        self.spaces(width.saturating_sub(digits.len()));
         self.text.push_str(digits);
     }
 
@@ -111,17 +110,11 @@ impl Line {
     fn tenths(&mut self, width: usize, tenths: u64) {
         self.number(width.saturating_sub(2), tenths / 10);
         self.text.push('.');
-        self.number(0, tenths % 10);
+        self.text.push(char::from(b"0123456789"[(tenths % 10) as usize]));
     }
 
-    fn spaces(&mut self, width: usize, text: &str) {
-        const SPACES: &str = "                ";
-        let mut missing = width.saturating_sub(text.chars().count());
-        while missing > 0 {
-            let piece = missing.min(SPACES.len());
-            self.text.push_str(&SPACES[..piece]);
-            missing -= piece;
-        }
+    fn spaces(&mut self, count: usize) {
+        self.text.extend(std::iter::repeat_n(' ', count));
     }
 }
 
@@ -146,24 +139,23 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(source: &'a Source, recording: &Recording) -> Self {
-        let segment = &recording.segment;
+    fn of(source: &'a Source, segment: &Segment) -> Self {
         Self {
             folder: &source.camera.name,
             camera: source.tag.as_str(),
-            medium: medium(recording.medium),
+            medium: medium(segment.ring.medium),
             start: segment.start.to_string(),
             end: segment.end.to_string(),
             duration_seconds: segment.duration().as_secs_f64(),
             r#type: segment.kind,
             channel: segment.channel,
-            datadir: source.camera.datadirs.get(recording.datadir).map(|datadir| datadir.number),
+            datadir: source.camera.datadirs.get(segment.ring.datadir).map(|datadir| datadir.number),
             file: segment.file,
             segment: segment.number,
             start_offset: segment.span.start(),
             end_offset: segment.span.end(),
             bytes: segment.span.len(),
-            is_present: recording.is_present,
+            is_present: segment.is_present,
         }
     }
 }
@@ -183,10 +175,10 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(&mut self, source: &'a Source, recording: &Recording) -> &str {
-        let key = (source.camera.path.as_path(), recording.datadir, recording.medium, recording.segment.file);
+    fn of(&mut self, source: &'a Source, segment: &Segment) -> &str {
+        let key = (source.camera.path.as_path(), segment.ring.datadir, segment.ring.medium, segment.file);
         if self.last != Some(key) {
-            let path = source.camera.ring_file(recording).unwrap_or_default();
+            let path = source.camera.ring_file(segment).unwrap_or_default();
             self.text = path.strip_prefix(&source.camera.path).unwrap_or(&path).display().to_string();
             self.last = Some(key);
         }
@@ -204,8 +196,8 @@ pub(super) fn steps(works: &[Work<'_>]) -> Vec<steps::Step> {
                 Step::Remove { entry, reason } => {
                     removals.push(steps::Step::remove(path(&entry.path(&work.source.tag)), *reason));
                 }
-                Step::Extract { name, recording } => extractions.push(steps::Step {
-                    bytes: Some(recording.segment.span.len()),
+                Step::Extract { name, segment } => extractions.push(steps::Step {
+                    bytes: Some(segment.span.len()),
                     ..steps::Step::new("extract", path(&name.path(&work.source.tag)))
                 }),
             }

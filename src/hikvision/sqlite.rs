@@ -30,7 +30,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::camera_time::CameraTime;
-use super::segment::{RingFile, Segment, SegmentSpan};
+use super::segment::{Medium, Ring, RingFile, Segment, SegmentSpan};
 
 /// What a camera writes is far below this. SQLite would take a thousand times as much.
 const MAX_TEXT_BYTES: i32 = 1_000_000;
@@ -78,16 +78,25 @@ pub struct Listing {
     pub damage: Option<SqliteError>,
 }
 
-/// Reads an index of videos. `ring_file` tells how long a ring file is.
-///
-/// Rows are told as they are, stale or not: unlike the binary index, nothing in the database says which generation
-/// a row is of. The stream does, when it is extracted.
+/// Reads the index of `ring`. `ring_file` tells how long a ring file is.
 ///
 /// # Errors
 /// If nothing of it can be read.
-pub fn read_videos(path: &Path, ring_file: impl Fn(u32) -> RingFile) -> Result<Listing, SqliteError> {
+pub fn read(path: &Path, ring: Ring, ring_file: impl Fn(u32) -> RingFile) -> Result<Listing, SqliteError> {
     let database = open(path)?;
-    let tables = tables(&database, &VIDEO_COLUMNS).map_err(SqliteError::Open)?;
+    let files = Files { ring, length: ring_file, known: HashMap::new() };
+    let mut listing = match ring.medium {
+        Medium::Video => read_videos(&database, files)?,
+        Medium::Picture => read_pictures(&database, files)?,
+    };
+    listing.number();
+    Ok(listing)
+}
+
+/// Rows are told as they are, stale or not: unlike the binary index, nothing in the database says which generation
+/// a row is of. The stream does, when it is extracted.
+fn read_videos<F: Fn(u32) -> RingFile>(database: &Connection, mut files: Files<F>) -> Result<Listing, SqliteError> {
+    let tables = tables(database, &VIDEO_COLUMNS).map_err(SqliteError::Open)?;
     let Some((_, columns)) = tables.into_iter().find(|(name, _)| name == VIDEO_TABLE) else {
         return Err(SqliteError::NoTable { expected: VIDEO_TABLE });
     };
@@ -96,8 +105,7 @@ pub fn read_videos(path: &Path, ring_file: impl Fn(u32) -> RingFile) -> Result<L
         wanted.extend(VIDEO_MICROS);
     }
     let mut listing = Listing::default();
-    let mut lengths = Lengths::new(ring_file);
-    listing.damage = for_each_row(&database, VIDEO_TABLE, &wanted, |row| {
+    listing.damage = for_each_row(database, VIDEO_TABLE, &wanted, |row| {
         if number::<u64>(row, 5) == Some(0) {
             return;
         }
@@ -105,36 +113,28 @@ pub fn read_videos(path: &Path, ring_file: impl Fn(u32) -> RingFile) -> Result<L
             listing.in_progress += 1;
             return;
         }
-        match video(row, &mut lengths) {
+        match files.video(row) {
             Some(segment) => listing.segments.push(segment),
             None => listing.skipped += 1,
         }
     })
     .err();
-    listing.number();
     Ok(listing)
 }
 
-/// Reads an index of pictures. `ring_file` tells how long a ring file is.
-///
 /// A JPEG cannot tell when it was taken, so of two pictures in the same bytes the one that was taken later is listed.
-///
-/// # Errors
-/// If nothing of it can be read.
-pub fn read_pictures(path: &Path, ring_file: impl Fn(u32) -> RingFile) -> Result<Listing, SqliteError> {
-    let database = open(path)?;
+fn read_pictures<F: Fn(u32) -> RingFile>(database: &Connection, mut files: Files<F>) -> Result<Listing, SqliteError> {
     let mut listing = Listing::default();
-    let mut lengths = Lengths::new(ring_file);
-    let tables = tables(&database, &PICTURE_COLUMNS).map_err(SqliteError::Open)?;
+    let tables = tables(database, &PICTURE_COLUMNS).map_err(SqliteError::Open)?;
     if tables.is_empty() {
         return Err(SqliteError::NoTable { expected: "with pic_offset_0" });
     }
     for (table, _) in tables {
-        let result = for_each_row(&database, &table, &PICTURE_COLUMNS, |row| {
+        let result = for_each_row(database, &table, &PICTURE_COLUMNS, |row| {
             if number::<u64>(row, 3) == Some(0) {
                 return;
             }
-            match picture(row, &mut lengths) {
+            match files.picture(row) {
                 Some(segment) => listing.segments.push(segment),
                 None => listing.skipped += 1,
             }
@@ -142,7 +142,6 @@ pub fn read_pictures(path: &Path, ring_file: impl Fn(u32) -> RingFile) -> Result
         listing.damage = result.err().or(listing.damage);
     }
     listing.drop_overwritten();
-    listing.number();
     Ok(listing)
 }
 
@@ -187,54 +186,50 @@ impl Listing {
     }
 }
 
-/// Ring files' lengths, asked for once each.
-struct Lengths<F> {
-    ask: F,
+/// The ring files of an index, each asked for its length once.
+struct Files<F> {
+    ring: Ring,
+    length: F,
     known: HashMap<u32, RingFile>,
 }
 
-impl<F: Fn(u32) -> RingFile> Lengths<F> {
-    fn new(ask: F) -> Self {
-        Self { ask, known: HashMap::new() }
+impl<F: Fn(u32) -> RingFile> Files<F> {
+    fn video(&mut self, row: &Row<'_>) -> Option<Segment> {
+        let (start, end) = (time(row, 3, 6)?, time(row, 4, 7)?);
+        let kind = number(row, 5)?;
+        let segment = self.segment(number(row, 0)?, kind, (start, end), (number(row, 1)?, number(row, 2)?))?;
+        (start < end).then_some(segment)
     }
 
-    fn of(&mut self, file: u32) -> RingFile {
-        *self.known.entry(file).or_insert_with(|| (self.ask)(file))
+    fn picture(&mut self, row: &Row<'_>) -> Option<Segment> {
+        let taken = time(row, 1, usize::MAX)?;
+        let offset: u64 = number(row, 2)?;
+        let end = offset.checked_add(number(row, 3)?)?;
+        self.segment(number(row, 0)?, 0, (taken, taken), (offset, end))
     }
-}
 
-fn video<F: Fn(u32) -> RingFile>(row: &Row<'_>, lengths: &mut Lengths<F>) -> Option<Segment> {
-    let file = number(row, 0)?;
-    let start = time(row, 3, 6)?;
-    let end = time(row, 4, 7)?;
-    let span = SegmentSpan::new(number(row, 1)?, number(row, 2)?, lengths.of(file))?;
-    (start < end).then_some(Segment {
-        file,
-        number: 0,
-        channel: 0,
-        kind: number(row, 5)?,
-        start,
-        end,
-        span,
-        frames: None,
-    })
-}
-
-fn picture<F: Fn(u32) -> RingFile>(row: &Row<'_>, lengths: &mut Lengths<F>) -> Option<Segment> {
-    let file = number(row, 0)?;
-    let start = time(row, 1, usize::MAX)?;
-    let offset: u64 = number(row, 2)?;
-    let end = offset.checked_add(number(row, 3)?)?;
-    Some(Segment {
-        file,
-        number: 0,
-        channel: 0,
-        kind: 0,
-        start,
-        end: start,
-        span: SegmentSpan::new(offset, end, lengths.of(file))?,
-        frames: None,
-    })
+    fn segment(
+        &mut self,
+        file: u32,
+        kind: u8,
+        (start, end): (CameraTime, CameraTime),
+        (from, to): (u64, u64),
+    ) -> Option<Segment> {
+        let length = *self.known.entry(file).or_insert_with(|| (self.length)(file));
+        Some(Segment {
+            ring: self.ring,
+            file,
+            is_present: length != RingFile::Missing,
+            // Numbered when all are here.
+            number: 0,
+            channel: 0,
+            kind,
+            start,
+            end,
+            span: SegmentSpan::new(from, to, length)?,
+            frames: None,
+        })
+    }
 }
 
 /// The number in a column, if there is one and it fits.

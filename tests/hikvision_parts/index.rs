@@ -2,7 +2,7 @@
 
 use crate::support::hikvision::{Instant, Kind, Live, Ring, Stride};
 use footage::hikvision::index::{self, IndexError, IndexWarning, Listing};
-use footage::hikvision::segment::{Medium, RingFile};
+use footage::hikvision::segment::{self, Medium, RingFile};
 use proptest::prelude::*;
 
 const FILE_LEN: u32 = 100_000;
@@ -12,7 +12,7 @@ fn read(bytes: &[u8], kind: Kind) -> Result<Listing, IndexError> {
         Kind::Video => Medium::Video,
         Kind::Picture => Medium::Picture,
     };
-    index::read(bytes, medium, |_| RingFile::Present(FILE_LEN.into()))
+    index::read(bytes, segment::Ring { medium, datadir: 0 }, |_| RingFile::Present(FILE_LEN.into()))
 }
 
 /// What a live record and a listed segment have in common.

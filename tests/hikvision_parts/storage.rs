@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::hikvision::{self as built, Audio, Clip, Index, Kind, Layout, Live, Model, Storage, Stride, Video};
 use footage::hikvision::picture;
-use footage::hikvision::segment::{Medium, Recording};
+use footage::hikvision::segment::{Medium, Segment};
 use footage::hikvision::storage::{self, Camera, CameraListing, Problem};
 use footage::hikvision::stream::{AudioCodec, Head, VideoCodec};
 
@@ -20,11 +20,10 @@ fn facts(live: &Live) -> (bool, usize, u32, String, String, u64, u64) {
     (live.kind == Kind::Picture, live.datadir, live.file, time(live.start), time(live.end), start, end)
 }
 
-fn listed(recording: &Recording) -> (bool, usize, u32, String, String, u64, u64) {
-    let segment = recording.segment;
+fn listed(segment: &Segment) -> (bool, usize, u32, String, String, u64, u64) {
     (
-        recording.medium == Medium::Picture,
-        recording.datadir,
+        segment.ring.medium == Medium::Picture,
+        segment.ring.datadir,
         segment.file,
         segment.start.to_string(),
         segment.end.to_string(),
@@ -44,7 +43,7 @@ fn only_camera(input: &Path) -> Camera {
 fn assert_lists(storage: &Storage, listing: &CameraListing) {
     assert!(listing.problems.is_empty(), "{:?}", listing.problems);
     let expected: Vec<_> = storage.live().iter().map(facts).collect();
-    let found: Vec<_> = listing.recordings.iter().map(listed).collect();
+    let found: Vec<_> = listing.segments.iter().map(listed).collect();
     assert_eq!(found, expected);
 }
 
@@ -70,14 +69,14 @@ fn a_ring_that_has_turned_lists_the_present_generation() {
     assert_lists(&storage, &listing);
     assert_eq!(listing.in_progress, 1);
     assert_eq!(camera.info.as_ref().unwrap().serial, "DS-2CD2143G0-I");
-    for recording in &listing.recordings {
-        assert_eq!(head(&camera, recording).verify(&recording.segment), Ok(()));
+    for segment in &listing.segments {
+        assert_eq!(head(&camera, segment).verify(segment), Ok(()));
     }
 }
 
-fn head(camera: &Camera, recording: &Recording) -> Head {
-    let span = recording.segment.span;
-    let bytes = fs::read(camera.ring_file(recording).unwrap()).unwrap();
+fn head(camera: &Camera, segment: &Segment) -> Head {
+    let span = segment.span;
+    let bytes = fs::read(camera.ring_file(segment).unwrap()).unwrap();
     Head::parse(&bytes[usize::try_from(span.start()).unwrap()..]).unwrap()
 }
 
@@ -95,13 +94,13 @@ fn heads_tell_how_a_segment_is_coded() {
         storage.record(&Clip::new(video, audio, 1), &clock(minute));
     }
     let camera = only_camera(dir.path());
-    let recordings = camera.read().recordings;
-    assert_eq!(recordings.len(), coded.len());
-    for (recording, (.., video, audio)) in recordings.iter().zip(coded) {
-        let head = head(&camera, recording);
+    let segments = camera.read().segments;
+    assert_eq!(segments.len(), coded.len());
+    for (segment, (.., video, audio)) in segments.iter().zip(coded) {
+        let head = head(&camera, segment);
         assert_eq!((head.video, head.audio), (Some(video), audio));
-        assert_eq!(head.clock, Some(recording.segment.start));
-        let first_45k = recording.segment.frames.unwrap().first_45k;
+        assert_eq!(head.clock, Some(segment.start));
+        let first_45k = segment.frames.unwrap().first_45k;
         assert_eq!(head.first_frame_90k.map(|pts| pts / 2), Some(first_45k.into()));
     }
 }
@@ -126,10 +125,10 @@ fn pictures_of_both_strides_are_cut() {
             let camera = only_camera(dir.path());
             let listing = camera.read();
             assert_lists(&storage, &listing);
-            assert!(listing.recordings.len() > 3 && listing.recordings.len() < 30, "{}", listing.recordings.len());
-            for recording in &listing.recordings {
-                let span = recording.segment.span;
-                let file = fs::read(camera.ring_file(recording).unwrap()).unwrap();
+            assert!(listing.segments.len() > 3 && listing.segments.len() < 30, "{}", listing.segments.len());
+            for segment in &listing.segments {
+                let span = segment.span;
+                let file = fs::read(camera.ring_file(segment).unwrap()).unwrap();
                 let range = usize::try_from(span.start()).unwrap()..usize::try_from(span.end()).unwrap();
                 assert_eq!(picture::cut(&file[range]), Ok(&jpeg[..]));
             }
@@ -159,9 +158,9 @@ fn sqlite_indexes_are_listed_and_nothing_is_created() {
         (live.start.micros, live.end.micros) = (0, 0);
     }
     let expected: Vec<_> = expected.iter().map(facts).collect();
-    assert_eq!(listing.recordings.iter().map(listed).collect::<Vec<_>>(), expected);
-    for recording in listing.recordings.iter().filter(|r| r.medium == Medium::Video) {
-        assert_eq!(head(&camera, recording).verify(&recording.segment), Ok(()));
+    assert_eq!(listing.segments.iter().map(listed).collect::<Vec<_>>(), expected);
+    for segment in listing.segments.iter().filter(|segment| segment.ring.medium == Medium::Video) {
+        assert_eq!(head(&camera, segment).verify(segment), Ok(()));
     }
     assert_eq!(names(&storage.datadir(0)), before);
 }
@@ -224,7 +223,7 @@ fn a_flat_card_is_a_camera() {
     assert_eq!(camera.name, "card");
     let listing = camera.read();
     assert_lists(&storage, &listing);
-    assert!(camera.ring_file(&listing.recordings[0]).unwrap().ends_with("HIV00000.MP4"));
+    assert!(camera.ring_file(&listing.segments[0]).unwrap().ends_with("HIV00000.MP4"));
 }
 
 #[test]
@@ -248,7 +247,7 @@ fn a_missing_datadir_hides_only_itself() {
         format!("{:?} lacks datadirs: datadir1; info.bin counts 3, 2 are there", fs::canonicalize(dir.path()).unwrap())
     );
     let others = storage.live().iter().filter(|live| live.datadir != 1).count();
-    assert_eq!(discovery.cameras[0].read().recordings.len(), others);
+    assert_eq!(discovery.cameras[0].read().segments.len(), others);
 }
 
 #[test]
@@ -257,8 +256,8 @@ fn a_missing_ring_file_is_listed_and_told() {
     let storage = three_datadirs(dir.path());
     fs::remove_file(dir.path().join("datadir1/hiv00000.mp4")).unwrap();
     let listing = only_camera(dir.path()).read();
-    assert_eq!(listing.recordings.len(), storage.live().len());
-    assert!(listing.recordings.iter().all(|recording| recording.is_present == (recording.datadir != 1)));
+    assert_eq!(listing.segments.len(), storage.live().len());
+    assert!(listing.segments.iter().all(|segment| segment.is_present == (segment.ring.datadir != 1)));
     assert!(matches!(listing.problems[..], [Problem::MissingRingFiles { files: 1, .. }]));
 }
 
@@ -281,7 +280,7 @@ fn a_bad_index_gives_way_to_its_mirror() {
     for (damage, bytes) in damages {
         fs::write(&index, bytes).unwrap();
         let listing = only_camera(dir.path()).read();
-        let found: Vec<_> = listing.recordings.iter().map(listed).collect();
+        let found: Vec<_> = listing.segments.iter().map(listed).collect();
         assert_eq!(found, storage.live().iter().map(facts).collect::<Vec<_>>(), "{damage}");
         let [problem] = &listing.problems[..] else { panic!("{damage}: {:?}", listing.problems) };
         assert!(problem.to_string().ends_with("(index01.bin is read instead)"), "{damage}: {problem}");
@@ -300,7 +299,7 @@ fn an_index_bad_in_both_copies_hides_only_its_datadir() {
     }
     let listing = only_camera(dir.path()).read();
     let others = storage.live().iter().filter(|live| live.datadir != 1).count();
-    assert_eq!(listing.recordings.len(), others);
+    assert_eq!(listing.segments.len(), others);
     assert_eq!(listing.problems.len(), 2);
     assert!(listing.problems.iter().all(Problem::hides_footage));
     let source = std::error::Error::source(&listing.problems[0]).unwrap();
@@ -337,7 +336,7 @@ fn an_index_that_changes_meanwhile_is_read_again() {
         });
         for _ in 0..300 {
             let listing = camera.read();
-            let count = listing.recordings.len();
+            let count = listing.segments.len();
             assert!(count == live || count == live - gone, "{count}");
             let unexpected = listing.problems.iter().find(|problem| !matches!(problem, Problem::KeepsChanging { .. }));
             assert!(unexpected.is_none(), "{unexpected:?}");

@@ -5,7 +5,7 @@
 
 use footage::hikvision::index as binary;
 use footage::hikvision::picture::{self as pictures, PictureError};
-use footage::hikvision::segment::{Medium, RingFile, Segment};
+use footage::hikvision::segment::{Medium, Ring, RingFile, Segment};
 use footage::hikvision::sqlite as database;
 use footage::hikvision::storage::Info;
 use footage::hikvision::stream::{self as streams, Head};
@@ -26,7 +26,7 @@ fn assert_makes_sense(segment: &Segment, medium: Medium) {
 
 pub(crate) fn index(data: &[u8]) {
     for medium in [Medium::Video, Medium::Picture] {
-        let Ok(listing) = binary::read(data, medium, ring_file) else { continue };
+        let Ok(listing) = binary::read(data, Ring { medium, datadir: 0 }, ring_file) else { continue };
         assert!(listing.segments.len() * 80 <= data.len(), "more segments than records");
         assert!(listing.warnings.len() * 32 <= data.len() + 64 * 32);
         for segment in &listing.segments {
@@ -63,11 +63,8 @@ pub(crate) fn sqlite(data: &[u8]) {
     FOLDER.with(|folder| {
         let path = folder.path().join("index");
         std::fs::write(&path, data).unwrap();
-        let listings = [
-            (Medium::Video, database::read_videos(&path, ring_file)),
-            (Medium::Picture, database::read_pictures(&path, ring_file)),
-        ];
-        for (medium, listing) in listings {
+        for medium in [Medium::Video, Medium::Picture] {
+            let listing = database::read(&path, Ring { medium, datadir: 0 }, ring_file);
             for segment in listing.map(|listing| listing.segments).unwrap_or_default() {
                 assert_makes_sense(&segment, medium);
             }

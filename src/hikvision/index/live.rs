@@ -19,12 +19,12 @@
 
 use super::{FileRecord, IndexWarning, Listing, RECORD_LEN, Slot, u32_at};
 use crate::hikvision::camera_time::CameraTime;
-use crate::hikvision::segment::{FrameClock, Medium, RingFile, Segment, SegmentSpan};
+use crate::hikvision::segment::{FrameClock, Medium, Ring, RingFile, Segment, SegmentSpan};
 
 /// One ring file, and what the index's tables say of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {
-    pub(super) medium: Medium,
+    pub(super) ring: Ring,
     pub(super) number: u32,
     pub(super) slot: Option<Slot>,
     pub(super) record: FileRecord,
@@ -97,7 +97,7 @@ impl Record<'_> {
             return None;
         }
         let start = self.time(8)?;
-        let end = match file.medium {
+        let end = match file.ring.medium {
             Medium::Video => self.time(16).filter(|end| *end > start)?,
             // A picture takes no time, and its end may be empty.
             Medium::Picture => self.time(16).map_or(start, |end| end.max(start)),
@@ -105,14 +105,16 @@ impl Record<'_> {
         let span = SegmentSpan::new(self.start_offset().into(), self.end_offset().into(), file.length)?;
         let frames = FrameClock { first_45k: u32_at(self.0, 32), last_45k: u32_at(self.0, 36) };
         Some(Segment {
+            ring: file.ring,
             file: file.number,
+            is_present: file.length != RingFile::Missing,
             number: u32::try_from(number).ok()?,
             channel,
             kind: self.kind(),
             start,
             end,
             span,
-            frames: (file.medium == Medium::Video && frames.first_45k != frames.last_45k).then_some(frames),
+            frames: (file.ring.medium == Medium::Video && frames.first_45k != frames.last_45k).then_some(frames),
         })
     }
 
@@ -132,9 +134,9 @@ pub(super) fn select(file: &File, records: Records<'_>, listing: &mut Listing) -
     let (count, channel) = match file.slot {
         Some(slot) => {
             listing.in_progress += u32::from(records.get(slot.record.into()).is_some_and(Record::is_in_progress));
-            (closed_by_slot(file.medium, slot, records), slot.channel)
+            (closed_by_slot(file.ring.medium, slot, records), slot.channel)
         }
-        None => match (closed_by_file_record(file.medium, file.record, records), file.record.channel) {
+        None => match (closed_by_file_record(file.ring.medium, file.record, records), file.record.channel) {
             (Some(count), Some(channel)) => (count, channel),
             _ => return false,
         },
@@ -193,7 +195,7 @@ pub(super) fn select_rising(file: &File, records: Records<'_>, listing: &mut Lis
         let Some(segment) = record.segment(file, number, channel) else {
             break;
         };
-        if last.is_some_and(|last| !follows(file.medium, &last, &segment)) {
+        if last.is_some_and(|last| !follows(file.ring.medium, &last, &segment)) {
             break;
         }
         listing.segments.push(segment);

@@ -167,13 +167,14 @@ impl Tables {
         Ok(tables)
     }
 
-    /// The files that may have live segments.
+    /// The files that may have live segments, as they were written: the one that is written next is the oldest.
     pub(super) fn used_files(&self) -> impl Iterator<Item = u32> {
-        (0..)
-            .zip(&self.files)
-            .filter(|(number, record)| record.channel.is_some() || self.slot(*number).is_some())
-            .map(|(number, _)| number)
-            .take_while(|number| self.block(*number) < self.size)
+        let count = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        let oldest = self.header.next_file.min(count);
+        (oldest..count).chain(0..oldest).filter(|number| {
+            let is_used = self.file(*number).channel.is_some() || self.slot(*number).is_some();
+            is_used && self.block(*number) < self.size
+        })
     }
 
     pub(super) fn slot(&self, file: u32) -> Option<Slot> {

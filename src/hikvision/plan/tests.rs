@@ -1,28 +1,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::hikvision::segment::{RingFile, Segment, SegmentSpan};
+use crate::hikvision::segment::Ring;
 
-fn recording(start: &str, place: u32) -> Recording {
+fn segment(start: &str, place: u32) -> Segment {
     at(start.parse().unwrap(), place, Medium::Video)
 }
 
-fn at(start: CameraTime, place: u32, medium: Medium) -> Recording {
-    Recording {
-        medium,
-        datadir: 0,
-        is_present: true,
-        segment: Segment {
-            file: place,
-            number: 0,
-            channel: 1,
-            kind: 13,
-            start,
-            end: start,
-            span: SegmentSpan::new(0, 1, RingFile::Missing).unwrap(),
-            frames: None,
-        },
-    }
+fn at(start: CameraTime, place: u32, medium: Medium) -> Segment {
+    Segment { ring: Ring { medium, datadir: 0 }, file: place, ..Segment::at(start) }
 }
 
 fn names(plan: &Plan) -> Vec<String> {
@@ -46,16 +32,16 @@ fn apply_damaged(
     mut held: Vec<Held>,
     plan: &Plan,
     keeps_times: bool,
-    is_damaged: impl Fn(&Recording) -> bool,
+    is_damaged: impl Fn(&Segment) -> bool,
 ) -> Vec<Held> {
     for step in &plan.steps {
         match *step {
-            Step::Extract { recording, name } => {
-                let start = Some(recording.segment.start);
+            Step::Extract { segment, name } => {
+                let start = Some(segment.start);
                 let is_free = |held: &Held| held.entry.name() != name || (held.is_damaged() && held.modified == start);
                 assert!(held.iter().all(is_free), "overwrites {name:?}");
                 held.retain(|held| held.entry != Entry::Damaged(name));
-                let entry = if is_damaged(&recording) { Entry::Damaged(name) } else { Entry::Whole(name) };
+                let entry = if is_damaged(&segment) { Entry::Damaged(name) } else { Entry::Whole(name) };
                 held.push(Held { entry, modified: start.filter(|_| keeps_times) });
             }
             Step::Remove { entry, .. } => held.retain(|held| held.entry != entry),
@@ -66,16 +52,16 @@ fn apply_damaged(
 
 #[test]
 fn the_oldest_first() {
-    let recordings = [recording("2025-09-07T14:30:15.5", 1), recording("2025-09-06T23:00:00", 2)];
-    let plan = plan(&recordings, &[], &Policy::default());
+    let segments = [segment("2025-09-07T14:30:15.5", 1), segment("2025-09-06T23:00:00", 2)];
+    let plan = plan(&segments, &[], &Policy::default());
     assert_eq!(names(&plan), ["2025-09-06_23-00-00-tuin.mp4", "2025-09-07_14-30-15-tuin.mp4"]);
 }
 
 #[test]
 fn the_hour_that_comes_twice() {
     // Recorded in this order; the second has the smaller fraction.
-    let first = recording("2025-10-26T02:30:15.900", 1);
-    let second = recording("2025-10-26T02:30:15.100", 2);
+    let first = segment("2025-10-26T02:30:15.900", 1);
+    let second = segment("2025-10-26T02:30:15.100", 2);
     let policy = Policy::default();
 
     let before = plan(&[first], &[], &policy);
@@ -84,7 +70,7 @@ fn the_hour_that_comes_twice() {
 
     let after = plan(&[second, first], &held, &policy);
     assert_eq!(names(&after), ["2025-10-26_02-30-15-tuin-2.mp4"]);
-    assert!(matches!(after.steps[..], [Step::Extract { recording, .. }] if recording == second));
+    assert!(matches!(after.steps[..], [Step::Extract { segment, .. }] if segment == second));
     let held = apply(held, &after, true);
 
     for there in [vec![second, first], vec![second], vec![first]] {
@@ -95,30 +81,30 @@ fn the_hour_that_comes_twice() {
 #[test]
 fn a_forgotten_recording_keeps_its_name() {
     let policy = Policy::default();
-    let forgotten = recording("2025-10-26T02:30:15.900", 1);
+    let forgotten = segment("2025-10-26T02:30:15.900", 1);
     let held = apply(vec![], &plan(&[forgotten], &[], &policy), true);
-    let another = recording("2025-10-26T02:30:15.100", 2);
+    let another = segment("2025-10-26T02:30:15.100", 2);
     assert_eq!(names(&plan(&[another], &held, &policy)), ["2025-10-26_02-30-15-tuin-2.mp4"]);
 }
 
 #[test]
 fn files_that_lost_their_times_still_count() {
     let policy = Policy::default();
-    let recordings = [recording("2025-10-26T02:30:15.100", 1), recording("2025-10-26T02:30:15.900", 2)];
-    let held = apply(vec![], &plan(&recordings, &[], &policy), false);
-    assert_eq!(plan(&recordings, &held, &policy).steps, []);
-    let plan = plan(&recordings, &held[..1], &policy);
+    let segments = [segment("2025-10-26T02:30:15.100", 1), segment("2025-10-26T02:30:15.900", 2)];
+    let held = apply(vec![], &plan(&segments, &[], &policy), false);
+    assert_eq!(plan(&segments, &held, &policy).steps, []);
+    let plan = plan(&segments, &held[..1], &policy);
     assert_eq!(names(&plan), ["2025-10-26_02-30-15-tuin-2.mp4"]);
 }
 
 #[test]
 fn only_what_is_wanted() {
-    let recordings = [
-        recording("2025-09-06T00:00:00", 1),
-        recording("2025-09-07T00:00:00", 2),
-        recording("2025-09-08T00:00:00", 3),
+    let segments = [
+        segment("2025-09-06T00:00:00", 1),
+        segment("2025-09-07T00:00:00", 2),
+        segment("2025-09-08T00:00:00", 3),
         at("2025-09-07T01:00:00".parse().unwrap(), 4, Medium::Picture),
-        Recording { is_present: false, ..recording("2025-09-07T02:00:00", 5) },
+        Segment { is_present: false, ..segment("2025-09-07T02:00:00", 5) },
     ];
     let policy = Policy {
         from: Some("2025-09-07T00:00:00".parse().unwrap()),
@@ -126,36 +112,36 @@ fn only_what_is_wanted() {
         without_pictures: true,
         ..Policy::default()
     };
-    let plan = plan(&recordings, &[], &policy);
+    let plan = plan(&segments, &[], &policy);
     assert_eq!(names(&plan), ["2025-09-07_00-00-00-tuin.mp4"]);
     assert_eq!((plan.unwanted, plan.missing, plan.held), (3, 1, 0));
 }
 
 #[test]
 fn what_expired_is_removed_and_does_not_come_back() {
-    let recordings = [recording("2025-09-06T10:00:00.5", 1), recording("2025-09-07T10:00:00.5", 2)];
-    let held = apply(vec![], &plan(&recordings, &[], &Policy::default()), true);
+    let segments = [segment("2025-09-06T10:00:00.5", 1), segment("2025-09-07T10:00:00.5", 2)];
+    let held = apply(vec![], &plan(&segments, &[], &Policy::default()), true);
     let policy = Policy { keep_from: Some("2025-09-07T10:00:00".parse().unwrap()), ..Policy::default() };
-    let expiry = plan(&recordings, &held, &policy);
+    let expiry = plan(&segments, &held, &policy);
     assert_eq!(names(&expiry), ["expired 2025-09-06_10-00-00-tuin.mp4"]);
     let held = apply(held, &expiry, true);
-    let after = plan(&recordings, &held, &policy);
+    let after = plan(&segments, &held, &policy);
     assert_eq!((after.steps.len(), after.expired, after.held), (0, 1, 1));
 }
 
 #[test]
 fn a_damaged_recording_is_tried_again_under_its_name() {
     let policy = Policy::default();
-    let recordings = [recording("2025-10-26T02:30:15.100", 1), recording("2025-10-26T02:30:15.900", 2)];
-    let damaged = |recording: &Recording| recording.segment.file == 1;
-    let held = apply_damaged(vec![], &plan(&recordings, &[], &policy), true, damaged);
-    let again = plan(&recordings, &held, &policy);
+    let segments = [segment("2025-10-26T02:30:15.100", 1), segment("2025-10-26T02:30:15.900", 2)];
+    let damaged = |segment: &Segment| segment.file == 1;
+    let held = apply_damaged(vec![], &plan(&segments, &[], &policy), true, damaged);
+    let again = plan(&segments, &held, &policy);
     assert_eq!(names(&again), ["2025-10-26_02-30-15-tuin.mp4"]);
     assert_eq!(apply_damaged(held.clone(), &again, true, damaged), [held[1], held[0]]);
 
     // The ring has forgotten it: nobody else gets its name, and what there is of it goes when its time is over.
-    let third = recording("2025-10-26T02:30:15.500", 3);
-    assert_eq!(names(&plan(&[recordings[1], third], &held, &policy)), ["2025-10-26_02-30-15-tuin-3.mp4"]);
+    let third = segment("2025-10-26T02:30:15.500", 3);
+    assert_eq!(names(&plan(&[segments[1], third], &held, &policy)), ["2025-10-26_02-30-15-tuin-3.mp4"]);
     let policy = Policy { keep_from: Some("2025-10-27T00:00:00".parse().unwrap()), ..policy };
     let expired = ["expired .2025-10-26_02-30-15-tuin.mp4.damaged", "expired 2025-10-26_02-30-15-tuin-2.mp4"];
     assert_eq!(names(&plan(&[], &held, &policy)), expired);
@@ -164,11 +150,11 @@ fn a_damaged_recording_is_tried_again_under_its_name() {
 #[test]
 fn what_was_damaged_goes_when_the_whole_is_here() {
     let policy = Policy::default();
-    let recording = recording("2025-10-26T02:30:15.100", 1);
-    let whole = apply(vec![], &plan(&[recording], &[], &policy), true)[0];
+    let segment = segment("2025-10-26T02:30:15.100", 1);
+    let whole = apply(vec![], &plan(&[segment], &[], &policy), true)[0];
     let damaged = Held { entry: Entry::Damaged(whole.entry.name()), ..whole };
     for whole in [whole, Held { modified: None, ..whole }] {
-        let plan = plan(&[recording], &[damaged, whole], &policy);
+        let plan = plan(&[segment], &[damaged, whole], &policy);
         assert_eq!(names(&plan), ["superseded .2025-10-26_02-30-15-tuin.mp4.damaged"]);
         assert_eq!(plan.held, 1);
     }
@@ -199,14 +185,14 @@ fn two_cameras_of_one_name_are_refused() {
 }
 
 /// Recordings in few seconds, so that many share one.
-fn recordings() -> impl Strategy<Value = Vec<Recording>> {
+fn segments() -> impl Strategy<Value = Vec<Segment>> {
     let start = (0..4u32, 0..3u32)
         .prop_map(|(second, fraction)| CameraTime::from_index(1_757_232_000 + second, fraction * 250_000).unwrap());
     let medium = prop_oneof![Just(Medium::Video), Just(Medium::Picture)];
-    prop::collection::vec((start, medium, any::<bool>()), 0..12).prop_map(|recordings| {
+    prop::collection::vec((start, medium, any::<bool>()), 0..12).prop_map(|segments| {
         (0..)
-            .zip(recordings)
-            .map(|(place, (start, medium, is_present))| Recording { is_present, ..at(start, place, medium) })
+            .zip(segments)
+            .map(|(place, (start, medium, is_present))| Segment { is_present, ..at(start, place, medium) })
             .collect()
     })
 }
@@ -218,61 +204,61 @@ fn time() -> impl Strategy<Value = Option<CameraTime>> {
 proptest! {
     #[test]
     fn a_second_pass_has_nothing_to_do(
-        recordings in recordings(), earlier in recordings(), keeps_times: bool,
+        segments in segments(), earlier in segments(), keeps_times: bool,
         (from, to, keep_from) in (time(), time(), time()), without_pictures: bool,
     ) {
         let policy = Policy { from, to, keep_from, without_pictures };
         let held = apply(vec![], &plan(&earlier, &[], &Policy::default()), keeps_times);
-        let first = plan(&recordings, &held, &policy);
+        let first = plan(&segments, &held, &policy);
         let held = apply(held, &first, keeps_times);
-        prop_assert_eq!(plan(&recordings, &held, &policy).steps, vec![]);
+        prop_assert_eq!(plan(&segments, &held, &policy).steps, vec![]);
     }
 
     #[test]
-    fn every_recording_is_accounted_for(recordings in recordings(), keep_from in time(), from in time()) {
+    fn every_recording_is_accounted_for(segments in segments(), keep_from in time(), from in time()) {
         let policy = Policy { from, keep_from, ..Policy::default() };
-        let plan = plan(&recordings, &[], &policy);
-        prop_assert_eq!(plan.steps.len() + plan.held + plan.unwanted + plan.expired + plan.missing, recordings.len());
+        let plan = plan(&segments, &[], &policy);
+        prop_assert_eq!(plan.steps.len() + plan.held + plan.unwanted + plan.expired + plan.missing, segments.len());
     }
 
     #[test]
     fn another_pass_does_no_more_than_try_the_damaged_again(
-        mut recordings in recordings(), size in 1..6usize, damaged in prop::collection::vec(any::<bool>(), 12),
+        mut segments in segments(), size in 1..6usize, damaged in prop::collection::vec(any::<bool>(), 12),
     ) {
         let mut starts = std::collections::HashSet::new();
-        recordings.retain(|r| starts.insert((r.segment.start, r.medium)));
-        let earlier = &recordings[..size.min(recordings.len())];
+        segments.retain(|r| starts.insert((r.start, r.ring.medium)));
+        let earlier = &segments[..size.min(segments.len())];
         let policy = Policy::default();
-        let is_damaged = |recording: &Recording| damaged[recording.segment.file as usize];
+        let is_damaged = |segment: &Segment| damaged[segment.file as usize];
         let held = apply_damaged(vec![], &plan(earlier, &[], &policy), true, is_damaged);
-        let first = plan(&recordings, &held, &policy);
+        let first = plan(&segments, &held, &policy);
         let held = apply_damaged(held, &first, true, is_damaged);
-        let second = plan(&recordings, &held, &policy);
-        let tries: Vec<&Recording> = second.steps.iter().filter_map(|step| match step {
-            Step::Extract { recording, .. } => Some(recording),
+        let second = plan(&segments, &held, &policy);
+        let tries: Vec<&Segment> = second.steps.iter().filter_map(|step| match step {
+            Step::Extract { segment, .. } => Some(segment),
             Step::Remove { .. } => None,
         }).collect();
-        prop_assert!(tries.iter().all(|recording| is_damaged(recording)), "{:?}", names(&second));
+        prop_assert!(tries.iter().all(|segment| is_damaged(segment)), "{:?}", names(&second));
         let held = apply_damaged(held, &second, true, |_| false);
-        prop_assert_eq!(plan(&recordings, &held, &policy).steps, vec![]);
+        prop_assert_eq!(plan(&segments, &held, &policy).steps, vec![]);
     }
 
     /// However many passes look at the ring while it turns: each recording with a start of its own is extracted once.
     #[test]
-    fn each_is_extracted_once(mut recordings in recordings(), size in 1..6usize) {
+    fn each_is_extracted_once(mut segments in segments(), size in 1..6usize) {
         let mut starts = std::collections::HashSet::new();
-        recordings.retain(|r| r.is_present && starts.insert((r.segment.start, r.medium)));
+        segments.retain(|r| r.is_present && starts.insert((r.start, r.ring.medium)));
         let mut held = vec![];
         let mut extracted = vec![];
-        for end in 0..=recordings.len() {
-            let ring = &recordings[end.saturating_sub(size)..end];
+        for end in 0..=segments.len() {
+            let ring = &segments[end.saturating_sub(size)..end];
             let plan = plan(ring, &held, &Policy::default());
             extracted.extend(plan.steps.iter().filter_map(|step| match step {
-                Step::Extract { recording, .. } => Some(*recording),
+                Step::Extract { segment, .. } => Some(*segment),
                 Step::Remove { .. } => None,
             }));
             held = apply(held, &plan, true);
         }
-        prop_assert_eq!(extracted, recordings);
+        prop_assert_eq!(extracted, segments);
     }
 }

@@ -5,6 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+const VIDEOS: Ring = Ring { medium: Medium::Video, datadir: 0 };
+const PICTURES: Ring = Ring { medium: Medium::Picture, datadir: 0 };
+
 const VIDEO_SCHEMA: &str = "CREATE TABLE record_segment_idx_tb (file_no, start_offset, end_offset, \
      start_time_tv_sec, end_time_tv_sec, record_type)";
 
@@ -20,14 +23,14 @@ fn videos(sql: &str) -> Result<Listing, SqliteError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("record_db_index00");
     database(&path, sql);
-    read_videos(&path, big)
+    read(&path, VIDEOS, big)
 }
 
 fn pictures(sql: &str) -> Result<Listing, SqliteError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("event_db_index00");
     database(&path, sql);
-    read_pictures(&path, big)
+    read(&path, PICTURES, big)
 }
 
 #[test]
@@ -121,12 +124,12 @@ fn another_database_is_refused() {
 fn what_is_no_database_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("record_db_index00");
-    assert!(matches!(read_videos(&path, big), Err(SqliteError::Open(_))), "missing");
+    assert!(matches!(read(&path, VIDEOS, big), Err(SqliteError::Open(_))), "missing");
     assert!(!path.exists());
     for bytes in [vec![], vec![0; 8192], b"no database".repeat(1000)] {
         fs::write(&path, &bytes).unwrap();
-        assert!(read_videos(&path, big).is_err());
-        assert!(read_pictures(&path, big).is_err());
+        assert!(read(&path, VIDEOS, big).is_err());
+        assert!(read(&path, PICTURES, big).is_err());
     }
 }
 
@@ -144,7 +147,7 @@ fn rows_before_the_damage_are_kept() {
     let half = bytes.len() / 2;
     bytes[half..].fill(0xA5);
     fs::write(&path, &bytes).unwrap();
-    let listing = read_videos(&path, big).unwrap();
+    let listing = read(&path, VIDEOS, big).unwrap();
     assert!(!listing.segments.is_empty() && listing.segments.len() < 2000);
     assert!(matches!(listing.damage, Some(SqliteError::Read { .. })), "{:?}", listing.damage);
 }
@@ -161,7 +164,7 @@ fn a_damaged_schema_is_no_reason_to_panic() {
             bytes[at] = 0xFF;
         }
         fs::write(&path, bytes).unwrap();
-        let _ = (read_videos(&path, big), read_pictures(&path, big));
+        let _ = (read(&path, VIDEOS, big), read(&path, PICTURES, big));
     }
 }
 
@@ -178,7 +181,7 @@ fn odd_paths_are_opened_and_nothing_is_created() {
         fs::rename(&plain, &path).unwrap();
         fs::write(folder.join([OsStr::from_bytes(name), OsStr::new("-journal")].join(OsStr::new(""))), "x").unwrap();
         let before = fs::read(&path).unwrap();
-        read_videos(&path, big).unwrap();
+        read(&path, VIDEOS, big).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "{name:?}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }

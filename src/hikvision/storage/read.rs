@@ -1,6 +1,5 @@
 //! The indexes of a camera's datadirs, read.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -10,7 +9,7 @@ use super::problem::IndexFault;
 use super::{ATTEMPTS, Camera, Datadir, Problem};
 use crate::hikvision::index::{self, IndexError, IndexWarning};
 use crate::hikvision::read_at::{self, OpenFile};
-use crate::hikvision::segment::{Medium, Recording, RingFile, Segment};
+use crate::hikvision::segment::{Medium, Ring, RingFile, Segment};
 use crate::hikvision::sqlite::{self, SqliteError};
 
 /// The indexes of a datadir: for each medium those of older firmware first, and each mirror behind its original.
@@ -34,8 +33,8 @@ pub(super) enum Format {
 /// What a camera's indexes tell.
 #[derive(Debug, Default)]
 pub struct CameraListing {
-    /// Closed live segments and pictures, by start, and where that is the same by place.
-    pub recordings: Vec<Recording>,
+    /// Closed live segments, and behind them pictures; by start, and where that is the same by place.
+    pub segments: Vec<Segment>,
     /// Segments that are being written: for a later pass.
     pub in_progress: u32,
     /// What is wrong.
@@ -50,30 +49,28 @@ impl Camera {
         for (position, datadir) in self.datadirs.iter().enumerate() {
             let mut is_indexed = false;
             for medium in [Medium::Video, Medium::Picture] {
-                is_indexed |= datadir.read(position, medium, &mut listing);
+                is_indexed |= datadir.read(Ring { medium, datadir: position }, &mut listing);
             }
             if !is_indexed {
                 listing.problems.push(Problem::NoIndex { path: datadir.path.clone() });
             }
         }
         // Stable, for it makes use of what rises already: ring files are written one after the other.
-        listing.recordings.sort_by_key(|r| (r.medium, r.segment.start, r.datadir, r.segment.file, r.segment.number));
+        listing.segments.sort_by_key(|segment| (segment.ring.medium, segment.order()));
         listing
     }
 
-    /// The path of the ring file that holds `recording`.
+    /// The path of the ring file that holds `segment`.
     #[must_use]
-    pub fn ring_file(&self, recording: &Recording) -> Option<PathBuf> {
-        let datadir = self.datadirs.get(recording.datadir)?;
-        Some(datadir.ring_file(recording.medium, recording.segment.file))
+    pub fn ring_file(&self, segment: &Segment) -> Option<PathBuf> {
+        let datadir = self.datadirs.get(segment.ring.datadir)?;
+        Some(datadir.ring_file(segment.ring.medium, segment.file))
     }
 }
 
 /// What one index tells.
 struct Contents {
     segments: Vec<Segment>,
-    /// The ring files that are not there.
-    missing: BTreeSet<u32>,
     in_progress: u32,
     problems: Vec<Problem>,
     /// Whether another index may know better.
@@ -81,17 +78,17 @@ struct Contents {
 }
 
 impl Datadir {
-    /// Reads the first index of `medium` that is whole, or else the first that can be read. False if there is none.
-    fn read(&self, position: usize, medium: Medium, listing: &mut CameraListing) -> bool {
+    /// Reads the first index of `ring` that is whole, or else the first that can be read. False if there is none.
+    fn read(&self, ring: Ring, listing: &mut CameraListing) -> bool {
         let mut is_indexed = false;
         let mut best: Option<Contents> = None;
         let mut problems = Vec::new();
-        for (name, _, format) in INDEXES.iter().filter(|(_, of, _)| *of == medium) {
+        for (name, _, format) in INDEXES.iter().filter(|(_, medium, _)| *medium == ring.medium) {
             let Some(path) = self.files.path(&self.path, name).filter(|path| path.is_file()) else {
                 continue;
             };
             is_indexed = true;
-            match self.read_index(&path, medium, *format) {
+            match self.read_index(&path, ring, *format) {
                 Ok(contents) if !contents.is_damaged => {
                     if let Some(damaged) = best.take() {
                         problems.extend(damaged.problems);
@@ -116,52 +113,44 @@ impl Datadir {
         }
         listing.problems.append(&mut problems);
         if let Some(contents) = best {
-            self.add(position, medium, contents, listing);
+            self.add(ring.medium, contents, listing);
         }
         is_indexed
     }
 
-    fn add(&self, position: usize, medium: Medium, contents: Contents, listing: &mut CameraListing) {
-        let Contents { segments, missing, in_progress, problems, .. } = contents;
+    fn add(&self, medium: Medium, contents: Contents, listing: &mut CameraListing) {
+        let Contents { mut segments, in_progress, problems, .. } = contents;
         listing.problems.extend(problems);
         listing.in_progress += in_progress;
-        let named: Vec<u32> =
-            segments.iter().map(|segment| segment.file).filter(|file| missing.contains(file)).collect();
-        if let Some(first) = named.iter().min() {
+        let missing: Vec<u32> =
+            segments.iter().filter(|segment| !segment.is_present).map(|segment| segment.file).collect();
+        if let Some(first) = missing.iter().min() {
             listing.problems.push(Problem::MissingRingFiles {
                 path: self.path.clone(),
                 medium,
-                files: named.iter().collect::<BTreeSet<_>>().len(),
-                segments: named.len(),
+                files: missing.iter().collect::<BTreeSet<_>>().len(),
+                segments: missing.len(),
                 first: medium.ring_file_name(*first),
             });
         }
-        listing.recordings.extend(segments.into_iter().map(|segment| Recording {
-            medium,
-            datadir: position,
-            is_present: !missing.contains(&segment.file),
-            segment,
-        }));
+        // Most cameras have one index with anything in it, of thousands of segments.
+        if listing.segments.is_empty() {
+            listing.segments = segments;
+        } else {
+            listing.segments.append(&mut segments);
+        }
     }
 
-    fn read_index(&self, path: &Path, medium: Medium, format: Format) -> Result<Contents, Problem> {
-        let missing = RefCell::default();
+    fn read_index(&self, path: &Path, ring: Ring, format: Format) -> Result<Contents, Problem> {
         let dir = File::open(&self.path).ok();
-        let ring_file = |file| {
-            let length = self.ring_file_len(dir.as_ref(), medium, file);
-            if length == RingFile::Missing {
-                BTreeSet::insert(&mut missing.borrow_mut(), file);
-            }
-            length
-        };
+        let ring_file = |file| self.ring_file_len(dir.as_ref(), ring.medium, file);
         let mut attempt = 1;
         loop {
             let before = stamp(path);
             let result = match format {
-                Format::Binary => read_binary(path, medium, ring_file),
-                Format::Sqlite => read_sqlite(path, medium, ring_file),
+                Format::Binary => read_binary(path, ring, ring_file),
+                Format::Sqlite => read_sqlite(path, ring, ring_file),
             };
-            let result = result.map(|contents| Contents { missing: missing.take(), ..contents });
             if before == stamp(path) {
                 return result;
             }
@@ -195,16 +184,15 @@ fn stamp(path: &Path) -> Option<([u8; 32], u64, i64, i64)> {
     Some((front, metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-fn read_binary(path: &Path, medium: Medium, ring_file: impl Fn(u32) -> RingFile) -> Result<Contents, Problem> {
+fn read_binary(path: &Path, ring: Ring, ring_file: impl Fn(u32) -> RingFile) -> Result<Contents, Problem> {
     let problem = |source: IndexError| unusable(path, source.into());
     let source = read_at::open(path)
         .and_then(OpenFile::new)
         .map_err(|source| problem(IndexError::Read { offset: 0, source }))?;
-    let listing = index::read(&source, medium, ring_file).map_err(problem)?;
+    let listing = index::read(&source, ring, ring_file).map_err(problem)?;
     Ok(Contents {
         is_damaged: listing.warnings.iter().any(IndexWarning::is_damage),
         segments: listing.segments,
-        missing: BTreeSet::new(),
         in_progress: listing.in_progress,
         problems: listing
             .warnings
@@ -214,26 +202,16 @@ fn read_binary(path: &Path, medium: Medium, ring_file: impl Fn(u32) -> RingFile)
     })
 }
 
-fn read_sqlite(path: &Path, medium: Medium, ring_file: impl Fn(u32) -> RingFile) -> Result<Contents, Problem> {
+fn read_sqlite(path: &Path, ring: Ring, ring_file: impl Fn(u32) -> RingFile) -> Result<Contents, Problem> {
     let problem = |source: SqliteError| unusable(path, IndexFault::Sqlite(source.into()));
-    let listing = match medium {
-        Medium::Video => sqlite::read_videos(path, ring_file),
-        Medium::Picture => sqlite::read_pictures(path, ring_file),
-    }
-    .map_err(problem)?;
+    let listing = sqlite::read(path, ring, ring_file).map_err(problem)?;
     let mut problems: Vec<Problem> = Vec::new();
     let is_damaged = listing.damage.is_some();
     problems.extend(listing.damage.map(problem));
     if listing.skipped > 0 {
         problems.push(Problem::Rows { path: path.to_owned(), rows: listing.skipped });
     }
-    Ok(Contents {
-        segments: listing.segments,
-        missing: BTreeSet::new(),
-        in_progress: listing.in_progress,
-        problems,
-        is_damaged,
-    })
+    Ok(Contents { segments: listing.segments, in_progress: listing.in_progress, problems, is_damaged })
 }
 
 fn unusable(path: &Path, source: IndexFault) -> Problem {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::hikvision::segment::{FrameClock, RingFile, SegmentSpan};
+use crate::hikvision::segment::FrameClock;
 
 /// A head as cameras write it, with this clock and these stream types.
 fn head_bytes(clock: Option<[u8; 14]>, video: u8, audio: u8, pts: u64) -> Vec<u8> {
@@ -41,17 +41,7 @@ const LEAP_DAY: [u8; 14] =
     [b'H', b'K', 1, 0, 24, 0b0010_1110, 0b1101_1111, 0b1011_1110, 0b1011_1111, 0b0011_1000, 0, 0xFF, 0xFF, 0xFF];
 
 fn segment(start: &str, frames: Option<FrameClock>) -> Segment {
-    let start: CameraTime = start.parse().unwrap();
-    Segment {
-        file: 0,
-        number: 0,
-        channel: 1,
-        kind: 13,
-        start,
-        end: start,
-        span: SegmentSpan::new(0, 1, RingFile::Missing).unwrap(),
-        frames,
-    }
+    Segment { frames, ..Segment::at(start.parse().unwrap()) }
 }
 
 #[test]
