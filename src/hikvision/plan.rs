@@ -107,7 +107,7 @@ pub struct Plan {
     pub missing: usize,
 }
 
-/// Plans the extraction of one camera's `recordings`.
+/// Plans the extraction of one camera's `segments`.
 #[must_use]
 pub fn plan(segments: &[Segment], held: &[Held], policy: &Policy) -> Plan {
     let mut plan = Plan::default();
