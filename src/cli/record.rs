@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::groups::{Disk, Ffmpeg, Full, Lock, Metrics, Output, Share, WhenFull};
 use crate::error::{Error, Result};
+use crate::record::name::CameraName;
 use crate::record::{Action, Settings, Source};
 use crate::retention::Keep;
 use crate::secret::Secret;
@@ -79,10 +80,16 @@ pub struct Record {
 #[command(next_help_heading = "One camera, without CONFIG")]
 pub struct Camera {
     /// Record this camera: rtsp://…, or http://… for JPEG after JPEG
-    #[arg(long, value_name = "URL", env = "FOOTAGE_URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "FOOTAGE_URL", hide_env_values = true, requires = "destination")]
     pub url: Option<Secret>,
     /// What the camera is called: its folder in the destination
-    #[arg(long, value_name = "NAME", default_value = "camera", env = "FOOTAGE_NAME")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "camera",
+        value_parser = read(CameraName::from_str),
+        env = "FOOTAGE_NAME"
+    )]
     pub name: String,
     /// Where the recordings go: DIR/NAME/2026-11-21/…
     #[arg(short, long, value_name = "DIR", env = "FOOTAGE_DESTINATION")]

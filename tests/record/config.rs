@@ -87,3 +87,16 @@ fn a_file_that_is_not_there_is_named() {
     site.footage(&["record", "--url", "gopher://c/1", "--name", "gate", "--destination", "dest"]).run().expect_code(2);
     site.record(&["--shard", "3/2"]).run().expect_code(2);
 }
+
+#[test]
+fn what_is_wrong_with_an_option_is_told_of_that_option() {
+    let site = Site::new();
+    for (options, said) in [
+        (&["--name", "a/b", "--destination", "dest"][..], "'a/b' for '--name"),
+        (&["--name", "yard"], "--destination"),
+        (&["--container", "avi", "--destination", "dest"], "--container: "),
+    ] {
+        let output = site.footage(&[&["record", "--url", "rtsp://c/1"], options].concat()).run().expect_code(2);
+        assert!(output.stderr.contains(said) && !output.stderr.contains("[defaults]"), "{output}");
+    }
+}
