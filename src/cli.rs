@@ -23,8 +23,7 @@ use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
     version,
     max_term_width = 100,
     infer_long_args = true,
-    propagate_version = true,
-    disable_help_subcommand = true
+    propagate_version = true
 )]
 pub struct Cli {
     /// What to do.

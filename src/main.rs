@@ -152,7 +152,7 @@ fn print(text: &[u8]) -> ExitCode {
 }
 
 fn man(command: Option<&str>) -> ExitCode {
-    let mut cli = Cli::command();
+    let mut cli = Cli::command().disable_help_subcommand(true);
     cli.build();
     let page = match command {
         None => Some(cli),

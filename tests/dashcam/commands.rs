@@ -75,6 +75,9 @@ fn help_is_given_where_it_is_asked_for() {
         let output = scratch.footage(arguments).run().expect_code(0);
         assert!(output.stdout.contains("Usage: footage") && output.stderr.is_empty(), "{output}");
     }
+    let asked = |words: &[&str]| scratch.footage(words).run().expect_code(0).stdout;
+    assert_eq!(asked(&["help", "dashcam"]), asked(&["dashcam", "--help"]));
+    assert_eq!(asked(&["help"]), asked(&["--help"]));
     let nothing = scratch.footage([""; 0]).run().expect_code(2);
     assert!(nothing.stderr.contains("dashcam"), "whoever types nothing sees what there is: {nothing}");
     let typo = scratch.footage(["dashcan", "cam"]).run().expect_code(2);
