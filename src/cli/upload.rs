@@ -131,7 +131,7 @@ fn parse_to(text: &str) -> Result<(String, String), String> {
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let is_bucket = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if bucket.len() < 3 || bucket.len() > 63 || !bucket.chars().all(is_bucket) || bucket.contains("..") {
-        return Err(refuse("its bucket is none: 3 to 63 letters, digits, dots and hyphens"));
+        return Err(refuse("a bucket's name has 3 to 63 letters, digits, dots and hyphens"));
     }
     Ok((bucket.to_owned(), prefix.trim_matches('/').to_owned()))
 }
