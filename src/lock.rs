@@ -35,7 +35,7 @@ impl Lock {
     pub fn acquire(path: &Path, foreign: Option<&Path>, now_rfc3339: &str) -> Result<Self> {
         let mut file = open_own(path)?;
         let content = content(&file).at("read the lock file", path)?;
-        if !content.is_empty() && !content.starts_with(HOLDER) {
+        if !is_ours(&content) {
             return Err(Error::Usage(format!(
                 "{} holds something that is not a lock of this program, and is left alone: name another lock file, or \
                  remove it",
@@ -43,7 +43,7 @@ impl Lock {
             )));
         }
         if let Err(source) = lock_own(&file) {
-            return Err(refusal(path, source, content.trim()));
+            return Err(refusal(path, source, content.trim_end_matches('\0').trim()));
         }
         let foreign = foreign.map(lock_foreign).transpose()?.flatten();
         // Who holds it is a courtesy: on a full disk the pass that would make room must still start.
@@ -136,6 +136,13 @@ fn lock_own(file: &File) -> io::Result<()> {
 /// How the content of our lock files begins.
 const HOLDER: &str = "pid ";
 
+/// Whether a lock file with this content is ours: empty, or as a holder writes it. A power loss may leave zeros in the place
+/// of what was written last.
+fn is_ours(content: &str) -> bool {
+    let written = content.trim_end_matches('\0');
+    written.starts_with(HOLDER) || HOLDER.starts_with(written)
+}
+
 /// Opens or makes our own lock file, which is written to: nothing but a regular file, and not through a link.
 fn open_own(path: &Path) -> Result<File> {
     // flock over NFS is emulated with fcntl locks, which need the file open for reading and writing.
@@ -222,6 +229,22 @@ mod tests {
         assert_eq!(Holder::process(&path).expect("free"), None);
         assert_eq!(Holder::process(&dir.path().join("other.lock")).expect("not there"), None);
         Lock::acquire(&path, None, "2026-11-21T10:00:02Z").expect("free again");
+    }
+
+    #[test]
+    fn what_a_power_loss_leaves_of_a_lock_is_a_lock() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("dashcam.lock");
+        for left in ["", "\0\0\0\0", "p", "pid 12", "pid 12 since\0\0\0"] {
+            std::fs::write(&path, left).expect("written");
+            Lock::acquire(&path, None, "2026-11-21T10:00:00Z").expect("ours");
+        }
+        for theirs in ["mine", "\0mine", "pit 7", "pi\n"] {
+            std::fs::write(&path, theirs).expect("written");
+            let refused = Lock::acquire(&path, None, "2026-11-21T10:00:00Z").expect_err("theirs");
+            assert!(matches!(refused, Error::Usage(_)), "{refused}");
+            assert_eq!(std::fs::read_to_string(&path).expect("left alone"), theirs);
+        }
     }
 
     #[test]
