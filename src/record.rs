@@ -179,7 +179,8 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         updated_timestamp_seconds: started,
         shard: (!settings.shard.is_all()).then(|| settings.shard.to_string()),
         config: settings.source.path().map(|path| path.display().to_string()),
-        lock_file: settings.lock_file.clone(),
+        // Who looks is in another directory.
+        lock_file: settings.lock_file.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
         ..Live::default()
     }));
 

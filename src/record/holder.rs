@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> Result<()> {
     let holders = holders(settings, config)?;
     if holders.is_empty() {
-        return Err(Error::Away("nothing records there that could be stopped".into()));
+        return Err(nobody("could be stopped"));
     }
     for pid in &holders {
         signal(*pid, Signal::TERM)?;
@@ -45,9 +45,17 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
 pub(super) fn reload(settings: &Settings, config: &Config) -> Result<()> {
     let holders = holders(settings, config)?;
     if holders.is_empty() {
-        return Err(Error::Away("nothing records there that could read its configuration again".into()));
+        return Err(nobody("could read its configuration again"));
     }
     holders.into_iter().try_for_each(|pid| signal(pid, Signal::HUP))
+}
+
+/// It is found by the locks of its destinations, and those may have been others when it began.
+fn nobody(what: &str) -> Error {
+    Error::Away(format!(
+        "nothing records there that {what}; a recorder that was started with another destination, --shard or --lock-file is \
+         found with the same"
+    ))
 }
 
 fn signal(pid: Pid, signal: Signal) -> Result<()> {

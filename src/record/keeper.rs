@@ -277,7 +277,10 @@ impl Thread {
     /// Remembers what ffmpegs have left of cameras that are not recorded here any more: they crashed, and were called
     /// otherwise at the next start. Nobody knows their zone; that of another one here means the same instant.
     fn find_strays(&mut self) -> Result<()> {
-        let Some(settings) = self.cameras.values().next().map(|kept| Arc::clone(&kept.settings)) else { return Ok(()) };
+        let Some(settings) = self.cameras.values().next().map(|kept| Arc::clone(&kept.settings)) else {
+            self.strays_at = Some(Instant::now() + STRAYS_AFTER);
+            return Ok(());
+        };
         let settings = Arc::new(Camera { on_segment: Vec::new(), ..Camera::clone(&settings) });
         let mut strangers: Vec<CameraName> = Vec::new();
         self.store.for_each_entry("", |name, file_type| {

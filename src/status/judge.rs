@@ -135,7 +135,7 @@ impl Judge<'_> {
         }
         for row in &mut self.status.rows[first..] {
             let is_its = |problem: &Problem| problem.camera == row.camera;
-            let is_dead = row.pass == "record" && ["gone", "stopped"].contains(&row.state);
+            let is_dead = row.pass == "record" && row.camera.is_some() && ["gone", "stopped"].contains(&row.state);
             row.ok = !is_dead && !self.status.problems[known..].iter().any(is_its);
         }
     }
@@ -226,6 +226,8 @@ impl Judge<'_> {
             ("hung", _) => {
                 self.wrong(Some(pass.kind), None, format!("it has not looked at its cameras for {}", short(silent)));
             }
+            // Its cameras were moved to other destinations before it ended.
+            ("stopped" | GONE_STATE, _) if live.cameras.is_empty() => {}
             ("stopped", Some(ended)) => {
                 self.wrong(Some(pass.kind), None, format!("nothing is recorded: {}", ended.message));
             }

@@ -10,6 +10,7 @@ mod cameras;
 mod clock;
 mod destination;
 mod ffmpeg;
+mod gone;
 mod kill;
 mod listener;
 mod locks;

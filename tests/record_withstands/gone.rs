@@ -1,0 +1,148 @@
+//! A recorder that is gone, by `kill -9` or with the power: what is told of it, and what it has left.
+
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::rtsp::{Film, RtspCamera};
+use crate::support::site::{QUICK, Site, wait_for};
+
+const SOON: Duration = Duration::from_secs(8);
+
+/// A camera, and a recorder of it that was killed after its first segment.
+fn killed(options: &[&str]) -> (Site, RtspCamera) {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let running = site.start(options);
+    site.wait_for_closed("yard", 1);
+    running.kill();
+    running.wait();
+    site.expect_nothing_runs();
+    (site, camera)
+}
+
+/// What `footage status` says is wrong, with this exit code.
+fn problems(site: &Site, code: i32) -> Vec<String> {
+    let status = site.footage(&["status", "footage.toml", "--json"]).run().expect_code(code);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let problems = status["problems"].as_array().unwrap().iter();
+    problems.map(|problem| problem["message"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn it_is_told_as_gone_and_nobody_is_stopped_for_it() {
+    let (site, _camera) = killed(&["--metrics-file", "metrics"]);
+    assert_eq!(problems(&site, 3), ["nothing is recorded: it was killed, or lost its power"]);
+    for order in ["--stop", "--reload"] {
+        let output = site.record(&[order]).run().expect_code(75);
+        assert!(output.stderr.contains("nothing records there") && output.stderr.lines().count() == 1, "{output}");
+    }
+    // What stands in the metrics is as old as it says.
+    let metrics = std::fs::read_to_string(site.scratch.join("metrics")).unwrap();
+    assert!(metrics.contains("footage_record_updated_timestamp_seconds "), "{metrics}");
+
+    let running = site.start(&[]);
+    site.wait_for_closed("yard", 3);
+    assert_eq!(problems(&site, 0), [""; 0]);
+    site.record(&["--stop"]).run().expect_code(0);
+    running.wait_timeout(SOON).expect_code(143);
+    assert!(site.hidden("yard").is_empty(), "{:?}", site.hidden("yard"));
+}
+
+/// The lock lies elsewhere, and whoever asks is in another directory than the recorder was.
+#[test]
+fn a_lock_elsewhere_tells_it_from_everywhere() {
+    let (site, _camera) = killed(&["--lock-file", "yard.lock"]);
+    let status = site.footage(&["status", site.dest().to_str().unwrap()]).current_dir("/").run().expect_code(3);
+    assert!(status.stdout.contains("it was killed"), "{status}");
+}
+
+/// Its number may be another's by now.
+#[test]
+fn the_process_that_has_its_number_now_is_left_alone() {
+    let (site, _camera) = killed(&[]);
+    let mut stranger = Command::new("sleep").arg("1000").stdout(Stdio::null()).spawn().unwrap();
+    let holder = format!("pid {} since 2026-11-21T10:00:00Z\n", stranger.id());
+    let path = site.scratch.write("dest/.footage/record.lock", holder);
+    let orders = ["--stop", "--reload"];
+    let codes = || orders.map(|order| site.record(&[order]).run().code);
+    assert_eq!(codes(), [Some(75); 2]);
+    // Somebody holds the lock, and it is not who it says.
+    let lock = std::fs::File::open(path).unwrap();
+    rustix::fs::flock(lock.as_fd(), rustix::fs::FlockOperation::LockExclusive).unwrap();
+    assert_eq!(codes(), [Some(1); 2]);
+    assert!(stranger.try_wait().unwrap().is_none(), "it was signalled");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+/// What was written last may come back as zeros after a power loss: `xfs(5)`, FAT.
+#[test]
+fn zeros_in_the_place_of_its_lock_and_state_keep_nobody_from_starting() {
+    let (site, _camera) = killed(&[]);
+    for (lock, state) in [(40, 400), (0, 0)] {
+        let held = site.closed("yard").len();
+        site.scratch.write("dest/.footage/record.lock", vec![0; lock]);
+        site.scratch.write("dest/.footage/record.json", vec![0; state]);
+        assert!(!problems(&site, 3).is_empty());
+        site.record(&["--stop"]).run().expect_code(75);
+        let running = site.start(&[]);
+        site.wait_for_closed("yard", held + 2);
+        assert_eq!(problems(&site, 0), [""; 0]);
+        site.record(&["--stop"]).run().expect_code(0);
+        running.wait_timeout(SOON).expect_code(143);
+    }
+}
+
+/// Also where no camera of the next one can begin for some time.
+#[test]
+fn what_it_has_left_of_other_cameras_is_closed_in_the_end() {
+    let (site, camera) = killed(&[]);
+    let left = site.hidden("yard");
+    assert_eq!(left.len(), 1, "{left:?}");
+    let old = SystemTime::now() - Duration::from_mins(5);
+    std::fs::File::options().write(true).open(&left[0]).unwrap().set_modified(old).unwrap();
+
+    site.configure(QUICK, &[("gate", camera.table())]);
+    let in_the_way = site.scratch.write("dest/gate", "");
+    let running = site.start(&[]);
+    let state = || {
+        let text = std::fs::read(site.dest().join(".footage/record.json")).unwrap();
+        serde_json::from_slice::<Value>(&text).unwrap_or_default()
+    };
+    let seconds = |key: &str| state()[key].as_f64().unwrap_or_default();
+    wait_for("some time without a camera", || {
+        (seconds("updated_timestamp_seconds") - seconds("start_timestamp_seconds") > 10.5).then_some(())
+    });
+    assert!(running.stderr().contains("gate"), "{}", running.stderr());
+    std::fs::remove_file(in_the_way).unwrap();
+    wait_for("the segment that was left", || site.hidden("yard").is_empty().then_some(()));
+    running.term();
+    running.wait_timeout(SOON).expect_code(143);
+}
+
+/// Cameras move to another destination: nobody waits for more in the old one.
+#[test]
+fn a_destination_that_was_given_up_is_well() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let running = site.start(&[]);
+    site.wait_for_closed("yard", 1);
+    site.configure(&QUICK.replace("segment", "#"), &[("yard", format!("{}\ndestination = \"other\"", camera.table()))]);
+    // They name what it does not know of yet.
+    let output = site.record(&["--reload"]).run().expect_code(75);
+    assert!(output.stderr.contains("destination"), "it says why: {output}");
+    running.signal(Signal::HUP);
+    wait_for("the other destination", || {
+        crate::support::site::live_in(&site.scratch.join("other"), "yard")["state"].eq("recording").then_some(())
+    });
+    site.footage(&["status", "dest"]).run().expect_code(0);
+    running.term();
+    running.wait_timeout(SOON).expect_code(143);
+    assert!(site.hidden("yard").is_empty(), "{:?}", site.hidden("yard"));
+    site.footage(&["status", "dest"]).run().expect_code(0);
+    site.footage(&["status", "other"]).run().expect_code(3);
+}
