@@ -54,6 +54,8 @@ pub(super) struct Recorder {
     pub(super) live: CameraLive,
     /// Since when it fails, and whether that was told.
     outage: Option<Instant>,
+    /// How many times frames came and broke off in that time.
+    pub(super) breaks: u32,
     pub(super) frames_meter: Meter,
     pub(super) bytes_meter: Meter,
     /// Frames, doubled and dropped ones and bytes of its earlier ffmpegs.
@@ -88,6 +90,7 @@ impl Recorder {
             generation: 0,
             live,
             outage: None,
+            breaks: 0,
             frames_meter: Meter::default(),
             bytes_meter: Meter::default(),
             before: [0; 4],
@@ -183,11 +186,25 @@ impl Recorder {
     pub(super) fn works(&mut self, now: Instant) {
         let Phase::Running(segmenter) = &self.phase else { return };
         let is_steady = segmenter.first_frame.is_some_and(|first| now.saturating_duration_since(first) >= STEADY);
-        if let Some(since) = self.outage.filter(|_| is_steady) {
+        if is_steady {
+            self.recovers(now);
+        }
+    }
+
+    /// Everything ends. It does not fail if it records and has not broken off again and again: what came before is told.
+    pub(super) fn ends(&mut self, now: Instant) {
+        let records = matches!(&self.phase, Phase::Running(it) if it.first_frame.is_some() && it.ending().is_none());
+        if records && self.breaks <= 1 {
+            self.recovers(now);
+        }
+    }
+
+    fn recovers(&mut self, now: Instant) {
+        if let Some(since) = self.outage.take() {
             let gap = human_duration(now.saturating_duration_since(since));
             log::warn!("{}: records again, {gap} after it began to fail", self.name);
-            self.outage = None;
         }
+        self.breaks = 0;
     }
 
     /// Whether it fails now.

@@ -12,6 +12,10 @@ const MAX_LINE_BYTES: usize = 600;
 const MAX_LINES: u32 = 5;
 const PERIOD: Duration = Duration::from_secs(10);
 
+/// How it begins that two frames had one time, of which it gives the second a later one: "-monotonous" or "-monotonic", no
+/// reason for anything.
+const OF_STAMPS: &str = "Non-monoton";
+
 /// What one ffmpeg has said.
 #[derive(Debug, Default)]
 pub(super) struct Said {
@@ -60,6 +64,9 @@ impl Said {
             each(if level == Level::Error { Level::Info } else { Level::Debug }, &text);
         } else if passed == MAX_LINES + 1 {
             each(Level::Debug, "… and more of that");
+        }
+        if text.starts_with(OF_STAMPS) {
+            return;
         }
         let last = if level == Level::Error { &mut self.last_error } else { &mut self.last_line };
         *last = Some(text);
@@ -113,5 +120,15 @@ mod tests {
             ]
         );
         assert!(lines[6].len() <= MAX_LINE_BYTES);
+    }
+
+    #[test]
+    fn a_time_that_was_mended_is_no_reason_for_an_end() {
+        let url: CameraUrl = "rtsp://cam/live".parse().expect("an address");
+        let mut said = Said::default();
+        let mut take = |text: &str| said.take(text.as_bytes(), &url, Instant::now(), &mut |_, _| ());
+        take("[warning] the camera goes to sleep\n");
+        take("[segment @ 0x1] [warning] Non-monotonous DTS in output stream 0:0; previous: 0, current: 0\n");
+        assert_eq!(said.last_words(), Some("the camera goes to sleep"));
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::support::ip_camera::Fault;
 use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site, expect_sound};
 
@@ -40,6 +41,30 @@ fn it_ends_after_its_time() {
     assert!((4.0..9.0).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
     assert!(!site.closed("yard").is_empty() && site.hidden("yard").is_empty());
     site.expect_nothing_runs();
+}
+
+/// What counts is how it is at the end, and not that it once failed.
+#[test]
+fn a_camera_that_came_back_before_the_end_gives_footage() {
+    let cameras = ["breaks", "late", "flaps"].map(|name| (name, RtspCamera::start(Film::Plain)));
+    let [(_, breaks), (_, late), (_, flaps)] = &cameras;
+    late.set(Fault::Off);
+    flaps.set(Fault::Drops(Duration::from_secs(2)));
+    let codes = [&cameras[..2], &cameras[2..]].map(|cameras| {
+        let tables: Vec<_> = cameras.iter().map(|(name, camera)| (*name, camera.table())).collect();
+        let site = Site::with(QUICK, &tables);
+        let running = site.start(&["--for", "15s"]);
+        (site, running)
+    });
+    breaks.wait_for_frames(30);
+    breaks.drop_connections();
+    late.set(None);
+    for ((site, running), (code, told)) in codes.into_iter().zip([(0, "done"), (3, "partly")]) {
+        let output = running.wait_timeout(Duration::from_secs(40)).expect_code(code);
+        assert!(output.stderr.contains(if code == 0 { "breaks: " } else { "flaps: " }), "{output}");
+        let status = site.footage(&["status", "dest"]).run().expect_code(code);
+        assert!(status.stdout.contains(told), "{status}");
+    }
 }
 
 #[test]

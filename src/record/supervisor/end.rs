@@ -81,6 +81,7 @@ impl Supervisor<'_> {
             Intent::Record => {
                 recorder.live.restarts += 1;
                 recorder.live.stalls += u64::from(is_stall);
+                recorder.breaks += u32::from(lasted.is_some());
                 recorder.fails(&why, now);
                 self.try_again(number, lasted, now);
             }
@@ -137,6 +138,9 @@ impl Supervisor<'_> {
         self.timers.at(now + GIVE_UP_AFTER, Timer::GiveUp);
         let numbers: Vec<u64> = self.recorders.keys().copied().collect();
         for number in numbers {
+            if let Some(recorder) = self.recorders.get_mut(&number) {
+                recorder.ends(now);
+            }
             if self.end_one(number, now) {
                 self.show(number, State::Stopping);
             } else {
