@@ -9,6 +9,7 @@ mod support;
 mod binary;
 mod layers;
 mod readme;
+mod setup;
 mod tidy;
 
 use std::fs;
