@@ -204,7 +204,8 @@ fn every_pass_begins_with_the_line_for_the_crontab() {
         let heading = format!("\n## {}{rest}\n\n```crontab\n", initial.to_uppercase());
         let (_, below) = readme.split_once(&heading).unwrap_or_else(|| panic!("{heading:?} is missing"));
         let words: Vec<&str> = below.lines().next().unwrap_or_default().split(' ').collect();
-        assert_eq!(words[5..7], ["footage", command], "{words:?}");
+        // cron looks for programs in /usr/bin and /bin alone.
+        assert_eq!(words[5..7], ["/usr/local/bin/footage", command], "{words:?}");
         assert!(words.contains(&"--cron"), "{words:?}");
     }
 }
