@@ -6,7 +6,7 @@ use chrono::{SecondsFormat, Utc};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::progress::Progress;
-use crate::text::printable;
+use crate::text::{printable, printable_json};
 
 /// `--log-format`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -65,13 +65,15 @@ impl Log for Logger {
         #[expect(clippy::disallowed_methods, reason = "a log line carries the time at which it is written")]
         let now = || Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
         let line = match self.format {
-            Format::Json => serde_json::json!({
-                "timestamp": now(),
-                "level": record.level().as_str(),
-                "logger": record.target(),
-                "message": record.args().to_string(),
-            })
-            .to_string(),
+            Format::Json => printable_json(
+                &serde_json::json!({
+                    "timestamp": now(),
+                    "level": record.level().as_str(),
+                    "logger": record.target(),
+                    "message": record.args().to_string(),
+                })
+                .to_string(),
+            ),
             Format::Text if self.journal => {
                 format!("<{}>{}", syslog_level(record.level()), printable(&record.args().to_string()))
             }

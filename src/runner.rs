@@ -176,7 +176,7 @@ impl Runner<'_> {
             log::info!(target: logging::SUMMARY, "{}", report.summary());
         }
         if self.options.output.json {
-            stdout::line(&serde_json::to_string(&report).unwrap_or_default());
+            stdout::json(&serde_json::to_string(&report).unwrap_or_default());
         }
         report.exit_code = and_printed(report.exit_code);
     }

@@ -85,12 +85,12 @@ pub fn run(settings: &Settings, now: DateTime<Local>) -> Result<u8> {
     let status = judge::judge(&places, settings, now.timestamp());
     match settings.output {
         Output::ZabbixDiscovery => {
-            stdout::line(&show::zabbix_discovery(&status));
+            stdout::json(&show::zabbix_discovery(&status));
             return Ok(0);
         }
         _ if settings.only_when_wrong && status.ok => {}
         Output::Table => stdout::line(&show::table(&status, now.timestamp(), width_of_stdout())),
-        Output::Json => stdout::line(&serde_json::to_string_pretty(&status).unwrap_or_default()),
+        Output::Json => stdout::json(&serde_json::to_string_pretty(&status).unwrap_or_default()),
     }
     Ok(if status.ok { 0 } else { WRONG })
 }

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 use std::sync::{Mutex, PoisonError};
 
+use crate::text::printable_json;
+
 /// How much of many lines goes out at once.
 const PIECE: usize = 32 << 10;
 
@@ -14,6 +16,11 @@ static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
 /// a pass goes on without its reader.
 pub fn line(text: &dyn Display) {
     keep_failure(|stdout| writeln!(stdout, "{text}"));
+}
+
+/// As [`line()`], for JSON, of one line or several. Names in it may come from outside.
+pub fn json(text: &dyn Display) {
+    line(&printable_json(&text.to_string()));
 }
 
 /// As [`line()`], for many lines: they go out in pieces, and are never all in memory.

@@ -68,7 +68,7 @@ impl fmt::Display for Step {
 /// Prints the steps of a pass on stdout; `report` tells what is not among them.
 pub fn show(report: &Report, steps: &[Step], as_json: bool) {
     if as_json {
-        stdout::line(&json!({
+        stdout::json(&json!({
             "pass": report.pass,
             "source": report.source,
             "dry_run": true,

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use super::camera_time::CameraTime;
 use super::segment::Medium;
+use crate::text::gives_orders;
 
 /// A tag's greatest length in bytes, so that the longest name stays under the 255 that file systems allow.
 const MAX_TAG: usize = 200;
@@ -44,8 +45,8 @@ impl Tag {
             "it is empty"
         } else if text.len() > MAX_TAG {
             "it is longer than 200 bytes"
-        } else if text.chars().any(|c| c.is_control() || REFUSED.contains(&c)) {
-            "file systems refuse one of its characters"
+        } else if text.chars().any(|c| gives_orders(c) || REFUSED.contains(&c)) {
+            "a file system or a terminal stumbles over one of its characters"
         } else if text.starts_with('.') {
             "a dot in front would hide it"
         } else if text.ends_with(['.', ' ']) || text.starts_with(' ') {
@@ -61,7 +62,7 @@ impl Tag {
     #[must_use]
     pub fn of_folder(name: &str) -> Self {
         let mut tag: String =
-            name.chars().map(|c| if c.is_control() || REFUSED.contains(&c) { '_' } else { c }).collect();
+            name.chars().map(|c| if gives_orders(c) || REFUSED.contains(&c) { '_' } else { c }).collect();
         if tag.starts_with(['.', ' ']) {
             tag.replace_range(..1, "_");
         }
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn tags_fit_every_file_system() {
-        for text in ["", ".", "..", ".hidden", "a/b", "a\nb", "a:b", "dot.", " space", &"x".repeat(201)] {
+        for text in ["", ".", "..", ".hidden", "a/b", "a\nb", "a:b", "a\u{202e}b", "dot.", " space", &"x".repeat(201)] {
             assert!(Tag::new(text).is_err(), "{text:?}");
         }
         for text in ["tuin", "Camera-Tuin", "quote's", "naïve", "tuin-2", "a b"] {
@@ -282,6 +283,7 @@ mod tests {
         }
         assert_eq!(Tag::of_folder("..").as_str(), "__");
         assert_eq!(Tag::of_folder("line\nbreak").as_str(), "line_break");
+        assert_eq!(Tag::of_folder("a\u{9b}2J\u{202e}b").as_str(), "a_2J_b");
     }
 
     proptest! {

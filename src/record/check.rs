@@ -53,7 +53,7 @@ pub(super) fn run(settings: &Settings, config: &Config, context: &Context, repor
             let message = result.as_ref().unwrap_or_else(|why| why);
             json!({ "camera": name.as_str(), "ok": result.is_ok(), "message": message })
         };
-        stdout::line(&json!({ "pass": "record", "cameras": results.iter().map(row).collect::<Vec<_>>() }));
+        stdout::json(&json!({ "pass": "record", "cameras": results.iter().map(row).collect::<Vec<_>>() }));
     }
     let width = results.iter().map(|(name, _)| name.as_str().chars().count()).max().unwrap_or(0);
     for (name, result) in results {

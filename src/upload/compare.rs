@@ -245,7 +245,7 @@ impl Comparison<'_> {
                     })
                 })
                 .collect();
-            stdout::line(&json!({ "objects": listed, "only_in_bucket": others, "files": counts, "findings": rows }));
+            stdout::json(&json!({ "objects": listed, "only_in_bucket": others, "files": counts, "findings": rows }));
             return;
         }
         for (status, local, key, object) in rows {

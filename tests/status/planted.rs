@@ -30,10 +30,12 @@ fn a_state_does_not_write_to_the_terminal() {
     });
     bench.scratch.write("dest/.footage/dashcam.json", report.to_string());
     bench.scratch.write("dest/.footage/dashcam.lock", format!("pid 1 since {ORDERS}"));
-    for options in [&["dest"][..], &["dest", "--cron"], &["."]] {
+    for options in [&["dest"][..], &["dest", "--cron"], &["."], &["dest", "--json"]] {
         let output = bench.status(options).expect_code(3);
         assert!(!format!("{output}").contains(['\u{1b}', '\u{9b}', '\r']), "{options:?}: {output:?}");
     }
+    let output = bench.status(&["dest", "--zabbix-discovery"]).expect_code(0);
+    assert!(!format!("{output}").contains(['\u{1b}', '\u{9b}', '\r']), "{output:?}");
 }
 
 #[test]

@@ -96,7 +96,11 @@ fn from_cron_it_is_silent_unless_footage_left_or_something_is_wrong() {
 fn a_name_does_not_write_to_the_terminal() {
     let names = ["a\u{1b}[2Jb.ts", "a\u{9b}2Jb.ts", "a\rb.ts"];
     let uploads = Uploads::with(&names);
-    for options in [&["--dry-run"][..], &["-vv"], &["--verify"], &["--key", "x\u{1b}/{path}", "--dry-run"]] {
+    let key = ["--key", "x\u{1b}/\u{9b}{path}", "--dry-run"];
+    for options in [&["--dry-run"][..], &["--verify"], &key, &["-vv"]] {
+        let json = [options, &["--json", "--log-format", "json"]].concat();
+        let output = uploads.pass(&json);
+        assert!(!format!("{output}").contains(['\u{1b}', '\u{9b}', '\r']), "{json:?}: {output:?}");
         let output = uploads.pass(options);
         assert!(!format!("{output}").contains(['\u{1b}', '\u{9b}', '\r']), "{options:?}: {output:?}");
     }
