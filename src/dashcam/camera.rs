@@ -24,6 +24,7 @@ use super::address::Url;
 use super::listing::{Listing, ListingError};
 use super::name::{FileName, Format};
 use super::source::{Offer, Opened, Sidecars, Trouble};
+use super::steady::{Steady, patience};
 use super::wire::{ContentRange, content_length, decode_base64, text};
 use crate::error::{Error, Result};
 use crate::http::{explain, is_unreachable};
@@ -108,6 +109,7 @@ impl Camera {
             .user_agent(concat!("footage/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(http.timeout))
             .timeout_resolve(url.needs_resolving().then_some(http.timeout))
+            .timeout_recv_response(Some(patience(http.timeout)))
             .timeout_per_read(Some(http.timeout))
             .timeout_per_write(Some(http.timeout))
             .input_buffer_size(BUFFER_BYTES)
@@ -242,7 +244,7 @@ impl Camera {
             _ => return Err(self.trouble(&response)),
         };
         let is_framed = headers.contains_key(TRANSFER_ENCODING);
-        let body = Box::new(response.into_body().into_reader());
+        let body = Box::new(Steady::new(response.into_body().into_reader(), self.timeout));
         Ok(Opened { start, total, validator, is_framed, body })
     }
 

@@ -14,6 +14,7 @@ use super::name::{Entry, FileName, Format};
 use super::partials::Partials;
 use super::plan::{Fetch, Plan};
 use super::source::{Offer, Source};
+use super::steady::is_too_slow;
 use super::verify::Repair;
 use super::{Pass, verify};
 use crate::error::{Error, Result};
@@ -294,11 +295,13 @@ impl<'a> Execution<'a> {
         Ok(true)
     }
 
-    /// Fetches one file, going on after each break as long as the camera answers and the file grows.
+    /// Fetches one file, going on after each break as long as the camera answers and the file grows, and
+    /// not at a drip.
     fn fetch_through(&mut self, want: &Want, item: &Item) -> Result<Ended> {
         let mut furthest = None;
         let mut received_before = 0;
         for _ in 0..MAX_RESUMPTIONS {
+            let asked = Instant::now();
             let (room, report) = (&mut self.room, &mut *self.report);
             let mut ask = |need: u64| room.ask(report, need, want.file);
             let mut fetcher = Fetcher {
@@ -308,7 +311,7 @@ impl<'a> Execution<'a> {
                 stop: &self.pass.context.stop,
                 buffer: &mut self.buffer,
             };
-            let (cause, have) = match fetcher.fetch(want, item, &mut ask) {
+            let (cause, have, now) = match fetcher.fetch(want, item, &mut ask) {
                 Ok(Fetched::Published { received }) => {
                     self.report.transferred_bytes += received;
                     return Ok(Ended::As(Fetched::Published { received: received_before + received }));
@@ -318,12 +321,13 @@ impl<'a> Execution<'a> {
                 Err(Interruption::Lost { cause, have, received }) => {
                     self.report.transferred_bytes += received;
                     received_before += received;
-                    (cause, have)
+                    (cause, have, received)
                 }
             };
             log::info!("{}: {cause}", want.file);
             self.reconnect(&cause)?;
-            if furthest.is_some_and(|furthest| have <= furthest) {
+            let is_slow = is_too_slow(now, asked.elapsed(), self.pass.settings.timeout);
+            if is_slow || furthest.is_some_and(|furthest| have <= furthest) {
                 return Ok(Ended::Lost(cause));
             }
             furthest = Some(have);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDateTime;
 
@@ -103,6 +104,35 @@ fn recordings_that_always_break_off_do_not_keep_the_others_away() {
     bench.camera.add(OTHER, mp4::movie(SIZE, 2));
     let outputs = [(); 4].map(|()| bench.pass(&["--cron"]).run());
     assert!(names(&bench).contains(&OTHER.into()), "{:?}; the last pass: {}", names(&bench), outputs[3]);
+}
+
+/// Each byte comes within the timeout, and the recording would not be here tomorrow.
+#[test]
+fn a_camera_that_drips_does_not_hold_a_pass() {
+    const DRIP: Fault = Fault::Trickle { bytes_per_sec: 500 };
+    let bench = bench_with(GET, DRIP);
+    let pass = || bench.pass(&["--timeout", "0.2"]);
+    let began = Instant::now();
+    let output = pass().run().expect_code(3);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(output.stderr.contains(&format!("{NAME}: slower than 1.0 kB/s for ")), "{output}");
+    assert_eq!(names(&bench), [OTHER], "{output}");
+
+    // All of them, and the pass is over.
+    for minute in 20..30 {
+        let name = format!("20181029_13{minute}13_NF.mp4");
+        bench.camera.add(&name, mp4::movie(SIZE, minute));
+    }
+    bench.camera.fault("GET .mp4", DRIP, Times::Always);
+    let output = pass().run().expect_code(1);
+    assert!(output.stderr.contains("one recording after the other breaks off: slower than"), "{output}");
+
+    bench.camera.clear_faults();
+    bench.camera.clear_log();
+    bench.run(0);
+    bench.assert_mirrored();
+    // Four of them had begun to come.
+    assert_eq!(bench.starts().iter().flatten().count(), 4, "{:?}", bench.starts());
 }
 
 // What cannot be read.
