@@ -51,6 +51,7 @@ impl Progress {
             began: Instant::now(),
             shown: AtomicUsize::new(0),
             over: AtomicUsize::new(0),
+            begun: AtomicU64::new(0),
         };
         let width = longest_name.clamp(SHORTEST_NAME, LONGEST_NAME);
         Items { progress: self.clone(), total: Arc::new(total), width }
@@ -114,7 +115,7 @@ pub struct Items {
     width: usize,
 }
 
-/// The line for the whole pass. Items that are over tell how long the others may take.
+/// The line for the whole pass. Items that are over, and what is done of those under way, tell how long the rest may take.
 #[derive(Debug)]
 struct Total {
     bar: ProgressBar,
@@ -122,24 +123,32 @@ struct Total {
     began: Instant,
     shown: AtomicUsize,
     over: AtomicUsize,
+    /// How much is done of the items under way, together: in millionths of an item.
+    begun: AtomicU64,
 }
 
 impl Total {
     fn add(&self, counter: &AtomicUsize) {
         counter.fetch_add(1, Ordering::Relaxed);
         let (shown, over) = (self.shown.load(Ordering::Relaxed), self.over.load(Ordering::Relaxed));
-        self.bar.set_message(overview(shown, over, self.count, self.began.elapsed()));
+        let begun = self.begun.load(Ordering::Relaxed);
+        self.bar.set_message(overview(shown, over, begun, self.count, self.began.elapsed()));
     }
 }
 
-/// `3 of 6, about 7s left`.
-fn overview(shown: usize, over: usize, count: usize, elapsed: Duration) -> String {
+/// An item, as its parts are counted.
+const MILLION: u64 = 1_000_000;
+
+/// `3 of 6, about 7s left`; `begun` are the millionths that are done of items under way: where several are, the first that is over
+/// is not all that the time went into.
+fn overview(shown: usize, over: usize, begun: u64, count: usize, elapsed: Duration) -> String {
     if over == 0 || over >= count {
         // Nothing to extrapolate from, or to.
         return format!("{shown} of {count}");
     }
     #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-    let left = elapsed.as_secs_f64() / over as f64 * (count - over) as f64;
+    let (done, all) = (over as f64 + begun as f64 / MILLION as f64, count as f64);
+    let left = elapsed.as_secs_f64() / done * (all - done).max(0.0);
     let left = Duration::try_from_secs_f64(left.ceil()).unwrap_or_default();
     format!("{shown} of {count}, about {} left", human_duration(left))
 }
@@ -165,6 +174,7 @@ impl Items {
         Item {
             bar,
             began_at,
+            done: AtomicU64::new(0),
             is_shown: AtomicBool::new(false),
             progress: self.progress.clone(),
             total: Arc::clone(&self.total),
@@ -184,6 +194,8 @@ pub struct Item {
     bar: ProgressBar,
     /// Where this transfer began: what was here before must not count as speed.
     began_at: Arc<AtomicU64>,
+    /// How much of it is done, in millionths, as it is counted among those of all.
+    done: AtomicU64,
     is_shown: AtomicBool,
     progress: Progress,
     total: Arc<Total>,
@@ -238,11 +250,22 @@ impl Item {
     /// `bytes` more have arrived.
     pub fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
+        self.count();
         if self.show() {
             // Its time in the queue must not count either.
             self.began_at.fetch_add(bytes, Ordering::Relaxed);
             self.bar.reset_elapsed();
         }
+    }
+
+    /// Counts for all what is done of it. What moves again, or is a second file of it, makes an item no longer than it was.
+    fn count(&self) {
+        let from = self.began_at.load(Ordering::Relaxed);
+        let [moved, length] = [self.bar.position(), self.bar.length().unwrap_or(0)].map(|at| at.saturating_sub(from));
+        let done = (u128::from(moved) * u128::from(MILLION)).checked_div(length.into()).unwrap_or(0);
+        let done = u64::try_from(done).unwrap_or(MILLION).min(MILLION);
+        let before = self.done.fetch_max(done, Ordering::Relaxed);
+        self.total.begun.fetch_add(done.saturating_sub(before), Ordering::Relaxed);
     }
 }
 
@@ -252,6 +275,7 @@ impl Drop for Item {
         if !self.is_shown.load(Ordering::Relaxed) {
             self.total.shown.fetch_add(1, Ordering::Relaxed);
         }
+        self.total.begun.fetch_sub(self.done.load(Ordering::Relaxed), Ordering::Relaxed);
         self.total.add(&self.total.over);
     }
 }
@@ -269,15 +293,41 @@ mod tests {
 
     #[test]
     fn the_time_that_is_left_follows_from_what_is_over() {
-        let after = |shown, over, seconds| overview(shown, over, 18, Duration::from_secs(seconds));
+        let after = |shown, over, seconds| overview(shown, over, 0, 18, Duration::from_secs(seconds));
         assert_eq!(after(1, 0, 5), "1 of 18");
         // Four at once are no four that are over.
         assert_eq!(after(4, 0, 5), "4 of 18");
         assert_eq!(after(5, 1, 5), "5 of 18, about 1m 25s left");
         assert_eq!(after(5, 4, 8), "5 of 18, about 28s left");
-        assert_eq!(overview(18, 17, 18, Duration::from_millis(1700)), "18 of 18, about 1s left");
+        assert_eq!(overview(18, 17, 0, 18, Duration::from_millis(1700)), "18 of 18, about 1s left");
         assert_eq!(after(18, 18, 9), "18 of 18");
-        assert_eq!(overview(0, 0, 0, Duration::ZERO), "0 of 0");
+        assert_eq!(overview(0, 0, 0, 0, Duration::ZERO), "0 of 0");
+    }
+
+    #[test]
+    fn what_is_done_of_the_others_counts_when_the_first_is_over() {
+        let items = Progress::new(false).items(18, 0);
+        let under_way = [(); 4].map(|()| items.begin("a"));
+        for item in &under_way {
+            item.start(100, Some(1100));
+            item.advance(500);
+            item.advance(400);
+        }
+        let begun = |items: &Items| items.total.begun.load(Ordering::Relaxed);
+        assert_eq!(begun(&items), 3_600_000);
+        let [first, rest @ ..] = under_way;
+        first.advance(100);
+        drop(first);
+        assert_eq!(begun(&items), 2_700_000);
+        assert_eq!(overview(4, 1, begun(&items), 18, Duration::from_secs(5)), "4 of 18, about 20s left");
+        // A sidecar, a piece that is sent again, a length that nobody knows.
+        rest[0].start(0, Some(10));
+        rest[0].advance(20);
+        rest[1].start(0, None);
+        rest[1].advance(20);
+        assert_eq!(begun(&items), 2_800_000);
+        drop(rest);
+        assert_eq!(begun(&items), 0);
     }
 
     #[test]
