@@ -1,8 +1,23 @@
-//! What it means that an HTTP request has failed: whether anybody is there, and in words why. Pure.
+//! What all HTTP requests have in common: how they are made, whether one that failed met anybody, and in words why. Pure.
 
+use std::fmt::Display;
 use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
 
+use ureq::Agent;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
+
 use crate::error::with_causes;
+
+/// A client's settings, to be added to: it says who it is. It follows no redirect, because what it sends is for one host: see
+/// [`redirect`](crate::redirect).
+#[must_use]
+pub fn config() -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(concat!("footage/", env!("CARGO_PKG_VERSION")))
+}
 
 /// No connection came to be: nothing else needs to be asked there.
 #[must_use]
@@ -18,15 +33,15 @@ pub fn is_unreachable(error: &ureq::Error) -> bool {
     }
 }
 
-/// A few words for people.
+/// A few words for people; `limit` is how long it may take, or the option that says so.
 #[must_use]
-pub fn explain(error: &ureq::Error) -> String {
+pub fn explain(error: &ureq::Error, limit: &dyn Display) -> String {
     match error {
         ureq::Error::HostNotFound => "its name is not known".into(),
         ureq::Error::Io(error) if is_no_name(error) => "its name is not known".into(),
         ureq::Error::Io(error) => with_causes(error),
-        ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection within --timeout".into(),
-        ureq::Error::Timeout(_) => "no answer within --timeout".into(),
+        ureq::Error::Timeout(ureq::Timeout::Connect) => format!("no connection within {limit}"),
+        ureq::Error::Timeout(_) => format!("no answer within {limit}"),
         other => with_causes(other),
     }
 }
@@ -53,7 +68,7 @@ mod tests {
             (ureq::Error::Timeout(ureq::Timeout::RecvBody), false, "no answer within --timeout"),
             (io(io::ErrorKind::ConnectionReset.into()), false, "connection reset"),
         ] {
-            assert_eq!((is_unreachable(&error), explain(&error).as_str()), (is_gone, text));
+            assert_eq!((is_unreachable(&error), explain(&error, &"--timeout").as_str()), (is_gone, text));
         }
     }
 }

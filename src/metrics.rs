@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use ureq::http::header::AUTHORIZATION;
 
+use crate::http::{self, explain};
 use crate::login;
 use crate::pass::{Report, Told};
 use crate::prometheus::Exposition;
 use crate::retention::Reason;
 use crate::secret::Secret;
 use crate::store::write_atomically;
+use crate::units::human_duration;
 
 /// Where metrics go.
 #[derive(Debug, Clone, Default)]
@@ -54,16 +56,14 @@ impl Sinks {
     }
 
     fn push_to(&self, url: &str, text: String, timeout: Duration) -> Result<(), String> {
-        // What is pushed, and with which password, is for one host.
-        let config = ureq::Agent::config_builder().timeout_global(Some(timeout)).max_redirects(0);
-        let agent: ureq::Agent = config.build().into();
+        let agent: ureq::Agent = http::config().timeout_global(Some(timeout)).build().into();
         let url = format!("{url}/metrics/job{}/instance{}", grouping_value(&self.job), grouping_value(&self.instance));
         let (url, login) = login::apart(&url);
         let mut request = agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8");
         if let Some(login) = login {
             request = request.header(AUTHORIZATION, login);
         }
-        let answer = request.send(text).map_err(|error| error.to_string())?;
+        let answer = request.send(text).map_err(|error| explain(&error, &human_duration(timeout)))?;
         match answer.status().as_u16() {
             status @ 300..400 => Err(format!("it answers {status} and another address: give that one")),
             _ => Ok(()),

@@ -27,7 +27,7 @@ use super::source::{Offer, Opened, Sidecars, Trouble};
 use super::steady::{Steady, patience};
 use super::wire::{ContentRange, content_length, decode_base64, text};
 use crate::error::{Error, Result};
-use crate::http::{explain, is_unreachable};
+use crate::http::{self, is_unreachable};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::stop::Stop;
 use crate::units::ByteSize;
@@ -101,12 +101,9 @@ impl Camera {
             log::info!("{host} is taken for a camera; if you mean the directory, write ./{host}");
         }
         // One connection at a time: cameras reset under parallel load. No proxy: a camera is on the LAN.
-        let agent: Agent = Agent::config_builder()
+        let agent: Agent = http::config()
             .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
             .proxy(None)
-            .user_agent(concat!("footage/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(http.timeout))
             .timeout_resolve(url.needs_resolving().then_some(http.timeout))
             .timeout_recv_response(Some(patience(http.timeout)))
@@ -387,6 +384,10 @@ impl Camera {
             status => Trouble::Status(status),
         }
     }
+}
+
+fn explain(error: &ureq::Error) -> String {
+    http::explain(error, &"--timeout")
 }
 
 fn lost(error: ureq::Error) -> Trouble {

@@ -14,7 +14,7 @@ use super::mailbox::Mailbox;
 use super::name::{CameraName, rfc3339};
 use super::url::shown;
 use crate::child::{self, Killed, Orphans};
-use crate::error::with_causes;
+use crate::http::{self, explain};
 use crate::login;
 use crate::metrics::Sinks;
 use crate::redirect::{self, MAX_REDIRECTS};
@@ -202,15 +202,15 @@ fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bo
 
 /// Fetches a URL of a camera: without a proxy, for it is on the network here, and nowhere else than from it.
 fn get(url: &str) -> Result<(), String> {
-    let config = ureq::Agent::config_builder().timeout_global(Some(GET_PATIENCE)).proxy(None);
-    let agent: ureq::Agent = config.max_redirects(0).max_redirects_will_error(false).build().into();
+    let agent: ureq::Agent = http::config().timeout_global(Some(GET_PATIENCE)).proxy(None).build().into();
     let (mut target, login) = login::apart(url);
     for _ in 0..=MAX_REDIRECTS {
         let mut request = agent.get(&target);
         if let Some(login) = &login {
             request = request.header(AUTHORIZATION, login);
         }
-        let answer = request.call().map_err(|error| with_causes(&error).replace(&target, &shown(&target)))?;
+        let failed = |error| explain(&error, &human_duration(GET_PATIENCE)).replace(&target, &shown(&target));
+        let answer = request.call().map_err(failed)?;
         match redirect::within(&target, &answer) {
             Some(next) => target = next,
             None => match redirect::location(&answer) {

@@ -328,5 +328,5 @@ fn a_silent_pushgateway_holds_a_pass_no_longer_than_the_timeout() {
     let url = format!("http://{}", silent.local_addr().expect("bound"));
     let bench = Bench::with([NAME]);
     let output = bench.footage(&["--metrics-pushgateway-url", &url, "-t", "0.5"]).spawn().wait_timeout(SOON);
-    assert!(output.expect_code(0).stderr.contains("not pushed"));
+    assert!(output.expect_code(0).stderr.contains("not pushed: no answer within 0.5s"));
 }

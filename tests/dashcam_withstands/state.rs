@@ -208,7 +208,7 @@ fn a_pushgateway_that_is_not_there_is_told_once() {
     let bench = Bench::new();
     let options = ["--cron", "--metrics-pushgateway-url", "http://127.0.0.1:1"];
     let output = bench.pass(&options).run().expect_code(0);
-    assert!(output.stderr.contains("not pushed"), "{output}");
+    assert!(output.stderr.contains("not pushed: Connection refused"), "{output}");
     let output = bench.pass(&options).run().expect_code(0);
     assert_eq!(output.stderr, "");
 }

@@ -13,7 +13,7 @@ use super::place::Place;
 use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
 use super::xml::Element;
 use crate::error::Error;
-use crate::http::{explain, is_unreachable};
+use crate::http::{self, explain, is_unreachable};
 use crate::stop::Stop;
 use crate::upload::key::ObjectKey;
 use crate::upload::profile::{Access, Credentials};
@@ -115,11 +115,8 @@ pub(super) struct Wire {
 impl Wire {
     /// Nothing is sent yet. `workers` use it at once.
     pub(super) fn new(access: &Access, bucket: &str, workers: usize, timeout: Duration, stop: &Stop) -> Self {
-        let agent: Agent = Agent::config_builder()
+        let agent: Agent = http::config()
             .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("footage/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .timeout_connect(Some(timeout))
             .timeout_resolve(Some(timeout))
@@ -251,7 +248,7 @@ impl Wire {
         if let Err(stopped) = self.stop.check() {
             return Trouble::Fatal(stopped);
         }
-        let text = explain(error);
+        let text = explain(error, &"--timeout");
         match error {
             error if is_unreachable(error) => Trouble::Unreachable(text),
             ureq::Error::Http(_) | ureq::Error::BadUri(_) => Trouble::Refused(text),
