@@ -2,6 +2,8 @@
 
 use base64::Engine;
 
+use crate::http::percent_decoded;
+
 /// A URL without its login, and the value of `Authorization` that says it. It is a secret.
 #[must_use]
 pub fn apart(url: &str) -> (String, Option<String>) {
@@ -17,22 +19,6 @@ pub fn apart(url: &str) -> (String, Option<String>) {
 #[must_use]
 pub fn basic(login: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(percent_decoded(login)))
-}
-
-/// With `%40` as the letters they stand for.
-#[must_use]
-pub fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        // A sign would be taken for a part of the number.
-        let hex = hex.filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let meant = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        bytes.push(meant.unwrap_or(byte));
-        rest = if meant.is_some() { &after[2..] } else { after };
-    }
-    bytes
 }
 
 #[cfg(test)]
@@ -59,7 +45,6 @@ mod tests {
         ] {
             assert_eq!(says(url), (bare.to_owned(), login.map(str::to_owned)), "{url}");
         }
-        assert_eq!(percent_decoded("100%+a%zz%4"), b"100%+a%zz%4");
     }
 
     proptest::proptest! {

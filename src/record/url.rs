@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::login::percent_decoded;
+use crate::http::percent_decoded;
 
 /// The schemes that are taken, and the protocols of ffmpeg that each may use: a camera that redirects or describes its
 /// stream cannot make ffmpeg read a local file.

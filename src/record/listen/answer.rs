@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use crate::http::percent_decoded;
 use crate::live::{CAMERA_VALUES, Live};
 
 /// A request is no longer than this.
@@ -91,7 +92,7 @@ fn route(path: &str, live: &Live, is_hung: bool) -> Answer {
         "/healthz" => health(live, is_hung),
         "/cameras.json" => Answer { content_type: "application/json", ..Answer::text(200, live.to_zabbix_discovery()) },
         _ => match path.strip_prefix("/camera/").and_then(|rest| rest.rsplit_once('/')) {
-            Some((name, what)) => camera(&unescaped(name), what, live),
+            Some((name, what)) => camera(&String::from_utf8_lossy(&percent_decoded(name)), what, live),
             None => Answer::text(404, "there is nothing here; / tells what there is\n"),
         },
     }
@@ -126,24 +127,6 @@ fn health(live: &Live, is_hung: bool) -> Answer {
         text.push('\n');
     }
     if text.is_empty() { Answer::text(200, "ok\n") } else { Answer::text(503, text) }
-}
-
-/// `%20` is a space; what is no such thing stays as it is.
-fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let digit =
-            |at: usize| tail.get(at).and_then(|c| char::from(*c).to_digit(16)).and_then(|d| u8::try_from(d).ok());
-        if let (b'%', Some(high), Some(low)) = (first, digit(0), digit(1)) {
-            bytes.push(high << 4 | low);
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 struct Answer {

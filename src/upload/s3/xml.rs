@@ -7,6 +7,8 @@ use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::Event;
 
+use crate::http::percent_decoded;
+
 /// Deeper nothing of S3 is.
 const MAX_DEPTH: usize = 16;
 /// A listing of a thousand objects has a tenth of it. Each takes some thirty times the memory of its text.
@@ -113,25 +115,14 @@ pub fn completion(parts: &[(NonZeroU32, String)]) -> String {
     document
 }
 
-/// A key out of a listing with `encoding-type=url`.
+/// A key out of a listing with `encoding-type=url`; none where it cannot be one.
 #[must_use]
 pub fn url_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let (byte, after) = match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-                (digit(*high)? << 4 | digit(*low)?, after)
-            }
-            // As forms are encoded, which S3 does.
-            (b'+', after) => (b' ', after),
-            (byte, after) => (*byte, after),
-        };
-        bytes.push(byte);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
+    let is_escape = |rest: &str| rest.get(..2).is_some_and(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    let is_encoded = text.split('%').skip(1).all(is_escape);
+    // As forms are encoded, which S3 does.
+    let decode = || String::from_utf8(percent_decoded(&text.replace('+', " "))).ok();
+    if is_encoded { decode() } else { None }
 }
 
 /// Whether this can be a key as `encoding-type=url` writes it. There are servers that say they encode keys, and do not:
@@ -195,7 +186,7 @@ mod tests {
         assert_eq!(url_decoded("%FF"), None);
         assert_eq!(url_decoded("%g0"), None);
         assert_eq!(url_decoded("%é"), None);
-        assert_eq!(url_decoded("100%").as_deref(), Some("100%"));
+        assert_eq!(url_decoded("100%"), None);
     }
 
     #[test]
