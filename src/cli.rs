@@ -18,13 +18,7 @@ use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 /// Each command is one pass: run it from cron, a shell or a NAS task scheduler. A second run finds nothing to do; a
 /// killed one is carried on by the next.
 #[derive(Debug, Parser)]
-#[command(
-    name = "footage",
-    version,
-    max_term_width = 100,
-    infer_long_args = true,
-    propagate_version = true
-)]
+#[command(name = "footage", version, max_term_width = 100, infer_long_args = true, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -9,6 +9,7 @@ use super::Work;
 use super::plan::{Policy, Step};
 use super::segment::{Medium, Segment};
 use super::source::Source;
+use crate::text::printable_json;
 use crate::units::{ByteSize, count};
 use crate::{stdout, steps};
 
@@ -26,7 +27,7 @@ fn json_array(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::R
     let mut before = "[\n";
     for (source, segment) in selected(sources, policy) {
         out.write_all(before.as_bytes())?;
-        serde_json::to_writer(&mut *out, &Row::of(source, segment))?;
+        out.write_all(printable_json(&serde_json::to_string(&Row::of(source, segment))?).as_bytes())?;
         before = ",\n";
     }
     out.write_all(if before == "[\n" { b"[]\n" } else { b"\n]\n" })

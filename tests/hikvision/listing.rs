@@ -47,3 +47,17 @@ fn an_empty_camera_has_an_empty_listing() {
     bench.camera("tuin", Model::default());
     assert_eq!(bench.scratch.footage(["hikvision", "nas", "-l", "--json"]).run().expect_code(0).stdout, "[]\n");
 }
+
+#[test]
+fn a_listing_gives_no_orders_to_a_terminal() {
+    let (bench, _) = Bench::with(&["2025-09-07 14:00:15"]);
+    let folder = "gate\u{9b}2J\u{202e}";
+    std::fs::rename(bench.scratch.path().join("nas/tuin"), bench.scratch.path().join("nas").join(folder)).unwrap();
+    for options in [&["--list"][..], &["--list", "--json"]] {
+        let output = bench.scratch.footage([&["hikvision", "nas"], options].concat()).run().expect_code(0);
+        assert!(!output.stdout.contains(['\u{9b}', '\u{202e}']), "{output}");
+        if options.contains(&"--json") {
+            assert_eq!(json(&output)[0]["folder"], folder, "{output}");
+        }
+    }
+}
