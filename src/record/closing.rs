@@ -44,8 +44,8 @@ pub(super) enum Closed {
     Missing,
 }
 
-/// Closes a segment that ffmpeg has called complete.
-pub(super) fn close(store: &Store, camera: &CameraName, open: OpenName, zone: Tz) -> Result<Closed> {
+/// Closes a segment that ffmpeg has called complete, and that begins at `start`, seconds since 1970.
+pub(super) fn close(store: &Store, camera: &CameraName, open: OpenName, start: i64, zone: Tz) -> Result<Closed> {
     let Some((from, mut file, bytes)) = look(store, camera, open)? else { return Ok(Closed::Missing) };
     if bytes == 0 {
         return remove(&from).map(|()| Closed::Empty);
@@ -53,7 +53,7 @@ pub(super) fn close(store: &Store, camera: &CameraName, open: OpenName, zone: Tz
     if let Some(why) = whole::fault(open.container, &mut file, bytes).at("read", &from)? {
         return damaged(&from, open, why);
     }
-    finish(store, camera, open, zone, &file, bytes)
+    finish(store, camera, open, (start, zone), &file, bytes)
 }
 
 /// Keeps what is left of a segment when its ffmpeg has ended without completing it: under its name, if it can be played.
@@ -69,7 +69,7 @@ pub(super) fn close_torn(
         return remove(&from).map(|()| Closed::Empty);
     }
     match has_frame(ffmpeg, &from, open.container) {
-        Ok(true) => finish(store, camera, open, zone, &file, bytes),
+        Ok(true) => finish(store, camera, open, (open.epoch, zone), &file, bytes),
         Ok(false) if bytes < LEAST_DAMAGED => remove(&from).map(|()| Closed::Empty),
         Ok(false) => damaged(&from, open, "ffmpeg finds no frame in it".to_owned()),
         Err(error) => Err(error).at("look into", &from),
@@ -88,10 +88,17 @@ fn look(store: &Store, camera: &CameraName, open: OpenName) -> Result<Option<(Pa
     Ok(metadata.is_file().then_some((path, file, metadata.len())))
 }
 
-fn finish(store: &Store, camera: &CameraName, open: OpenName, zone: Tz, file: &File, bytes: u64) -> Result<Closed> {
+fn finish(
+    store: &Store,
+    camera: &CameraName,
+    open: OpenName,
+    (start, zone): (i64, Tz),
+    file: &File,
+    bytes: u64,
+) -> Result<Closed> {
     let dir = store.root().join(camera.as_str());
     let from = dir.join(open.to_string());
-    let Some(mut name) = SegmentName::new(open.epoch, &zone, open.container) else {
+    let Some(mut name) = SegmentName::new(start, &zone, open.container) else {
         return damaged(&from, open, "its time is none".to_owned());
     };
     store.group_dir(&format!("{camera}/{}", SegmentName::folder(name.day())))?;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-pub(super) use self::job::{Job, Look, News, Turn};
+pub(super) use self::job::{Job, Look, News, Turn, Whole};
 use self::latest::Latest;
 use self::room::Held;
 use super::closing::{self, Closed};
@@ -125,8 +125,8 @@ struct Torn {
     open: OpenName,
     not_before: Instant,
     settings: Arc<Camera>,
-    /// ffmpeg has completed it, and it lasts so long.
-    duration: Option<Duration>,
+    /// What is known of it, if ffmpeg has completed it.
+    whole: Option<Whole>,
     /// Another host's ffmpeg may be writing it.
     may_be_open: bool,
     /// It could not be closed.
@@ -169,18 +169,10 @@ impl Thread {
                 Ok(()) => self.tell(News::Ready(turn)),
                 Err(error) => self.not_ready(turn, &error),
             },
-            Job::Close { camera, open, duration } => {
+            Job::Close { camera, open, is } => {
                 let Some(settings) = self.cameras.get(&camera).map(|kept| Arc::clone(&kept.settings)) else { return };
-                let (not_before, duration) = (Instant::now(), Some(duration));
-                self.close(Torn {
-                    camera,
-                    open,
-                    not_before,
-                    settings,
-                    duration,
-                    may_be_open: false,
-                    has_failed: false,
-                });
+                let (not_before, whole) = (Instant::now(), Some(is));
+                self.close(Torn { camera, open, not_before, settings, whole, may_be_open: false, has_failed: false });
             }
             Job::Ended { camera, token } => {
                 if let Err(error) = self.find_torn(&camera, Some(token)) {
@@ -255,7 +247,7 @@ impl Thread {
                 open,
                 not_before,
                 settings,
-                duration: None,
+                whole: None,
                 may_be_open,
                 has_failed: false,
             });
@@ -291,9 +283,9 @@ impl Thread {
             for open in self.open_names(&camera, None)? {
                 let rest = if self.was_written_lately(&camera, open) { REST } else { Duration::ZERO };
                 let (not_before, settings) = (Instant::now() + rest, Arc::clone(&settings));
-                let (camera, duration) = (camera.clone(), None);
+                let (camera, whole) = (camera.clone(), None);
                 let (may_be_open, has_failed) = (true, false);
-                self.torn.push_back(Torn { camera, open, not_before, settings, duration, may_be_open, has_failed });
+                self.torn.push_back(Torn { camera, open, not_before, settings, whole, may_be_open, has_failed });
             }
         }
         Ok(())
@@ -319,20 +311,27 @@ impl Thread {
     fn close(&mut self, torn: Torn) {
         let (camera, open) = (&torn.camera, torn.open);
         let zone = torn.settings.zone;
-        let outcome = match torn.duration {
-            Some(_) => closing::close(&self.store, camera, open, zone),
+        let outcome = match torn.whole {
+            Some(whole) => closing::close(&self.store, camera, open, whole.start, zone),
             None => closing::close_torn(&self.store, camera, open, zone, &self.ffmpeg),
         };
         match outcome {
             Ok(Closed::Published { name, path, bytes }) => {
-                if torn.duration.is_none() {
+                if torn.whole.is_none() {
                     log::warn!("{camera}/{name}: was torn by a crash or a full disk; what there is of it is kept");
                 }
                 if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
                     held.add(name, bytes);
                 }
                 let (camera, settings) = (camera.clone(), Arc::clone(&torn.settings));
-                self.tell(News::Closed { camera, settings, name, path, bytes, duration: torn.duration });
+                self.tell(News::Closed {
+                    camera,
+                    settings,
+                    name,
+                    path,
+                    bytes,
+                    duration: torn.whole.map(|whole| whole.duration),
+                });
             }
             Ok(Closed::Damaged(why)) => {
                 let kept = open.damaged();

@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeZone, Timelike, Utc};
 
@@ -238,6 +239,20 @@ impl FromStr for OpenName {
 pub fn mark_offset_seconds(start: DateTime<FixedOffset>, segment_seconds: u64) -> u64 {
     let segment = i64::try_from(segment_seconds.max(1)).unwrap_or(i64::MAX);
     u64::try_from(i64::from(start.offset().local_minus_utc()).rem_euclid(segment)).unwrap_or(0)
+}
+
+/// How much earlier the first frame of an ffmpeg can have come than its first segment was opened, in seconds: it looks at a
+/// stream for up to five, unless it is asked for more. Where it seems to be more a clock was set.
+const MAX_LOOK_SECONDS: f64 = 60.0;
+
+/// When the first segment of an ffmpeg begins, as seconds since 1970. ffmpeg names it by the moment in which it `opened` the
+/// file, but it has looked at the stream before, and puts what it has seen there into it. Known is when it was `closed`, how
+/// long it `lasts`, and how long ffmpeg `ran` until then: nothing came before that, whatever a camera's own clock says.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "seconds of our time")]
+pub fn first_start(opened: i64, closed: f64, lasts: Duration, ran: Duration) -> i64 {
+    let began = closed - lasts.min(ran).as_secs_f64();
+    if (0.0..MAX_LOOK_SECONDS).contains(&(opened as f64 - began)) { began.floor() as i64 } else { opened }
 }
 
 /// The start as the environment of a hook carries it: RFC 3339.

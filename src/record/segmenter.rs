@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::Signal;
 
-use super::name::Token;
+use super::name::{OpenName, Token, first_start};
 use super::pace::{Leap, Pace};
 use super::progress::{Event, Progress, Reader};
 use super::said::Said;
@@ -64,6 +64,8 @@ pub(super) struct Segmenter {
     began: Instant,
     pace: Pace,
     leap: Option<Leap>,
+    /// Whether it has completed a segment.
+    has_closed: bool,
     /// What it has told us, which is written as its segments are.
     told_bytes: u64,
     ending: Option<Ending>,
@@ -110,6 +112,7 @@ impl Segmenter {
             began: now,
             pace: Pace::default(),
             leap: None,
+            has_closed: false,
             told_bytes: 0,
             ending: None,
         })
@@ -170,6 +173,14 @@ impl Segmenter {
         let text = std::str::from_utf8(text.get(..n)?).ok()?;
         let written = text.lines().find_map(|line| line.strip_prefix("wchar: "))?.trim().parse::<u64>().ok()?;
         Some(written.saturating_sub(self.told_bytes))
+    }
+
+    /// When a segment begins that it has just completed, at `closed` seconds since 1970.
+    pub(super) fn start_of(&mut self, open: OpenName, lasts: Duration, closed: f64, now: Instant) -> i64 {
+        if std::mem::replace(&mut self.has_closed, true) {
+            return open.epoch;
+        }
+        first_start(open.epoch, closed, lasts, now.saturating_duration_since(self.began))
     }
 
     /// Asks it to end: it completes its segment. Says when to look after it again.

@@ -65,6 +65,22 @@ fn a_name_is_the_time_of_the_cameras_zone() {
     drop(running);
 }
 
+/// ffmpeg looks at a stream before it opens the first segment, which begins with what it has seen.
+#[test]
+fn the_first_segment_is_called_by_its_first_frame() {
+    let camera = RtspCamera::start(Film::Plain);
+    let looks_long = "input_options = [\"-fpsprobesize\", \"60\", \"-analyzeduration\", \"10M\"]";
+    let site = Site::with(QUICK, &[("yard", format!("{}\n{looks_long}", camera.table()))]);
+    let running = site.start(&[]);
+    let closed = site.wait_for_closed("yard", 3);
+    let (first, lasts) = (&closed[0], closed[0].seconds());
+    assert!(lasts > 3.0, "{lasts}");
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a day")]
+    let until_next = (closed[1].start() - first.start()) as f64;
+    assert!((until_next - lasts).abs() < 1.5, "{} lasts {lasts} s, and {} is next", first.name, closed[1].name);
+    drop(running);
+}
+
 #[test]
 fn a_camera_by_options() {
     let camera = RtspCamera::start(Film::Plain);

@@ -30,8 +30,8 @@ pub(in crate::record) enum Job {
         camera: CameraName,
         /// Its hidden name.
         open: OpenName,
-        /// How long it lasts.
-        duration: Duration,
+        /// What is known of it.
+        is: Whole,
     },
     /// An ffmpeg has ended: what it has not completed is looked after.
     Ended {
@@ -48,6 +48,15 @@ pub(in crate::record) enum Job {
     Write(PathBuf),
     /// Tells when everything before is done.
     Flush,
+}
+
+/// A segment that ffmpeg has completed.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::record) struct Whole {
+    /// When it begins, seconds since 1970.
+    pub(in crate::record) start: i64,
+    /// How long it lasts.
+    pub(in crate::record) duration: Duration,
 }
 
 /// What a look at a disk is for.

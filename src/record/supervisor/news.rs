@@ -11,7 +11,7 @@ use super::{Supervisor, clock, seconds};
 use crate::disk::Space;
 use crate::live::{SegmentLive, State};
 use crate::record::errands::{Done, Errand, MOST_WAITING};
-use crate::record::keeper::{Job, News, Turn};
+use crate::record::keeper::{Job, News, Turn, Whole};
 use crate::record::name::{CameraName, SegmentName, mark_offset_seconds};
 use crate::record::progress::Event;
 use crate::record::recorder::Phase;
@@ -51,8 +51,11 @@ impl Supervisor<'_> {
             Event::Segment { name, duration } => {
                 recorder.live.open_segment_start_timestamp_seconds = Some(seconds());
                 let camera = Arc::clone(&recorder.camera);
+                let start = recorder
+                    .segmenter()
+                    .map_or(name.epoch, |segmenter| segmenter.start_of(name, duration, seconds(), now));
                 if let Some(keeper) = self.keepers.get(&camera.destination) {
-                    keeper.ask(Job::Close { camera: recorder.name.clone(), open: name, duration });
+                    keeper.ask(Job::Close { camera: recorder.name.clone(), open: name, is: Whole { start, duration } });
                 }
                 let here = clock().with_timezone(&camera.zone).fixed_offset();
                 if mark_offset_seconds(here, camera.segment.as_secs()) != recorder.mark_offset {
