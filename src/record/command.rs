@@ -12,8 +12,8 @@ use crate::ffmpeg::Version;
 
 /// How often ffmpeg tells where it is, in seconds.
 pub const PROGRESS_SECONDS: u32 = 2;
-/// What is encoded gets a key frame every two seconds, whatever its rate: a segment begins with one.
-const KEY_FRAMES: &str = "expr:gte(t,n_forced*2)";
+/// What is encoded gets a key frame every two seconds, whatever its rate.
+const KEY_FRAMES_EVERY: u32 = 2;
 /// And the encoder makes none of its own in between.
 const GROUP: &str = "600";
 /// ffmpeg cuts so many milliseconds after a mark of the clock. It takes the names of segments from a clock that moves with
@@ -65,7 +65,7 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: Da
     ffmpeg.map("0:v:0");
     match camera.video {
         Video::Copy => ffmpeg.codec_video("copy"),
-        Video::H264 => encode(ffmpeg, camera, version),
+        Video::H264 => encode(ffmpeg, camera, version, now),
     };
     match camera.audio {
         Audio::None => ffmpeg.no_audio(),
@@ -80,20 +80,41 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: Da
         Container::Ts => ("mpegts", "flush_packets=1"),
         Container::Mp4 => ("mp4", "flush_packets=1:movflags=+frag_keyframe+empty_moov+default_base_moof"),
     };
-    let seconds = camera.segment.as_secs();
-    let here = now.with_timezone(&camera.zone).fixed_offset();
-    let marks = (mark_offset_seconds(here, seconds) * 1000 + seconds * 1000 - CUT_AFTER_MILLIS) % (seconds * 1000);
     ffmpeg
         .format("segment")
-        .args(["-segment_time", &seconds.to_string(), "-segment_atclocktime", "1"])
-        .args(["-segment_clocktime_offset", &format!("{}.{:03}", marks / 1000, marks % 1000)])
+        .args(["-segment_time", &camera.segment.as_secs().to_string(), "-segment_atclocktime", "1"])
+        .args(["-segment_clocktime_offset", &clock_offset(camera, now)])
         .args(["-reset_timestamps", "1", "-strftime", "1"])
         .args(["-segment_format", format, "-segment_format_options", options])
         .args(["-segment_list", "pipe:1", "-segment_list_type", "csv"]);
 }
 
+/// What is added to the clock before it is looked at for marks, in seconds.
+fn clock_offset(camera: &Camera, now: DateTime<Utc>) -> String {
+    let millis = camera.segment.as_secs() * 1000;
+    let here = now.with_timezone(&camera.zone).fixed_offset();
+    let offset = (mark_offset_seconds(here, camera.segment.as_secs()) * 1000 + millis - CUT_AFTER_MILLIS) % millis;
+    format!("{}.{:03}", offset / 1000, offset % 1000)
+}
+
+/// When what is encoded gets a key frame: a segment begins with one, so there is one after each mark of the clock, found as
+/// the muxer finds it, from the seconds of the day in UTC. Register 0 of the expression holds how far the last frame was
+/// behind a mark.
+fn key_frames(camera: &Camera, now: DateTime<Utc>) -> String {
+    let (offset, seconds) = (clock_offset(camera, now), camera.segment.as_secs());
+    format!(
+        "expr:st(1,mod(mod(time(0),86400)+{offset},{seconds}));st(2,lt(ld(1),ld(0)));st(0,ld(1));\
+         ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+{KEY_FRAMES_EVERY})"
+    )
+}
+
 /// For processors that have better things to do, and cameras that send every frame whole.
-fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) -> &'a mut FfmpegCommand {
+fn encode<'a>(
+    ffmpeg: &'a mut FfmpegCommand,
+    camera: &Camera,
+    version: Version,
+    now: DateTime<Utc>,
+) -> &'a mut FfmpegCommand {
     match camera.fps {
         Some(fps) => ffmpeg.args(["-vf", &format!("fps={fps}")]),
         // A stream of JPEG pictures has no rate, and ffmpeg would fill it up to 25 in a second.
@@ -106,7 +127,7 @@ fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) 
         .preset("ultrafast")
         .args(["-tune", "zerolatency"])
         .args(["-b:v", &rate.to_string(), "-maxrate", &rate.to_string(), "-bufsize", &(rate * 2).to_string()])
-        .args(["-force_key_frames", KEY_FRAMES, "-g", GROUP, "-sc_threshold", "0", "-threads", "2"])
+        .args(["-force_key_frames", &key_frames(camera, now), "-g", GROUP, "-sc_threshold", "0", "-threads", "2"])
         .pix_fmt("yuv420p")
 }
 
@@ -242,7 +263,7 @@ mod tests {
         -b:v 1000000
         -maxrate 1000000
         -bufsize 2000000
-        -force_key_frames 'expr:gte(t,n_forced*2)'
+        -force_key_frames 'expr:st(1,mod(mod(time(0),86400)+179.980,180));st(2,lt(ld(1),ld(0)));st(0,ld(1));ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+2)'
         -g 600
         -sc_threshold 0
         -threads 2

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::mjpeg::MjpegCamera;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, KEY_INTERVAL, RtspCamera};
 use crate::support::site::{QUICK, Site, Watcher, expect_sound, follow_each_other, frames, wait_for};
 
@@ -42,6 +43,29 @@ fn segments_begin_at_clock_marks_and_come_to_stand_whole() {
     let kept = frames(&closed);
     assert!(sent.saturating_sub(kept) <= 5, "{kept} of {sent} frames, {} at the end, in {closed:#?}", camera.frames());
     assert_eq!(watcher.finish(), closed.len());
+}
+
+/// What is encoded gets a key frame there. Three seconds are no multiple of the two between others.
+#[test]
+fn segments_of_pictures_begin_at_the_mark_itself() {
+    let (mkv, zoned) = (MjpegCamera::start(), MjpegCamera::start());
+    let zoned_table = format!("url = {:?}\nfps = 5\ncontainer = \"ts\"\ntimezone = \"Asia/Kolkata\"", zoned.url());
+    let cameras = [("mkv", format!("url = {:?}", mkv.url())), ("zoned", zoned_table)];
+    let site = Site::with(&QUICK.replace("2s\"\nt", "3s\"\nt"), &cameras);
+    let running = site.start(&[]);
+    for (name, _) in &cameras {
+        site.wait_for_closed(name, 5);
+    }
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    for (name, _) in &cameras {
+        let closed = site.closed(name);
+        expect_sound(&closed);
+        assert!(closed[1..].iter().all(|segment| segment.start() % 3 == 0), "{closed:?}");
+        for segment in &closed[1..closed.len() - 1] {
+            assert!((2.4..3.2).contains(&segment.seconds()), "{}: {} s", segment.name, segment.seconds());
+        }
+    }
 }
 
 #[test]
