@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::ip_camera::Fault;
 use crate::support::mjpeg::MjpegCamera;
-use crate::support::rtsp::{Film, KEY_INTERVAL, PASSWORD_IN_URL, RtspCamera, USER};
-use crate::support::site::{QUICK, Site, expect_sound, follow_each_other, frames, wait_for};
+use crate::support::rtsp::{FRAMES_PER_SECOND, Film, KEY_INTERVAL, PASSWORD_IN_URL, RtspCamera, USER};
+use crate::support::site::{QUICK, Site, expect_sound, follow_each_other, frames, probe, wait_for};
 
 /// A segment that began now or later, within a minute.
 #[track_caller]
@@ -152,6 +152,46 @@ fn a_camera_that_wants_another_password_is_asked_seldom_and_told() {
     assert_eq!(site.live("wrong")["segments"], 0);
     drop(running);
     assert!(site.closed("wrong").is_empty() && site.hidden("wrong").is_empty());
+}
+
+/// What was held up on its way comes all at once, and is stamped as it comes.
+#[test]
+fn no_two_frames_have_one_time() {
+    let containers = ["mkv", "ts", "mp4"];
+    let cameras = containers.map(|name| (name, RtspCamera::start(Film::Plain)));
+    let table =
+        |(name, camera): &(&'static str, RtspCamera)| (*name, format!("{}\ncontainer = {name:?}", camera.table()));
+    let site = Site::with(QUICK, &cameras.each_ref().map(table));
+    let running = site.start(&[]);
+    for name in containers {
+        site.wait_for_closed(name, 2);
+    }
+    for (_, camera) in &cameras {
+        camera.set(Fault::Stalls);
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let sent = cameras.each_ref().map(|(_, camera)| {
+        camera.set(None);
+        camera.frames()
+    });
+    for ((_, camera), sent) in cameras.iter().zip(sent) {
+        camera.wait_for_frames(sent + 4 * u64::from(FRAMES_PER_SECOND));
+    }
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    for name in containers {
+        let mut nearest = f64::MAX;
+        for segment in site.closed(name) {
+            segment.expect_sound();
+            let times = probe(&segment.path, &["-select_streams", "v"], "packet=pts_time");
+            let times: Vec<f64> = times.lines().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
+            for pair in times.windows(2) {
+                nearest = nearest.min(pair[1] - pair[0]);
+            }
+        }
+        // They came at once, and still follow each other.
+        assert!(nearest > 0.0 && nearest < 0.02, "{name}: {nearest} s apart");
+    }
 }
 
 #[test]
