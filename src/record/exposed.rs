@@ -32,13 +32,20 @@ pub(super) fn tell(settings: &Settings, config: &Config, context: &Context) {
         }
     }
     for (name, camera) in &config.cameras {
-        let says_so = camera.input_options.iter().any(|option| option == VERIFY);
+        let value = camera.input_options.iter().position(|option| option == VERIFY);
+        let value = value.and_then(|at| camera.input_options.get(at + 1)).map(String::as_str);
+        let (is_over_rtsp, is_meant) = (camera.url.scheme() == "rtsps", value == Some("0"));
+        let says_so = if is_over_rtsp { is_meant } else { value.is_some() };
         let text = match camera.url.scheme() {
             "https" | "rtmps" => {
                 format!("ffmpeg does not check the camera's certificate: add {VERIFY} 1 to input_options")
             }
-            // Its option is taken there, and changes nothing.
-            "rtsps" => "ffmpeg checks no certificate over rtsps: whoever is between can read all of it".to_owned(),
+            // Its option is taken there, and not passed on to TLS: `ff_rtsp_connect` in rtsp.c.
+            "rtsps" => {
+                "ffmpeg checks no certificate over rtsps, whatever its options say: whoever is between can read all \
+                        of it"
+                    .to_owned()
+            }
             _ => continue,
         };
         if !says_so {

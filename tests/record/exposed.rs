@@ -40,7 +40,7 @@ fn a_configuration_that_everybody_can_change_is_told() {
     assert_eq!(warnings(open, 0o664), "");
 }
 
-/// ffmpeg checks no certificate unless it is told to.
+/// ffmpeg checks no certificate unless it is told to, and over RTSP not even then.
 #[test]
 fn a_certificate_that_nobody_checks_is_told() {
     for scheme in ["https", "rtmps", "rtsps"] {
@@ -48,7 +48,8 @@ fn a_certificate_that_nobody_checks_is_told() {
         let told = warnings(&url, 0o600);
         assert!(told.contains("certificate") && told.contains("-tls_verify"), "{told}");
         for verify in [0, 1] {
-            assert_eq!(warnings(&format!("{url}\ninput_options = \"-tls_verify {verify}\""), 0o600), "");
+            let told = warnings(&format!("{url}\ninput_options = \"-tls_verify {verify}\""), 0o600);
+            assert_eq!(told.is_empty(), verify == 0 || scheme != "rtsps", "{scheme} {verify}: {told}");
         }
     }
 }

@@ -36,6 +36,14 @@ impl SelfSigned {
         format!("https://{user}127.0.0.1:{}", self.port)
     }
 
+    /// Waits until somebody who trusts it says this.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, wanted: &str) {
+        let heard = |line: String| line.starts_with("heard") && line.contains(wanted);
+        let next = || self.lines.recv_timeout(Duration::from_secs(10)).expect("nobody said it");
+        while !heard(next()) {}
+    }
+
     /// Asserts that somebody came, and that nobody said anything, for want of trust.
     #[track_caller]
     pub(crate) fn assert_not_trusted(&self) {

@@ -12,6 +12,8 @@ while True:
     try:
         client.settimeout(5)
         with context.wrap_socket(client, server_side=True) as tls:
-            print("heard", tls.recv(65536), flush=True)
+            said = tls.recv(65536)
+            # Who does not trust it may leave after the handshake, without a word.
+            print("heard" if said else "refused", said, flush=True)
     except OSError as error:
         print("refused", error, flush=True)
