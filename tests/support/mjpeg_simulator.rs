@@ -13,9 +13,14 @@ mod orders;
 mod rng;
 
 use std::io::Write;
+use std::process::ExitCode;
 use std::thread;
 
-fn main() {
+fn main() -> ExitCode {
+    if std::env::args().len() > 1 {
+        let _ = writeln!(std::io::stderr(), "usage: mjpeg-camera");
+        return ExitCode::from(2);
+    }
     let camera = mjpeg::MjpegCamera::start();
     let mut stdout = std::io::stdout();
     let told = writeln!(stdout, "listening on {}", camera.url()).and_then(|()| stdout.flush());
