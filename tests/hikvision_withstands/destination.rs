@@ -38,7 +38,7 @@ fn a_disk_that_fills_up_meanwhile_ends_the_pass() {
     }
     let small = small_tmpfs(2 << 20);
     let filler = small.path().join("filler");
-    let fake = bench.fake_ffmpeg(&format!("cat /dev/zero >{} 2>/dev/null; exec ffmpeg \"$@\"", filler.display()));
+    let fake = bench.fake_ffmpeg(&format!("cat /dev/zero >>{} 2>/dev/null; exec ffmpeg \"$@\"", filler.display()));
     let dest = small.path().join("dest");
     let program = bench.scratch.footage(["hikvision", "nas", "-d"]).arg(&dest).args(["--ffmpeg", &fake]);
     let output = program.run().expect_code(1);
