@@ -10,7 +10,7 @@
 use std::fmt::Write;
 
 use chrono::format::{Item, StrftimeItems};
-use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, Offset, Utc};
+use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, Utc};
 
 use super::zone::Zone;
 use crate::recording_time::{RecordingTime, of_name};
@@ -103,10 +103,18 @@ impl Moment {
 pub struct Named<'a> {
     /// The path in its directory: `cam1/x.ts`.
     pub path: &'a str,
-    /// The directory's own name: the camera of a file that stands in no folder.
+    /// The directory's own name: the camera of a file that stands in no folder of a camera.
     pub dir: &'a str,
     /// When it began.
     pub moment: &'a Moment,
+}
+
+impl<'a> Named<'a> {
+    /// The first folder, unless it is one of a day: then the directory is the camera's own, as `record` makes it.
+    fn camera(&self) -> &'a str {
+        let folder = self.path.split_once('/').map(|(folder, _)| folder);
+        folder.filter(|folder| NaiveDate::parse_from_str(folder, "%Y-%m-%d").is_err()).unwrap_or(self.dir)
+    }
 }
 
 /// `--key`
@@ -187,7 +195,7 @@ impl Template {
         let prefix_len = key.len();
         for piece in &self.pieces {
             match piece {
-                Piece::Camera => key.push_str(file.path.split_once('/').map_or(file.dir, |(folder, _)| folder)),
+                Piece::Camera => key.push_str(file.camera()),
                 Piece::Name => key.push_str(stem),
                 Piece::Path => key.push_str(file.path),
                 Piece::Extension => key.push_str(extension),
@@ -242,6 +250,7 @@ mod tests {
             (VISDCAM, "2025-09-07_14-30-15+0200.mkv", "cam1/2025/09/07/18/cam_1_2025_09_07_18_00_15.mkv"),
             ("{camera}/%F/{name}.{ext}", "tuin/video/a b+c.mp4", "tuin/2025-09-08/a b+c.mp4"),
             ("{camera}/{name}.{ext}", "a.mp4", "dir/a.mp4"),
+            ("{camera}/{name}.{ext}", "2026-11-21/a.mkv", "dir/a.mkv"),
             ("{path}", "tuin/video/a.mp4", "tuin/video/a.mp4"),
             ("%Y%%/{path}%z", "a", "2025%/a+0530"),
         ] {
