@@ -67,9 +67,7 @@ pub(super) struct Failed {
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
         // Something of the user's stands in the way: that item fails, the others go on.
-        let is_in_the_way = matches!(&error, Error::Io { source, .. }
-            if matches!(source.kind(), ErrorKind::AlreadyExists | ErrorKind::IsADirectory | ErrorKind::NotADirectory));
-        if is_in_the_way {
+        if error.is_in_the_way() {
             Self::Failed(Failed { reason: "refused", message: error.with_causes(), lasts: false })
         } else {
             Self::Ended(error)

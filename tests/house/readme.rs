@@ -105,6 +105,22 @@ fn an_option_is_the_same_in_every_command() {
 }
 
 #[test]
+fn every_option_can_come_from_the_environment() {
+    let (cli, mut broken) = (Cli::command(), Vec::new());
+    for (command, ..) in COMMANDS {
+        let arguments = cli.find_subcommand(command).expect("a command").get_arguments();
+        for argument in arguments.filter(|argument| !argument.is_hide_set()) {
+            let Some(long) = argument.get_long() else { continue };
+            let variable = format!("FOOTAGE_{}", long.replace('-', "_").to_uppercase());
+            if argument.get_env().is_none_or(|name| name != variable.as_str()) {
+                broken.push(format!("--{long} of {command} is not {variable}"));
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
 fn every_metric_is_in_a_table() {
     let of_passes = ["dashcam", "hikvision", "upload"].map(|pass| {
         let report = Report { pass: pass.to_owned(), disk_used_ratio: Some(0.5), ..Report::default() };
@@ -113,16 +129,21 @@ fn every_metric_is_in_a_table() {
     let camera = CameraLive { name: "yard".to_owned(), ..CameraLive::default() };
     let live = Live { cameras: vec![camera], ..Live::default() };
     let of_record = ("record", "### Metrics of record", live.to_prometheus());
-    let mut broken = Vec::new();
+    let mut told: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (command, heading, text) in of_passes.into_iter().chain([of_record]) {
         let prefix = format!("# HELP footage_{command}_");
         let names = text.lines().filter_map(|line| line.strip_prefix(&prefix)?.split(' ').next());
-        let shown: BTreeSet<String> = table(heading).iter().flat_map(|row| words(&row[0])).collect();
-        broken.extend(
-            names
-                .filter(|name| !shown.contains(*name))
-                .map(|name| format!("{name} is not in the table under {heading}")),
-        );
+        told.entry(heading).or_default().extend(names.map(str::to_owned));
+    }
+    let mut broken = Vec::new();
+    for (heading, told) in told {
+        let rows = table(heading);
+        // Behind a name its labels stand.
+        let quoted = rows.iter().flat_map(|row| row[0].split('`').skip(1).step_by(2));
+        let shown: BTreeSet<String> = quoted.filter_map(|name| name.split('{').next()).map(str::to_owned).collect();
+        let missing = told.difference(&shown).map(|name| format!("{name} is not in the table under {heading}"));
+        let unknown = shown.difference(&told).map(|name| format!("{name} under {heading} is no metric"));
+        broken.extend(missing.chain(unknown));
     }
     assert_none(&broken);
 }
