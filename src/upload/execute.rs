@@ -188,9 +188,11 @@ impl Execution<'_> {
     /// What a worker has done.
     fn account(&mut self, flight: &mut Flight<'_>, done: Done) {
         let (number, outcome) = match done {
-            Done::Abort(place, path, outcome) => {
+            Done::Abort(place, path, id, outcome) => {
                 flight.aborts -= 1;
                 match outcome {
+                    // Another upload of the file may be on its way by now, or have come to its end.
+                    Ok(()) if !self.journals[place].has_begun(&path, &id) => {}
                     Ok(()) => self.journals[place].over(&path),
                     Err(Failure::Ended(error)) => flight.end(error),
                     Err(failure) => log::info!("{path}: its upload was not aborted: {failure}"),

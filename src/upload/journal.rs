@@ -174,6 +174,12 @@ impl Journal {
         self.records.get(file)
     }
 
+    /// Whether this upload in parts is the one under way for a file.
+    #[must_use]
+    pub fn has_begun(&self, file: &str, id: &str) -> bool {
+        self.get(file).and_then(|record| record.begun.as_ref()).is_some_and(|begun| begun.id == id)
+    }
+
     /// All that is known.
     pub fn records(&self) -> impl Iterator<Item = (&str, &Record)> {
         self.records.iter().map(|(file, record)| (file.as_str(), record))

@@ -72,7 +72,7 @@ pub enum Step {
         /// Why.
         reason: Reason,
     },
-    /// Give an upload in parts up: its file is gone, or is another now.
+    /// Give an upload in parts up: its file is gone, or is another now, or is to have another key.
     Abort {
         /// The number of the source.
         place: usize,
@@ -136,8 +136,11 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
             plan.waiting.push(number);
             continue;
         }
-        if !is_same && let Some(record) = record {
-            aborts.extend(abort(local.place, &local.path, record));
+        let mut give_up = |record: Option<&Record>| {
+            aborts.extend(record.and_then(|record| abort(local.place, &local.path, record)));
+        };
+        if !is_same {
+            give_up(record);
         }
         if local.identity.size > MAX_BYTES {
             plan.refused.push((number, "refused", "it is larger than any object can be".into()));
@@ -145,19 +148,21 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
         }
         let moment = policy.moment(local);
         match policy.template.key(&policy.prefix, &Named { path: &local.path, dir: known.dir, moment: &moment }) {
-            Ok(key) => uploads.push(Upload {
-                file: number,
-                begun: record
-                    .filter(|record| is_same && record.key == key.as_str())
-                    .and_then(|record| record.begun.clone()),
-                may_have_begun: record.is_some_and(|record| record.is_started && record.key == key.as_str()),
-                spoilt: record
-                    .filter(|record| record.key == key.as_str())
-                    .map(|record| record.spoilt.clone())
-                    .unwrap_or_default(),
-                key,
-                moment,
-            }),
+            Ok(key) => {
+                // What is known under another key says nothing of this one.
+                let known = record.filter(|record| record.key == key.as_str());
+                if is_same && known.is_none() {
+                    give_up(record);
+                }
+                uploads.push(Upload {
+                    file: number,
+                    begun: known.filter(|_| is_same).and_then(|known| known.begun.clone()),
+                    may_have_begun: known.is_some_and(|known| known.is_started),
+                    spoilt: known.map(|known| known.spoilt.clone()).unwrap_or_default(),
+                    key,
+                    moment,
+                });
+            }
             Err(error) => plan.refused.push((number, "name", error.to_string())),
         }
     }

@@ -88,6 +88,16 @@ fn a_file_that_has_changed_in_between_begins_anew() {
 }
 
 #[test]
+fn a_file_that_is_to_have_another_key_leaves_no_parts_behind() {
+    for jobs in ["1", "4"] {
+        let uploads = interrupted();
+        uploads.quiet_pass(&["--key", "other/{path}", "--jobs", jobs]);
+        assert_eq!(uploads.s3.open_uploads(), 0, "the first one was not aborted");
+        uploads.assert_done(&["--key", "other/{path}"]);
+    }
+}
+
+#[test]
 fn a_file_that_has_gone_in_between_leaves_no_parts_behind() {
     let uploads = interrupted();
     fs::remove_file(uploads.src("big.ts")).unwrap();

@@ -14,7 +14,7 @@ pub(super) enum Task {
     Start(usize, Arc<Job>, Option<Begun>),
     Part(usize, Arc<Job>, String, Cut, NonZeroU32),
     Finish(usize, Arc<Job>, String, BTreeMap<NonZeroU32, String>),
-    /// The upload of a file that is gone or another; its place and path.
+    /// An upload of which nobody needs the parts: its file's place and path, its key and id.
     Abort(usize, String, ObjectKey, String),
 }
 
@@ -22,7 +22,7 @@ pub(super) enum Done {
     Start(usize, Result<Start, Failure>),
     Part(usize, NonZeroU32, Result<PartDone, Failure>),
     Finish(usize, Result<Proof, Failure>),
-    Abort(usize, String, Result<(), Failure>),
+    Abort(usize, String, String, Result<(), Failure>),
 }
 
 /// Tasks, for workers that wait for them.
@@ -67,7 +67,7 @@ impl Task {
             Self::Finish(file, job, id, parts) => Done::Finish(file, transfer.finish(&job, &id, &parts)),
             Self::Abort(place, path, key, id) => {
                 let outcome = transfer.abort(&key, &id);
-                Done::Abort(place, path, outcome)
+                Done::Abort(place, path, id, outcome)
             }
         }
     }

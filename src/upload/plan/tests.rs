@@ -99,6 +99,8 @@ fn an_upload_goes_on_where_the_file_is_the_same() {
     let same = begun(file.identity, "p/a.ts");
     let other = begun(Identity { mtime: 1, ..file.identity }, "p/a.ts");
     assert_eq!(told(&plan_of(&[(file.clone(), Some(same.clone()))], &policy("{path}"))), ["upload 0 p/a.ts from u1"]);
+    let other_key = plan_of(&[(file.clone(), Some(same.clone()))], &policy("x/{path}"));
+    assert_eq!(told(&other_key), ["abort a.ts u1", "upload 0 p/x/a.ts"]);
     assert_eq!(told(&plan_of(&[(file, Some(other))], &policy("{path}"))), ["abort a.ts u1", "upload 0 p/a.ts"]);
     assert_eq!(told(&plan(&[], &[(0, "a.ts", &same)], &policy("{path}"))), ["abort a.ts u1"]);
 }
