@@ -14,7 +14,9 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, openat, unlinkat};
 use rustix::io::Errno;
 
-pub use self::state::{MAX_INDEX_BYTES, MAX_STATE_BYTES, read_small, read_state, write_atomically, write_even_if_full};
+pub use self::state::{
+    MAX_INDEX_BYTES, MAX_STATE_BYTES, open_regular, read_small, read_state, write_atomically, write_even_if_full,
+};
 use crate::error::{At, Error, Result};
 
 /// The hidden folder in a destination for locks, reports and journals. Deleting it loses no footage.

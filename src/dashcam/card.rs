@@ -11,6 +11,7 @@ use super::listing::Listing;
 use super::name::{FileName, Format};
 use super::source::{Offer, Opened, Sidecars, Trouble};
 use crate::error::{At, Error, Result};
+use crate::store::open_regular;
 
 /// Where the recordings are below what people give us: the card, its `BlackVue` folder, or the folder itself.
 const RECORD_DIRS: [&str; 2] = ["BlackVue/Record", "Record"];
@@ -77,7 +78,7 @@ impl Card {
     }
 
     fn open_file(&self, file: FileName) -> Result<(File, u64), Trouble> {
-        let opened = File::open(self.record_dir.join(file.to_string())).map_err(|error| trouble(&error))?;
+        let opened = open_regular(&self.record_dir.join(file.to_string())).map_err(|error| trouble(&error))?;
         let length = opened.metadata().map_err(|error| trouble(&error))?.len();
         Ok((opened, length))
     }

@@ -9,6 +9,7 @@ use super::name::Format;
 use super::source::{Opened, Trouble};
 use crate::error::{At, Result};
 use crate::mp4::{self, Structure};
+use crate::store::open_regular;
 
 /// One read.
 const READ_BYTES: usize = 256 << 10;
@@ -19,7 +20,7 @@ const BEGINNING_BYTES: u64 = 4 << 10;
 pub(super) fn overlap_agrees(opened: &mut Opened, partial: &Path, have: u64) -> Result<bool, Trouble> {
     let length = usize::try_from(have - opened.start).unwrap_or(0);
     let (mut theirs, mut ours) = (vec![0; length], vec![0; length]);
-    let read = File::open(partial).and_then(|mut file| {
+    let read = open_regular(partial).and_then(|mut file| {
         file.seek(SeekFrom::Start(opened.start))?;
         file.read_exact(&mut ours)
     });
@@ -35,7 +36,7 @@ pub(super) fn overlap_agrees(opened: &mut Opened, partial: &Path, have: u64) -> 
 /// Before a file is replaced: if it is not the beginning of the new one, it is not what it was taken for (another
 /// camera's, or from before a clock was reset), and nobody knows which of the two is worth more.
 pub(super) fn keep_what_differs(want: &Want, partial: &File, old: &Path) -> Result<()> {
-    let mut older = File::open(old).at("open", old)?;
+    let mut older = open_regular(old).at("open", old)?;
     let mut newer = partial;
     newer.seek(SeekFrom::Start(0)).at("read", old)?;
     let length = older.metadata().at("read", old)?.len();

@@ -7,7 +7,7 @@
 //! only costs bytes: partials without a record start over.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::name::FileName;
 use crate::error::{At, Result};
 use crate::mp4::{self, Structure};
-use crate::store::{MAX_STATE_BYTES, Store, boot_id, publish, read_state, sync_with_dir, write_atomically};
+use crate::store::{
+    MAX_STATE_BYTES, Store, boot_id, open_regular, publish, read_state, sync_with_dir, write_atomically,
+};
 
 /// What is known of one partial file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +85,7 @@ impl Partials {
 
     /// Publishes a partial file that holds all that was announced and closes as an MP4.
     pub fn publish_if_whole(&mut self, name: FileName, path: &Path) -> Result<bool> {
-        let mut file = match File::open(path) {
+        let mut file = match open_regular(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             file => file.at("open", path)?,
         };

@@ -1,7 +1,5 @@
 //! `--verify`: what is held, against the camera and against itself.
 
-use std::fs::File;
-
 use super::Pass;
 use super::held::Dir;
 use super::name::{FileName, Format};
@@ -9,6 +7,7 @@ use super::source::{Offer, Source, Trouble};
 use crate::error::{Error, Result};
 use crate::mp4::{self, Structure};
 use crate::pass::Report;
+use crate::store::open_regular;
 
 /// A file to fetch again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut
         context.stop.check()?;
         let item = items.begin(&file.name.to_string());
         let path = store.root().join(held.dir(file.dir)).join(file.name.to_string());
-        let mut opened = match File::open(&path) {
+        let mut opened = match open_regular(&path) {
             Ok(opened) => opened,
             // Another pass removed it in between.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

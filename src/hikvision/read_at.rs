@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::FileExt as _;
 
-use rustix::fs::OFlags;
+pub use crate::store::open_regular as open;
 
 /// Bytes that can be read at any offset.
 pub trait ReadAt {
@@ -37,16 +36,6 @@ impl ReadAt for [u8] {
 pub struct OpenFile {
     file: File,
     size: u64,
-}
-
-/// Opens a file of a camera's storage for reading. It is no link, and no pipe that would be waited for.
-///
-/// # Errors
-/// If it cannot be opened, or is no regular file.
-pub fn open(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 impl OpenFile {

@@ -82,11 +82,22 @@ pub fn read_small(path: &Path) -> Option<Vec<u8>> {
     read_regular(path, MAX_BYTES, OFlags::empty())
 }
 
+/// Opens for reading what was a file when it was found: by now somebody may have put something else there.
+///
+/// # Errors
+/// Also where it is a link, which may lead anywhere, or a pipe, which would be waited for.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    open_with(path, OFlags::NOFOLLOW)
+}
+
+fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed() | NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+}
+
 fn read_regular(path: &Path, max_bytes: u64, flags: OFlags) -> Option<Vec<u8>> {
-    let flags = flags.bits().cast_signed() | NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
-    let metadata = file.metadata().ok()?;
-    if !metadata.is_file() || metadata.len() > max_bytes {
+    let file = open_with(path, flags).ok()?;
+    if file.metadata().ok()?.len() > max_bytes {
         return None;
     }
     let mut bytes = Vec::new();
@@ -96,3 +107,23 @@ fn read_regular(path: &Path, max_bytes: u64, flags: OFlags) -> Option<Vec<u8>> {
 
 /// Opening a pipe does not wait for its other end; reading a regular file is not changed by it.
 const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_file_is_opened() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("file"), "x").expect("written");
+        std::os::unix::fs::symlink(path("file"), path("link")).expect("linked");
+        let made = std::process::Command::new("mkfifo").arg(path("pipe")).status().expect("mkfifo runs");
+        assert!(made.success() && open_regular(&path("file")).is_ok());
+        for name in ["link", "pipe", ".", "missing"] {
+            assert!(open_regular(&path(name)).is_err(), "{name}");
+        }
+        assert_eq!(read_small(&path("link")).as_deref(), Some(&b"x"[..]));
+        assert_eq!((read_state(&path("link"), 9), read_state(&path("file"), 0)), (None, None));
+    }
+}

@@ -5,7 +5,6 @@
 //! it was is sent again by the next pass, and what the bucket holds and it does not know is compared and remembered.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 
 use serde_json::json;
 
@@ -18,7 +17,7 @@ use super::transfer::{Failure, Transfer};
 use crate::error::{Error, Result};
 use crate::pass::{Context, Failure as Failed, Report};
 use crate::stdout;
-use crate::store::Store;
+use crate::store::{Store, open_regular};
 use crate::units::count;
 
 /// What to compare.
@@ -211,8 +210,8 @@ impl Comparison<'_> {
         if object.size == local.identity.size && object.is_opaque {
             return Ok(Status::Unproven);
         }
-        let file = File::open(self.stores[local.place].root().join(&local.path))
-            .map_err(|error| Failure::unreadable(&error))?;
+        let path = self.stores[local.place].root().join(&local.path);
+        let file = open_regular(&path).map_err(|error| Failure::unreadable(&error))?;
         let is_same = self.transfer.is_same(local.identity.size, &file, object, None)?;
         let now = file.metadata().map_err(|error| Failure::unreadable(&error))?;
         match (is_same, proven) {

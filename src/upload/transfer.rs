@@ -11,11 +11,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::num::NonZeroU32;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use rustix::fs::OFlags;
 
 pub(super) use self::job::{Failure, Job, Open, PartDone, Proof, Start, content_type};
 use self::tries::Tries;
@@ -28,6 +25,7 @@ use super::piece::{FilePiece, Flow};
 use super::s3::error::Trouble;
 use super::s3::{Client, Header, Object, Stored};
 use crate::error::Result;
+use crate::store::open_regular;
 
 /// How often a piece is stored again of which the server says another hash.
 const STORES: u32 = 2;
@@ -334,11 +332,7 @@ impl<'a> Transfer<'a> {
         if self.flow.is_ended.load(Ordering::Relaxed) || self.flow.pacer.is_paused() {
             return Err(Failure::Left);
         }
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = match File::options().read(true).custom_flags(flags).open(&job.path) {
-            Ok(file) => file,
-            Err(error) => return Err(Failure::unreadable(&error)),
-        };
+        let file = open_regular(&job.path).map_err(|error| Failure::unreadable(&error))?;
         check_identity(job, &file)?;
         Ok(file)
     }
