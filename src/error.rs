@@ -7,7 +7,7 @@
 //! - The text names the verb and the thing ("cannot open /footage/x: permission denied"), and says what to do
 //!   where that is known. Text that came from a device is printed with `{:?}`.
 //! - There is no `From<io::Error>`: it would lose the path. Use [`At::at`].
-//! - The source chain is printed once, in `main`.
+//! - The source chain is printed once, by `runner` in the binary.
 
 use std::io;
 use std::path::{Path, PathBuf};

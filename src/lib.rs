@@ -46,11 +46,13 @@
 //!
 //! | shared by passes | |
 //! | --- | --- |
-//! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`] |
+//! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`once`] |
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`] |
-//! | time | [`recording_time`], [`zone`], [`units`], [`backoff`], [`rate`] |
+//! | time | [`recording_time`], [`zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`mp4`] |
-//! | what comes from outside | [`text`], [`secret`], [`http`], [`redirect`], [`random`] |
+//! | the network | [`http`], [`redirect`], [`login`] |
+//! | what comes from outside | [`text`], [`secret`], [`random`] |
+//! | at the bottom | [`error`], [`units`] |
 //!
 //! # Glossary
 //!

@@ -14,7 +14,7 @@ use crate::retention::Reason;
 use crate::stop::Stop;
 use crate::units::{ByteSize, count, human_duration, timestamp_seconds};
 
-/// What a pass is given beside its settings. The clock was read once, in `main`.
+/// What a pass is given beside its settings. The clock was read once, by `runner` in the binary.
 #[derive(Debug)]
 pub struct Context {
     /// When this pass began.

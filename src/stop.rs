@@ -142,10 +142,13 @@ impl Stop {
 
     /// Runs `hook` when a stop is asked for, from another thread: to close a connection that is being read.
     pub fn also(&self, hook: impl Fn() + Send + Sync + 'static) {
+        let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: a stop that is asked for now either is seen here, or finds the hook.
         if self.is_requested() {
             hook();
+        } else {
+            hooks.push(Box::new(hook));
         }
-        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }
 
     /// Forgets the hooks of a pass that is over.
@@ -209,5 +212,10 @@ mod tests {
         assert!(matches!(stop.sleep(Duration::from_mins(1)), Err(Error::Stopped(15))));
         waker.join().expect("the waker ran");
         assert_eq!(ran.load(Ordering::SeqCst), 1);
+        let seen = ran.clone();
+        stop.also(move || {
+            seen.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(ran.load(Ordering::SeqCst), 2, "who comes later is told at once");
     }
 }

@@ -109,6 +109,15 @@ fn what_decides_touches_nothing() {
 }
 
 #[test]
+fn who_calls_itself_pure_is_looked_at() {
+    let listed =
+        |path: &str| PURE.iter().any(|pure| path == format!("{pure}.rs") || path.starts_with(&format!("{pure}/")));
+    let says = |text: &str| text.lines().take_while(|line| line.starts_with("//!")).any(|line| line.contains("Pure"));
+    let broken = sources(&root().join("src")).into_iter().filter(|source| says(&source.text) && !listed(&source.path));
+    assert_none(&broken.map(|source| format!("src/{} is not in PURE", source.path)).collect::<Vec<_>>());
+}
+
+#[test]
 fn these_rules_can_be_broken() {
     let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
     let mut fine: Vec<Source> = PURE.iter().map(|name| source(&format!("{name}.rs"), "use std::io::Read;")).collect();

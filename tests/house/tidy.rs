@@ -24,6 +24,17 @@ fn files_are_short_enough_to_read() {
 }
 
 #[test]
+fn the_guide_leads_to_every_module() {
+    let guide = std::fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs is there");
+    let modules = guide.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let is_there =
+        |module: &&str| [format!("[`{module}`]"), format!("[`{module}::")].iter().any(|it| guide.contains(it));
+    let broken: Vec<String> =
+        modules.filter(|module| !is_there(module)).map(|module| format!("{module} is not in the guide")).collect();
+    assert_none(&broken);
+}
+
+#[test]
 fn the_program_does_not_panic_on_purpose() {
     const PANICS: [&str; 6] = [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!("];
     let mut broken = Vec::new();
