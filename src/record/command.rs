@@ -20,6 +20,8 @@ const GROUP: &str = "600";
 /// the system's tick, which is up to ten milliseconds: right at a mark that still shows the second before. Its segment would
 /// be called so, at midnight in the folder of the day before; and where one of that second is open, it would be overwritten.
 const CUT_AFTER_MILLIS: u64 = 20;
+/// What is encoded as it comes has a time in milliseconds, as Matroska has.
+const ENCODER_CLOCK: &str = "1:1000";
 /// Sound that is encoded anew; cameras send speech.
 const AUDIO_BITRATE: &str = "64k";
 
@@ -117,9 +119,10 @@ fn encode<'a>(
 ) -> &'a mut FfmpegCommand {
     match camera.fps {
         Some(fps) => ffmpeg.args(["-vf", &format!("fps={fps}")]),
-        // A stream of JPEG pictures has no rate, and ffmpeg would fill it up to 25 in a second.
-        None if version.is_at_least(5, 1) => ffmpeg.fps_mode("vfr"),
-        None => ffmpeg.args(["-vsync", "vfr"]),
+        // A stream of JPEG pictures has no rate, and ffmpeg would take it for 25 in a second: fill it up to that, and leave
+        // out what comes closer to each other.
+        None if version.is_at_least(5, 1) => ffmpeg.fps_mode("vfr").args(["-enc_time_base", ENCODER_CLOCK]),
+        None => ffmpeg.args(["-vsync", "vfr", "-enc_time_base", ENCODER_CLOCK]),
     };
     let rate = camera.bitrate.0;
     ffmpeg
@@ -285,7 +288,7 @@ mod tests {
     #[test]
     fn what_an_old_ffmpeg_does_not_know_is_not_asked_of_it() {
         let old = line("url = \"rtsp://cam/1\"\nvideo = \"h264\"", Version::new(4, 3));
-        assert!(old.contains("-stimeout 10000000 ") && old.contains("-vsync vfr"), "{old}");
+        assert!(old.contains("-stimeout 10000000 ") && old.contains("-vsync vfr -enc_time_base 1:1000 "), "{old}");
         assert!(!old.contains(" -timeout") && !old.contains("-stats_period") && !old.contains("-fps_mode"), "{old}");
     }
 

@@ -1,8 +1,11 @@
 //! Video and sound in each container.
 
+use std::time::Duration;
+
+use crate::support::ip_camera::Fault;
 use crate::support::mjpeg::{MjpegCamera, PICTURES_PER_SECOND};
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site};
+use crate::support::site::{QUICK, Site, expect_sound, frames};
 
 #[test]
 fn every_sound_in_every_container() {
@@ -57,4 +60,23 @@ fn pictures_over_http_become_video() {
         assert!((1.0..2.5).contains(&whole.seconds()), "{name}: {} s", whole.seconds());
     }
     drop(running);
+}
+
+/// However close to each other they come.
+#[test]
+fn no_picture_is_left_out() {
+    let camera = MjpegCamera::start();
+    camera.set(Fault::Bursts(5));
+    let site = Site::with(QUICK, &[("yard", format!("url = {:?}", camera.url()))]);
+    let running = site.start(&[]);
+    site.wait_for_closed("yard", 4);
+    let sent = camera.frames();
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    let (closed, dropped) = (site.closed("yard"), site.live("yard")["drop_frames"].clone());
+    expect_sound(&closed);
+    let kept = frames(&closed);
+    // Those on their way, and at the end those that come at once with the signal.
+    assert!(kept + 5 >= sent && kept <= camera.frames(), "{kept} of {sent}, {dropped} dropped");
+    assert_eq!(dropped, 0);
 }

@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Garbage,
     /// No pictures come, but sound does.
     Blind,
+    /// So many pictures come at once, and then none for as long, as over a bad wireless network.
+    Bursts(usize),
     /// One of so many packets or pictures is damaged inside; what is around them is right.
     Noise(u64),
 }

@@ -142,8 +142,10 @@ fn stream(visit: &Visit) -> io::Result<()> {
     let mut client = &visit.client;
     let mut random = seeded(visit.number as u64);
     client.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=frame\r\n\r\n")?;
+    let mut kept_back = Vec::new();
     for picture in pictures().iter().cycle() {
         let mut picture = picture.clone();
+        let mut at_once = 1;
         match visit.pause(Duration::from_secs(1) / PICTURES_PER_SECOND)? {
             Some(Fault::Garbage) => return garbage(visit),
             Some(Fault::Noise(one_of)) if random.below(one_of) == 0 => {
@@ -151,11 +153,15 @@ fn stream(visit: &Visit) -> io::Result<()> {
                 let noise = random.bytes(middle.len());
                 picture[middle].copy_from_slice(&noise);
             }
+            Some(Fault::Bursts(pictures)) => at_once = pictures,
             _ => {}
         }
         let head = format!("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", picture.len());
-        client.write_all(&[head.as_bytes(), &picture, b"\r\n"].concat())?;
-        visit.sent_frame();
+        kept_back.push([head.as_bytes(), &picture, b"\r\n"].concat());
+        if kept_back.len() >= at_once {
+            client.write_all(&kept_back.concat())?;
+            kept_back.drain(..).for_each(|_| visit.sent_frame());
+        }
     }
     Ok(())
 }
