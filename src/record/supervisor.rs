@@ -5,13 +5,14 @@
 
 mod begin;
 mod end;
+mod given_up;
 mod lost;
 mod news;
 mod reload;
 mod state;
 mod timers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -75,6 +76,8 @@ pub(super) struct Supervisor<'a> {
     full: BTreeMap<PathBuf, String>,
     /// Destinations that cannot be used, and when each is tried again.
     lost: BTreeMap<PathBuf, Instant>,
+    /// Destinations that nobody needs any more, and whose keepers come to an end.
+    given_up: BTreeSet<PathBuf>,
     news: Receiver<(PathBuf, News)>,
     news_box: Mailbox<(PathBuf, News)>,
     done: Receiver<Done>,
@@ -134,6 +137,7 @@ impl<'a> Supervisor<'a> {
             keepers: BTreeMap::new(),
             full: BTreeMap::new(),
             lost: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             news,
             news_box,
             done,

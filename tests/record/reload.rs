@@ -56,3 +56,28 @@ fn a_bad_file_changes_nothing_and_says_why() {
     assert_eq!(site.segmenters().into_iter().collect::<Vec<_>>(), [("yard".to_owned(), vec![segmenter])]);
     drop(running);
 }
+
+/// Of two new destinations one is somebody's: nothing is recorded to either, and the other one is nobody's.
+#[test]
+fn a_file_that_is_refused_in_the_end_holds_nothing() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let path = site.scratch.write("taken/.footage/record.lock", "pid 7 since 2026-11-21T10:00:00Z\n");
+    let taken = std::fs::File::open(path).unwrap();
+    taken.lock().unwrap();
+    let running = site.start(&[]);
+    site.wait_for_closed("yard", 1);
+    let to = |place: &str| format!("{}\ndestination = {place:?}", camera.table());
+    site.configure(QUICK, &[("a", to("free")), ("b", to("taken")), ("yard", camera.table())]);
+    running.signal(Signal::HUP);
+    running.wait_for_stderr("another pass holds", std::time::Duration::from_secs(10));
+    let free = || std::fs::File::open(site.scratch.join("free/.footage/record.lock")).ok()?.try_lock().ok();
+    wait_for("the lock", free);
+    assert_eq!(site.segmenters().into_keys().collect::<Vec<_>>(), ["yard"]);
+    drop(taken);
+    running.signal(Signal::HUP);
+    for name in ["a", "b"] {
+        site.segmenter(name);
+    }
+    drop(running);
+}

@@ -124,14 +124,14 @@ fn what_it_has_left_of_other_cameras_is_closed_in_the_end() {
     running.wait_timeout(SOON).expect_code(143);
 }
 
-/// Cameras move to another destination: nobody waits for more in the old one.
+/// Cameras move to another destination: nobody waits for more in the old one, and nobody is kept out of it.
 #[test]
 fn a_destination_that_was_given_up_is_well() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let running = site.start(&[]);
     site.wait_for_closed("yard", 1);
-    site.configure(&QUICK.replace("segment", "#"), &[("yard", format!("{}\ndestination = \"other\"", camera.table()))]);
+    site.configure(QUICK, &[("yard", format!("{}\ndestination = \"other\"", camera.table()))]);
     // They name what it does not know of yet.
     let output = site.record(&["--reload"]).run().expect_code(75);
     assert!(output.stderr.contains("destination"), "it says why: {output}");
@@ -140,9 +140,19 @@ fn a_destination_that_was_given_up_is_well() {
         crate::support::site::live_in(&site.scratch.join("other"), "yard")["state"].eq("recording").then_some(())
     });
     site.footage(&["status", "dest"]).run().expect_code(0);
-    running.term();
+    assert!(site.hidden("yard").is_empty(), "{:?}", site.hidden("yard"));
+    // Another recorder may have it, and this one too when it asks for it again.
+    let url = camera.url();
+    let another = ["record", "--url", &url, "--name", "gate", "-d", "dest", "--for", "2s"];
+    wait_for("the lock", || (site.footage(&another).run().code != Some(75)).then_some(()));
+    assert!(!site.closed("gate").is_empty());
+    let before = site.closed("yard").len();
+    site.configure(QUICK, &[("yard", camera.table())]);
+    running.signal(Signal::HUP);
+    site.wait_for_closed("yard", before + 2);
+    site.record(&["--stop"]).run().expect_code(0);
     running.wait_timeout(SOON).expect_code(143);
     assert!(site.hidden("yard").is_empty(), "{:?}", site.hidden("yard"));
-    site.footage(&["status", "dest"]).run().expect_code(0);
-    site.footage(&["status", "other"]).run().expect_code(3);
+    site.footage(&["status", "dest"]).run().expect_code(3);
+    site.footage(&["status", "other"]).run().expect_code(0);
 }

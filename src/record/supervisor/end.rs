@@ -101,6 +101,7 @@ impl Supervisor<'_> {
         recorder.become_as(camera);
         self.prepare(number);
         self.begin_schedule(number);
+        self.give_up_unused();
     }
 
     /// Tries a camera again after a pause.
@@ -123,6 +124,7 @@ impl Supervisor<'_> {
                 keeper.ask(Job::Forget(recorder.name.clone()));
             }
             self.unpublish(&recorder.name);
+            self.give_up_unused();
         } else {
             self.publish_camera(recorder.live.clone());
             self.left.insert(recorder.name.clone(), recorder);

@@ -17,7 +17,11 @@ impl Supervisor<'_> {
         self.keepers.remove(place);
         self.lost.insert(place.to_owned(), Instant::now());
         self.room(place, None, Some(why));
-        // A dead share may take its time to let go of a lock.
+        self.let_go(place);
+    }
+
+    /// Lets go of a destination's lock. A dead share may take its time.
+    pub(super) fn let_go(&mut self, place: &Path) {
         if let Some(lock) = self.places.release(place) {
             let _ = std::thread::Builder::new().stack_size(64 << 10).spawn(move || drop(lock));
         }

@@ -27,6 +27,8 @@ impl Supervisor<'_> {
                 Some(text)
             }
         };
+        // Also what a configuration that is refused in the end names besides.
+        self.give_up_unused();
         self.live().config_error = error;
         self.write_soon();
     }
@@ -50,9 +52,11 @@ impl Supervisor<'_> {
                 log::warn!("{what} has changed in the configuration, which takes a new start");
             }
         }
-        let now = Instant::now();
+        self.lost.retain(|place, _| config.destinations().contains(&place.as_path()));
+        let (now, cameras) = (Instant::now(), config.cameras.clone());
+        self.config = config;
         for step in &steps {
-            let wanted = |name: &CameraName| config.cameras.get(name).cloned();
+            let wanted = |name: &CameraName| cameras.get(name).cloned();
             match step {
                 Step::Stop(name) => self.stop_one(name, now),
                 Step::Start(name) => {
@@ -72,8 +76,6 @@ impl Supervisor<'_> {
                 }
             }
         }
-        self.lost.retain(|place, _| config.destinations().contains(&place.as_path()));
-        self.config = config;
         self.look();
         Ok(steps.len())
     }

@@ -81,9 +81,8 @@ impl Supervisor<'_> {
         self.write_at = now + EVERY;
         let now = seconds();
         self.live().updated_timestamp_seconds = now;
-        for (place, keeper) in &self.keepers {
-            let path = place.join(crate::store::STATE_DIR).join(file_name(self.settings.shard, "json"));
-            keeper.write(path, self.state_of(place));
+        for place in self.keepers.keys() {
+            self.write_state_of(place);
         }
         let sinks = &self.settings.sinks;
         if let (Some(path), Some(keeper)) = (&sinks.file, self.keepers.values().next()) {
@@ -98,10 +97,22 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Has the keeper of a destination write the state of its cameras.
+    pub(super) fn write_state_of(&self, place: &std::path::Path) {
+        if let Some(keeper) = self.keepers.get(place) {
+            let path = place.join(crate::store::STATE_DIR).join(file_name(self.settings.shard, "json"));
+            keeper.write(path, self.state_of(place));
+        }
+    }
+
     /// The state of the cameras of one destination.
     fn state_of(&self, place: &std::path::Path) -> Vec<u8> {
         let mut here = self.live().clone();
         here.cameras.retain(|camera| camera.directory.parent() == Some(place));
+        if self.given_up.contains(place) {
+            here.ended =
+                Some(Ended { reason: DONE.to_owned(), message: "its cameras are recorded elsewhere".to_owned() });
+        }
         let mut text = serde_json::to_vec(&here).unwrap_or_default();
         text.push(b'\n');
         text

@@ -1,0 +1,41 @@
+//! Destinations that no camera is recorded to any more, since the configuration was read again: others may have them.
+
+use std::path::Path;
+
+use super::Supervisor;
+use crate::record::keeper::Job;
+
+impl Supervisor<'_> {
+    /// Gives up the destinations that nobody needs, once their keepers have done everything.
+    pub(super) fn give_up_unused(&mut self) {
+        let is_unused = |place: &&std::path::PathBuf| !self.is_used(place) && !self.given_up.contains(*place);
+        let unused: Vec<_> = self.keepers.keys().filter(is_unused).cloned().collect();
+        for place in unused {
+            self.given_up.insert(place.clone());
+            self.write_state_of(&place);
+            if let Some(keeper) = self.keepers.get(&place) {
+                keeper.ask(Job::Flush);
+            }
+        }
+    }
+
+    /// Whether a destination is one of the configuration, or a camera is still leaving it.
+    fn is_used(&self, place: &Path) -> bool {
+        self.config.destinations().contains(&place)
+            || self.recorders.values().any(|recorder| recorder.camera.destination == place)
+    }
+
+    /// Whether a keeper that has done everything, or cannot, was asked to for being given up.
+    pub(super) fn is_given_up(&mut self, place: &Path) -> bool {
+        if !self.given_up.remove(place) {
+            return false;
+        }
+        if self.ending.is_none() && !self.is_used(place) {
+            log::info!("nothing is recorded to {} any more", place.display());
+            self.keepers.remove(place);
+            self.full.remove(place);
+            self.let_go(place);
+        }
+        true
+    }
+}
