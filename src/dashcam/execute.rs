@@ -235,7 +235,7 @@ impl<'a> Execution<'a> {
 
     /// Fetches one file and accounts for it. Returns whether to go on with its sidecars.
     fn fetch_file(&mut self, want: &Want, item: &Item) -> Result<bool> {
-        let began = Instant::now();
+        let (began, received_before) = (Instant::now(), self.report.transferred_bytes);
         let told = &self.pass.context.told;
         let is_video = want.file.format() == Format::Video;
         let fetched = match self.fetch_through(want, item) {
@@ -258,7 +258,8 @@ impl<'a> Execution<'a> {
             Err(error) => return Err(self.pass.store.check_still_there().err().unwrap_or(error)),
         };
         match fetched {
-            Fetched::Published { received } => {
+            Fetched::Published => {
+                let received = self.report.transferred_bytes - received_before;
                 log::info!("{}: fetched {} in {}", want.file, ByteSize(received), human_duration(began.elapsed()));
                 self.lost_in_a_row = 0;
                 self.learned.broke_off.remove(&want.video);
@@ -295,11 +296,10 @@ impl<'a> Execution<'a> {
         Ok(true)
     }
 
-    /// Fetches one file, going on after each break as long as the camera answers and the file grows, and
-    /// not at a drip.
+    /// Fetches one file, going on after each break as long as the camera answers and the file grows, and not
+    /// at a drip.
     fn fetch_through(&mut self, want: &Want, item: &Item) -> Result<Ended> {
         let mut furthest = None;
-        let mut received_before = 0;
         for _ in 0..MAX_RESUMPTIONS {
             let asked = Instant::now();
             let (room, report) = (&mut self.room, &mut *self.report);
@@ -310,23 +310,19 @@ impl<'a> Execution<'a> {
                 pacer: &self.pacer,
                 stop: &self.pass.context.stop,
                 buffer: &mut self.buffer,
+                received: 0,
             };
-            let (cause, have, now) = match fetcher.fetch(want, item, &mut ask) {
-                Ok(Fetched::Published { received }) => {
-                    self.report.transferred_bytes += received;
-                    return Ok(Ended::As(Fetched::Published { received: received_before + received }));
-                }
+            let outcome = fetcher.fetch(want, item, &mut ask);
+            let (received, took) = (fetcher.received, asked.elapsed());
+            self.report.transferred_bytes += received;
+            let (cause, have) = match outcome {
                 Ok(outcome) => return Ok(Ended::As(outcome)),
                 Err(Interruption::Error(error)) => return Err(error),
-                Err(Interruption::Lost { cause, have, received }) => {
-                    self.report.transferred_bytes += received;
-                    received_before += received;
-                    (cause, have, received)
-                }
+                Err(Interruption::Lost { cause, have }) => (cause, have),
             };
             log::info!("{}: {cause}", want.file);
             self.reconnect(&cause)?;
-            let is_slow = is_too_slow(now, asked.elapsed(), self.pass.settings.timeout);
+            let is_slow = is_too_slow(received, took, self.pass.settings.timeout);
             if is_slow || furthest.is_some_and(|furthest| have <= furthest) {
                 return Ok(Ended::Lost(cause));
             }

@@ -52,6 +52,8 @@ pub struct Fetcher<'a> {
     pub stop: &'a Stop,
     /// Room for one read.
     pub buffer: &'a mut Vec<u8>,
+    /// Bytes that came so far, of whatever became of them.
+    pub received: u64,
 }
 
 /// A partial file, open, with `have` bytes that can be trusted.
@@ -72,7 +74,6 @@ impl Fetcher<'_> {
     /// See [`Interruption`]. The partial file stays, and the next call goes on with it.
     pub fn fetch(&mut self, want: &Want, item: &Item, room: AskRoom<'_>) -> Result<Fetched, Interruption> {
         let mut have = self.held_part(want)?;
-        let mut received = 0;
         // A second round starts over without what was held; there is no third.
         loop {
             let resumed = have > 0;
@@ -82,13 +83,13 @@ impl Fetcher<'_> {
                     have = 0;
                     continue;
                 }
-                Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have, received)),
+                Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have)),
                 Err(trouble) => return Ok(of_trouble(trouble)),
             };
             if opened.total.is_none() && !opened.is_framed {
                 opened.total = match self.source.length(want.file, want.video) {
                     Ok(length) => length,
-                    Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have, received)),
+                    Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have)),
                     Err(_) => None,
                 };
             }
@@ -106,7 +107,7 @@ impl Fetcher<'_> {
             }
             let start = opened.start;
             let (total, is_framed) = (opened.total, opened.is_framed);
-            let partial = self.receive(want, opened, item, &mut received, room)?;
+            let partial = self.receive(want, opened, item, room)?;
             have = partial.have;
             match partial.room {
                 Answer::WriteIt => {}
@@ -119,10 +120,10 @@ impl Fetcher<'_> {
             match (total, &partial.broke) {
                 (Some(total), broke) if have < total => {
                     let how = broke.as_deref().unwrap_or("the connection was closed");
-                    return Err(self.lost(format!("{how} after {have} of {total} bytes"), have, received));
+                    return Err(self.lost(format!("{how} after {have} of {total} bytes"), have));
                 }
                 // Without an announced length only an orderly end is an end.
-                (None, Some(how)) => return Err(self.lost(format!("{how} after {have} bytes"), have, received)),
+                (None, Some(how)) => return Err(self.lost(format!("{how} after {have} bytes"), have)),
                 _ => {}
             }
             if total.is_none() && !is_framed {
@@ -131,7 +132,7 @@ impl Fetcher<'_> {
             match self.prove(want, &partial) {
                 Ok(Proof::Good) => {
                     self.publish(want, &partial)?;
-                    return Ok(Fetched::Published { received });
+                    return Ok(Fetched::Published);
                 }
                 Ok(Proof::StillWritten(now)) => {
                     // What is being written grows from pass to pass; what does not is a contradiction.
@@ -148,16 +149,16 @@ impl Fetcher<'_> {
                     have = 0;
                 }
                 Ok(Proof::Broken(why)) => return self.set_aside(want, &partial, &why).map_err(Into::into),
-                Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have, received)),
+                Err(Trouble::Lost(cause)) => return Err(self.lost(cause, have)),
                 Err(trouble) => return Ok(of_trouble(trouble)),
             }
         }
     }
 
-    fn lost(&self, cause: String, have: u64, received: u64) -> Interruption {
+    fn lost(&self, cause: String, have: u64) -> Interruption {
         match self.stop.check() {
             Err(error) => Interruption::Error(error),
-            Ok(()) => Interruption::Lost { cause, have, received },
+            Ok(()) => Interruption::Lost { cause, have },
         }
     }
 
@@ -217,14 +218,7 @@ impl Fetcher<'_> {
     }
 
     /// Writes the body behind what is held. A body that breaks off is no error here: the length tells.
-    fn receive(
-        &mut self,
-        want: &Want,
-        mut opened: Opened,
-        item: &Item,
-        received: &mut u64,
-        ask_room: AskRoom<'_>,
-    ) -> Result<Partial> {
+    fn receive(&mut self, want: &Want, mut opened: Opened, item: &Item, ask_room: AskRoom<'_>) -> Result<Partial> {
         let path = want.partial_path();
         let mut have = opened.start;
         if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.nlink() > 1) {
@@ -269,7 +263,7 @@ impl Fetcher<'_> {
             };
             file.write_all(&self.buffer[..bytes]).at("write", &path)?;
             have += bytes as u64;
-            *received += bytes as u64;
+            self.received += bytes as u64;
             unsynced += bytes as u64;
             item.advance(bytes as u64);
             if journaled && unsynced >= SYNC_EVERY_BYTES {

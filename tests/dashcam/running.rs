@@ -218,20 +218,3 @@ fn an_empty_variable_is_none() {
         assert_eq!(output.code, Some(0), "FOOTAGE_{name}= {output}");
     }
 }
-
-#[test]
-fn every_option_has_its_variable() {
-    let help = Bench::new(Api::Old).scratch.footage(["dashcam", "--help"]).run().expect_code(0).stdout;
-    let mut options = 0;
-    for line in help.lines().map(str::trim) {
-        let Some((_, long)) = line.split_once("--").filter(|_| line.starts_with('-')) else { continue };
-        let name: String = long.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
-        if name == "help" || name == "version" {
-            continue;
-        }
-        options += 1;
-        let variable = format!("[env: FOOTAGE_{}", name.replace('-', "_").to_uppercase());
-        assert!(help.contains(&variable), "--{name} has no {variable}=]");
-    }
-    assert!(options > 25, "{help}");
-}

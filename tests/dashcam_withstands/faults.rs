@@ -214,8 +214,11 @@ fn broken_movies_are_never_published() {
     ] {
         let bench = Bench::of(broken);
         bench.camera.add(OTHER, mp4::movie(SIZE, 2));
-        let output = bench.run(3);
+        let output = bench.pass(&["--json"]).run().expect_code(3);
         assert_eq!(names(&bench), [MARKER, OTHER], "{output}");
+        // They came all the same.
+        let report: serde_json::Value = serde_json::from_str(&output.stdout).expect("a report");
+        assert_eq!(report["transferred_bytes"], bench.camera.body_bytes_served(), "{output}");
     }
 }
 

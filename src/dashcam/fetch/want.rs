@@ -25,11 +25,8 @@ pub struct Want {
 /// What became of it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// It stands under its final name; so many bytes were received now.
-    Published {
-        /// Bytes received in this call.
-        received: u64,
-    },
+    /// It stands under its final name.
+    Published,
     /// The camera is still writing it: for a later pass.
     StillWritten,
     /// The camera has no such file.
@@ -56,8 +53,6 @@ pub enum Interruption {
         cause: String,
         /// The length of the partial file.
         have: u64,
-        /// Bytes received in this call.
-        received: u64,
     },
     /// The destination failed, or a stop was asked for.
     Error(Error),
