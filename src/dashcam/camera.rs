@@ -11,11 +11,11 @@
 //! Some cameras answer an endpoint they do not know with 502 or not at all (Elite 10), so anything but 200 falls back
 //! to the old listing. `/Config` holds passwords and `upload.cgi` writes: neither is ever asked for.
 
+mod metadata;
+
 use std::cell::Cell;
-use std::io::{Cursor, Read};
 use std::time::Duration;
 
-use serde_json::Value;
 use ureq::http::header::{CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED, RANGE, TRANSFER_ENCODING};
 use ureq::http::{HeaderValue, Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
@@ -25,17 +25,14 @@ use super::listing::{Listing, ListingError};
 use super::name::{FileName, Format};
 use super::source::{Offer, Opened, Sidecars, Trouble};
 use super::steady::{Steady, patience};
-use super::wire::{ContentRange, content_length, decode_base64, text};
+use super::wire::{ContentRange, content_length, text};
 use crate::error::{Error, Result};
 use crate::http::{self, is_unreachable};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::stop::Stop;
-use crate::units::ByteSize;
 
 /// A listing must arrive within so many times `--timeout`: an endless one may also be endlessly slow.
 const LISTING_TIMEOUTS: u32 = 30;
-/// A thumbnail or a minute of GPS is far below this. As JSON of nothing but brackets it takes ten times the memory.
-const MAX_METADATA_BYTES: u64 = 4 << 20;
 /// What one read of a body takes; measured: less costs system calls, more costs cache.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -286,51 +283,6 @@ impl Camera {
 
     fn asks_metadata(&self, file: FileName) -> bool {
         self.api == Api::New && file.format() != Format::Video
-    }
-
-    fn metadata(&self, file: FileName, video: FileName) -> Result<Opened, Trouble> {
-        let kind = if file.format() == Format::Thumbnail { "thumbnail" } else { "gps" };
-        let question = serde_json::json!({"file": video.to_string(), "types": [kind]}).to_string();
-        let request = self
-            .request(Method::POST, &self.url("/vodMetadata"))
-            .header("Content-Type", "application/json")
-            .body(question)
-            .map_err(|error| Trouble::Refused(error.to_string()))?;
-        let limit = Some(self.timeout.saturating_mul(LISTING_TIMEOUTS));
-        let request = self.agent.configure_request(request).timeout_global(limit).build();
-        let response = self.agent.run(request).map_err(lost)?;
-        // An endpoint that is not there has no metadata to give.
-        match response.status().as_u16() {
-            200 => {}
-            204 | 404 | 405 | 410 | 415 | 501 => return Err(Trouble::Absent),
-            _ => return Err(self.trouble(&response)),
-        }
-        let announced = content_length(response.headers());
-        let mut answer = Vec::new();
-        response
-            .into_body()
-            .into_reader()
-            .take(MAX_METADATA_BYTES + 1)
-            .read_to_end(&mut answer)
-            .map_err(|error| Trouble::Lost(error.to_string()))?;
-        if answer.len() as u64 > MAX_METADATA_BYTES {
-            return Err(Trouble::Refused(format!(
-                "its metadata has no end: {} and more",
-                ByteSize(MAX_METADATA_BYTES)
-            )));
-        }
-        if announced.is_some_and(|length| length != answer.len() as u64) {
-            return Err(Trouble::Lost(format!("ended after {} bytes", answer.len())));
-        }
-        let answer: Value = serde_json::from_slice(&answer)
-            .map_err(|error| Trouble::Refused(format!("its metadata is no JSON: {error}")))?;
-        let payload = answer.get("metadata").and_then(|metadata| metadata.get(kind)).or_else(|| answer.get(kind));
-        let Some(payload) = payload.and_then(Value::as_str).filter(|payload| !payload.is_empty()) else {
-            return Err(Trouble::Absent);
-        };
-        let bytes = decode_base64(payload).ok_or_else(|| Trouble::Refused("its metadata is no base64".into()))?;
-        let total = Some(bytes.len() as u64);
-        Ok(Opened { start: 0, total, validator: None, is_framed: true, body: Box::new(Cursor::new(bytes)) })
     }
 
     fn url(&self, path: &str) -> String {

@@ -1,4 +1,5 @@
-//! The names of a `BlackVue` dashcam's files, and of what we and the peer keep beside them. Pure.
+//! The names of a `BlackVue` dashcam's files; of what stands in a destination beside them, [`Entry`]; and of the directories
+//! there, [`Grouping`]. Pure.
 //!
 //! | file | name | shared by |
 //! | --- | --- | --- |
@@ -10,10 +11,16 @@
 //! The time is the camera's wall clock: it has no zone, ignores daylight saving and may be wrong. The letters are
 //! a type, a direction and a flag; new firmware adds letters, so any capital letter is accepted.
 
+mod entry;
+mod grouping;
+
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
+
+pub use self::entry::Entry;
+pub use self::grouping::Grouping;
 
 /// Recording types, in the order in which `--priority type` fetches them. Unknown letters come before `N`.
 pub const TYPES: &str = "MEIBOATRXGDLYFNP";
@@ -268,127 +275,6 @@ fn split_moment(text: &str) -> Option<(NaiveDateTime, &str)> {
     let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(4, 6)?, number(6, 8)?)?;
     let at = date.and_hms_opt(number(9, 11)?, number(11, 13)?, number(13, 15)?)?;
     Some((at, rest))
-}
-
-/// Anything in a destination that is ours, or the peer's, by its full name. Everything else is the user's and
-/// never touched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Entry {
-    /// A whole file under its final name.
-    Final(FileName),
-    /// `.20181029_131513_NF.mp4.part`: as much as has arrived.
-    Partial(FileName),
-    /// `.20181029_131513_NF.mp4.damaged`: the camera's own file, whole but with a broken structure, for who wants to
-    /// rescue it.
-    Damaged(FileName),
-    /// `.20181029_131513_NF.mp4`: what a killed blackvuesync left. It cannot be trusted to be a beginning.
-    PeerPartial(FileName),
-    /// `20181029_131513_NF.mp4.failed`: the camera could not give it; holds the time. The peer's format.
-    Failed(FileName),
-    /// `20181029_131513.protected`: retention leaves everything of this moment alone.
-    Protected(Moment),
-}
-
-impl Entry {
-    /// The moment it belongs to.
-    #[must_use]
-    pub fn at(self) -> NaiveDateTime {
-        match self {
-            Self::Protected(moment) => moment.0,
-            entry => entry.file().map(FileName::at).unwrap_or_default(),
-        }
-    }
-
-    /// The file that it is, or is about.
-    #[must_use]
-    pub fn file(self) -> Option<FileName> {
-        match self {
-            Self::Final(file)
-            | Self::Partial(file)
-            | Self::Damaged(file)
-            | Self::PeerPartial(file)
-            | Self::Failed(file) => Some(file),
-            Self::Protected(_) => None,
-        }
-    }
-}
-
-impl Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Final(file) => write!(f, "{file}"),
-            Self::Partial(file) => write!(f, ".{file}.part"),
-            Self::Damaged(file) => write!(f, ".{file}.damaged"),
-            Self::PeerPartial(file) => write!(f, ".{file}"),
-            Self::Failed(file) => write!(f, "{file}.failed"),
-            Self::Protected(moment) => write!(f, "{moment}.protected"),
-        }
-    }
-}
-
-impl FromStr for Entry {
-    type Err = NotAName;
-
-    fn from_str(text: &str) -> Result<Self, NotAName> {
-        if let Some(hidden) = text.strip_prefix('.') {
-            return if let Some(file) = hidden.strip_suffix(".part") {
-                file.parse().map(Self::Partial)
-            } else if let Some(file) = hidden.strip_suffix(".damaged") {
-                file.parse().map(Self::Damaged)
-            } else {
-                hidden.parse().map(Self::PeerPartial)
-            };
-        }
-        if let Some(file) = text.strip_suffix(".failed") {
-            return file.parse().map(Self::Failed);
-        }
-        if let Some(moment) = text.strip_suffix(".protected") {
-            return moment.parse().map(Self::Protected);
-        }
-        text.parse().map(Self::Final)
-    }
-}
-
-/// `--grouping`: into which directory of the destination a recording goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Grouping {
-    /// No directories.
-    #[default]
-    None,
-    /// `2018-10-29`
-    Daily,
-    /// `2018-10-29`, the week's Monday.
-    Weekly,
-    /// `2018-10`
-    Monthly,
-    /// `2018`
-    Yearly,
-}
-
-impl Grouping {
-    /// The directory's name; empty without grouping.
-    #[must_use]
-    pub fn dir(self, at: NaiveDateTime) -> String {
-        let date = at.date();
-        match self {
-            Self::None => String::new(),
-            Self::Daily => date.to_string(),
-            Self::Weekly => date.week(chrono::Weekday::Mon).checked_first_day().unwrap_or(date).to_string(),
-            Self::Monthly => date.format("%Y-%m").to_string(),
-            Self::Yearly => date.format("%Y").to_string(),
-        }
-    }
-
-    /// Whether a directory of this name can be one of ours, in whatever grouping.
-    #[must_use]
-    pub fn is_dir_name(name: &str) -> bool {
-        let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|byte| byte.is_ascii_digit());
-        let mut parts = name.split('-');
-        parts.next().is_some_and(|year| digits(year, 4))
-            && parts.next().is_none_or(|month| digits(month, 2))
-            && parts.next().is_none_or(|day| digits(day, 2))
-            && parts.next().is_none()
-    }
 }
 
 #[cfg(test)]

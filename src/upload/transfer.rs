@@ -5,6 +5,7 @@
 //! failed. S3 has no lock that every server knows, so between that look and the store somebody else may store there.
 
 mod job;
+mod same;
 mod tries;
 
 use std::collections::BTreeMap;
@@ -16,22 +17,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) use self::job::{Failure, Job, Open, PartDone, Proof, Start, content_type};
 use self::tries::Tries;
-use super::hash::{Digests, HashError, digests, etag_in_parts, etag_of_parts, md5_of_hex};
+use super::hash::{Digests, HashError, digests, etag_of_parts, md5_of_hex};
 use super::journal::Begun;
 use super::key::ObjectKey;
 use super::local::Identity;
 use super::parts::{Cut, Range};
 use super::piece::{FilePiece, Flow};
 use super::s3::error::Trouble;
-use super::s3::{Client, Header, Object, Stored};
+use super::s3::{Client, Header, Stored};
 use crate::error::Result;
 use crate::store::open_regular;
 
 /// How often a piece is stored again of which the server says another hash.
 const STORES: u32 = 2;
-/// The sizes of parts that other tools use by default: an object that one of them brought can be compared too.
-const OTHERS_PART_BYTES: [u64; 6] = [8 << 20, 5 << 20, 50 << 20, 15 << 20, 64 << 20, 100 << 20];
-
 /// The bucket, for workers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transfer<'a> {
@@ -284,48 +282,6 @@ impl<'a> Transfer<'a> {
             Err(Failure::NoSuchUpload) => Ok(()),
             other => other,
         }
-    }
-
-    /// Whether an object is the file. `hashed` are the hashes of all of it, if they are known, and whether the server has just
-    /// taken it with them.
-    pub(super) fn is_same(
-        self,
-        size: u64,
-        file: &File,
-        object: &Object,
-        hashed: Option<(&Digests, bool)>,
-    ) -> Result<bool, Failure> {
-        if object.size != size {
-            return Ok(false);
-        }
-        let whole = Range { start: 0, len: object.size };
-        if object.is_opaque {
-            let sha256 = match hashed {
-                Some((_, true)) => return Ok(true),
-                Some((digests, false)) => digests.sha256.clone(),
-                None if object.sha256.is_none() => return Ok(false),
-                None => self.hash(file, whole)?.sha256,
-            };
-            return Ok(object.sha256.as_deref() == Some(sha256.as_str()));
-        }
-        let Some((_, parts)) = object.etag.split_once('-') else {
-            let md5 = match hashed {
-                Some((digests, _)) => digests.md5_hex(),
-                None => self.hash(file, whole)?.md5_hex(),
-            };
-            return Ok(object.etag == md5);
-        };
-        let Ok(parts) = parts.parse::<u32>() else { return Ok(false) };
-        let ours = Cut::of(object.size).filter(|cut| cut.count() == parts);
-        let others = OTHERS_PART_BYTES.iter().filter_map(|bytes| Cut::with_part_bytes(object.size, *bytes, parts));
-        let single = Cut::with_part_bytes(object.size, object.size, parts);
-        for cut in ours.into_iter().chain(others).chain(single) {
-            let etag = etag_in_parts(file, cut, self.flow.stop).map_err(of_hash)?;
-            if etag == object.etag {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     fn open(self, job: &Job) -> Result<File, Failure> {
