@@ -6,11 +6,25 @@ use ureq::http::header::LOCATION;
 use ureq::http::response::Response;
 
 /// A redirect of a host to itself is followed so often.
-pub const MAX_REDIRECTS: u32 = 3;
+const MAX_REDIRECTS: u32 = 3;
+
+/// Asks for a URL, and for what the answers redirect to as long as that stays at its host: the last answer.
+///
+/// # Errors
+/// Those of `ask`.
+pub fn follow<B, E>(url: &str, mut ask: impl FnMut(&str) -> Result<Response<B>, E>) -> Result<Response<B>, E> {
+    let mut url = url.to_owned();
+    let mut answer = ask(&url)?;
+    for _ in 0..MAX_REDIRECTS {
+        let Some(target) = within(&url, &answer) else { break };
+        url = target;
+        answer = ask(&url)?;
+    }
+    Ok(answer)
+}
 
 /// The URL that an answer to a request for `here` redirects to, when it stays at that host.
-#[must_use]
-pub fn within<B>(here: &str, answer: &Response<B>) -> Option<String> {
+fn within<B>(here: &str, answer: &Response<B>) -> Option<String> {
     let here = here.parse::<Uri>().ok()?;
     let target = location(answer)?.parse::<Uri>().ok()?;
     let is_here = target.host().is_none()
@@ -31,6 +45,17 @@ pub fn location<B>(answer: &Response<B>) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_redirects_to_itself_for_ever_is_left() {
+        let mut asked = Vec::new();
+        let answer = follow("http://cam/0", |url| {
+            asked.push(url.to_owned());
+            Response::builder().status(302).header(LOCATION, format!("/{}", asked.len())).body(())
+        });
+        assert_eq!(asked, ["http://cam/0", "http://cam/1", "http://cam/2", "http://cam/3"]);
+        assert_eq!(answer.ok().as_ref().and_then(location), Some("/4"));
+    }
 
     #[test]
     fn only_what_stays_is_followed() {

@@ -28,7 +28,7 @@ use super::steady::{Steady, patience};
 use super::wire::{ContentRange, content_length, text};
 use crate::error::{Error, Result};
 use crate::http::{self, is_unreachable};
-use crate::redirect::{self, MAX_REDIRECTS};
+use crate::redirect;
 use crate::stop::Stop;
 
 /// A listing must arrive within so many times `--timeout`: an endless one may also be endlessly slow.
@@ -305,10 +305,8 @@ impl Camera {
         range: Option<&str>,
         limit: Option<Duration>,
     ) -> Result<Response<Body>, ureq::Error> {
-        let mut url = url.to_owned();
-        let mut redirects = 0;
-        loop {
-            let mut request = self.request(method.clone(), &url);
+        redirect::follow(url, |url| {
+            let mut request = self.request(method.clone(), url);
             if let Some(range) = range {
                 request = request.header(RANGE, range);
             }
@@ -316,12 +314,8 @@ impl Camera {
             let request = self.agent.configure_request(request).timeout_global(limit).build();
             let response = self.agent.run(request)?;
             log::debug!("{method} {url} {}: {}", range.unwrap_or(""), response.status());
-            match redirect::within(&url, &response) {
-                Some(target) if redirects < MAX_REDIRECTS => url = target,
-                _ => return Ok(response),
-            }
-            redirects += 1;
-        }
+            Ok(response)
+        })
     }
 
     fn trouble(&self, response: &Response<Body>) -> Trouble {

@@ -17,7 +17,7 @@ use crate::child::{self, Killed, Orphans};
 use crate::http::{self, explain};
 use crate::login;
 use crate::metrics::Sinks;
-use crate::redirect::{self, MAX_REDIRECTS};
+use crate::redirect;
 use crate::secret::Secret;
 use crate::units::human_duration;
 
@@ -203,25 +203,19 @@ fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bo
 /// Fetches a URL of a camera: without a proxy, for it is on the network here, and nowhere else than from it.
 fn get(url: &str) -> Result<(), String> {
     let agent: ureq::Agent = http::config().timeout_global(Some(GET_PATIENCE)).proxy(None).build().into();
-    let (mut target, login) = login::apart(url);
-    for _ in 0..=MAX_REDIRECTS {
-        let mut request = agent.get(&target);
+    let (url, login) = login::apart(url);
+    let answer = redirect::follow(&url, |url| {
+        let mut request = agent.get(url);
         if let Some(login) = &login {
             request = request.header(AUTHORIZATION, login);
         }
-        let failed = |error| explain(&error, &human_duration(GET_PATIENCE)).replace(&target, &shown(&target));
-        let answer = request.call().map_err(failed)?;
-        match redirect::within(&target, &answer) {
-            Some(next) => target = next,
-            None => match redirect::location(&answer) {
-                Some(elsewhere) => {
-                    return Err(format!("it redirects to {:?}: not followed", shown_location(elsewhere)));
-                }
-                None => return Ok(()),
-            },
-        }
+        let failed = |error| explain(&error, &human_duration(GET_PATIENCE)).replace(url, &shown(url));
+        request.call().map_err(failed)
+    })?;
+    match redirect::location(&answer) {
+        Some(elsewhere) => Err(format!("it redirects to {:?}: not followed", shown_location(elsewhere))),
+        None => Ok(()),
     }
-    Err("it redirects without end".to_owned())
 }
 
 /// Where a redirect leads, without what may be a secret.
