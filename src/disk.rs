@@ -8,11 +8,11 @@ use crate::units::ByteSize;
 /// The disk under a destination, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// All blocks.
+    /// All of it.
     pub total: u64,
-    /// Free blocks, those reserved for root included.
+    /// What is free, what is reserved for root included.
     pub free: u64,
-    /// Free blocks that we may use.
+    /// What we may use of that.
     pub available: u64,
 }
 

@@ -13,7 +13,7 @@ const MIB: u64 = 1 << 20;
 /// The largest object of S3.
 pub const MAX_BYTES: u64 = 5 << 40;
 
-/// A range of a file.
+/// A range of a file, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     /// Its first byte.
