@@ -15,7 +15,6 @@
 //! | [`learned`] | what earlier passes learned about the camera |
 //! | [`plan`] | offer, held files and policy in, removals and fetches out |
 //! | [`fetch`] | one file: resumed, proven, published |
-//! | `steady` | when what a camera sends comes too slowly |
 //! | [`partials`] | how far each partial file can be trusted |
 //! | `execute` | the plan under way, and what to do when the camera leaves |
 //! | `make_room`, `retain` | what goes for new footage, and how |
@@ -41,7 +40,6 @@ pub mod policy;
 mod retain;
 mod show;
 pub mod source;
-mod steady;
 mod verify;
 mod wire;
 

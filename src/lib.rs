@@ -50,7 +50,7 @@
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`] |
 //! | time | [`recording_time`], [`zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`mp4`] |
-//! | the network | [`http`], [`redirect`], [`login`] |
+//! | the network | [`http`], [`redirect`], [`login`], [`steady`] |
 //! | what comes from outside | [`text`], [`secret`], [`random`] |
 //! | at the bottom | [`error`], [`units`] |
 //!
@@ -147,6 +147,7 @@ pub mod secret;
 pub mod stamp;
 pub mod status;
 pub mod stdout;
+pub mod steady;
 pub mod steps;
 pub mod stop;
 pub mod store;

@@ -24,11 +24,11 @@ use super::address::Url;
 use super::listing::{Listing, ListingError};
 use super::name::{FileName, Format};
 use super::source::{Offer, Opened, Sidecars, Trouble};
-use super::steady::{Steady, patience};
 use super::wire::{ContentRange, content_length, text};
 use crate::error::{Error, Result};
 use crate::http::{self, is_unreachable};
 use crate::redirect;
+use crate::steady::{Steady, patience};
 use crate::stop::Stop;
 
 /// A listing must arrive within so many times `--timeout`: an endless one may also be endlessly slow.

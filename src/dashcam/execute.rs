@@ -14,13 +14,13 @@ use super::name::{Entry, FileName, Format};
 use super::partials::Partials;
 use super::plan::{Fetch, Plan};
 use super::source::{Offer, Source};
-use super::steady::is_too_slow;
 use super::verify::Repair;
 use super::{Pass, verify};
 use crate::error::{Error, Result};
 use crate::pass::Report;
 use crate::progress::Item;
 use crate::rate::Pacer;
+use crate::steady::is_too_slow;
 use crate::store::write_atomically;
 use crate::units::{ByteSize, human_duration};
 

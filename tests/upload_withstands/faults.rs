@@ -50,6 +50,18 @@ fn an_error_that_resets_the_connection() {
     assert_tried_again("rude", "PUT a.ts", &fault, &SIZES);
 }
 
+/// Each byte comes within the timeout: of the head of an answer, and of a listing.
+#[test]
+fn an_answer_that_drips_is_not_waited_for() {
+    let uploads = uploads(300_000);
+    uploads.s3.proxy.fault("HEAD a.ts", Fault::Drip, Times::First(1));
+    let output = uploads.pass(&["--timeout", "0.2", "-v"]).expect_code(0);
+    assert!(output.stderr.contains("no answer within --timeout; trying again"), "{output}");
+    uploads.s3.proxy.fault("GET list-type=2", Fault::Drip, Times::First(1));
+    let output = uploads.pass(&["--timeout", "0.2", "--verify", "-v"]).expect_code(0);
+    assert!(output.stderr.contains("broke off: slower than 1.0 kB/s for "), "{output}");
+}
+
 #[test]
 fn a_reset_in_mid_body() {
     for after in [0, 1, 150_000, 299_999] {

@@ -14,6 +14,7 @@ use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
 use super::xml::Element;
 use crate::error::Error;
 use crate::http::{self, explain, is_unreachable};
+use crate::steady::{Steady, patience};
 use crate::stop::Stop;
 use crate::upload::key::ObjectKey;
 use crate::upload::profile::{Access, Credentials};
@@ -120,6 +121,7 @@ impl Wire {
             .accept_encoding("identity")
             .timeout_connect(Some(timeout))
             .timeout_resolve(Some(timeout))
+            .timeout_recv_response(Some(patience(timeout)))
             .timeout_per_read(Some(timeout))
             .timeout_per_write(Some(timeout))
             .max_idle_connections(workers + 1)
@@ -225,15 +227,17 @@ impl Wire {
         let answer = if timeout == self.timeout {
             self.agent.run(request)
         } else {
-            self.agent.run(self.agent.configure_request(request).timeout_per_read(Some(timeout)).build())
+            let request = self.agent.configure_request(request).timeout_recv_response(Some(patience(timeout)));
+            self.agent.run(request.timeout_per_read(Some(timeout)).build())
         };
-        answer.map_err(|error| self.broken(&error)).and_then(|response| self.read(response))
+        answer.map_err(|error| self.broken(&error)).and_then(|response| self.read(response, timeout))
     }
 
-    fn read(&self, response: Response<Body>) -> Result<Answer, Trouble> {
+    fn read(&self, response: Response<Body>, timeout: Duration) -> Result<Answer, Trouble> {
         let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();
-        body.into_reader().take(MAX_ANSWER_BYTES).read_to_end(&mut bytes).map_err(|error| {
+        let body = Steady::new(body.into_reader(), timeout);
+        body.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes).map_err(|error| {
             let message = format!("the answer broke off: {error}");
             self.stop.check().map_or_else(Trouble::Fatal, |()| Trouble::Passing {
                 reason: "network",

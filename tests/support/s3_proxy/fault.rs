@@ -26,6 +26,8 @@ pub enum Fault {
     },
     /// Never replies.
     NoReply,
+    /// Sends the reply's body a byte now and then; where it has none, its head.
+    Drip,
     /// Turns over one bit of the request's body on its way.
     FlipByte {
         /// Which byte.

@@ -16,6 +16,8 @@ use super::{Request, Shared};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// No test has a server that takes longer to start.
 const START: Duration = Duration::from_secs(30);
+/// Between two bytes of a reply that drips.
+const DROP: Duration = Duration::from_millis(20);
 
 /// Accepts connections until the proxy is dropped.
 pub(super) fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
@@ -248,7 +250,14 @@ impl Connection<'_> {
             let sent = if let Some(Fault::CutReply { after }) = fault { body.len().min(*after) } else { body.len() };
             bytes.extend_from_slice(&body[..sent]);
         }
-        self.client.get_mut().write_all(&bytes)
+        let Some(Fault::Drip) = fault else { return self.client.get_mut().write_all(&bytes) };
+        let head = if request.method == "HEAD" { 0 } else { head.bytes().len() };
+        self.client.get_mut().write_all(&bytes[..head])?;
+        for byte in &bytes[head..] {
+            self.client.get_mut().write_all(&[*byte])?;
+            drop(self.shared.wait_until(DROP, |state| state.stopped));
+        }
+        Ok(())
     }
 
     /// Reads what still comes, so that the answer is not lost in a reset.

@@ -1,5 +1,5 @@
-//! A transfer that comes too slowly to be waited for. A camera that drips a byte now and then answers within every timeout, and
-//! would hold a pass for ever.
+//! A transfer that comes too slowly to be waited for. A camera or a server that drips a byte now and then answers within every
+//! timeout, and would hold a pass for ever.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -13,19 +13,20 @@ const TIMEOUTS: u32 = 6;
 
 /// How long a transfer may be too slow.
 #[must_use]
-pub(super) fn patience(timeout: Duration) -> Duration {
+pub fn patience(timeout: Duration) -> Duration {
     timeout.saturating_mul(TIMEOUTS)
 }
 
 /// Whether so few bytes in so long a time are too few.
 #[must_use]
-pub(super) fn is_too_slow(bytes: u64, time: Duration, timeout: Duration) -> bool {
+pub fn is_too_slow(bytes: u64, time: Duration, timeout: Duration) -> bool {
     time >= patience(timeout) && u128::from(bytes) * 1000 < u128::from(LEAST_PER_SECOND.0) * time.as_millis()
 }
 
 /// A body that fails when it comes too slowly. Time in which nobody reads from it does not count: `--limit-rate` may be as low
 /// as one likes.
-pub(super) struct Steady<R> {
+#[derive(Debug)]
+pub struct Steady<R> {
     body: R,
     timeout: Duration,
     /// What came of late, and how long it was waited for.
@@ -34,7 +35,9 @@ pub(super) struct Steady<R> {
 }
 
 impl<R> Steady<R> {
-    pub(super) fn new(body: R, timeout: Duration) -> Self {
+    /// A body of which each byte may take `timeout`.
+    #[must_use]
+    pub fn new(body: R, timeout: Duration) -> Self {
         Self { body, timeout, bytes: 0, waited: Duration::ZERO }
     }
 
