@@ -23,6 +23,15 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
     if holders.is_empty() {
         return Err(nobody("could be stopped"));
     }
+    // A recorder holds all of its destinations: of several, all but one were started with another configuration.
+    if holders.len() > 1 {
+        let pids: Vec<String> = holders.iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
+        return Err(Error::Source(format!(
+            "several recorders hold the destinations of this configuration (pid {}), and all but one are of another: end the \
+             right one by its pid",
+            pids.join(", pid ")
+        )));
+    }
     for pid in &holders {
         signal(*pid, Signal::TERM)?;
     }

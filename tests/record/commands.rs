@@ -87,6 +87,30 @@ fn it_is_stopped_and_reloaded_by_its_configuration() {
     }
 }
 
+/// A configuration that is to take a destination over from another one.
+#[test]
+fn the_recorder_of_another_configuration_is_not_stopped() {
+    let (site, camera) = one();
+    let of_two = |more: &str| {
+        let table = camera.table();
+        site.scratch.write("two.toml", format!("[cameras.gate]\ndestination = \"other\"\n{table}\n{more}"));
+    };
+    of_two("");
+    let one = site.start(&[]);
+    let two = site.footage(&["record", "two.toml"]).spawn();
+    let segmenters = ["yard", "gate"].map(|name| site.segmenter(name));
+    of_two(&format!("[cameras.barn]\ndestination = \"dest\"\n{}", camera.table()));
+    let output = site.footage(&["record", "two.toml", "--stop"]).run().expect_code(1);
+    for running in [&one, &two] {
+        assert!(output.stderr.contains(&running.id().to_string()), "it says who: {output}");
+    }
+    assert_eq!(["yard", "gate"].map(|name| site.segmenter(name)), segmenters);
+    site.record(&["--stop"]).run().expect_code(0);
+    one.wait_timeout(SOON).expect_code(143);
+    site.footage(&["record", "two.toml", "--stop"]).run().expect_code(0);
+    two.wait_timeout(SOON).expect_code(143);
+}
+
 /// Without a camera there is no destination to lock: cron would start one more every minute.
 #[test]
 fn with_no_camera_to_record_it_leaves_cron_alone() {
