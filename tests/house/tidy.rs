@@ -50,6 +50,23 @@ fn the_program_does_not_panic_on_purpose() {
     assert_none(&broken);
 }
 
+/// Else it fails for everybody who is not root.
+#[test]
+fn a_test_that_needs_root_says_so() {
+    // In two pieces, so that this test does not.
+    let needing = [("small_", "tmpfs"), ("\"chro", "ot\""), ("\"unsh", "are\"")].map(|(a, b)| format!("{a}{b}"));
+    let mut broken = Vec::new();
+    for source in sources(&root().join("tests")) {
+        for test in source.text.split("#[test]\n").skip(1) {
+            let (test, _) = test.split_once("\n}\n").unwrap_or((test, ""));
+            if needing.iter().any(|word| test.contains(word)) && !test.contains("as_root!();") {
+                broken.push(format!("tests/{}: {}", source.path, test.lines().next().unwrap_or_default()));
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
 #[test]
 fn no_file_names_a_developers_machine() {
     // In two pieces, so that this file does not.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::support::small_tmpfs;
 use crate::support::uploads::{MTIME, Uploads, set_mtime};
+use crate::support::{as_root, small_tmpfs};
 
 const MANY: usize = 50_000;
 
@@ -16,6 +16,7 @@ fn name(n: usize) -> String {
 /// there already, as after a journal was lost.
 #[test]
 fn fifty_thousand_files() {
+    as_root!();
     let uploads = Uploads::new();
     // A disk would take most of the time.
     let disk = small_tmpfs(512 << 20);
