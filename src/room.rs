@@ -187,6 +187,8 @@ mod tests {
         room.write(30, at(5));
         assert_eq!(room.ask(10, at(9), space(600)), Verdict::NoRoom);
         assert_eq!(room.ask(10, at(4), space(600)), Verdict::TooOld);
+        // The other camera of the same moment is as new.
+        assert_eq!(room.ask(10, at(5), space(600)), Verdict::NoRoom);
         assert!(room.is_filled_for_good());
     }
 }

@@ -59,6 +59,10 @@ mod tests {
         assert_eq!(shown("a\x1b[2Jb"), r#""a\u{1b}[2Jb""#);
         assert_eq!(shown("video\u{202e}4pm.exe"), r#""video\u{202e}4pm.exe""#);
         assert_eq!(shown("Tür 1.mp4"), "Tür 1.mp4");
+        for c in ['\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{7f}', '\u{80}', '\u{9f}']
+        {
+            assert!(gives_orders(c), "{c:?}");
+        }
     }
 
     #[test]

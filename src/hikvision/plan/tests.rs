@@ -186,8 +186,7 @@ fn two_cameras_of_one_name_are_refused() {
 
 /// Recordings in few seconds, so that many share one.
 fn segments() -> impl Strategy<Value = Vec<Segment>> {
-    let start = (0..4u32, 0..3u32)
-        .prop_map(|(second, fraction)| CameraTime::from_index(1_757_232_000 + second, fraction * 250_000).unwrap());
+    let start = any_time(4);
     let medium = prop_oneof![Just(Medium::Video), Just(Medium::Picture)];
     prop::collection::vec((start, medium, any::<bool>()), 0..12).prop_map(|segments| {
         (0..)
@@ -198,7 +197,13 @@ fn segments() -> impl Strategy<Value = Vec<Segment>> {
 }
 
 fn time() -> impl Strategy<Value = Option<CameraTime>> {
-    prop::option::weighted(0.3, (0..5u32).prop_map(|second| CameraTime::from_index(1_757_232_000 + second, 0).unwrap()))
+    prop::option::weighted(0.3, any_time(5))
+}
+
+/// In the middle of a second too: the clock of a pass does not wait for a full one.
+fn any_time(seconds: u32) -> impl Strategy<Value = CameraTime> {
+    (0..seconds, 0..3u32)
+        .prop_map(|(second, fraction)| CameraTime::from_index(1_757_232_000 + second, fraction * 250_000).unwrap())
 }
 
 proptest! {
