@@ -106,3 +106,26 @@ fn somebodys_file_is_left_alone() {
     // What could not be written is known all the same, until the end of the pass.
     assert!(journal.get("a").is_some_and(|record| record.proves(&FILE)));
 }
+
+/// Of the new content of a name the bucket has nothing yet: with `--delete` it would be lost.
+#[test]
+fn nothing_that_happens_to_a_file_leaves_an_older_proof() {
+    const NEW: Identity = Identity { size: 41, ..FILE };
+    let happens: [fn(&mut Journal); 5] = [
+        |journal| journal.start("a", NEW, "k", 6),
+        |journal| journal.begin("a", NEW, "k", "id", 6),
+        |journal| journal.spoil("a", "k", "bad"),
+        |journal| journal.fail("a", NEW, "k", 6),
+        |journal| journal.over("a"),
+    ];
+    for (n, happens) in happens.into_iter().enumerate() {
+        let (_dir, store) = store();
+        let mut journal = load(&store);
+        journal.prove("a", FILE, "k", "etag", 5);
+        happens(&mut journal);
+        for journal in [journal, load(&store)] {
+            let record = journal.get("a").expect("known");
+            assert!(!record.proves(&FILE) && !record.proves(&NEW), "{n}: {record:?}");
+        }
+    }
+}
