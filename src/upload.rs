@@ -313,6 +313,16 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
         for path in found.unnamed {
             report.fail(&context.told, path.display(), "name", "its name is not UTF-8, as a key has to be");
         }
+        for path in found.refilled.iter().filter(|_| settings.delete_after.is_some()) {
+            context.told.warn(
+                &format!("refilled:{}", path.display()),
+                format_args!(
+                    "{}: what is removed there the next pass brings again, as long as the camera has it: leave --delete and --delete-after \
+                     to directories of footage record, and this one to its own --keep",
+                    path.display()
+                ),
+            );
+        }
         files.extend(found.files);
     }
     Ok(files)

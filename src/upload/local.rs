@@ -17,11 +17,15 @@ use serde::{Deserialize, Serialize};
 
 use super::pattern::Patterns;
 use crate::error::{At, Result};
+use crate::store::STATE_DIR;
 
 /// Deeper folders are not looked into.
 const MAX_DEPTH: usize = 32;
 /// A file from further in the future was not written just now: a clock was wrong then.
 const MAX_FUTURE: Duration = Duration::from_hours(24);
+
+/// The reports of passes that bring again what is missing, in [`STATE_DIR`].
+const OF_REFILLING: [&str; 2] = ["dashcam.json", "hikvision.json"];
 
 /// What tells whether a file is still the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,6 +79,8 @@ pub struct Found {
     pub young: usize,
     /// Names that are not text, which no key can have.
     pub unnamed: Vec<PathBuf>,
+    /// Destinations of passes that bring again what is missing.
+    pub refilled: Vec<PathBuf>,
 }
 
 /// Looks for files in a source. What vanishes in between is no error.
@@ -105,6 +111,9 @@ impl Search<'_> {
             let entry = entry.at("list", dir)?;
             let name = entry.file_name();
             if name.as_bytes().starts_with(b".") {
+                if name == STATE_DIR && OF_REFILLING.iter().any(|report| entry.path().join(report).is_file()) {
+                    self.found.refilled.push(dir.to_owned());
+                }
                 continue;
             }
             let Ok(file_type) = entry.file_type() else { continue };

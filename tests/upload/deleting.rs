@@ -29,6 +29,16 @@ fn a_file_is_deleted_once_it_is_proven() {
 }
 
 #[test]
+fn what_would_come_again_is_said() {
+    let uploads = Uploads::with(&["cameras/a.ts", "dashcam/b.ts", "dashcam/.footage/dashcam.json"]);
+    uploads.quiet_pass(&[]);
+    let output = uploads.footage(&["--delete"]).run().expect_code(0);
+    let said: Vec<&str> = output.stderr.lines().filter(|line| line.contains("brings again")).collect();
+    assert!(said.len() == 1 && said[0].contains("/dashcam: "), "{output}");
+    assert!(!uploads.src("dashcam/b.ts").exists(), "it was asked for");
+}
+
+#[test]
 fn what_was_uploaded_before_is_deleted_without_asking_again() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.quiet_pass(&[]);
