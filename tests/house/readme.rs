@@ -104,16 +104,25 @@ fn an_option_is_the_same_in_every_command() {
     assert_none(&broken);
 }
 
+/// Orders to a recorder, of which a variable that somebody forgot would be one too.
+const ORDERS: [&str; 3] = ["--check", "--stop", "--reload"];
+
 #[test]
 fn every_option_can_come_from_the_environment() {
-    let (cli, mut broken) = (Cli::command(), Vec::new());
+    let (cli, mut broken) = (whole(), Vec::new());
     for (command, ..) in COMMANDS {
         let arguments = cli.find_subcommand(command).expect("a command").get_arguments();
-        for argument in arguments.filter(|argument| !argument.is_hide_set()) {
+        let arguments: Vec<_> = arguments.filter(|argument| !argument.is_hide_set()).collect();
+        assert!(arguments.len() > 5, "{command} has {} options", arguments.len());
+        for argument in arguments {
             let Some(long) = argument.get_long() else { continue };
+            let option = format!("--{long}");
+            if is_last(&option) || ORDERS.contains(&option.as_str()) {
+                continue;
+            }
             let variable = format!("FOOTAGE_{}", long.replace('-', "_").to_uppercase());
             if argument.get_env().is_none_or(|name| name != variable.as_str()) {
-                broken.push(format!("--{long} of {command} is not {variable}"));
+                broken.push(format!("{option} of {command} is not {variable}"));
             }
         }
     }
