@@ -156,3 +156,30 @@ fn a_destination_that_was_given_up_is_well() {
     site.footage(&["status", "dest"]).run().expect_code(3);
     site.footage(&["status", "other"]).run().expect_code(0);
 }
+
+/// Its disk is another one by then, which a keeper that was to come to an end is the one to tell.
+#[test]
+fn a_destination_that_is_asked_for_again_is_used_again() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let probe = "case \"$*\" in *framecrc*) touch probing; until [ -e go ]; do sleep 0.1; done;; esac";
+    let slow = site.script("slow", &format!("{probe}\nexec ffmpeg \"$@\""));
+    let running = site.start(&["-v", "--ffmpeg", &slow]);
+    site.wait_for_closed("yard", 1);
+    // What it leaves is looked into for long.
+    let segmenter = i32::try_from(site.segmenter("yard")).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(segmenter).unwrap(), Signal::KILL).unwrap();
+    wait_for("a probe", || site.scratch.join("probing").exists().then_some(()));
+    std::fs::rename(site.dest(), site.scratch.join("before")).unwrap();
+    std::fs::create_dir_all(site.dest().join(".footage")).unwrap();
+    let table = |more: &str| format!("{}\n{more}", camera.table());
+    for (times, more) in [(1, "keep = \"2w\""), (2, "destination = \"other\""), (3, "")] {
+        site.configure(QUICK, &[("yard", table(more))]);
+        running.signal(Signal::HUP);
+        let read = || running.stderr().matches("the configuration was read again: 1 change").count();
+        wait_for("that it is read", || (read() == times).then_some(()));
+    }
+    site.scratch.write("go", "");
+    site.wait_for_closed("yard", 1);
+    drop(running);
+}

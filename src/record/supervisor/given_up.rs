@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Supervisor;
+use crate::error::Error;
 use crate::record::keeper::Job;
 
 impl Supervisor<'_> {
@@ -25,7 +26,7 @@ impl Supervisor<'_> {
             || self.recorders.values().any(|recorder| recorder.camera.destination == place)
     }
 
-    /// Whether a keeper that has done everything, or cannot, was asked to for being given up.
+    /// Whether a keeper that has done everything was asked to for being given up.
     pub(super) fn is_given_up(&mut self, place: &Path) -> bool {
         if !self.given_up.remove(place) {
             return false;
@@ -37,5 +38,14 @@ impl Supervisor<'_> {
             self.let_go(place);
         }
         true
+    }
+
+    /// A destination cannot be used: who needs it waits, and if nobody does it is given up at once.
+    pub(super) fn gone(&mut self, place: &Path, error: &Error) {
+        let is_given_up = self.is_given_up(place);
+        // What was given up may have been asked for again.
+        if self.ending.is_none() && (!is_given_up || self.is_used(place)) {
+            self.lose(place, error.with_causes());
+        }
     }
 }

@@ -90,13 +90,9 @@ impl Supervisor<'_> {
             News::Damaged(camera) => self.count(&camera, |live| live.damaged_segments += 1),
             News::Removed(camera) => self.count(&camera, |live| live.removed_segments += 1),
             News::Room { space, full } => self.room(place, space, full),
-            News::Flushed | News::Gone(_) if self.is_given_up(place) => {}
-            News::Gone(error) => {
-                if self.ending.is_none() {
-                    self.lose(place, error.with_causes());
-                }
-            }
+            News::Gone(error) => self.gone(place, &error),
             News::Opened(opened) => self.sought(place, opened),
+            News::Flushed if self.is_given_up(place) => {}
             News::Flushed => self.flushed(),
         }
     }
