@@ -80,7 +80,14 @@ pub struct Record {
 #[command(next_help_heading = "One camera, without CONFIG")]
 pub struct Camera {
     /// Record this camera: rtsp://…, or http://… for JPEG after JPEG
-    #[arg(long, value_name = "URL", env = "FOOTAGE_URL", hide_env_values = true, requires = "destination")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FOOTAGE_URL",
+        hide_env_values = true,
+        requires = "destination",
+        conflicts_with = "config"
+    )]
     pub url: Option<Secret>,
     /// What the camera is called: its folder in the destination
     #[arg(
@@ -156,11 +163,8 @@ impl Record {
     /// [`Error::Usage`]
     pub fn settings(&self) -> Result<Settings> {
         let options = self.camera.options();
-        let source = match (&self.config, &self.camera.url) {
-            (Some(_), Some(_)) => {
-                return Err(Error::Usage("--url records one camera without a file: leave CONFIG out, or --url".into()));
-            }
-            (Some(path), None) => {
+        let source = match &self.config {
+            Some(path) => {
                 if let Some((option, _)) = options.first() {
                     let option = option.replace('_', "-");
                     return Err(Error::Usage(format!(
@@ -169,7 +173,7 @@ impl Record {
                 }
                 Source::File(path.clone(), self.general())
             }
-            (None, _) => Source::Options((self.general() + &self.camera.text(&options)).into()),
+            None => Source::Options((self.general() + &self.camera.text(&options)).into()),
         };
         let action = match () {
             () if self.stop => Action::Stop,

@@ -95,6 +95,7 @@ fn what_is_wrong_with_an_option_is_told_of_that_option() {
         (&["--name", "a/b", "--destination", "dest"][..], "'a/b' for '--name"),
         (&["--name", "yard"], "--destination"),
         (&["--container", "avi", "--destination", "dest"], "--container: "),
+        (&["footage.toml"], "'[CONFIG]'"),
     ] {
         let output = site.footage(&[&["record", "--url", "rtsp://c/1"], options].concat()).run().expect_code(2);
         assert!(output.stderr.contains(said) && !output.stderr.contains("[defaults]"), "{output}");
