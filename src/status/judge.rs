@@ -226,7 +226,7 @@ impl Judge<'_> {
             ("hung", _) => {
                 self.wrong(Some(pass.kind), None, format!("it has not looked at its cameras for {}", short(silent)));
             }
-            // Its cameras were moved to other destinations before it ended.
+            // No camera was recorded here any more before it ended.
             ("stopped" | GONE_STATE, _) if live.cameras.is_empty() => {}
             ("stopped", Some(ended)) => {
                 self.wrong(Some(pass.kind), None, format!("nothing is recorded: {}", ended.message));

@@ -111,7 +111,7 @@ impl Supervisor<'_> {
         here.cameras.retain(|camera| camera.directory.parent() == Some(place));
         if self.given_up.contains(place) {
             here.ended =
-                Some(Ended { reason: DONE.to_owned(), message: "its cameras are recorded elsewhere".to_owned() });
+                Some(Ended { reason: DONE.to_owned(), message: "no camera is recorded here any more".to_owned() });
         }
         let mut text = serde_json::to_vec(&here).unwrap_or_default();
         text.push(b'\n');
