@@ -200,7 +200,7 @@ impl Thread {
                 while self.torn.iter().any(|torn| torn.not_before <= Instant::now()) {
                     self.look_into_one();
                 }
-                self.tell(News::Flushed);
+                self.tell(News::Flushed { is_all_closed: !self.torn.iter().any(|torn| torn.has_failed) });
             }
         }
     }

@@ -268,6 +268,7 @@ impl<'a> Supervisor<'a> {
             Timer::Reap(..) | Timer::Prepare(..) => {}
             Timer::Schedule(number, generation) => self.look_at_schedule(number, generation, now),
             Timer::Look => {
+                self.give_up_unused();
                 self.look();
                 self.seek(now);
                 self.timers.at(now + LOOK_EVERY, Timer::Look);

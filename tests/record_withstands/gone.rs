@@ -183,3 +183,30 @@ fn a_destination_that_is_asked_for_again_is_used_again() {
     site.wait_for_closed("yard", 1);
     drop(running);
 }
+
+/// Until then it is left to nobody: what has no name yet would keep none.
+#[test]
+fn a_destination_is_given_up_when_all_of_it_is_closed() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    // A file in the place of the folder of today, and of tomorrow.
+    let now = chrono::Utc::now();
+    let days = [now, now + Duration::from_hours(24)].map(|day| day.format("dest/yard/%Y-%m-%d").to_string());
+    let taken = days.each_ref().map(|day| site.scratch.write(day, "somebody's"));
+    let running = site.start(&[]);
+    running.wait_for_stderr("not closed", SOON + SOON);
+    site.configure(QUICK, &[("yard", format!("{}\ndestination = \"other\"", camera.table()))]);
+    running.signal(Signal::HUP);
+    wait_for("the other destination", || {
+        crate::support::site::live_in(&site.scratch.join("other"), "yard")["state"].eq("recording").then_some(())
+    });
+    assert!(!site.hidden("yard").is_empty());
+    for path in taken {
+        std::fs::remove_file(path).unwrap();
+    }
+    wait_for("what was left", || site.hidden("yard").is_empty().then_some(()));
+    let lock = || std::fs::File::open(site.dest().join(".footage/record.lock")).ok()?.try_lock().ok();
+    wait_for("the lock", lock);
+    assert!(!site.closed("yard").is_empty());
+    drop(running);
+}

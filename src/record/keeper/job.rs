@@ -116,5 +116,8 @@ pub(in crate::record) enum News {
     /// Whether a destination that could not be used can be; no keeper tells this.
     Opened(Result<Opened>),
     /// Everything that was asked for is done.
-    Flushed,
+    Flushed {
+        /// No segment is left that could not be closed.
+        is_all_closed: bool,
+    },
 }

@@ -92,8 +92,8 @@ impl Supervisor<'_> {
             News::Room { space, full } => self.room(place, space, full),
             News::Gone(error) => self.gone(place, &error),
             News::Opened(opened) => self.sought(place, opened),
-            News::Flushed if self.is_given_up(place) => {}
-            News::Flushed => self.flushed(),
+            News::Flushed { is_all_closed } if self.is_given_up(place, is_all_closed) => {}
+            News::Flushed { .. } => self.flushed(),
         }
     }
 
