@@ -29,6 +29,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) places: Vec<PathBuf>,
     /// A dry run or a listing: no state is kept and no metrics are delivered.
     pub(crate) changes_nothing: bool,
+    /// Nothing but prints what there is.
+    pub(crate) is_listing: bool,
     pub(crate) options: Options<'a>,
     /// The lock file of a peer tool in the first place: respected, never made.
     pub(crate) peer_lock: Option<&'static str>,
@@ -67,8 +69,11 @@ impl Runner<'_> {
         let level = logging::level(self.options.output.verbose, self.options.output.quiet);
         let wants_summary = !self.options.output.quiet && (progress.is_shown() || self.options.output.cron);
         logging::init(self.options.output.log_format, level, wants_summary, progress.clone());
-        let stop = match Stop::on_signals() {
-            Ok(stop) => stop,
+        // The thread for signals is a quarter of the time of a listing, which has nothing to lose: a signal ends it by itself,
+        // other than the first process of a container.
+        let listens = !self.is_listing || std::process::id() == 1;
+        let stop = match listens.then(Stop::on_signals).transpose() {
+            Ok(stop) => stop.unwrap_or_default(),
             Err(error) => {
                 log::error!("cannot listen for signals: {error}");
                 return ExitCode::FAILURE;
