@@ -259,10 +259,7 @@ fn a_name_that_is_taken_is_never_overwritten() {
 fn what_cannot_be_closed_is_told_once_and_closed_later() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
-    // A file in the place of the folder of today, and of tomorrow.
-    let now = chrono::Utc::now();
-    let days = [now, now + Duration::from_hours(24)].map(|day| day.format("dest/yard/%Y-%m-%d").to_string());
-    let taken = days.each_ref().map(|day| site.scratch.write(day, "somebody's"));
+    let taken = site.take_days("yard");
     let running = site.start(&[]);
     running.wait_for_stderr("not closed", Duration::from_secs(20));
     camera.wait_for_frames(camera.frames() + 150);

@@ -189,10 +189,7 @@ fn a_destination_that_is_asked_for_again_is_used_again() {
 fn a_destination_is_given_up_when_all_of_it_is_closed() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
-    // A file in the place of the folder of today, and of tomorrow.
-    let now = chrono::Utc::now();
-    let days = [now, now + Duration::from_hours(24)].map(|day| day.format("dest/yard/%Y-%m-%d").to_string());
-    let taken = days.each_ref().map(|day| site.scratch.write(day, "somebody's"));
+    let taken = site.take_days("yard");
     let running = site.start(&[]);
     running.wait_for_stderr("not closed", SOON + SOON);
     site.configure(QUICK, &[("yard", format!("{}\ndestination = \"other\"", camera.table()))]);

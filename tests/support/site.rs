@@ -78,6 +78,16 @@ impl Site {
         self.scratch.join("dest")
     }
 
+    /// Files in the place of a camera's folders of today and of tomorrow: until they are removed no segment of it can be
+    /// closed.
+    pub(crate) fn take_days(&self, camera: &str) -> [PathBuf; 2] {
+        let now = chrono::Utc::now();
+        [now, now + Duration::from_hours(24)].map(|day| {
+            let folder = format!("dest/{camera}/{}", day.format("%Y-%m-%d"));
+            self.scratch.write(folder, "somebody's")
+        })
+    }
+
     /// A camera's closed segments, by name.
     pub(crate) fn closed(&self, camera: &str) -> Vec<Segment> {
         closed(&self.dest(), camera)
