@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDateTime;
 
@@ -311,9 +311,10 @@ impl<'a> Execution<'a> {
                 stop: &self.pass.context.stop,
                 buffer: &mut self.buffer,
                 received: 0,
+                paced: Duration::ZERO,
             };
             let outcome = fetcher.fetch(want, item, &mut ask);
-            let (received, took) = (fetcher.received, asked.elapsed());
+            let (received, took) = (fetcher.received, asked.elapsed().saturating_sub(fetcher.paced));
             self.report.transferred_bytes += received;
             let (cause, have) = match outcome {
                 Ok(outcome) => return Ok(Ended::As(outcome)),

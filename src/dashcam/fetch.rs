@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
@@ -54,6 +55,8 @@ pub struct Fetcher<'a> {
     pub buffer: &'a mut Vec<u8>,
     /// Bytes that came so far, of whatever became of them.
     pub received: u64,
+    /// How long `--limit-rate` held them up: that is not the camera's time.
+    pub paced: Duration,
 }
 
 /// A partial file, open, with `have` bytes that can be trusted.
@@ -271,7 +274,9 @@ impl Fetcher<'_> {
                 self.partials.synced(want.file, have)?;
                 unsynced = 0;
             }
+            let began = Instant::now();
             self.pacer.pace(bytes as u64, self.stop)?;
+            self.paced += began.elapsed();
         }
         self.stop.check()?;
         Ok(Partial { file, path, have, broke, room })
