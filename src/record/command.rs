@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ffmpeg_sidecar::command::FfmpegCommand;
 
 use super::config::{Audio, Camera, Transport, Video};
-use super::name::{Container, OpenName, Token, mark_offset_seconds};
+use super::name::{Container, OpenName, Token, mark_delay_seconds};
 use crate::ffmpeg::Version;
 
 /// How often ffmpeg tells where it is, in seconds.
@@ -85,27 +85,31 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: Da
     ffmpeg
         .format("segment")
         .args(["-segment_time", &camera.segment.as_secs().to_string(), "-segment_atclocktime", "1"])
-        .args(["-segment_clocktime_offset", &clock_offset(camera, now)])
+        .args(["-segment_clocktime_offset", &in_seconds(cut_delay_millis(camera, now))])
         .args(["-reset_timestamps", "1", "-strftime", "1"])
         .args(["-segment_format", format, "-segment_format_options", options])
         .args(["-segment_list", "pipe:1", "-segment_list_type", "csv"]);
 }
 
-/// What is added to the clock before it is looked at for marks, in seconds.
-fn clock_offset(camera: &Camera, now: DateTime<Utc>) -> String {
-    let millis = camera.segment.as_secs() * 1000;
+/// How long after the marks of UTC segments are cut, in milliseconds.
+fn cut_delay_millis(camera: &Camera, now: DateTime<Utc>) -> u64 {
     let here = now.with_timezone(&camera.zone).fixed_offset();
-    let offset = (mark_offset_seconds(here, camera.segment.as_secs()) * 1000 + millis - CUT_AFTER_MILLIS) % millis;
-    format!("{}.{:03}", offset / 1000, offset % 1000)
+    mark_delay_seconds(here, camera.segment.as_secs()) * 1000 + CUT_AFTER_MILLIS
+}
+
+/// Milliseconds as ffmpeg reads a duration.
+fn in_seconds(millis: u64) -> String {
+    format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
 /// When what is encoded gets a key frame: a segment begins with one, so there is one after each mark of the clock, found as
 /// the muxer finds it, from the seconds of the day in UTC. Register 0 of the expression holds how far the last frame was
 /// behind a mark.
 fn key_frames(camera: &Camera, now: DateTime<Utc>) -> String {
-    let (offset, seconds) = (clock_offset(camera, now), camera.segment.as_secs());
+    let seconds = camera.segment.as_secs();
+    let ahead = in_seconds(seconds * 1000 - cut_delay_millis(camera, now));
     format!(
-        "expr:st(1,mod(mod(time(0),86400)+{offset},{seconds}));st(2,lt(ld(1),ld(0)));st(0,ld(1));\
+        "expr:st(1,mod(mod(time(0),86400)+{ahead},{seconds}));st(2,lt(ld(1),ld(0)));st(0,ld(1));\
          ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+{KEY_FRAMES_EVERY})"
     )
 }
@@ -230,7 +234,7 @@ mod tests {
         -f segment
         -segment_time 3600
         -segment_atclocktime 1
-        -segment_clocktime_offset 1799.980
+        -segment_clocktime_offset 1800.020
         -reset_timestamps 1
         -strftime 1
         -segment_format matroska
@@ -275,7 +279,7 @@ mod tests {
         -f segment
         -segment_time 180
         -segment_atclocktime 1
-        -segment_clocktime_offset 179.980
+        -segment_clocktime_offset 0.020
         -reset_timestamps 1
         -strftime 1
         -segment_format mpegts

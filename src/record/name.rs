@@ -233,12 +233,12 @@ impl FromStr for OpenName {
     }
 }
 
-/// How far the clock marks of a zone are from those of UTC at a moment, for segments of a length: what ffmpeg adds to
-/// its clock before it looks for a mark.
+/// How long after the clock marks of UTC those of a zone come at a moment, for segments of a length, in seconds: in India full
+/// hours come 1800 after those of UTC.
 #[must_use]
-pub fn mark_offset_seconds(start: DateTime<FixedOffset>, segment_seconds: u64) -> u64 {
+pub fn mark_delay_seconds(start: DateTime<FixedOffset>, segment_seconds: u64) -> u64 {
     let segment = i64::try_from(segment_seconds.max(1)).unwrap_or(i64::MAX);
-    u64::try_from(i64::from(start.offset().local_minus_utc()).rem_euclid(segment)).unwrap_or(0)
+    u64::try_from((-i64::from(start.offset().local_minus_utc())).rem_euclid(segment)).unwrap_or(0)
 }
 
 /// How much earlier the first frame of an ffmpeg can have come than its first segment was opened, in seconds: it looks at a

@@ -51,18 +51,28 @@ fn midnight_and_the_changes_of_the_clock() {
         // The clock goes from 03:00 back to 02:00, and from 02:00 on to 03:00.
         ("Europe/Berlin", "2026-10-25 00:59:53", "1h"),
         ("Europe/Berlin", "2026-03-29 00:59:53", "1h"),
+        // Marks that are not as far from those of Greenwich on one side as on the other.
+        ("Asia/Kathmandu", "2026-11-20 18:14:53", "1h"),
+        ("Europe/Berlin", "2026-11-20 22:59:53", "1d"),
+        ("America/New_York", "2026-11-21 04:59:53", "1d"),
     ]);
     let after = [
         "yard/2026-11-21/2026-11-21_00-00-00+0530.mkv",
         "yard/2027-01-01/2027-01-01_00-00-00+0000.mkv",
         "yard/2026-10-25/2026-10-25_02-00-00+0100.mkv",
         "yard/2026-03-29/2026-03-29_03-00-00+0200.mkv",
+        "yard/2026-11-21/2026-11-21_00-00-00+0545.mkv",
+        "yard/2026-11-21/2026-11-21_00-00-00+0100.mkv",
+        "yard/2026-11-21/2026-11-21_00-00-00-0500.mkv",
     ];
     let before = [
         ("yard/2026-11-20/2026-11-20_23-59-5", "+0530.mkv"),
         ("yard/2026-12-31/2026-12-31_23-59-5", "+0000.mkv"),
         ("yard/2026-10-25/2026-10-25_02-59-5", "+0200.mkv"),
         ("yard/2026-03-29/2026-03-29_01-59-5", "+0100.mkv"),
+        ("yard/2026-11-20/2026-11-20_23-59-5", "+0545.mkv"),
+        ("yard/2026-11-20/2026-11-20_23-59-5", "+0100.mkv"),
+        ("yard/2026-11-20/2026-11-20_23-59-5", "-0500.mkv"),
     ];
     for ((names, after), (front, end)) in all.iter().zip(after).zip(before) {
         assert_eq!(names.len(), 2, "{names:?}");
@@ -141,6 +151,10 @@ fn what_begins_at_a_mark_is_named_by_it() {
     assert!(starts.windows(2).all(|pair| pair[1] - pair[0] == 1), "{closed:#?}");
     for segment in &closed {
         assert!(segment.frames().abs_diff(RATE) < RATE / 8, "{}: {} pictures", segment.name, segment.frames());
+        let written =
+            chrono::DateTime::<chrono::Utc>::from(std::fs::metadata(&segment.path).unwrap().modified().unwrap());
+        let ended = written - chrono::DateTime::from_timestamp(segment.start() + 1, 0).unwrap();
+        assert!((0..500).contains(&ended.num_milliseconds()), "{} was cut {ended} after the next mark", segment.name);
     }
     let sent = RATE * closed.len() as u64;
     assert!(frames(&closed).abs_diff(sent) < RATE / 8, "{} of {sent} pictures", frames(&closed));

@@ -84,12 +84,17 @@ fn camera_names_are_folders_that_hide_nothing() {
 
 #[test]
 fn marks_are_those_of_the_zone() {
-    let at = |zone: Tz| name(1_795_235_400, zone).start;
-    assert_eq!(mark_offset_seconds(at(Tz::UTC), 3600), 0);
-    assert_eq!(mark_offset_seconds(at(Tz::named("Asia/Kolkata").expect("a zone")), 3600), 1800);
-    assert_eq!(mark_offset_seconds(at(Tz::named("Asia/Kolkata").expect("a zone")), 86_400), 5 * 3600 + 1800);
-    assert_eq!(mark_offset_seconds(at(Tz::named("America/New_York").expect("a zone")), 86_400), 19 * 3600);
-    assert_eq!(mark_offset_seconds(at(Tz::named("America/New_York").expect("a zone")), 600), 0);
+    let delay = |zone: &str, segment| {
+        let zone = Tz::named(zone).expect("a zone");
+        mark_delay_seconds(name(1_795_235_400, zone).start, segment)
+    };
+    assert_eq!(delay("UTC", 3600), 0);
+    assert_eq!(delay("Asia/Kolkata", 3600), 1800);
+    // Midnight there is at 18:30 in UTC, full hours in Nepal are a quarter past those of UTC, midnight in New York is at 5.
+    assert_eq!(delay("Asia/Kolkata", 86_400), 18 * 3600 + 1800);
+    assert_eq!(delay("Asia/Kathmandu", 3600), 900);
+    assert_eq!(delay("America/New_York", 86_400), 5 * 3600);
+    assert_eq!(delay("America/New_York", 600), 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::random::random;
 use crate::record::command;
 use crate::record::config::Camera;
 use crate::record::keeper::{Job, Keeper, Turn};
-use crate::record::name::{CameraName, Token, mark_offset_seconds};
+use crate::record::name::{CameraName, Token, mark_delay_seconds};
 use crate::record::recorder::{Intent, Phase, Recorder};
 use crate::record::segmenter::{Segmenter, Why};
 
@@ -125,7 +125,7 @@ impl Supervisor<'_> {
         let dir = camera.destination.join(recorder.name.as_str());
         let arguments = command::arguments(camera, &dir, token, self.ffmpeg.version, wall);
         let here = wall.with_timezone(&camera.zone).fixed_offset();
-        recorder.mark_offset = mark_offset_seconds(here, camera.segment.as_secs());
+        recorder.mark_delay = mark_delay_seconds(here, camera.segment.as_secs());
         match Segmenter::start(&self.ffmpeg.path, arguments, token, now) {
             Ok(segmenter) => {
                 let listening = self.listen_to(number, &segmenter);
