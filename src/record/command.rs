@@ -1,13 +1,12 @@
 //! The command line of ffmpeg: a camera in, segments and what they are called out.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
 use ffmpeg_sidecar::command::FfmpegCommand;
 
 use super::config::{Audio, Camera, Transport, Video};
-use super::name::{Container, OpenName, Token, mark_delay_seconds};
+use super::name::{Container, OpenName, Token};
 use crate::ffmpeg::Version;
 
 /// How often ffmpeg tells where it is, in seconds.
@@ -20,21 +19,24 @@ const GROUP: &str = "600";
 /// the system's tick, which is up to ten milliseconds: right at a mark that still shows the second before. Its segment would
 /// be called so, at midnight in the folder of the day before; and where one of that second is open, it would be overwritten.
 const CUT_AFTER_MILLIS: u64 = 20;
+/// The clocks of all zones differ by quarters of an hour.
+const ZONES_APART: u64 = 900;
 /// What is encoded as it comes has a time in milliseconds, as Matroska has.
 const ENCODER_CLOCK: &str = "1:1000";
 /// Sound that is encoded anew; cameras send speech.
 const AUDIO_BITRATE: &str = "64k";
 
-/// The arguments for one ffmpeg that records a camera into `dir` from `now` on, whose segments carry this token.
+/// The arguments for one ffmpeg that records a camera into `dir`, and whose segments carry this token. It finds the marks of
+/// the camera's clock by `TZ`.
 #[must_use]
-pub fn arguments(camera: &Camera, dir: &Path, token: Token, version: Version, now: DateTime<Utc>) -> Vec<OsString> {
+pub fn arguments(camera: &Camera, dir: &Path, token: Token, version: Version) -> Vec<OsString> {
     let mut ffmpeg = FfmpegCommand::new_with_path("ffmpeg");
     ffmpeg.hide_banner().args(["-nostdin", "-nostats", "-loglevel", "level+warning", "-progress", "pipe:1"]);
     if version.is_at_least(4, 4) {
         ffmpeg.args(["-stats_period", &PROGRESS_SECONDS.to_string()]);
     }
     input(&mut ffmpeg, camera, version);
-    output(&mut ffmpeg, camera, version, now);
+    output(&mut ffmpeg, camera, version);
     ffmpeg.output(pattern(dir, token, camera.container));
     // The builder sets a log level of its own in front, which the later one overrides.
     ffmpeg.get_args().map(ToOwned::to_owned).collect()
@@ -63,11 +65,11 @@ fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     ffmpeg.args(&camera.input_options).input(url.secret());
 }
 
-fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: DateTime<Utc>) {
+fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     ffmpeg.map("0:v:0");
     match camera.video {
         Video::Copy => ffmpeg.codec_video("copy"),
-        Video::H264 => encode(ffmpeg, camera, version, now),
+        Video::H264 => encode(ffmpeg, camera, version),
     };
     match camera.audio {
         Audio::None => ffmpeg.no_audio(),
@@ -85,16 +87,10 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, now: Da
     ffmpeg
         .format("segment")
         .args(["-segment_time", &camera.segment.as_secs().to_string(), "-segment_atclocktime", "1"])
-        .args(["-segment_clocktime_offset", &in_seconds(cut_delay_millis(camera, now))])
+        .args(["-segment_clocktime_offset", &in_seconds(CUT_AFTER_MILLIS)])
         .args(["-reset_timestamps", "1", "-strftime", "1"])
         .args(["-segment_format", format, "-segment_format_options", options])
         .args(["-segment_list", "pipe:1", "-segment_list_type", "csv"]);
-}
-
-/// How long after the marks of UTC segments are cut, in milliseconds.
-fn cut_delay_millis(camera: &Camera, now: DateTime<Utc>) -> u64 {
-    let here = now.with_timezone(&camera.zone).fixed_offset();
-    mark_delay_seconds(here, camera.segment.as_secs()) * 1000 + CUT_AFTER_MILLIS
 }
 
 /// Milliseconds as ffmpeg reads a duration.
@@ -102,25 +98,23 @@ fn in_seconds(millis: u64) -> String {
     format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
-/// When what is encoded gets a key frame: a segment begins with one, so there is one after each mark of the clock, found as
-/// the muxer finds it, from the seconds of the day in UTC. Register 0 of the expression holds how far the last frame was
-/// behind a mark.
-fn key_frames(camera: &Camera, now: DateTime<Utc>) -> String {
-    let seconds = camera.segment.as_secs();
-    let ahead = in_seconds(seconds * 1000 - cut_delay_millis(camera, now));
+/// When what is encoded gets a key frame: a segment begins with one, so there is one after each mark of the clock, whatever
+/// its zone. Register 0 of the expression holds how far the last frame was behind one.
+fn key_frames(camera: &Camera) -> String {
+    let seconds = gcd(camera.segment.as_secs(), ZONES_APART);
+    let ahead = in_seconds(seconds * 1000 - CUT_AFTER_MILLIS);
     format!(
-        "expr:st(1,mod(mod(time(0),86400)+{ahead},{seconds}));st(2,lt(ld(1),ld(0)));st(0,ld(1));\
+        "expr:st(1,mod(time(0)+{ahead},{seconds}));st(2,lt(ld(1),ld(0)));st(0,ld(1));\
          ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+{KEY_FRAMES_EVERY})"
     )
 }
 
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
 /// For processors that have better things to do, and cameras that send every frame whole.
-fn encode<'a>(
-    ffmpeg: &'a mut FfmpegCommand,
-    camera: &Camera,
-    version: Version,
-    now: DateTime<Utc>,
-) -> &'a mut FfmpegCommand {
+fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) -> &'a mut FfmpegCommand {
     match camera.fps {
         Some(fps) => ffmpeg.args(["-vf", &format!("fps={fps}")]),
         // A stream of JPEG pictures has no rate, and ffmpeg would take it for 25 in a second: fill it up to that, and leave
@@ -134,7 +128,7 @@ fn encode<'a>(
         .preset("ultrafast")
         .args(["-tune", "zerolatency"])
         .args(["-b:v", &rate.to_string(), "-maxrate", &rate.to_string(), "-bufsize", &(rate * 2).to_string()])
-        .args(["-force_key_frames", &key_frames(camera, now), "-g", GROUP, "-sc_threshold", "0", "-threads", "2"])
+        .args(["-force_key_frames", &key_frames(camera), "-g", GROUP, "-sc_threshold", "0", "-threads", "2"])
         .pix_fmt("yuv420p")
 }
 
@@ -164,11 +158,14 @@ pub fn is_of_secret(option: &str) -> bool {
     OF_SECRETS.contains(&option)
 }
 
-/// The command line as a dry run shows it: words that a shell would tear apart in quotes, the address without secrets.
+/// The command line as a dry run shows it: words that a shell would tear apart in quotes, the address without secrets. `clock`
+/// is the `TZ`.
 #[must_use]
-pub fn shown(camera: &Camera, program: &Path, arguments: &[OsString]) -> String {
+pub fn shown(camera: &Camera, clock: &str, program: &Path, arguments: &[OsString]) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_+=:,./%?@*".contains(c);
-    let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
+    let clock = OsString::from(format!("TZ={clock}"));
+    let front = [OsStr::new("env"), &clock, program.as_os_str()];
+    let words = front.into_iter().chain(arguments.iter().map(OsString::as_os_str));
     let mut is_secret = false;
     let words = words.map(|word| {
         let follows = std::mem::replace(&mut is_secret, word.to_str().is_some_and(is_of_secret));
@@ -199,9 +196,8 @@ mod tests {
         let text = format!("[cameras.yard]\ndestination = \"100%\"\n{keys}");
         let config = Config::parse(&text, &around).expect("a configuration");
         let camera = config.cameras.values().next().expect("a camera");
-        let now = DateTime::from_timestamp(1_795_235_400, 0).expect("a time");
         let dir = camera.destination.join("yard");
-        shown(camera, Path::new("ffmpeg"), &arguments(camera, &dir, Token(7), version, now))
+        shown(camera, "IST-5:30", Path::new("ffmpeg"), &arguments(camera, &dir, Token(7), version))
     }
 
     /// One option a line.
@@ -213,7 +209,7 @@ mod tests {
     fn rtsp_is_copied() {
         let line = line("url = \"rtsp://u:secret@cam/1\"", Version::new(5, 1));
         insta::assert_snapshot!(lines(&line), @r"
-        ffmpeg
+        env TZ=IST-5:30 ffmpeg
         -loglevel level+info
         -hide_banner
         -nostdin
@@ -234,7 +230,7 @@ mod tests {
         -f segment
         -segment_time 3600
         -segment_atclocktime 1
-        -segment_clocktime_offset 1800.020
+        -segment_clocktime_offset 0.020
         -reset_timestamps 1
         -strftime 1
         -segment_format matroska
@@ -248,7 +244,7 @@ mod tests {
     fn jpeg_is_encoded() {
         let keys = "url = \"http://cam/stream\"\nfps = 15\ncontainer = \"ts\"\nsegment = \"3m\"";
         insta::assert_snapshot!(lines(&line(keys, Version::new(7, 0))), @r"
-        ffmpeg
+        env TZ=IST-5:30 ffmpeg
         -loglevel level+info
         -hide_banner
         -nostdin
@@ -270,7 +266,7 @@ mod tests {
         -b:v 1000000
         -maxrate 1000000
         -bufsize 2000000
-        -force_key_frames 'expr:st(1,mod(mod(time(0),86400)+179.980,180));st(2,lt(ld(1),ld(0)));st(0,ld(1));ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+2)'
+        -force_key_frames 'expr:st(1,mod(time(0)+179.980,180));st(2,lt(ld(1),ld(0)));st(0,ld(1));ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+2)'
         -g 600
         -sc_threshold 0
         -threads 2

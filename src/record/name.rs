@@ -233,14 +233,6 @@ impl FromStr for OpenName {
     }
 }
 
-/// How long after the clock marks of UTC those of a zone come at a moment, for segments of a length, in seconds: in India full
-/// hours come 1800 after those of UTC.
-#[must_use]
-pub fn mark_delay_seconds(start: DateTime<FixedOffset>, segment_seconds: u64) -> u64 {
-    let segment = i64::try_from(segment_seconds.max(1)).unwrap_or(i64::MAX);
-    u64::try_from((-i64::from(start.offset().local_minus_utc())).rem_euclid(segment)).unwrap_or(0)
-}
-
 /// How much earlier the first frame of an ffmpeg can have come than its first segment was opened, in seconds: it looks at a
 /// stream for up to five, unless it is asked for more. Where it seems to be more a clock was set.
 const MAX_LOOK_SECONDS: f64 = 60.0;

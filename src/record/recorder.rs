@@ -68,8 +68,8 @@ pub(super) struct Recorder {
     pub(super) scheduled: Option<DateTime<Utc>>,
     /// Which of its timers has a meaning.
     pub(super) schedule_generation: u64,
-    /// How long after the clock marks of UTC its ffmpeg cuts.
-    pub(super) mark_delay: u64,
+    /// The `TZ` by which its ffmpeg finds the marks of its clock.
+    pub(super) clock: String,
 }
 
 impl Recorder {
@@ -98,7 +98,7 @@ impl Recorder {
             try_at: None,
             scheduled: None,
             schedule_generation: 0,
-            mark_delay: 0,
+            clock: String::new(),
         }
     }
 

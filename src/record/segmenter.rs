@@ -81,11 +81,16 @@ pub(super) enum Heard {
 }
 
 impl Segmenter {
-    /// Starts ffmpeg. To be called from a thread that lives as long as it should.
-    pub(super) fn start(ffmpeg: &Path, arguments: Vec<OsString>, token: Token, now: Instant) -> io::Result<Self> {
+    /// Starts ffmpeg, with a `TZ` for its clock. To be called from a thread that lives as long as it should.
+    pub(super) fn start(
+        ffmpeg: &Path,
+        arguments: Vec<OsString>,
+        clock: &str,
+        token: Token,
+        now: Instant,
+    ) -> io::Result<Self> {
         let mut command = Command::new(ffmpeg);
-        // Segments are named by its strftime: in UTC no second comes twice.
-        command.args(arguments).env("TZ", "UTC").env("AV_LOG_FORCE_NOCOLOR", "1");
+        command.args(arguments).env("TZ", clock).env("AV_LOG_FORCE_NOCOLOR", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child::spawn(&mut command)?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {

@@ -13,8 +13,8 @@ pub(super) fn commands(settings: &Settings, config: &Config, context: &Context, 
     let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
     let step = |(name, camera): (&CameraName, &Camera)| {
         let dir = camera.destination.join(name.as_str());
-        let arguments = command::arguments(camera, &dir, Token(0), ffmpeg.version, context.now.to_utc());
-        let command = Some(command::shown(camera, &ffmpeg.path, &arguments));
+        let arguments = command::arguments(camera, &dir, Token(0), ffmpeg.version);
+        let command = Some(command::shown(camera, &camera.zone.posix(context.now.to_utc()), &ffmpeg.path, &arguments));
         Step { command, ..Step::new("record", name.as_str()) }
     };
     let steps: Vec<Step> = config.cameras.iter().map(step).collect();

@@ -1,13 +1,32 @@
 //! Midnight and the two changes of the clock, with ffmpeg's clock set there.
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::time::Duration;
+
+use chrono::NaiveDateTime;
 
 use crate::support::Program;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
 use crate::support::site::{QUICK, Site, expect_sound, frames, wait_for};
 
 const FAKETIME: &str = "/usr/lib/*/faketime/libfaketimeMT.so.1";
+
+/// An ffmpeg with a clock of its own.
+fn faked(site: &Site, fake: &str) -> String {
+    let fake = format!("LD_PRELOAD=$(echo {FAKETIME}) FAKETIME_DONT_FAKE_MONOTONIC=1 {fake}");
+    site.script("ffmpeg", &format!("case \"$1\" in -version) exec ffmpeg -version;; esac\n{fake} exec ffmpeg \"$@\""))
+}
+
+/// Its clock is ahead by what stands in a file.
+fn set_by(file: &Path) -> String {
+    format!("FAKETIME_NO_CACHE=1 FAKETIME_TIMESTAMP_FILE='{}'", file.display())
+}
+
+/// A moment in UTC, in seconds since 1970.
+fn seconds(moment: &str) -> i64 {
+    NaiveDateTime::parse_from_str(moment, "%F %T").unwrap().and_utc().timestamp()
+}
 
 /// Records over a moment: ffmpeg's clock begins six seconds before the hour. The names that come out.
 fn names_around(cases: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
@@ -16,10 +35,7 @@ fn names_around(cases: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
         .iter()
         .map(|(zone, moment, segment)| {
             let site = Site::new();
-            let fake =
-                format!("LD_PRELOAD=$(echo {FAKETIME}) FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME='@{moment}' TZ=UTC");
-            let script = format!("case \"$1\" in -version) exec ffmpeg -version;; esac\n{fake} exec ffmpeg \"$@\"");
-            let faked = site.script("ffmpeg", &script);
+            let faked = faked(&site, &format!("FAKETIME_FMT=%s FAKETIME=@{}", seconds(moment)));
             site.configure(&format!("segment = {segment:?}\ntimezone = {zone:?}"), &[("yard", camera.table())]);
             let running = site.start(&["--ffmpeg", &faked]);
             (site, running)
@@ -55,6 +71,11 @@ fn midnight_and_the_changes_of_the_clock() {
         ("Asia/Kathmandu", "2026-11-20 18:14:53", "1h"),
         ("Europe/Berlin", "2026-11-20 22:59:53", "1d"),
         ("America/New_York", "2026-11-21 04:59:53", "1d"),
+        // In summer, whatever it is now.
+        ("Europe/Berlin", "2026-07-01 21:59:53", "1d"),
+        ("Australia/Lord_Howe", "2027-01-01 00:59:53", "6h"),
+        // What no day is full of begins anew with each.
+        ("Asia/Kolkata", "2026-11-20 18:29:53", "7h"),
     ]);
     let after = [
         "yard/2026-11-21/2026-11-21_00-00-00+0530.mkv",
@@ -64,6 +85,9 @@ fn midnight_and_the_changes_of_the_clock() {
         "yard/2026-11-21/2026-11-21_00-00-00+0545.mkv",
         "yard/2026-11-21/2026-11-21_00-00-00+0100.mkv",
         "yard/2026-11-21/2026-11-21_00-00-00-0500.mkv",
+        "yard/2026-07-02/2026-07-02_00-00-00+0200.mkv",
+        "yard/2027-01-01/2027-01-01_12-00-00+1100.mkv",
+        "yard/2026-11-21/2026-11-21_00-00-00+0530.mkv",
     ];
     let before = [
         ("yard/2026-11-20/2026-11-20_23-59-5", "+0530.mkv"),
@@ -73,12 +97,37 @@ fn midnight_and_the_changes_of_the_clock() {
         ("yard/2026-11-20/2026-11-20_23-59-5", "+0545.mkv"),
         ("yard/2026-11-20/2026-11-20_23-59-5", "+0100.mkv"),
         ("yard/2026-11-20/2026-11-20_23-59-5", "-0500.mkv"),
+        ("yard/2026-07-01/2026-07-01_23-59-5", "+0200.mkv"),
+        ("yard/2027-01-01/2027-01-01_11-59-5", "+1100.mkv"),
+        ("yard/2026-11-20/2026-11-20_23-59-5", "+0530.mkv"),
     ];
     for ((names, after), (front, end)) in all.iter().zip(after).zip(before) {
         assert_eq!(names.len(), 2, "{names:?}");
         assert!(names.iter().any(|name| name == after), "{after}: {names:?}");
         assert!(names.iter().any(|name| name.starts_with(front) && name.ends_with(end)), "{front}…{end}: {names:?}");
     }
+}
+
+/// A day of 23 hours ends at midnight as others do, in one piece. The camera stamps its frames here, so that they know nothing
+/// of a clock that leaps from the morning to the evening.
+#[test]
+fn a_day_in_which_the_clocks_change_ends_at_its_midnight() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::new();
+    site.configure("segment = \"1d\"\ntimezone = \"Europe/Berlin\"\nwallclock = false", &[("yard", camera.table())]);
+    let ahead = |moment: &str| format!("{:+}", seconds(moment) - chrono::Utc::now().timestamp());
+    let clock = site.scratch.write("clock", ahead("2026-03-28 23:00:00"));
+    let running = site.start(&["--ffmpeg", &faked(&site, &set_by(&clock))]);
+    camera.wait_for_frames(90);
+    std::fs::write(&clock, ahead("2026-03-29 21:59:55")).unwrap();
+    site.wait_for_closed("yard", 1);
+    let sent = camera.frames();
+    camera.wait_for_frames(sent + 90);
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    let names: Vec<String> = site.closed("yard").into_iter().map(|it| it.name).collect();
+    assert!(names[0].starts_with("2026-03-29_00-00-0") && names[0].ends_with("+0100.mkv"), "{names:?}");
+    assert_eq!(names[1..], ["2026-03-30_00-00-00+0200.mkv"]);
 }
 
 /// In the night in which the clock goes back every second of an hour comes twice: no name does.
@@ -101,12 +150,7 @@ fn a_clock_that_is_set_begins_a_new_segment() {
         let camera = RtspCamera::start(Film::Plain);
         let site = Site::with(&QUICK.replace("2s\"\nt", "6h\"\nt"), &[("yard", camera.table())]);
         let clock = site.scratch.write("clock", "+0");
-        let fake = format!(
-            "LD_PRELOAD=$(echo {FAKETIME}) FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_NO_CACHE=1 FAKETIME_TIMESTAMP_FILE='{}'",
-            clock.display()
-        );
-        let script = format!("case \"$1\" in -version) exec ffmpeg -version;; esac\n{fake} exec ffmpeg \"$@\"");
-        let running = site.start(&["--ffmpeg", &site.script("ffmpeg", &script)]);
+        let running = site.start(&["--ffmpeg", &faked(&site, &set_by(&clock))]);
         camera.wait_for_frames(90);
         let segmenter = site.segmenter("yard");
         std::fs::write(&clock, by).unwrap();

@@ -83,21 +83,6 @@ fn camera_names_are_folders_that_hide_nothing() {
 }
 
 #[test]
-fn marks_are_those_of_the_zone() {
-    let delay = |zone: &str, segment| {
-        let zone = Tz::named(zone).expect("a zone");
-        mark_delay_seconds(name(1_795_235_400, zone).start, segment)
-    };
-    assert_eq!(delay("UTC", 3600), 0);
-    assert_eq!(delay("Asia/Kolkata", 3600), 1800);
-    // Midnight there is at 18:30 in UTC, full hours in Nepal are a quarter past those of UTC, midnight in New York is at 5.
-    assert_eq!(delay("Asia/Kolkata", 86_400), 18 * 3600 + 1800);
-    assert_eq!(delay("Asia/Kathmandu", 3600), 900);
-    assert_eq!(delay("America/New_York", 86_400), 5 * 3600);
-    assert_eq!(delay("America/New_York", 600), 0);
-}
-
-#[test]
 fn the_first_segment_begins_with_what_ffmpeg_saw_first() {
     let seconds = Duration::from_secs_f64;
     // Started at 100.2, a frame at 100.5, opened at 103 and something, closed at 110 and a little.

@@ -15,7 +15,7 @@ use crate::random::random;
 use crate::record::command;
 use crate::record::config::Camera;
 use crate::record::keeper::{Job, Keeper, Turn};
-use crate::record::name::{CameraName, Token, mark_delay_seconds};
+use crate::record::name::{CameraName, Token};
 use crate::record::recorder::{Intent, Phase, Recorder};
 use crate::record::segmenter::{Segmenter, Why};
 
@@ -119,14 +119,13 @@ impl Supervisor<'_> {
             return;
         }
         recorder.generation += 1;
-        let (camera, wall) = (&recorder.camera, clock());
+        let camera = &recorder.camera;
         #[expect(clippy::cast_possible_truncation, reason = "one half of it is random enough")]
         let token = Token(random() as u32);
         let dir = camera.destination.join(recorder.name.as_str());
-        let arguments = command::arguments(camera, &dir, token, self.ffmpeg.version, wall);
-        let here = wall.with_timezone(&camera.zone).fixed_offset();
-        recorder.mark_delay = mark_delay_seconds(here, camera.segment.as_secs());
-        match Segmenter::start(&self.ffmpeg.path, arguments, token, now) {
+        let arguments = command::arguments(camera, &dir, token, self.ffmpeg.version);
+        recorder.clock = camera.zone.posix(clock());
+        match Segmenter::start(&self.ffmpeg.path, arguments, &recorder.clock, token, now) {
             Ok(segmenter) => {
                 let listening = self.listen_to(number, &segmenter);
                 let Some(recorder) = self.recorders.get_mut(&number) else { return };

@@ -12,7 +12,7 @@ use crate::disk::Space;
 use crate::live::{SegmentLive, State};
 use crate::record::errands::{Done, Errand, MOST_WAITING};
 use crate::record::keeper::{Job, News, Turn, Whole};
-use crate::record::name::{CameraName, SegmentName, mark_delay_seconds};
+use crate::record::name::{CameraName, SegmentName};
 use crate::record::progress::Event;
 use crate::record::recorder::Phase;
 use crate::record::schedule;
@@ -57,8 +57,7 @@ impl Supervisor<'_> {
                 if let Some(keeper) = self.keepers.get(&camera.destination) {
                     keeper.ask(Job::Close { camera: recorder.name.clone(), open: name, is: Whole { start, duration } });
                 }
-                let here = clock().with_timezone(&camera.zone).fixed_offset();
-                if mark_delay_seconds(here, camera.segment.as_secs()) != recorder.mark_delay {
+                if camera.zone.posix(clock()) != recorder.clock {
                     log::info!("{}: the clocks of {} have changed: cut at its new marks", recorder.name, camera.zone);
                     self.end_one(number, now);
                 }
