@@ -81,6 +81,25 @@ impl Tz {
         FixedOffset::east_opt(seconds).unwrap_or(FixedOffset::east_opt(0).unwrap_or_else(|| chrono::Utc.fix()))
     }
 
+    /// The first instant at which its clocks show these digits or, where they leap over them, have passed them.
+    #[must_use]
+    pub fn first(self, digits: NaiveDateTime) -> Option<DateTime<Self>> {
+        if let Some(shown) = self.from_local_datetime(&digits).earliest() {
+            return Some(shown);
+        }
+        let day = Duration::days(1);
+        let before = self.ahead(digits.checked_sub_signed(day)?);
+        let after = self.ahead(digits.checked_add_signed(day)?);
+        // They leap between these.
+        let mut not_yet = digits.checked_sub_offset(after)?;
+        let mut leapt = digits.checked_sub_offset(before)?;
+        while leapt - not_yet > Duration::seconds(1) {
+            let middle = not_yet + Duration::seconds((leapt - not_yet).num_seconds() / 2);
+            *(if self.ahead(middle) == before { &mut not_yet } else { &mut leapt }) = middle;
+        }
+        Some(self.from_utc_datetime(&leapt))
+    }
+
     /// The instants at which its clocks show these digits, as their offsets.
     fn of_digits(self, digits: NaiveDateTime) -> MappedLocalTime<FixedOffset> {
         // No zone has its clocks set twice within two days.
@@ -218,6 +237,26 @@ mod tests {
         );
         assert_eq!(of("2026-03-29T02:30:00"), MappedLocalTime::None);
         assert_eq!(of("2026-07-01T12:00:00").single().map(|at| at.to_utc().timestamp()), Some(1_782_900_000));
+    }
+
+    #[test]
+    fn digits_that_are_never_shown_are_passed_as_the_clocks_leap() {
+        for (name, digits, expected) in [
+            ("Europe/Berlin", "2026-03-29T02:00:00", "2026-03-29T01:00:00Z"),
+            ("Europe/Berlin", "2026-03-29T02:59:59", "2026-03-29T01:00:00Z"),
+            ("Europe/Berlin", "2026-03-29T03:00:00", "2026-03-29T01:00:00Z"),
+            ("Europe/Berlin", "2026-10-25T02:30:00", "2026-10-25T00:30:00Z"),
+            ("America/New_York", "2026-03-08T02:20:00", "2026-03-08T07:00:00Z"),
+            // There is no midnight that night, and in Australia half an hour is missing.
+            ("Africa/Cairo", "2026-04-24T00:00:00", "2026-04-23T22:00:00Z"),
+            ("Australia/Lord_Howe", "2026-10-04T02:01:00", "2026-10-03T15:30:00Z"),
+            // Nor was there this day.
+            ("Pacific/Apia", "2011-12-30T12:00:00", "2011-12-30T10:00:00Z"),
+            ("Asia/Kolkata", "2026-11-21T10:00:00", "2026-11-21T04:30:00Z"),
+        ] {
+            let first = zone(name).first(digits.parse().expect("digits")).expect("a time");
+            assert_eq!(first.to_utc(), expected.parse::<DateTime<Utc>>().expect("an instant"), "{name} {digits}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Each entry sets a state that lasts until the next one. So the last one that was due before a start is due at the start,
 //! and where several were missed only the last counts.
 
-use chrono::{DateTime, Days, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Days, NaiveTime, Utc};
 
 use crate::secret::Secret;
 use crate::zone::Tz;
@@ -20,7 +20,8 @@ pub struct Entry {
 /// The entry that was due last at `now`, and when that was; none without entries.
 #[must_use]
 pub fn last(entries: &[Entry], zone: Tz, now: DateTime<Utc>) -> Option<(DateTime<Utc>, &Entry)> {
-    around(entries, zone, now).filter(|(at, _)| *at <= now).max_by_key(|(at, _)| *at)
+    // Of those that the clock leaps over the one that it would have shown last.
+    around(entries, zone, now).filter(|(at, _)| *at <= now).max_by_key(|(at, entry)| (*at, entry.at))
 }
 
 /// The entry that is due next after `now`, and when.
@@ -29,21 +30,12 @@ pub fn next(entries: &[Entry], zone: Tz, now: DateTime<Utc>) -> Option<(DateTime
     around(entries, zone, now).filter(|(at, _)| *at > now).min_by_key(|(at, _)| *at)
 }
 
-/// The instants of all entries on the days around `now`.
+/// The instants of all entries on the days around `now`: when the zone's clock first shows their times or has passed them.
 fn around(entries: &[Entry], zone: Tz, now: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, &Entry)> {
     let today = now.with_timezone(&zone).date_naive();
     let days = [today.checked_sub_days(Days::new(1)), Some(today), today.checked_add_days(Days::new(1))];
-    days.into_iter()
-        .flatten()
-        .flat_map(move |day| entries.iter().filter_map(move |entry| Some((instant(day, entry.at, zone)?, entry))))
-}
-
-/// The first instant at which the zone's clock shows this time or, where the clock leaps over it, has passed it.
-fn instant(day: NaiveDate, at: NaiveTime, zone: Tz) -> Option<DateTime<Utc>> {
-    let local = day.and_time(at);
-    (0..=8).find_map(|quarter| {
-        let local = local.checked_add_signed(Duration::minutes(15 * quarter))?;
-        zone.from_local_datetime(&local).earliest().map(|at| at.to_utc())
+    days.into_iter().flatten().flat_map(move |day| {
+        entries.iter().filter_map(move |entry| Some((zone.first(day.and_time(entry.at))?.to_utc(), entry)))
     })
 }
 
@@ -82,20 +74,31 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_is_not_there_or_twice_is_due_once() {
+    fn an_hour_that_comes_twice_is_due_once() {
+        let zone = Tz::named("Europe/Berlin").expect("a zone");
         let half_past_two = NaiveTime::from_hms_opt(2, 30, 0).expect("a time");
-        let spring = instant(
-            NaiveDate::from_ymd_opt(2026, 3, 29).expect("a day"),
-            half_past_two,
-            Tz::named("Europe/Berlin").expect("a zone"),
-        );
-        assert_eq!(spring, Some(utc("2026-03-29T01:00:00Z")));
-        let autumn = instant(
-            NaiveDate::from_ymd_opt(2026, 10, 25).expect("a day"),
-            half_past_two,
-            Tz::named("Europe/Berlin").expect("a zone"),
-        );
-        assert_eq!(autumn, Some(utc("2026-10-25T00:30:00Z")));
+        let entries = [Entry { at: half_past_two, get: "x".to_owned().into() }];
+        let last = |now| last(&entries, zone, utc(now)).map(|(at, _)| at);
+        assert_eq!(last("2026-10-25T00:29:59Z"), Some(utc("2026-10-24T00:30:00Z")));
+        for now in ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-26T01:29:59Z"] {
+            assert_eq!(last(now), Some(utc("2026-10-25T00:30:00Z")), "{now}");
+        }
+    }
+
+    /// All that the clocks leap over is due as they leap, and the last of it counts, however it is written down.
+    #[test]
+    fn what_the_clocks_leap_over_keeps_its_order() {
+        let zone = Tz::named("Europe/Berlin").expect("a zone");
+        let entry =
+            |at: &str| Entry { at: NaiveTime::parse_from_str(at, "%H:%M").expect("a time"), get: at.to_owned().into() };
+        for times in [["02:10", "02:50", "01:50"], ["02:50", "01:50", "02:10"]] {
+            let entries = times.map(entry);
+            let last = |now| last(&entries, zone, utc(now)).map(|(at, entry)| (at, entry.get.reveal()));
+            assert_eq!(last("2026-03-29T00:59:59Z"), Some((utc("2026-03-29T00:50:00Z"), "01:50")));
+            for now in ["2026-03-29T01:00:00Z", "2026-03-29T01:10:00Z", "2026-03-29T20:00:00Z"] {
+                assert_eq!(last(now), Some((utc("2026-03-29T01:00:00Z"), "02:50")), "{now}");
+            }
+        }
     }
 
     proptest::proptest! {
