@@ -24,7 +24,7 @@ use super::stream::{AudioCodec, HEAD_LEN, Head, Mismatch, VideoCodec};
 use crate::units::human_duration;
 use feed::Feed;
 
-/// How much longer or shorter than the index says a result may be, by the clock of the frames.
+/// How much more or less than the index says may be from the first frame of a result to its last, by the frames' clock.
 const FRAME_TOLERANCE: Duration = Duration::from_secs(1);
 /// The same where the index has the wall clock only. It is set meanwhile now and then, and SQLite has whole seconds.
 const WALL_TOLERANCE: Duration = Duration::from_secs(3);
@@ -144,25 +144,38 @@ pub fn extract(
     };
     verified_head(&ring_file, segment)?;
 
-    let (duration, has_sound) = match movie(output) {
+    let movie = match movie(output) {
         Ok(movie) => movie,
         Err(error) => return Err(damage.unwrap_or(error)),
     };
-    let sound = match (said, has_sound) {
+    let sound = match (said, movie.has_sound) {
         (Some(said), _) => Sound::Lost(said),
         (None, true) => Sound::Kept,
         (None, false) => Sound::None,
     };
-    let damage = damage.or_else(|| check_duration(duration, segment).err());
-    Ok(Extracted { duration, sound, damage })
+    let damage = damage.or_else(|| check_duration(movie.until_last_frame, segment).err());
+    Ok(Extracted { duration: movie.duration, sound, damage })
 }
 
-/// How long the video in a file lasts, and whether there is sound with it.
-fn movie(file: &Path) -> Result<(Duration, bool), ExtractError> {
+/// What there is in a file.
+struct Movie {
+    /// How long the video lasts.
+    duration: Duration,
+    /// From its first frame to its last, which is what indexes tell.
+    until_last_frame: Duration,
+    /// Whether there is sound with it.
+    has_sound: bool,
+}
+
+fn movie(file: &Path) -> Result<Movie, ExtractError> {
     let tracks = mp4::tracks(&File::open(file).and_then(OpenFile::new).map_err(Mp4Error::Read)?)?;
     let of_kind = |kind| tracks.iter().find(|track: &&Track| track.kind == kind);
     let video = of_kind(TrackKind::Video).ok_or(ExtractError::NoVideo)?;
-    Ok((video.duration, of_kind(TrackKind::Sound).is_some()))
+    Ok(Movie {
+        duration: video.duration,
+        until_last_frame: video.duration.saturating_sub(video.last_frame),
+        has_sound: of_kind(TrackKind::Sound).is_some(),
+    })
 }
 
 /// The head of the range, if it still is the segment's.
@@ -176,7 +189,8 @@ fn verified_head(ring_file: &File, segment: &Segment) -> Result<Head, ExtractErr
     Ok(head)
 }
 
-/// Whether the result is all of the segment. From the first frame to the last is a frame less than the video lasts.
+/// Whether the result is all of the segment, both from the first frame to the last: cameras can be set to a frame in 16 s,
+/// and by so much more does such a video last.
 fn check_duration(result: Duration, segment: &Segment) -> Result<(), ExtractError> {
     let is_near = |segment: Duration, tolerance| result.abs_diff(segment) <= tolerance;
     let wall = segment.start.until(segment.end);

@@ -6,6 +6,7 @@
 //! | `moov/trak/mdia/mdhd` | time scale and duration |
 //! | `moov/trak/mdia/hdlr` | `vide` or `soun` |
 //! | `moov/trak/mdia/minf/stbl/stsd` | the coding: `avc1`, `hvc1`, `mp4a` |
+//! | `moov/trak/mdia/minf/stbl/stts` | how long the last frame lasts |
 //!
 //! ffmpeg is asked to put `moov` in front of the media (faststart), so a little of the file tells.
 
@@ -37,6 +38,8 @@ pub struct Track {
     pub coding: [u8; 4],
     /// How long it lasts.
     pub duration: Duration,
+    /// How long of that its last frame lasts: no time at all where the file does not say.
+    pub last_frame: Duration,
 }
 
 /// Video or sound.
@@ -87,7 +90,12 @@ fn track(trak: &[u8]) -> Option<Track> {
         0 => (u32_at(mdhd, 12)?, u64::from(u32_at(mdhd, 16)?)),
         _ => (u32_at(mdhd, 20)?, u64::from(u32_at(mdhd, 24)?) << 32 | u64::from(u32_at(mdhd, 28)?)),
     };
-    let entry = child(child(child(mdia, *b"minf")?, *b"stbl")?, *b"stsd")?;
+    let stbl = child(child(mdia, *b"minf")?, *b"stbl")?;
+    let entry = child(stbl, *b"stsd")?;
+    // Runs of frames: how many, and how long each of them lasts.
+    let runs = child(stbl, *b"stts").and_then(|stts| stts.get(8..)).unwrap_or_default();
+    let last_frame = runs.as_chunks::<8>().0.last().and_then(|run| u32_at(run, 4)).unwrap_or_default();
+    let lasts = |ticks: u64| Some(Duration::from_micros(ticks.checked_mul(1_000_000)?.checked_div(scale.into())?));
     Some(Track {
         kind: match handler {
             b"vide" => TrackKind::Video,
@@ -95,7 +103,8 @@ fn track(trak: &[u8]) -> Option<Track> {
             _ => TrackKind::Other,
         },
         coding: *entry.get(12..)?.first_chunk()?,
-        duration: Duration::from_micros(duration.checked_mul(1_000_000)?.checked_div(scale.into())?),
+        duration: lasts(duration)?,
+        last_frame: lasts(last_frame.into())?,
     })
 }
 
@@ -143,7 +152,9 @@ mod tests {
         mdhd[16..20].copy_from_slice(&360_000_u32.to_be_bytes());
         let hdlr = [&[0; 8][..], b"vide", &[0; 12]].concat();
         let stsd = [&[0; 12][..], b"hvc1", &[0; 20]].concat();
-        let stbl = boxed("stbl", &boxed("stsd", &stsd));
+        let runs = [[0, 2], [2, 60_000], [8, 30_000]].concat();
+        let stts: Vec<u8> = runs.into_iter().flat_map(u32::to_be_bytes).collect();
+        let stbl = boxed("stbl", &[boxed("stsd", &stsd), boxed("stts", &stts)].concat());
         let mdia = [boxed("mdhd", &mdhd), boxed("hdlr", &hdlr), boxed("minf", &stbl)].concat();
         let trak = boxed("trak", &boxed("mdia", &mdia));
         [boxed("ftyp", b"isom"), boxed("moov", &trak), boxed("mdat", &[1; 99])].concat()
@@ -151,7 +162,8 @@ mod tests {
 
     #[test]
     fn reads_tracks() {
-        let track = Track { kind: TrackKind::Video, coding: *b"hvc1", duration: Duration::from_secs(4) };
+        let (duration, last_frame) = (Duration::from_secs(4), Duration::from_micros(333_333));
+        let track = Track { kind: TrackKind::Video, coding: *b"hvc1", duration, last_frame };
         assert_eq!(tracks(&movie()[..]).unwrap(), [track]);
     }
 

@@ -106,6 +106,24 @@ fn the_clock_of_the_frames_may_wrap() {
     assert_eq!(extract(&camera, &segments[0], &output).unwrap().duration, Duration::from_secs(4));
 }
 
+/// The last frame lasts as long as the others, and no index tells of that.
+#[test]
+fn a_camera_may_take_its_time_for_each_frame() {
+    let clips = [1000, 2000, 16_000].map(|millis| Clip::slow(Video::H264, millis, 4));
+    let (dir, camera, segments) = storage(&clips);
+    let output = dir.path().join("out.mp4");
+    for (segment, millis) in segments.iter().zip([4000, 8000, 64_000]) {
+        let extracted = extract(&camera, segment, &output).unwrap();
+        assert!(extracted.damage.is_none(), "{:?}", extracted.damage);
+        assert_eq!(extracted.duration, Duration::from_millis(millis));
+    }
+    // A frame that is missing at the end is missed all the same.
+    let mut longer = segments[2];
+    longer.frames.as_mut().unwrap().last_45k += 16 * 45_000;
+    let extracted = extract(&camera, &longer, &output).unwrap();
+    assert!(matches!(extracted.damage, Some(ExtractError::Duration { .. })), "{extracted:?}");
+}
+
 #[test]
 fn what_the_ring_has_overwritten_is_refused() {
     let clip = Clip::new(Video::H264, Audio::None, 2);

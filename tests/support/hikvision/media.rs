@@ -6,8 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use super::Instant;
 
-const FRAMES_PER_SECOND: u64 = 25;
-const FRAME_MILLIS: u64 = 1000 / FRAMES_PER_SECOND;
+const FRAME_MILLIS: u64 = 40;
 /// A key frame each second.
 const KEY_INTERVAL: usize = 25;
 
@@ -33,6 +32,8 @@ pub(crate) struct Clip {
     video: Video,
     audio: Audio,
     frames: Arc<Vec<Vec<u8>>>,
+    /// From one frame to the next.
+    frame_millis: u64,
     /// Packets of sound, and how many ticks of 90 kHz each lasts.
     sound: Arc<Vec<Vec<u8>>>,
     sound_ticks: u64,
@@ -46,21 +47,25 @@ impl Clip {
 
     /// The same in this size, with about so many kilobits in each second.
     pub(crate) fn with(video: Video, audio: Audio, seconds: u32, size: &str, kilobits: u32) -> Self {
-        let args = video_args(video, seconds, size, kilobits);
-        let frames = elementary(&args, |bytes| split_frames(video, bytes));
+        let frames = frames(video, u64::from(seconds) * 1000, FRAME_MILLIS, size, kilobits);
         let (sound, sound_ticks) = match audio {
             Audio::None => (Arc::default(), 1),
             Audio::Aac => (elementary(&sound_args("aac", "adts", 16_000, seconds), split_adts), 1024 * 90_000 / 16_000),
             Audio::ALaw => (elementary(&sound_args("pcm_alaw", "alaw", 8000, seconds), split_g711), 40 * 90),
             Audio::MuLaw => (elementary(&sound_args("pcm_mulaw", "mulaw", 8000, seconds), split_g711), 40 * 90),
         };
-        assert_eq!(frames.len() as u64, u64::from(seconds) * FRAMES_PER_SECOND);
-        Self { video, audio, frames, sound, sound_ticks }
+        Self { video, audio, frames, frame_millis: FRAME_MILLIS, sound, sound_ticks }
+    }
+
+    /// A silent one of a camera that makes a frame in so many milliseconds only.
+    pub(crate) fn slow(video: Video, frame_millis: u64, count: u64) -> Self {
+        let frames = frames(video, frame_millis * count, frame_millis, "320x180", 400);
+        Self { video, audio: Audio::None, frames, frame_millis, sound: Arc::default(), sound_ticks: 1 }
     }
 
     /// From the first frame to the last.
     pub(crate) fn millis(&self) -> u64 {
-        (self.frames.len() as u64 - 1) * FRAME_MILLIS
+        (self.frames.len() as u64 - 1) * self.frame_millis
     }
 
     /// The clip as a program stream that begins at this time of the camera's clock and this PTS.
@@ -74,7 +79,7 @@ impl Clip {
         let mut out = Vec::new();
         let mut sound = (0..).zip(self.sound.iter()).peekable();
         for (number, frame) in self.frames.iter().enumerate() {
-            let millis = number as u64 * FRAME_MILLIS;
+            let millis = number as u64 * self.frame_millis;
             let pts = first_pts + millis * 90;
             pack_header(&mut out, pts, frames_before + u32::try_from(number).unwrap());
             if number % KEY_INTERVAL == 0 {
@@ -136,8 +141,14 @@ pub(crate) fn picture(jpeg: &[u8]) -> Vec<u8> {
     picture
 }
 
-fn video_args(video: Video, seconds: u32, size: &str, kilobits: u32) -> Vec<String> {
-    let source = format!("testsrc2=size={size}:rate={FRAMES_PER_SECOND}:duration={seconds}");
+fn frames(video: Video, millis: u64, frame_millis: u64, size: &str, kilobits: u32) -> Arc<Vec<Vec<u8>>> {
+    let source = format!("testsrc2=size={size}:rate=1000/{frame_millis}:duration={millis}ms");
+    let frames = elementary(&video_args(video, &source, kilobits), |bytes| split_frames(video, bytes));
+    assert_eq!(frames.len() as u64, millis / frame_millis);
+    frames
+}
+
+fn video_args(video: Video, source: &str, kilobits: u32) -> Vec<String> {
     let rate = format!("{kilobits}k");
     let codec = match video {
         Video::H264 => "-c:v libx264 -preset ultrafast -bf 0 -g 25 -sc_threshold 0 -x264-params aud=1 -f h264",
@@ -148,7 +159,7 @@ fn video_args(video: Video, seconds: u32, size: &str, kilobits: u32) -> Vec<Stri
     };
     // Noise, so that there is something to code.
     let filter = "noise=alls=12:allf=t,format=yuv420p";
-    let mut args = ["-f", "lavfi", "-i", &source, "-vf", filter, "-b:v", &rate, "-maxrate", &rate, "-bufsize", &rate]
+    let mut args = ["-f", "lavfi", "-i", source, "-vf", filter, "-b:v", &rate, "-maxrate", &rate, "-bufsize", &rate]
         .map(str::to_owned)
         .to_vec();
     args.extend(codec.split_whitespace().map(str::to_owned));
