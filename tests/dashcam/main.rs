@@ -20,6 +20,7 @@ mod secrets;
 mod selection;
 mod terminal;
 mod verify;
+mod zone;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

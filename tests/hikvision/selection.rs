@@ -1,5 +1,7 @@
 //! `--from`, `--to`, `--since`, `--no-pictures`.
 
+use chrono::{Duration, Utc};
+
 use crate::support::bench::{Bench, set};
 use crate::support::hikvision::{jpeg, picture};
 
@@ -24,5 +26,26 @@ fn since_is_an_age() {
     assert_eq!(bench.held(), set(["tuin/video/2037-01-01_00-00-00-tuin.mp4"]));
     for options in [["--since", "soon"], ["--from", "yesterday"], ["--to", "2025-02-30"], ["--jobs", "0"]] {
         bench.pass(&options).expect_code(2);
+    }
+}
+
+/// The camera's clock is taken to show what this machine's does. POSIX writes zones with the sign the other way round.
+#[test]
+fn ages_are_of_the_clock_here() {
+    for (zone, ahead) in [("<+14>-14", 14), ("<-11>11", -11)] {
+        let began = |hours: i64| Utc::now().naive_utc() + Duration::hours(ahead - hours);
+        let starts = [began(13), began(11), began(-1)].map(|start| start.format("%Y-%m-%d %H:%M:%S").to_string());
+        let names = starts[1..].iter().map(|start| {
+            let start = start.replace(' ', "_").replace(':', "-");
+            format!("tuin/video/{start}-tuin.mp4")
+        });
+        let names = set(names);
+        let (bench, _storage) = Bench::with(&starts.each_ref().map(String::as_str));
+        bench.footage(&["--since", "12h"]).env("TZ", zone).run().expect_code(0);
+        assert_eq!(bench.held(), names, "{zone}");
+        bench.footage(&[]).env("TZ", zone).run().expect_code(0);
+        assert_eq!(bench.held().len(), 3);
+        bench.footage(&["--keep", "12h"]).env("TZ", zone).run().expect_code(0);
+        assert_eq!(bench.held(), names, "{zone}");
     }
 }
