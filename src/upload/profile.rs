@@ -110,18 +110,32 @@ pub fn resolve(asked: &Asked, around: Around<'_>) -> Result<Access, String> {
         .or_else(|| in_config.and_then(of_section))
         .ok_or_else(|| no_credentials(profile, in_config))?;
 
-    let get = |key| {
-        in_config.and_then(|section| section.get(key)).or_else(|| in_credentials.and_then(|section| section.get(key)))
+    // Not the keys alone: whatever the credentials file says of a profile wins over the configuration file.
+    let both = || [in_credentials, in_config].into_iter().flatten();
+    let get = |key| both().find_map(|section| section.get(key));
+    let ignores = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+        .or_else(|| get("ignore_configured_endpoint_urls").map(str::to_owned))
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let of_service = |name: &str| {
+        let section = config_file.section(&format!("services {name}"));
+        let section = section.ok_or_else(|| {
+            format!("the profile {profile:?} names the services {name:?}, which are not in the configuration file")
+        });
+        section.map(|section| section.nested("s3", "endpoint_url"))
     };
-    let service = get("services").and_then(|name| config_file.section(&format!("services {name}")));
-    let configured = service.and_then(|service| service.nested("s3", "endpoint_url")).or_else(|| get("endpoint_url"));
-    let ignores =
-        variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let configured = || {
+    let configured = || -> Result<Option<String>, String> {
         let of_environment = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
-        of_environment.or_else(|| configured.map(str::to_owned)).filter(|_| !ignores)
+        if ignores || of_environment.is_some() {
+            return Ok(of_environment.filter(|_| !ignores));
+        }
+        let of_service = get("services").map(of_service).transpose()?.flatten();
+        Ok(of_service.or_else(|| get("endpoint_url")).map(str::to_owned))
     };
-    let endpoint_url = asked.endpoint_url.clone().or_else(configured).map(|url| checked_endpoint(&url)).transpose()?;
+    let endpoint_url = match &asked.endpoint_url {
+        Some(url) => Some(url.clone()),
+        None => configured()?,
+    };
+    let endpoint_url = endpoint_url.map(|url| checked_endpoint(&url)).transpose()?;
     let region = asked
         .region
         .clone()
@@ -133,7 +147,7 @@ pub fn resolve(asked: &Asked, around: Around<'_>) -> Result<Access, String> {
     if !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         return Err(format!("{region:?} is no region"));
     }
-    let style = in_config.and_then(|section| section.nested("s3", "addressing_style"));
+    let style = both().find_map(|section| section.nested("s3", "addressing_style"));
     let addressing = match (asked.addressing, style) {
         (Addressing::Auto, Some("path")) => Addressing::Path,
         (Addressing::Auto, Some("virtual")) => Addressing::Virtual,
@@ -250,6 +264,40 @@ mod tests {
         let asked = Asked { addressing: Addressing::Path, ..profile("b2") };
         assert_eq!(with(&asked, &[]).expect("resolved").addressing, Addressing::Path);
         assert_eq!(with(&Asked::default(), &[]).expect("resolved").region, "eu-west-1");
+    }
+
+    /// As botocore has it: whole settings of a profile in the credentials file win, not its keys alone.
+    #[test]
+    fn the_credentials_file_wins_over_the_configuration_file() {
+        let with = |credentials: &str, config: &str, variables: &[(&str, &str)]| {
+            let variable =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+            let credentials = format!("[default]\naws_access_key_id=K\naws_secret_access_key=s\n{credentials}");
+            resolve(
+                &Asked::default(),
+                Around { variable: &variable, credentials: &credentials, config: &format!("[default]\n{config}") },
+            )
+        };
+        let access = with(
+            "region=r-1\nendpoint_url=http://a\ns3 =\n  addressing_style = virtual\n",
+            "region=r-2\nendpoint_url=http://b\ns3 =\n  addressing_style = path\n",
+            &[],
+        )
+        .expect("resolved");
+        assert_eq!((access.region.as_str(), access.endpoint_url.as_deref()), ("r-1", Some("http://a")));
+        assert_eq!(access.addressing, Addressing::Virtual);
+
+        let ignored = with("", "endpoint_url=http://b\nignore_configured_endpoint_urls = true\n", &[]);
+        assert_eq!(ignored.expect("resolved").endpoint_url, None);
+        let heeded = [("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")];
+        let heeded = with("", "endpoint_url=http://b\nignore_configured_endpoint_urls = true\n", &heeded);
+        assert_eq!(heeded.expect("resolved").endpoint_url.as_deref(), Some("http://b"));
+
+        // Footage for a server of one's own does not go to AWS because of a slip in a name.
+        let unknown = "services = nowhere\nendpoint_url=http://b\n";
+        assert!(with("", unknown, &[]).expect_err("unknown").contains("\"nowhere\""));
+        let said = with("", unknown, &[("AWS_ENDPOINT_URL", "http://v")]).expect("not looked at");
+        assert_eq!(said.endpoint_url.as_deref(), Some("http://v"));
     }
 
     #[test]
