@@ -12,6 +12,10 @@ use crate::units::parse_seconds;
 /// How alike two keys must be for one to be meant by the other, 0 to 1.
 const ALIKE: f64 = 0.7;
 
+/// What cameraleech calls a key of ours: too far from it to be taken for a letter wrong.
+const CAMERALEECH: [(&str, &str); 3] =
+    [("httpListenAddress", "listen"), ("DisableHints", "hints"), ("storagePath", "destination")];
+
 /// A table under way.
 pub(super) struct Section<'a> {
     reader: &'a Reader<'a>,
@@ -76,16 +80,25 @@ impl<'a> Section<'a> {
             if self.taken.contains(key) {
                 continue;
             }
-            let closest = self.known.iter().map(|known| (strsim::jaro_winkler(known, key), known));
-            let closest = closest.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
-            let message = match closest {
-                Some((_, closest)) => format!("there is no such key; did you mean {closest}?"),
+            let message = match self.meant(key) {
+                Some(meant) => format!("there is no such key; did you mean {meant}?"),
+                None if key.eq_ignore_ascii_case("LogLevel") || key.eq_ignore_ascii_case("FfmpegLogLevel") => {
+                    "there is no such key; -v, -vv and -q say how much is logged".to_owned()
+                }
                 None => format!("there is no such key; these are: {}", self.known.join(", ")),
             };
             let path = self.path_of(key);
             self.problems.push(self.reader.problem(&path, name.span().start, message));
         }
         problems.append(&mut self.problems);
+    }
+
+    /// The key that is meant by one that there is not.
+    fn meant(&self, key: &str) -> Option<&'static str> {
+        let named = CAMERALEECH.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(key)).map(|(_, ours)| *ours);
+        let alike = self.known.iter().map(|known| (strsim::jaro_winkler(known, key), *known));
+        let alike = alike.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+        named.filter(|ours| self.known.contains(ours)).or(alike.map(|(_, known)| known))
     }
 
     fn path_of(&self, key: &str) -> String {

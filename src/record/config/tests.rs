@@ -91,6 +91,33 @@ schedule = [{ at = "6", get = "http://admin:hunter2@cam/day" }]
 }
 
 #[test]
+fn keys_of_cameraleech_are_told_as_ours() {
+    let text = wrong(
+        r#"
+LogLevel = "info"
+DisableHints = true
+httpListenAddress = "0.0.0.0:8080"
+ffmpegPath = "/usr/bin/ffmpeg"
+[defaults]
+storagePath = "/srv/cameras"
+segmentTime = 3600
+InputOptions = ["-rtsp_transport", "tcp"]
+[cameras.yard]
+url = "rtsp://192.168.1.20/stream1"
+"#,
+    );
+    insta::assert_snapshot!(text, @"
+    line 2: LogLevel: there is no such key; -v, -vv and -q say how much is logged
+    line 3: DisableHints: there is no such key; did you mean hints?
+    line 4: httpListenAddress: there is no such key; did you mean listen?
+    line 5: ffmpegPath: there is no such key; did you mean ffmpeg?
+    line 7: defaults.storagePath: there is no such key; did you mean destination?
+    line 8: defaults.segmentTime: there is no such key; did you mean segment?
+    line 9: defaults.InputOptions: there is no such key; did you mean input_options?
+    ");
+}
+
+#[test]
 fn what_is_no_toml_is_told_with_its_line_and_without_its_text() {
     let text = wrong("[cameras.yard]\nurl = rtsp://user:hunter2@cam\n");
     assert!(text.starts_with("line 2: ") && !text.contains("hunter2"), "{text}");
