@@ -163,6 +163,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
 
     // Read: what the cameras have, what is here.
     let sources = source::read(found, context, report)?;
+    report.seen_cameras = sources.len();
     let mut failed_before = FailedBefore::load(store, context.local_now(), settings.retry_failed_after);
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
     let mut remembered = Remembered::load(store, "hikvision.held", context.now.into());

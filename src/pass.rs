@@ -151,7 +151,7 @@ pub struct Report {
     pub seen_recordings: usize,
     /// Of those, the ones that the options ask for.
     pub selected_recordings: usize,
-    /// Recordings of which the video arrived.
+    /// Recordings that arrived; of a dashcam those whose video did.
     pub arrived_recordings: usize,
     /// Files that arrived, sidecars included.
     pub arrived_files: usize,
@@ -252,9 +252,11 @@ impl Report {
                     let segments = count(self.arrived_recordings, "segment");
                     (format!("{segments} ({bytes})"), count(self.seen_cameras, "camera"))
                 }
-                _ => {
+                pass => {
                     let recordings = count(self.arrived_recordings, "recording");
-                    (format!("{recordings} ({files}, {bytes})"), self.source.clone())
+                    // A dashcam's have sidecars.
+                    let files = if pass == "dashcam" { format!("{files}, ") } else { String::new() };
+                    (format!("{recordings} ({files}{bytes})"), self.source.clone())
                 }
             };
             let time = Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default();

@@ -181,7 +181,7 @@ impl Execution<'_> {
                 }
                 self.report.arrived_files += 1;
                 self.report.transferred_bytes += bytes;
-                self.report.arrived_recordings += usize::from(want.segment.ring.medium == Medium::Video);
+                self.report.arrived_recordings += 1;
             }
             Outcome::Failed(Failed { reason, message, lasts }) => {
                 self.report.fail(told, path, reason, message);

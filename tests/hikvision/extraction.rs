@@ -22,8 +22,8 @@ fn every_segment_comes_out_once_and_whole() {
     let before = tree(&storage.root);
 
     let report = bench.report(0, &[]);
-    assert_eq!(report["seen_recordings"], 4, "{report}");
-    assert_eq!((&report["arrived_recordings"], &report["arrived_files"]), (&3.into(), &4.into()), "{report}");
+    assert_eq!((&report["seen_cameras"], &report["seen_recordings"]), (&1.into(), &4.into()), "{report}");
+    assert_eq!((&report["arrived_recordings"], &report["arrived_files"]), (&4.into(), &4.into()), "{report}");
     assert_eq!(report["open_files"], 1, "{report}");
     let video = |minute: u32| format!("tuin/video/2025-09-07_14-{minute:02}-15-tuin.mp4");
     let image = "tuin/images/2025-09-07_14-30-15-tuin.jpg";
