@@ -31,8 +31,10 @@ pub(super) fn find(settings: &Settings, context: &Context, report: &mut Report) 
     let is_used = |folder: &String| {
         found.iter().any(|found| found.camera.name == *folder || found.camera.path.display().to_string() == *folder)
     };
+    let folders = || found.iter().map(|found| format!("{:?}", found.camera.name)).collect::<Vec<_>>().join(", ");
     for folder in settings.renames.keys().filter(|folder| !is_used(folder)) {
-        context.told.warn(&format!("camera:{folder}"), format_args!("--camera: there is no camera {folder:?}"));
+        let text = format_args!("--camera: there is no camera {folder:?}; these are: {}", folders());
+        context.told.warn(&format!("camera:{folder}"), text);
     }
     tell(&problems, context, report);
     Ok(found)

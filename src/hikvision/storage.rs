@@ -109,6 +109,9 @@ impl Discovery {
             Ok(input) => input,
             Err(source) => return self.problem_with(input, source),
         };
+        if input.is_file() {
+            return self.problems.push(Problem::File { path: input });
+        }
         match self.camera_in(&input) {
             Ok(Some(camera)) => self.cameras.push(camera),
             Ok(None) => self.add_folder_of_cameras(&input),

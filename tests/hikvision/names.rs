@@ -87,7 +87,7 @@ fn a_camera_is_renamed_by_its_folder_or_its_path() {
     bench.camera("Camera, Oprit", Model::default()).record(&clip(), "2025-09-07 14:00:15");
     let path = format!("{}=achter", storage.root.display());
     let output = bench.pass(&["--camera", &path, "--camera", "nobody=x"]).expect_code(0);
-    assert!(output.stderr.contains("there is no camera \"nobody\""), "{output}");
+    assert!(output.stderr.contains(r#"there is no camera "nobody"; these are: "Camera, Oprit", "tuin""#), "{output}");
     let names = ["achter", "Camera, Oprit"];
     assert_eq!(bench.held(), set(names.map(|name| format!("{name}/video/2025-09-07_14-00-15-{name}.mp4"))));
 }

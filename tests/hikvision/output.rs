@@ -54,7 +54,7 @@ fn cron_is_silent_unless_something_arrives_or_is_wrong() {
 
 #[test]
 fn a_storage_that_is_not_there_is_not_now() {
-    let (bench, storage) = Bench::with(&[]);
+    let (bench, storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let away = |options: &[&str]| bench.scratch.footage(["hikvision", "elsewhere", "-d", "dest"]).args(options).run();
     let output = away(&[]).expect_code(75);
     assert!(output.stderr.contains("elsewhere"), "{output}");
@@ -62,6 +62,11 @@ fn a_storage_that_is_not_there_is_not_now() {
     // A folder without any camera is a mistake.
     std::fs::create_dir(bench.scratch.join("elsewhere")).unwrap();
     assert!(away(&["--cron"]).expect_code(1).stderr.contains("holds no camera's storage"));
+    // So is one of its files.
+    let file = storage.ring_file(&storage.live()[0]);
+    std::fs::remove_dir(bench.scratch.join("elsewhere")).unwrap();
+    std::fs::copy(file, bench.scratch.join("elsewhere")).unwrap();
+    assert!(away(&[]).expect_code(1).stderr.contains("is a file: name the camera's folder"));
     // One input that is missing keeps the others from nothing.
     drop(storage);
     bench.scratch.footage(["hikvision", "nas", "missing", "-d", "dest"]).run().expect_code(3);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::hikvision::index::{IndexError, IndexWarning};
 use crate::hikvision::segment::Medium;
 use crate::hikvision::sqlite::SqliteError;
+use crate::units::count;
 
 /// Something that is wrong with a storage. It never keeps the rest from being listed.
 ///
@@ -32,6 +33,12 @@ pub enum Problem {
          below; name a camera's folder, or one with such folders in it"
     )]
     NoCamera {
+        /// The input.
+        path: PathBuf,
+    },
+    /// An input that is a file.
+    #[error("{path:?} is a file: name the camera's folder, the one with datadir0 in it")]
+    File {
         /// The input.
         path: PathBuf,
     },
@@ -84,7 +91,11 @@ pub enum Problem {
         path: PathBuf,
     },
     /// Ring files that an index counts on.
-    #[error("{path:?} lacks {files} ring files that its index names, with {segments} live segments: {first} first")]
+    #[error(
+        "{path:?} lacks {} that its index names, with {}: {first} first",
+        count(*.files, "ring file"),
+        count(*.segments, "live segment")
+    )]
     MissingRingFiles {
         /// The datadir.
         path: PathBuf,
@@ -107,6 +118,7 @@ impl Problem {
             Self::Folder { path, .. }
             | Self::Link { path }
             | Self::NoCamera { path }
+            | Self::File { path }
             | Self::MissingDatadirs { path, .. }
             | Self::NoIndex { path }
             | Self::Index { path, .. }
@@ -124,6 +136,7 @@ impl Problem {
             Self::Folder { .. } => "folder",
             Self::Link { .. } => "link",
             Self::NoCamera { .. } => "no-camera",
+            Self::File { .. } => "file",
             Self::MissingDatadirs { .. } => "datadirs",
             Self::NoIndex { .. } => "no-index",
             Self::Index { .. } => "index",
@@ -141,6 +154,7 @@ impl Problem {
             Self::Folder { .. }
             | Self::Link { .. }
             | Self::NoCamera { .. }
+            | Self::File { .. }
             | Self::MissingDatadirs { .. }
             | Self::NoIndex { .. }
             | Self::MissingRingFiles { .. }
