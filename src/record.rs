@@ -39,6 +39,7 @@ mod holder;
 mod keeper;
 pub mod listen;
 mod mailbox;
+pub mod mark;
 pub mod name;
 pub mod pace;
 mod places;

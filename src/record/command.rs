@@ -2,10 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::time::Duration;
 
 use ffmpeg_sidecar::command::FfmpegCommand;
 
 use super::config::{Audio, Camera, Transport, Video};
+use super::mark::CUT_AFTER;
 use super::name::{Container, OpenName, Token};
 use crate::ffmpeg::Version;
 
@@ -15,10 +17,6 @@ pub const PROGRESS_SECONDS: u32 = 2;
 const KEY_FRAMES_EVERY: u32 = 2;
 /// And the encoder makes none of its own in between.
 const GROUP: &str = "600";
-/// ffmpeg cuts so many milliseconds after a mark of the clock. It takes the names of segments from a clock that moves with
-/// the system's tick, which is up to ten milliseconds: right at a mark that still shows the second before. Its segment would
-/// be called so, at midnight in the folder of the day before; and where one of that second is open, it would be overwritten.
-const CUT_AFTER_MILLIS: u64 = 20;
 /// The clocks of all zones differ by quarters of an hour.
 const ZONES_APART: u64 = 900;
 /// What is encoded as it comes has a time in milliseconds, as Matroska has.
@@ -87,22 +85,22 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     ffmpeg
         .format("segment")
         .args(["-segment_time", &camera.segment.as_secs().to_string(), "-segment_atclocktime", "1"])
-        .args(["-segment_clocktime_offset", &in_seconds(CUT_AFTER_MILLIS)])
+        .args(["-segment_clocktime_offset", &in_seconds(CUT_AFTER)])
         .args(["-reset_timestamps", "1", "-strftime", "1"])
         .args(["-segment_format", format, "-segment_format_options", options])
         .args(["-segment_list", "pipe:1", "-segment_list_type", "csv"]);
 }
 
-/// Milliseconds as ffmpeg reads a duration.
-fn in_seconds(millis: u64) -> String {
-    format!("{}.{:03}", millis / 1000, millis % 1000)
+/// A duration as ffmpeg reads it.
+fn in_seconds(duration: Duration) -> String {
+    format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
 }
 
 /// When what is encoded gets a key frame: a segment begins with one, so there is one after each mark of the clock, whatever
 /// its zone. Register 0 of the expression holds how far the last frame was behind one.
 fn key_frames(camera: &Camera) -> String {
     let seconds = gcd(camera.segment.as_secs(), ZONES_APART);
-    let ahead = in_seconds(seconds * 1000 - CUT_AFTER_MILLIS);
+    let ahead = in_seconds(Duration::from_secs(seconds).saturating_sub(CUT_AFTER));
     format!(
         "expr:st(1,mod(time(0)+{ahead},{seconds}));st(2,lt(ld(1),ld(0)));st(0,ld(1));\
          ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+{KEY_FRAMES_EVERY})"

@@ -64,11 +64,12 @@ pub(super) struct Segmenter {
     began: Instant,
     pace: Pace,
     leap: Option<Leap>,
-    /// Whether it has completed a segment.
-    has_closed: bool,
+    /// The segment that it has completed last.
+    closed: Option<OpenName>,
     /// What it has told us, which is written as its segments are.
     told_bytes: u64,
     ending: Option<Ending>,
+    is_held: bool,
 }
 
 /// What a read from a pipe has brought.
@@ -117,9 +118,10 @@ impl Segmenter {
             began: now,
             pace: Pace::default(),
             leap: None,
-            has_closed: false,
+            closed: None,
             told_bytes: 0,
             ending: None,
+            is_held: false,
         })
     }
 
@@ -180,9 +182,14 @@ impl Segmenter {
         Some(written.saturating_sub(self.told_bytes))
     }
 
+    /// Whether it had a segment of this name before.
+    pub(super) fn has_just_closed(&self, open: OpenName) -> bool {
+        self.closed == Some(open)
+    }
+
     /// When a segment begins that it has just completed, at `closed` seconds since 1970.
     pub(super) fn start_of(&mut self, open: OpenName, lasts: Duration, closed: f64, now: Instant) -> i64 {
-        if std::mem::replace(&mut self.has_closed, true) {
+        if self.closed.replace(open).is_some() {
             return open.epoch;
         }
         first_start(open.epoch, closed, lasts, now.saturating_duration_since(self.began))
@@ -194,6 +201,24 @@ impl Segmenter {
             self.ending = Some(Ending { why, began: now, asked: 0 });
         }
         self.press(now)
+    }
+
+    /// Whether it is known to have opened a segment.
+    pub(super) fn has_begun(&self) -> bool {
+        self.first_frame.is_some() || self.closed.is_some()
+    }
+
+    /// Stops it, as it stands.
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
+        child::signal(&self.child, Signal::STOP);
+    }
+
+    /// Lets it go on, if it is held.
+    pub(super) fn release(&mut self) {
+        if std::mem::take(&mut self.is_held) {
+            child::signal(&self.child, Signal::CONT);
+        }
     }
 
     /// What has become of the clock that stamps its frames, if that was set.

@@ -6,6 +6,7 @@
 mod begin;
 mod end;
 mod given_up;
+mod hold;
 mod lost;
 mod news;
 mod reload;
@@ -263,6 +264,7 @@ impl<'a> Supervisor<'a> {
         match timer {
             Timer::Start(number, generation) => self.start(number, generation, now),
             Timer::Watch(number, generation) => self.watch(number, generation, now),
+            Timer::Hold(number, generation) => self.hold(number, generation, now),
             Timer::Reap(number, generation) if self.is_current(number, generation) => self.reap(number, now),
             Timer::Prepare(number, generation) if self.is_current(number, generation) => self.prepare(number),
             Timer::Reap(..) | Timer::Prepare(..) => {}

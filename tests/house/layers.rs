@@ -29,6 +29,7 @@ const PURE: &[&str] = &[
     "mp4",
     "record/command",
     "record/config",
+    "record/mark",
     "record/name",
     "record/pace",
     "record/plan",

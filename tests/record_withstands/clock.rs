@@ -2,11 +2,13 @@
 
 use std::net::UdpSocket;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDateTime;
 
 use crate::support::Program;
+use crate::support::ip_camera::Fault;
+use crate::support::mjpeg::MjpegCamera;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
 use crate::support::site::{QUICK, Site, expect_sound, frames, wait_for};
 
@@ -202,4 +204,49 @@ fn what_begins_at_a_mark_is_named_by_it() {
     }
     let sent = RATE * closed.len() as u64;
     assert!(frames(&closed).abs_diff(sent) < RATE / 8, "{} of {sent} pictures", frames(&closed));
+}
+
+/// Where an ffmpeg does it all the same, as one whose clock goes too slow, that is said.
+#[test]
+fn what_is_overwritten_is_told() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with("segment = \"1h\"", &[("yard", format!("{}\nwallclock = false", camera.table()))]);
+    let fake =
+        format!("LD_PRELOAD=$(echo {FAKETIME}) FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME='@2026-11-21 10:00:00 x0.005'");
+    let script = format!("case \"$1\" in -version) exec ffmpeg -version;; esac\n{fake} exec ffmpeg \"$@\"");
+    let running = site.start(&["--ffmpeg", &site.script("ffmpeg", &script)]);
+    wait_for("a segment", || (!site.closed("yard").is_empty()).then_some(()));
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    assert!(output.stderr.contains("yard: ffmpeg began two segments in one second"), "{output}");
+}
+
+/// An ffmpeg that opens its first segment right at a mark would cut it a moment later, in the same second and so under the
+/// same name.
+#[test]
+fn what_begins_right_at_a_mark_is_not_overwritten() {
+    // From its first pictures on an ffmpeg takes some milliseconds to open a file.
+    let mark = chrono::Utc::now().timestamp() / 2 * 2 + 10;
+    let until = |millis: i64| {
+        let wall = chrono::DateTime::from_timestamp_millis(mark * 1000 + millis).unwrap();
+        Instant::now() + (wall - chrono::Utc::now()).to_std().unwrap()
+    };
+    let cameras = [-40, -30, -20, -12, -4, 4].map(|millis| {
+        let camera = MjpegCamera::start();
+        camera.set(Fault::Hoards(until(millis)));
+        (format!("at{millis}"), camera)
+    });
+    let tables = cameras.each_ref().map(|(name, camera)| (name.as_str(), format!("url = {:?}", camera.url())));
+    let site = Site::with(QUICK, &tables);
+    let running = site.start(&[]);
+    for (name, _) in &cameras {
+        site.wait_for_closed(name, 2);
+    }
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+    for (name, _) in &cameras {
+        let closed = site.closed(name);
+        assert_eq!(site.live(name)["frames"], frames(&closed), "{closed:#?}");
+        assert_eq!(site.live(name)["segments"], closed.len(), "{closed:#?}");
+    }
 }

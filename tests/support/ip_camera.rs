@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Blind,
     /// So many pictures come at once, and then none for as long, as over a bad wireless network.
     Bursts(usize),
+    /// Pictures are kept back until then, and come all at once.
+    Hoards(Instant),
     /// One of so many packets or pictures is damaged inside; what is around them is right.
     Noise(u64),
 }

@@ -90,6 +90,12 @@ impl MjpegCamera {
         self.shared.wait_for(|state| state.frames >= frames);
     }
 
+    /// Waits until so many connections came in all.
+    #[track_caller]
+    pub(crate) fn wait_for_connections(&self, connections: usize) {
+        self.shared.wait_for(|state| state.connections >= connections);
+    }
+
     /// Closes all connections, once.
     pub(crate) fn drop_connections(&self) {
         self.shared.drop_connections();
@@ -154,6 +160,10 @@ fn stream(visit: &Visit) -> io::Result<()> {
                 picture[middle].copy_from_slice(&noise);
             }
             Some(Fault::Bursts(pictures)) => at_once = pictures,
+            Some(Fault::Hoards(until)) => match until.saturating_duration_since(Instant::now()) {
+                left if left > Duration::from_secs(1) / PICTURES_PER_SECOND => at_once = usize::MAX,
+                left => _ = visit.pause(left)?,
+            },
             _ => {}
         }
         let head = format!("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", picture.len());

@@ -137,6 +137,7 @@ impl Supervisor<'_> {
                 recorder.phase = Phase::Running(Box::new(segmenter));
                 let watch = recorder.stall_deadline().unwrap_or(now);
                 self.timers.at(watch, Timer::Watch(number, recorder.generation));
+                self.timers.at(now, Timer::Hold(number, recorder.generation));
                 self.show(number, State::Starting);
             }
             Err(error) => {

@@ -51,6 +51,10 @@ impl Supervisor<'_> {
             Event::Segment { name, duration } => {
                 recorder.live.open_segment_start_timestamp_seconds = Some(seconds());
                 let camera = Arc::clone(&recorder.camera);
+                if recorder.segmenter().is_some_and(|segmenter| segmenter.has_just_closed(name)) {
+                    let camera = &recorder.name;
+                    log::error!("{camera}: ffmpeg began two segments in one second and wrote over the first: {name}");
+                }
                 let start = recorder
                     .segmenter()
                     .map_or(name.epoch, |segmenter| segmenter.start_of(name, duration, seconds(), now));

@@ -12,6 +12,8 @@ pub(super) enum Timer {
     Start(u64, u64),
     /// ffmpeg is looked after: whether frames come, whether it ends.
     Watch(u64, u64),
+    /// It is held over a mark, or let go.
+    Hold(u64, u64),
     /// It has said all, and should have ended.
     Reap(u64, u64),
     /// The camera's folder is asked for again.
