@@ -51,6 +51,23 @@ fn a_failure_is_told_and_tried_again() {
     drop(running);
 }
 
+/// As long as one waits for another try, which may be minutes, the next is due in time all the same.
+#[test]
+fn a_failure_does_not_hold_up_the_next() {
+    let camera = MjpegCamera::start();
+    camera.fail_controls(1);
+    let night = Utc::now() + Duration::from_secs(5);
+    let site = site(&camera, night);
+    let running = site.start(&[]);
+    running.wait_for_stderr("500", Duration::from_secs(10));
+    assert!(Utc::now() < night, "it is late");
+    wait_for("night", || (camera.controls().len() > 1).then_some(()));
+    let late = Utc::now() - night;
+    assert!((-1500..3000).contains(&late.num_milliseconds()), "{late}");
+    assert_eq!(seen(&camera), [("/day".to_owned(), 500), ("/night".to_owned(), 200)]);
+    drop(running);
+}
+
 /// What has a meaning in a URL is written as %40 in a password, and sent as it is meant.
 #[test]
 fn a_login_in_a_url_is_sent_as_it_is_meant() {

@@ -292,11 +292,12 @@ impl Supervisor<'_> {
         let pause = REQUEST_AGAIN.saturating_mul(1 << (*failures).min(8)).min(REQUEST_AGAIN_AT_MOST);
         *failures += 1;
         recorder.live.schedule_failures += 1;
-        let at = Instant::now() + pause;
-        recorder.try_at = Some(at);
-        // A chain of its own timers: this one takes its place.
+        let now = Instant::now();
+        recorder.try_at = Some(now + pause);
+        // A chain of its own timers: this one takes its place. The next entry may be due before the next try.
         recorder.schedule_generation += 1;
-        self.timers.at(at, Timer::Schedule(number, recorder.schedule_generation));
+        let generation = recorder.schedule_generation;
+        self.look_at_schedule(number, generation, now);
         self.publish(number);
     }
 }
