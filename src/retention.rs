@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{Days, NaiveDateTime, NaiveTime};
+use chrono::{DateTime, Days, NaiveDateTime, NaiveTime, TimeZone};
 
 use crate::units::parse_age;
+use crate::zone::Tz;
 
 /// Why something is removed; the log, the dry run and the metrics show the same word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,16 +61,29 @@ impl Keep {
     /// yesterday and today.
     #[must_use]
     pub fn cutoff(self, now: NaiveDateTime) -> Option<NaiveDateTime> {
-        const DAY_SECONDS: u64 = 86_400;
         match self {
             Self::Forever => None,
-            Self::For(age) if age.as_secs().is_multiple_of(DAY_SECONDS) && age.subsec_nanos() == 0 => now
-                .date()
-                .checked_sub_days(Days::new(age.as_secs() / DAY_SECONDS))
-                .map(|day| day.and_time(NaiveTime::MIN)),
-            Self::For(age) => chrono::Duration::from_std(age).ok().and_then(|age| now.checked_sub_signed(age)),
+            Self::For(age) => match whole_days(age) {
+                Some(days) => now.date().checked_sub_days(days).map(|day| day.and_time(NaiveTime::MIN)),
+                None => chrono::Duration::from_std(age).ok().and_then(|age| now.checked_sub_signed(age)),
+            },
         }
     }
+
+    /// The same where the zone is known: a day begins with its midnight, and hours are as long as ever when clocks change.
+    #[must_use]
+    pub fn cutoff_at(self, now: DateTime<Tz>) -> Option<DateTime<Tz>> {
+        match self {
+            Self::For(age) if whole_days(age).is_some() => now.timezone().first(self.cutoff(now.naive_local())?),
+            _ => self.cutoff(now.naive_utc()).map(|cutoff| now.timezone().from_utc_datetime(&cutoff)),
+        }
+    }
+}
+
+fn whole_days(age: Duration) -> Option<Days> {
+    const DAY_SECONDS: u64 = 86_400;
+    let is_whole = age.as_secs().is_multiple_of(DAY_SECONDS) && age.subsec_nanos() == 0;
+    is_whole.then(|| Days::new(age.as_secs() / DAY_SECONDS))
 }
 
 impl FromStr for Keep {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveTime};
 
 use super::name::SegmentName;
 use crate::retention::{Candidate, Keep, Reason, evict};
+use crate::zone::Tz;
 
 /// A closed segment in the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +82,10 @@ pub struct Limits {
 impl Limits {
     /// Whether a day of a camera has to be looked at: something of it may have to go.
     #[must_use]
-    pub fn touch(&self, days: &Days, now: NaiveDateTime) -> Option<NaiveDate> {
+    pub fn touch(&self, days: &Days, now: DateTime<Tz>) -> Option<NaiveDate> {
         let oldest = days.oldest()?;
-        let is_over = self.keep.cutoff(now).is_some_and(|cutoff| oldest.and_time(NaiveTime::MIN) < cutoff);
+        let begins = now.timezone().first(oldest.and_time(NaiveTime::MIN));
+        let is_over = self.keep.cutoff_at(now).is_some_and(|cutoff| begins.is_some_and(|begins| begins < cutoff));
         (is_over || self.surplus(days) > 0).then_some(oldest)
     }
 
@@ -93,13 +95,13 @@ impl Limits {
         self.keep_bytes.map_or(0, |quota| days.total_bytes().saturating_sub(quota))
     }
 
-    /// What goes of the oldest day's segments, oldest first. The camera's wall clock shows `now`.
+    /// What goes of the oldest day's segments, oldest first, `now` in the camera's zone.
     #[must_use]
-    pub fn removals(&self, segments: &[Held], surplus: u64, now: NaiveDateTime) -> Vec<(Held, Reason)> {
-        let cutoff = self.keep.cutoff(now);
+    pub fn removals(&self, segments: &[Held], surplus: u64, now: DateTime<Tz>) -> Vec<(Held, Reason)> {
+        let cutoff = self.keep.cutoff_at(now);
         let mut segments = segments.to_vec();
         segments.sort_unstable_by_key(|held| held.name);
-        let is_over = |held: &Held| cutoff.is_some_and(|cutoff| held.name.start.naive_local() < cutoff);
+        let is_over = |held: &Held| cutoff.is_some_and(|cutoff| held.name.start < cutoff);
         let (expired, others): (Vec<Held>, Vec<Held>) = segments.into_iter().partition(is_over);
         let freed: u64 = expired.iter().map(|held| held.bytes).sum();
         let evicted = oldest(&others, surplus.saturating_sub(freed));
@@ -121,6 +123,8 @@ fn oldest(segments: &[Held], bytes: u64) -> Vec<Held> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeZone;
+
     use super::*;
     use crate::record::name::Container;
 
@@ -131,8 +135,8 @@ mod tests {
         (0..n).map(|n| Held { name: name(n), bytes: 10 }).collect()
     }
 
-    fn at(text: &str) -> NaiveDateTime {
-        text.parse().expect("a time")
+    fn at(text: &str) -> DateTime<Tz> {
+        Tz::UTC.from_utc_datetime(&text.parse().expect("a time"))
     }
 
     fn removed(limits: Limits, segments: &[Held], now: &str) -> Vec<(u64, Reason)> {
@@ -165,6 +169,42 @@ mod tests {
         assert_eq!(removed(hour, &hours(12), "2026-11-21T12:00:00"), [(6, Reason::Expired), (3, Reason::OverQuota)]);
         let quota = Limits { keep_bytes: Some(100), ..forever };
         assert_eq!(removed(quota, &hours(12), "2026-11-21T12:00:00"), [(2, Reason::OverQuota)]);
+    }
+
+    /// A segment of an hour ago is an hour old, whatever the clocks have shown since, and a day is over with its last hour.
+    #[test]
+    fn ages_are_those_of_time_and_days_those_of_the_zone() {
+        let zone: Tz = "Europe/Berlin".parse().expect("a zone");
+        let epoch = |text: &str| text.parse::<DateTime<chrono::Utc>>().expect("a time");
+        let goes = |keep: &str, start: &str, now: &str| {
+            let name = SegmentName::new(epoch(start).timestamp(), &zone, Container::Mkv).expect("a time");
+            let limits = Limits { keep: keep.parse().expect("an age"), keep_bytes: None };
+            let mut days = Days::default();
+            days.add(name.day(), 10);
+            let now = epoch(now).with_timezone(&zone);
+            let going = limits.removals(&[Held { name, bytes: 10 }], 0, now);
+            assert!(going.is_empty() || limits.touch(&days, now).is_some(), "the day of what goes is looked at");
+            !going.is_empty()
+        };
+        // From 01:30 to 03:15 it is 45 minutes, and from 02:30 to 02:30 an hour.
+        assert!(!goes("1h", "2026-03-29T00:30:00Z", "2026-03-29T01:15:00Z"));
+        assert!(!goes("1h", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"));
+        assert!(goes("1h", "2026-10-25T00:30:00Z", "2026-10-25T01:30:01Z"));
+        // The day before yesterday ends at its midnight there.
+        assert!(!goes("1d", "2026-10-24T22:00:00Z", "2026-10-26T22:59:59Z"));
+        assert!(goes("1d", "2026-10-24T22:00:00Z", "2026-10-26T23:00:00Z"));
+        assert!(goes("1d", "2026-10-25T22:59:59Z", "2026-10-26T23:00:00Z"));
+    }
+
+    /// One whose camera has another zone now keeps its own name, and its age.
+    #[test]
+    fn a_name_of_another_zone_means_the_same_instant() {
+        let zone: Tz = "America/New_York".parse().expect("a zone");
+        let held = Held { name: SegmentName::of_file("2026-11-21_10-00-00+0545.mkv").expect("a name"), bytes: 10 };
+        let limits = Limits { keep: "1h".parse().expect("an age"), keep_bytes: None };
+        let at = |text: &str| text.parse::<DateTime<chrono::Utc>>().expect("a time").with_timezone(&zone);
+        assert_eq!(limits.removals(&[held], 0, at("2026-11-21T05:15:00Z")), []);
+        assert_eq!(limits.removals(&[held], 0, at("2026-11-21T05:15:01Z")), [(held, Reason::Expired)]);
     }
 
     proptest::proptest! {

@@ -39,12 +39,15 @@ fn what_is_too_old_goes_and_nothing_else() {
 #[test]
 fn what_is_damaged_goes_with_what_is_as_old() {
     let camera = RtspCamera::start(Film::Plain);
-    let site = Site::with(QUICK, &[("yard", format!("{}\nkeep = \"5s\"", camera.table()))]);
+    let keys = "keep = \"5s\"\ntimezone = \"Asia/Kolkata\"";
+    let site = Site::with(QUICK, &[("yard", format!("{}\n{keys}", camera.table()))]);
     let running = site.start(&[]);
     // It has looked for such already.
     site.wait_for_closed("yard", 3);
-    let (old, new) = ("dest/yard/.1600000000-0123abcd.mkv.damaged", "dest/yard/.4000000000-0123abcd.mkv.damaged");
-    let [old, new] = [old, new].map(|name| site.scratch.write(name, "no video"));
+    // The clock there is far ahead of the one that these are named by.
+    let in_an_hour = chrono::Utc::now().timestamp() + 3600;
+    let [old, new] = [1_600_000_000, in_an_hour]
+        .map(|epoch| site.scratch.write(format!("dest/yard/.{epoch}-0123abcd.mkv.damaged"), "no video"));
     wait_for("its removal", || (!old.exists()).then_some(()));
     assert!(new.exists());
     drop(running);

@@ -14,6 +14,7 @@ use crate::error::{At, Result};
 use crate::record::name::{CameraName, OpenName, SegmentName};
 use crate::record::retain::{self, Days, Limits};
 use crate::retention::{Keep, Reason};
+use crate::zone::Tz;
 
 /// What is here of a camera.
 #[derive(Debug, Default)]
@@ -164,7 +165,7 @@ impl Thread {
         if limits.keep == Keep::Forever && !wants_bytes && !delete_oldest {
             return Ok(());
         }
-        let local = now.with_timezone(&settings.zone).naive_local();
+        let local = now.with_timezone(&settings.zone);
         if kept.held.as_ref().is_none_or(|held| wants_bytes && !held.has_bytes) {
             let held = self.count(camera, wants_bytes)?;
             self.remove_damaged(camera, limits.keep, local)?;
@@ -284,12 +285,12 @@ impl Thread {
     }
 
     /// What cannot be played is kept as long as what can.
-    fn remove_damaged(&self, camera: &CameraName, keep: Keep, now: chrono::NaiveDateTime) -> Result<()> {
-        let Some(cutoff) = keep.cutoff(now) else { return Ok(()) };
+    fn remove_damaged(&self, camera: &CameraName, keep: Keep, now: DateTime<Tz>) -> Result<()> {
+        let Some(cutoff) = keep.cutoff_at(now) else { return Ok(()) };
         let mut over: Vec<OpenName> = Vec::new();
         self.store.for_each_entry(camera.as_str(), |name, file_type| {
             let open = name.parse().ok().filter(|open: &OpenName| open.is_damaged && file_type.is_file());
-            over.extend(open.filter(|open| open.start().is_some_and(|start| start.naive_utc() < cutoff)));
+            over.extend(open.filter(|open| open.start().is_some_and(|start| start < cutoff)));
         })?;
         over.iter().try_for_each(|open| self.store.remove(Path::new(camera.as_str()).join(open.to_string())))
     }
