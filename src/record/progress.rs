@@ -4,7 +4,7 @@
 //! ```text
 //! frame=75
 //! fps=15.00
-//! out_time_us=5000000
+//! out_time=00:00:05.000000
 //! dup_frames=0
 //! drop_frames=0
 //! progress=continue
@@ -102,13 +102,23 @@ fn read(line: &str, progress: &mut Progress) -> Option<Event> {
             progress.fps =
                 value.parse().ok().filter(|fps: &f64| fps.is_finite() && *fps >= 0.0).unwrap_or(progress.fps);
         }
-        "out_time_us" => progress.out_time = value.parse().map_or(progress.out_time, Duration::from_micros),
+        // The others are not in every version, and one is called milliseconds and is not.
+        "out_time" => progress.out_time = clock_time(value).unwrap_or(progress.out_time),
         "dup_frames" => progress.dup_frames = value.parse().unwrap_or(progress.dup_frames),
         "drop_frames" => progress.drop_frames = value.parse().unwrap_or(progress.drop_frames),
         "progress" => return Some(Event::Progress(*progress)),
         _ => {}
     }
     None
+}
+
+/// `27:46:40.000001`; a time before the beginning is none.
+fn clock_time(text: &str) -> Option<Duration> {
+    let (hours, rest) = text.split_once(':')?;
+    let (minutes, seconds) = rest.split_once(':')?;
+    let minutes = hours.parse::<u64>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
+    let seconds = Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?;
+    Duration::from_secs(minutes.checked_mul(60)?).checked_add(seconds)
 }
 
 fn segment(line: &str) -> Option<Event> {
@@ -151,6 +161,23 @@ mod tests {
                 Event::Progress(Progress { frames: 80, ..progress }),
             ]
         );
+    }
+
+    /// The oldest tell it in `out_time_ms`, which are microseconds, and as a clock does.
+    #[test]
+    fn the_time_is_read_as_every_version_tells_it() {
+        let time = |said: &str| match events(&[format!("{said}\nprogress=continue\n").as_bytes()])[..] {
+            [Event::Progress(progress)] => progress.out_time,
+            ref other => panic!("{other:?}"),
+        };
+        let oldest = "frame=75\nfps=15.0\nstream_0_0_q=-1.0\nbitrate=N/A\ntotal_size=N/A\nout_time_ms=5066000\n\
+            out_time=00:00:05.066000\ndup_frames=0\ndrop_frames=0\nspeed=1.01x";
+        assert_eq!(time(oldest), Duration::from_micros(5_066_000));
+        assert_eq!(time("out_time=27:46:40.000001"), Duration::from_micros(100_000_000_001));
+        assert_eq!(time("out_time=00:00:01.500000\nout_time=N/A"), Duration::from_micros(1_500_000));
+        assert_eq!(time("out_time=-00:00:00.066000"), Duration::ZERO);
+        assert_eq!(time("out_time=00:00\nout_time=x\nout_time=1:2:3:4\nout_time=\nout_time=::"), Duration::ZERO);
+        assert_eq!(time("out_time=99999999999999999:00:00.0"), Duration::ZERO);
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn what_is_counted_never_falls() {
     let (site, _camera) = one();
     let says = "printf %08000d 0 >&2";
     let rounds = format!(
-        "for n in 1 2 3 4 5 6; do\nprintf 'frame=%d\\nout_time_us=%d000000\\nprogress=continue\\n' $n $n\n\
+        "for n in 1 2 3 4 5 6; do\nprintf 'frame=%d\\nout_time=00:00:0%d.000000\\nprogress=continue\\n' $n $n\n\
          case $n in 1|3|5) {says}; {says};; esac\nsleep 0.4\ndone\nexec sleep 4242"
     );
     let script = site.script("says", &format!("{VERSION}\n{rounds}"));
