@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site, free_port, get, wait_for};
 
@@ -59,6 +61,23 @@ fn one_that_hangs_is_ended_and_started_again() {
     running.term();
     running.wait_timeout(Duration::from_secs(8)).expect_code(143);
     site.expect_nothing_runs();
+}
+
+/// A shorter patience counts at once, and not only when the longer one is over.
+#[test]
+fn one_that_hangs_is_ended_by_the_patience_of_now() {
+    let (site, camera) = one();
+    let patient = |time: &str| QUICK.replace("stall_timeout = \"4s\"", &format!("stall_timeout = {time:?}"));
+    let tables = [("yard", camera.table())];
+    site.configure(&patient("1h"), &tables);
+    let frame = "printf 'frame=1\\nout_time=00:00:01.000000\\nprogress=continue\\n'";
+    let hangs = site.script("hangs", &format!("{VERSION}\n{frame}\nexec sleep 4646"));
+    let running = site.start(&["--ffmpeg", &hangs]);
+    wait_for("a frame", || (site.live("yard")["frames"] == 1).then_some(()));
+    site.configure(&patient("2s"), &tables);
+    running.signal(Signal::HUP);
+    running.wait_for_stderr("no frame came", Duration::from_secs(10));
+    drop(running);
 }
 
 #[test]

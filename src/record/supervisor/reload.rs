@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::timers::Timer;
 use super::{Supervisor, clock};
 use crate::error::Result;
 use crate::record::config::{Camera, Config};
@@ -126,6 +127,10 @@ impl Supervisor<'_> {
             return;
         }
         let is_other_schedule = recorder.camera.schedule != camera.schedule;
+        if camera.stall_timeout < recorder.camera.stall_timeout {
+            // It would be looked after when the longer patience is over.
+            self.timers.at(Instant::now(), Timer::Watch(number, recorder.generation));
+        }
         recorder.become_as(Arc::clone(&camera));
         if let Some(keeper) = self.keepers.get(&camera.destination) {
             let turn = (number, recorder.generation);
