@@ -19,6 +19,8 @@ const KEY_FRAMES_EVERY: u32 = 2;
 const GROUP: &str = "600";
 /// The clocks of all zones differ by quarters of an hour.
 const ZONES_APART: u64 = 900;
+/// What an `int` of ffmpeg's holds.
+const MAX_STIMEOUT_MICROS: u128 = i32::MAX as u128;
 /// What is encoded as it comes has a time in milliseconds, as Matroska has.
 const ENCODER_CLOCK: &str = "1:1000";
 /// Sound that is encoded anew; cameras send speech.
@@ -52,8 +54,12 @@ fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     let timeout = camera.timeout.as_micros().to_string();
     if url.is_rtsp() {
         ffmpeg.args(["-rtsp_transport", camera.transport.as_str()]);
-        // Before version 5 the option of this name waited for a caller, for so many seconds.
-        ffmpeg.args([if version.is_at_least(5, 0) { "-timeout" } else { "-stimeout" }, &timeout]);
+        if version.is_at_least(5, 0) {
+            ffmpeg.args(["-timeout", &timeout]);
+        } else {
+            // The option of that name waited for a caller, for so many seconds. This one ends at half an hour.
+            ffmpeg.args(["-stimeout", &camera.timeout.as_micros().min(MAX_STIMEOUT_MICROS).to_string()]);
+        }
     } else {
         ffmpeg.args(["-rw_timeout", &timeout]);
     }
@@ -287,6 +293,8 @@ mod tests {
     fn what_an_old_ffmpeg_does_not_know_is_not_asked_of_it() {
         let old = line("url = \"rtsp://cam/1\"\nvideo = \"h264\"", Version::new(4, 3));
         assert!(old.contains("-stimeout 10000000 ") && old.contains("-vsync vfr -enc_time_base 1:1000 "), "{old}");
+        let patient = line("url = \"rtsp://cam/1\"\ntimeout = \"1h\"", Version::new(4, 4));
+        assert!(patient.contains("-stimeout 2147483647 "), "{patient}");
         assert!(!old.contains(" -timeout") && !old.contains("-stats_period") && !old.contains("-fps_mode"), "{old}");
     }
 
