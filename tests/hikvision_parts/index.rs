@@ -155,6 +155,22 @@ proptest! {
     }
 }
 
+/// How far apart records are is seen where there are any, which need not be the first file.
+#[test]
+fn the_first_file_may_hold_one_picture_or_none() {
+    let picture = || Act::Record { pause_sec: 5, millis: 0, len: 900 };
+    for (version, stride) in [(2, Stride::Short), (3, Stride::Short), (3, Stride::Long)] {
+        for before in [vec![], vec![picture()], vec![picture(), Act::Leave], vec![Act::Leave; 4]] {
+            for after in [vec![], vec![picture()], vec![picture(), picture()], vec![picture(), Act::Leave, picture()]] {
+                let acts = [before.clone(), vec![Act::Leave], after].concat();
+                let ring = ring(Kind::Picture, version, stride, 7, &acts, false);
+                let listing = read(ring.index(), Kind::Picture).unwrap();
+                assert_eq!((found(&listing), listing.warnings), (expected(&ring), vec![]), "{stride:?} {acts:?}");
+            }
+        }
+    }
+}
+
 /// Three files, turned once and a half.
 fn turned() -> Ring {
     let acts = vec![Act::Record { pause_sec: 60, millis: 30_000, len: 20_000 }; 18];

@@ -240,9 +240,7 @@ impl Tables {
         buffer: &mut Vec<u8>,
     ) -> Result<bool, IndexError> {
         if medium == Medium::Picture {
-            // The ring starts with file 0, whose records begin at the same place for either stride.
-            load(source, self.block(0), 2 * LONG_RECORD_LEN, buffer)?;
-            self.stride = stride(buffer).unwrap_or(RECORD_LEN);
+            self.stride = self.marked_stride(source, buffer)?.unwrap_or(RECORD_LEN);
         }
         let tried: Vec<u32> = self.used_files().take(TRIED_FILES).collect();
         for number in tried {
@@ -252,6 +250,35 @@ impl Tables {
             }
         }
         Ok(false)
+    }
+
+    /// The distance of the records, by that of two marks. Where no file has two, by where in a file the only one is: other
+    /// than in file 0, whose records begin at the same place for either distance. Without marks, nothing is known.
+    fn marked_stride<R: ReadAt + ?Sized>(
+        &mut self,
+        source: &R,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<usize>, IndexError> {
+        self.stride = RECORD_LEN;
+        let files: Vec<u32> = std::iter::once(0).chain(self.used_files().take(TRIED_FILES)).collect();
+        let mut only = None;
+        for number in files {
+            let mut marked = Vec::new();
+            for stride in [RECORD_LEN, LONG_RECORD_LEN] {
+                self.stride = stride;
+                load(source, self.block(number), 2 * LONG_RECORD_LEN, buffer)?;
+                let is_marked = |at: usize| buffer.get(at..at + MARK.len()) == Some(MARK.as_slice());
+                match (is_marked(MARK_OFFSET), is_marked(stride + MARK_OFFSET)) {
+                    (true, true) => return Ok(Some(stride)),
+                    (true, false) => marked.push(stride),
+                    (false, _) => {}
+                }
+            }
+            if let [stride] = marked[..] {
+                only = only.or(Some(stride));
+            }
+        }
+        Ok(only)
     }
 
     /// Takes the number of files from the file records instead of the header, if that fits better.
@@ -297,10 +324,4 @@ const fn records_per_file(medium: Medium) -> usize {
         Medium::Video => 256,
         Medium::Picture => 4096,
     }
-}
-
-/// The distance of the first two records, by the distance of their marks; without two marks, nothing is known.
-fn stride(records: &[u8]) -> Option<usize> {
-    let is_marked = |at: usize| records.get(at..at + MARK.len()) == Some(MARK.as_slice());
-    [RECORD_LEN, LONG_RECORD_LEN].into_iter().find(|stride| is_marked(MARK_OFFSET) && is_marked(stride + MARK_OFFSET))
 }
