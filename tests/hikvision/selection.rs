@@ -24,6 +24,13 @@ fn since_is_an_age() {
     let (bench, _storage) = Bench::with(&["2025-09-07 00:00:00", "2037-01-01 00:00:00"]);
     bench.pass(&["--since", "7"]).expect_code(0);
     assert_eq!(bench.held(), set(["tuin/video/2037-01-01_00-00-00-tuin.mp4"]));
+    // Both hold, whichever is the later.
+    for from in ["2037-01-02", "2025-09-07"] {
+        let list = ["hikvision", "nas", "--list", "--json", "--from", from, "--since", "7"];
+        let listed = bench.scratch.footage(list).run().expect_code(0).stdout;
+        assert_eq!(listed.matches("2037-01-01T").count() / 2, usize::from(from < "2037"), "{listed}");
+        assert_eq!(listed.matches("2025-09-07T").count(), 0, "{listed}");
+    }
     for options in [["--since", "soon"], ["--from", "yesterday"], ["--to", "2025-02-30"], ["--jobs", "0"]] {
         bench.pass(&options).expect_code(2);
     }

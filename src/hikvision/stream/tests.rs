@@ -89,6 +89,12 @@ fn the_clock_decides_whose_segment_it_is() {
     let head = Head::parse(&head_bytes(Some(LEAP_DAY), 0x24, 0x0F, 90_000)).unwrap();
     assert_eq!(head.verify(&segment("2024-02-29T23:59:58.999", None)), Ok(()));
     assert_eq!(head.verify(&segment("2024-02-29T23:59:58", None)), Ok(()), "whole seconds of SQLite");
+    assert_eq!(head.verify(&segment("2024-02-29T23:59:59.999", None)), Ok(()), "a second later");
+    for other in
+        ["2024-02-29T23:59:57.998", "2024-03-01T00:00:00", "2025-02-28T23:59:58.999", "2024-02-29T11:59:58.999"]
+    {
+        assert!(head.verify(&segment(other, None)).is_err(), "{other}");
+    }
     let other = head.verify(&segment("2022-11-03T08:00:00", None)).unwrap_err();
     assert_eq!(
         other.to_string(),
