@@ -250,9 +250,11 @@ impl Camera {
         let path = self.path(file);
         if self.head_works.get() {
             match self.send(&Method::HEAD, &self.url(&path), None, None) {
-                Ok(head) if head.status() == 200 && content_length(head.headers()).is_some() => {
-                    return Ok(content_length(head.headers()));
-                }
+                Ok(head) if head.status() == 200 => match content_length(head.headers()) {
+                    // Many a small server announces the body of this very answer, which has none.
+                    None | Some(0) => {}
+                    length => return Ok(length),
+                },
                 Ok(_) => {}
                 // It has left, or it does not like HEAD: if it is still there, the next question is another.
                 Err(error) => {
