@@ -96,7 +96,8 @@ pub fn offset(text: &str) -> Option<(FixedOffset, &str)> {
     let offset = match head.as_bytes()[0] {
         _ if hours > 14 || minutes > 59 => None,
         b'+' => FixedOffset::east_opt(seconds),
-        b'-' => FixedOffset::west_opt(seconds),
+        // The clocks of all zones differ by quarters of an hour; other digits are what somebody calls a camera.
+        b'-' if minutes % 15 == 0 => FixedOffset::west_opt(seconds),
         _ => None,
     };
     Some((offset?, rest))
@@ -130,7 +131,10 @@ mod tests {
             ("2025-09-07_14-30-15-a.b.mp4", "2025-09-07T14:30:15 1"),
             ("2025-09-07_14-30-15+0530.mkv", "2025-09-07T14:30:15+05:30 1"),
             ("2025-09-07_14-30-15-0430-3.ts", "2025-09-07T14:30:15-04:30 3"),
+            ("2025-09-07_14-30-15+1245.ts", "2025-09-07T14:30:15+12:45 1"),
             ("2025-09-07_14-30-15-2024.ts", "2025-09-07T14:30:15 1"),
+            ("2025-09-07_14-30-15-1001.mp4", "2025-09-07T14:30:15 1"),
+            ("2025-09-07_14-30-15-1001-2.mp4", "2025-09-07T14:30:15 2"),
         ] {
             assert_eq!(read(name).as_deref(), Some(told), "{name}");
         }
