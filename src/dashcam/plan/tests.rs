@@ -96,6 +96,27 @@ fn an_event_brings_its_neighbours_of_the_same_direction() {
     assert_eq!(select(99, "").len(), 5);
 }
 
+/// A copy in low resolution is not the neighbour of what it is a copy of.
+#[test]
+fn neighbours_are_not_counted_twice_for_their_copies() {
+    let offer = offer(&[
+        "20181029_100000_NF.mp4",
+        "20181029_100100_NF.mp4",
+        "20181029_100100_NFS.mp4",
+        "20181029_100200_EF.mp4",
+        "20181029_100200_EFS.mp4",
+        "20181029_100300_NF.mp4",
+        "20181029_100300_NFS.mp4",
+        "20181029_100400_NF.mp4",
+    ]);
+    let select = |include: &str| {
+        let policy = Policy { include: codes(include), context: 1, ..videos_only() };
+        fetched(&offer, &Held::default(), &policy).iter().map(|name| name[9..19].to_owned()).collect::<Vec<_>>()
+    };
+    let both = ["100100_NF.", "100100_NFS", "100200_EF.", "100200_EFS", "100300_NF.", "100300_NFS"];
+    assert_eq!(select("E"), both);
+}
+
 #[test]
 fn protection_holds_against_every_rule() {
     let held = Held {
