@@ -105,13 +105,22 @@ impl Comparison<'_> {
                 None => record.is_some() || key.contains('+'),
             };
             if is_doubtful {
-                let asked = ObjectKey::new(key.clone()).map_err(|error| Error::Source(error.to_string()))?;
-                object = self.transfer.ask(|| self.transfer.client.head(&asked)).map_err(into_error)?;
+                object = self.ask(&key)?;
                 if object.is_some() {
                     objects.remove(&key.replace('+', " "));
                 }
             }
-            let status = match self.status(local, record.as_ref(), object.as_ref()) {
+            let mut status = self.status(local, record.as_ref(), object.as_ref());
+            // An ETag that is not made of MD5s may look as if it were, and only HEAD tells that it is not.
+            let has_size = |object: &Object| object.size == local.identity.size;
+            if !is_doubtful
+                && object.as_ref().is_some_and(has_size)
+                && matches!(status, Ok(Status::Differs | Status::Lost))
+            {
+                object = self.ask(&key)?;
+                status = self.status(local, record.as_ref(), object.as_ref());
+            }
+            let status = match status {
                 Ok(status) => status,
                 Err(Failure::Ended(error)) => return Err(error),
                 // Somebody is writing it after all, or has removed it.
@@ -180,6 +189,12 @@ impl Comparison<'_> {
                 None => return Ok(listed),
             }
         }
+    }
+
+    /// What HEAD says of a key.
+    fn ask(&self, key: &str) -> Result<Option<Object>> {
+        let key = ObjectKey::new(key.to_owned()).map_err(|error| Error::Source(error.to_string()))?;
+        self.transfer.ask(|| self.transfer.client.head(&key)).map_err(into_error)
     }
 
     fn key(&self, local: &Local, record: Option<&Record>) -> Option<String> {

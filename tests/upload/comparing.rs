@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::s3_proxy::{Answer, Times, When};
+use crate::support::s3_proxy::{Answer, Fault, Times, When};
 use crate::support::tree;
 use crate::support::uploads::{BUCKET, MTIME, MULTIPART, Uploads, content, set_mtime};
 
@@ -123,6 +123,34 @@ fn reconcile_learns_what_is_there() {
     let output = uploads.pass(&["--reconcile"]).expect_code(0);
     assert!(output.stdout.contains("3 found"), "{output}");
     uploads.assert_done(&[]);
+}
+
+/// An ETag of AWS's KMS looks like an MD5 and is none, and a listing does not tell which it is.
+#[test]
+fn what_a_server_encrypts_does_not_differ() {
+    const ETAG: &str = "0123456789abcdef0123456789abcdef";
+    for size in [1000, MULTIPART + 1000] {
+        let uploads = Uploads::new();
+        uploads.file("a.ts", content("a", size));
+        uploads.s3.proxy.fault("HEAD", Fault::Encrypt, Times::Always);
+        uploads.s3.proxy.fault("PUT", Fault::Encrypt, Times::Always);
+        uploads.quiet_pass(&[]);
+        let body = format!(
+            "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>cams/a.ts</Key><Size>{size}</Size>\
+             <ETag>&quot;{ETAG}&quot;</ETag></Contents></ListBucketResult>"
+        );
+        let list = Answer { body, ..Answer::error(200, "").at(When::Refused) };
+        uploads.s3.proxy.fault("GET list-type", list.into(), Times::Always);
+        let output = uploads.pass(&["--verify"]).expect_code(0);
+        assert!(output.stdout.contains("1 unproven"), "{output}");
+        let output = uploads.pass(&["--reconcile"]).expect_code(0);
+        assert!(output.stdout.contains("1 same"), "{output}");
+        uploads.assert_done(&[]);
+        // What is of another length is another all the same.
+        uploads.file("a.ts", content("a", size + 1));
+        let output = uploads.pass(&["--verify"]).expect_code(3);
+        assert!(output.stdout.contains("1 differs"), "{output}");
+    }
 }
 
 #[test]
