@@ -163,7 +163,7 @@ pub struct Report {
     pub open_files: usize,
     /// Files that failed before and are not due for another try.
     pub waiting_files: usize,
-    /// Closed files that have not arrived yet.
+    /// Closed files that have not arrived yet, those that wait for another try among them.
     pub pending_files: usize,
     /// How long the oldest of them has been waiting: since it was last modified.
     pub oldest_pending_seconds: Option<f64>,

@@ -173,7 +173,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         comparison.run(&mut journals, report)?;
         if mode == Mode::Reconcile {
             sweep_now(&journals, &files, &policy, transfer);
-            count_pending(&files, &journals, context, report);
+            count_pending(&files, &journals, &HashSet::new(), context, report);
             tidy(&mut journals, &files, stores);
         }
         return Ok(());
@@ -187,7 +187,9 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
             .collect();
         plan::plan(&known, &orphans(&journals, &files), &policy)
     };
-    leave_open_files(&mut plan, &files, stores, context, report);
+    let young = report.open_files;
+    let mut open = leave_open_files(&mut plan, &files, stores, context);
+    report.open_files = young + open.len();
     for (file, reason, message) in &plan.refused {
         report.fail(&context.told, &files[*file].path, reason, message);
     }
@@ -213,15 +215,17 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
             files: &files,
             policy: &policy,
             report,
+            open: &mut open,
             jobs: settings.jobs,
         };
         outcome = execution.remove(&plan.steps).and_then(|()| execution.upload(&plan.steps, transfer));
+        report.open_files = young + open.len();
         report.transferred_bytes = wire.sent.load(Ordering::Relaxed);
         if outcome.is_ok() {
             sweep_if_due(&mut journals, &files, &policy, transfer);
         }
     }
-    count_pending(&files, &journals, context, report);
+    count_pending(&files, &journals, &open, context, report);
     tidy(&mut journals, &files, stores);
     outcome
 }
@@ -284,11 +288,12 @@ fn sweep_now(journals: &[Journal], files: &[Local], policy: &Policy, transfer: T
     sweep::sweep(transfer, &policy.prefix, &keys, &known, policy.now.to_utc());
 }
 
-fn count_pending(files: &[Local], journals: &[Journal], context: &Context, report: &mut Report) {
+/// Counts closed files that are not in the bucket. Those that are `open` after all, by number, are counted by themselves.
+fn count_pending(files: &[Local], journals: &[Journal], open: &HashSet<usize>, context: &Context, report: &mut Report) {
     let now = context.now.timestamp();
     let is_proven =
         |file: &Local| journals[file.place].get(&file.path).is_some_and(|known| known.proves(&file.identity));
-    for file in files.iter().filter(|file| !is_proven(file)) {
+    for (_, file) in files.iter().enumerate().filter(|(number, file)| !open.contains(number) && !is_proven(file)) {
         report.pending_files += 1;
         #[expect(clippy::cast_precision_loss, reason = "an age for people and graphs")]
         let age = (now - file.identity.modified().timestamp()).max(0) as f64;
@@ -339,8 +344,8 @@ fn orphans<'a>(journals: &'a [Journal], files: &[Local]) -> Vec<(usize, &'a str,
     orphans
 }
 
-/// Takes out of a plan what somebody has open.
-fn leave_open_files(plan: &mut Plan, files: &[Local], stores: &[Store], context: &Context, report: &mut Report) {
+/// Takes out of a plan what somebody has open; the numbers of these files.
+fn leave_open_files(plan: &mut Plan, files: &[Local], stores: &[Store], context: &Context) -> HashSet<usize> {
     let path = |file: usize| stores[files[file].place].root().join(&files[file].path);
     let of = |step: &Step| match step {
         Step::Upload(upload) => Some(upload.file),
@@ -348,8 +353,9 @@ fn leave_open_files(plan: &mut Plan, files: &[Local], stores: &[Store], context:
         Step::Abort { .. } => None,
     };
     let paths: Vec<PathBuf> = plan.steps.iter().filter_map(of).map(path).collect();
+    let mut left = HashSet::new();
     if paths.is_empty() {
-        return;
+        return left;
     }
     let open = OpenFiles::look(paths.iter().map(PathBuf::as_path));
     if open.is_blind {
@@ -358,12 +364,13 @@ fn leave_open_files(plan: &mut Plan, files: &[Local], stores: &[Store], context:
     } else if open.hidden > 0 {
         log::info!("{} processes of other users do not show which files they have open", open.hidden);
     }
+    let is_open = |file: &usize| std::fs::symlink_metadata(path(*file)).is_ok_and(|metadata| open.has(&metadata));
     plan.steps.retain(|step| {
-        let is_open = of(step)
-            .is_some_and(|file| std::fs::symlink_metadata(path(file)).is_ok_and(|metadata| open.has(&metadata)));
-        report.open_files += usize::from(is_open);
-        !is_open
+        let file = of(step).filter(is_open);
+        left.extend(file);
+        file.is_none()
     });
+    left
 }
 
 /// What a directory is called, also where it was given as `.`.

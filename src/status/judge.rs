@@ -176,7 +176,9 @@ impl Judge<'_> {
             let camera = Some(camera.as_str()).filter(|camera| !camera.is_empty());
             self.age(pass.kind, camera, newest.as_ref(), None);
         }
-        let pending = report.open_files + report.waiting_files + report.left_out_recordings + report.pending_files;
+        // Of `upload` what waits for another try is pending as all that is not in the bucket.
+        let waiting = if pass.kind == "upload" { 0 } else { report.waiting_files };
+        let pending = report.open_files + waiting + report.left_out_recordings + report.pending_files;
         let limit = self.settings.max_age.map(|limit| limit.as_secs_f64());
         if let Some(oldest) = report.oldest_pending_seconds.filter(|oldest| limit.is_some_and(|limit| *oldest > limit))
         {

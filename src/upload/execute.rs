@@ -6,7 +6,7 @@
 mod queue;
 mod removal;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -40,6 +40,8 @@ pub(super) struct Execution<'a> {
     pub(super) files: &'a [Local],
     pub(super) policy: &'a Policy,
     pub(super) report: &'a mut Report,
+    /// Files that turn out to be open after all, by number.
+    pub(super) open: &'a mut HashSet<usize>,
     pub(super) jobs: usize,
 }
 
@@ -320,7 +322,9 @@ impl Execution<'_> {
             Failure::NoSuchUpload => ("server", "the server forgets its uploads".to_owned(), false),
             Failure::Changed | Failure::Vanished => {
                 log::info!("{}: it has changed in the meantime: left for a later pass", local.path);
-                self.report.open_files += usize::from(matches!(failure, Failure::Changed));
+                if matches!(failure, Failure::Changed) {
+                    self.open.insert(*number);
+                }
                 // Its parts are of no use any more.
                 if let Some(open) = &file.open {
                     flight.abort(Task::Abort(local.place, local.path.clone(), key.clone(), open.id.clone()));

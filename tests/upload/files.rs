@@ -47,6 +47,10 @@ fn a_file_that_somebody_has_open_waits() {
         uploads.quiet_pass(&["--delete"]);
         assert_eq!(uploads.keys(), ["cams/b.ts"], "{how}");
         assert!(uploads.src("a.ts").exists());
+        // It is open, and no closed file that waits.
+        let report = uploads.report(0, &[]);
+        assert_eq!((&report["open_files"], &report["pending_files"]), (&1.into(), &0.into()), "{report}");
+        assert!(report["oldest_pending_seconds"].is_null(), "{report}");
         drop(holder);
         uploads.quiet_pass(&["--delete"]);
         uploads.assert_uploaded();

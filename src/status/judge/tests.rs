@@ -258,6 +258,7 @@ fn footage_may_be_too_old() {
             pending_files: 3,
             oldest_pending_seconds: Some(oldest),
             open_files: 1,
+            waiting_files: 2,
             ..Report::default()
         };
         Pass { kind: "upload", left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam.clone() }
