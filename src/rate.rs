@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, Local, NaiveTime, TimeZone};
 
 pub use self::timetable::{Pace, Timetable};
 use crate::error::Result;
@@ -21,8 +21,8 @@ const MAX_CATCH_UP: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Pacer {
     timetable: Timetable,
-    /// What the clock on the wall showed when the pass began, and when that was.
-    began: (NaiveDateTime, Instant),
+    /// When the pass began, by both clocks.
+    began: (DateTime<Local>, Instant),
     /// Bytes in a second; 0 is no limit.
     rate: AtomicU64,
     /// When everything that has passed so far should have.
@@ -32,9 +32,8 @@ pub struct Pacer {
 impl Pacer {
     /// For a pass that begins now.
     #[must_use]
-    pub fn new(timetable: Timetable, local_now: NaiveDateTime) -> Self {
-        let pacer =
-            Self { timetable, began: (local_now, Instant::now()), rate: AtomicU64::new(0), due: Mutex::new(None) };
+    pub fn new(timetable: Timetable, now: DateTime<Local>) -> Self {
+        let pacer = Self { timetable, began: (now, Instant::now()), rate: AtomicU64::new(0), due: Mutex::new(None) };
         pacer.look();
         pacer
     }
@@ -82,15 +81,45 @@ impl Pacer {
         if self.timetable.is_free() {
             return Pace::Free;
         }
-        let (local, instant) = self.began;
-        let now = local + chrono::Duration::from_std(instant.elapsed()).unwrap_or_default();
-        let pace = self.timetable.at(now.time());
+        let (began, instant) = &self.began;
+        let pace = self.timetable.at(time_of_day(began, instant.elapsed()));
         let rate = match pace {
             Pace::Limited(rate) => rate.0.max(1),
-            // What was begun may come to its end.
-            Pace::Free | Pace::Paused => 0,
+            Pace::Free => 0,
+            // What was begun may come to its end, and no faster than before.
+            Pace::Paused => return pace,
         };
         self.rate.store(rate, Ordering::Relaxed);
         pace
+    }
+}
+
+/// What the clock on the wall shows so long after a moment: in between it may have been put forward or back.
+fn time_of_day<Z: TimeZone>(began: &DateTime<Z>, elapsed: Duration) -> NaiveTime {
+    let elapsed = chrono::Duration::from_std(elapsed).unwrap_or_default();
+    began.clone().checked_add_signed(elapsed).unwrap_or_else(|| began.clone()).naive_local().time()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_lasts_longer_than_summer_time() {
+        let shown = |began: &str, hours: u64| {
+            let zone = crate::zone::Tz::named("Europe/Berlin").expect("a zone");
+            let began = began.parse::<DateTime<chrono::Utc>>().expect("a time").with_timezone(&zone);
+            time_of_day(&began, Duration::from_hours(hours)).to_string()
+        };
+        for (began, hours, expected) in [
+            ("2026-10-24T20:00:00Z", 0, "22:00:00"),
+            ("2026-10-24T20:00:00Z", 4, "02:00:00"),
+            ("2026-10-24T20:00:00Z", 5, "02:00:00"),
+            ("2026-10-24T20:00:00Z", 9, "06:00:00"),
+            ("2026-03-28T21:00:00Z", 5, "04:00:00"),
+            ("2026-07-01T21:30:00Z", 1, "00:30:00"),
+        ] {
+            assert_eq!(shown(began, hours), expected, "{hours} hours after {began}");
+        }
     }
 }

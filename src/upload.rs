@@ -246,7 +246,7 @@ impl Wire {
         let Settings { access, bucket, jobs, timeout, timetable, .. } = settings;
         Self {
             client: Client::new(access, bucket, *jobs, *timeout, &context.stop),
-            pacer: Pacer::new(timetable.clone(), context.local_now()),
+            pacer: Pacer::new(timetable.clone(), context.now),
             stop: context.stop.clone(),
             is_ended: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),

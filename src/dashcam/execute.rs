@@ -82,7 +82,7 @@ impl<'a> Execution<'a> {
             newest: None,
             room: RoomMaker::new(pass, plan),
             partials,
-            pacer: Pacer::new(pass.settings.timetable.clone(), pass.context.local_now()),
+            pacer: Pacer::new(pass.settings.timetable.clone(), pass.context.now),
             buffer: Vec::new(),
             lost_in_a_row: 0,
             vanished: Vec::new(),
