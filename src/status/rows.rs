@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::newest::Newest;
 
@@ -50,7 +50,8 @@ pub struct Row {
     pub place: PathBuf,
     /// The subcommand.
     pub pass: &'static str,
-    /// The camera; none for the pass itself.
+    /// The camera; none for the pass itself, which is told as an empty text: so Zabbix can ask for it as it asks for others.
+    #[serde(serialize_with = "or_empty")]
     pub camera: Option<String>,
     /// What it reads from.
     pub source: String,
@@ -82,4 +83,8 @@ pub struct Row {
     pub pending_files: Option<u64>,
     /// What failed: torn and damaged segments, programs and requests since the recorder began; files of the last run.
     pub failed_files: Option<u64>,
+}
+
+fn or_empty<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text.as_deref().unwrap_or_default())
 }

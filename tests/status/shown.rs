@@ -62,6 +62,30 @@ fn zabbix_finds_what_there_is() {
     bench.status(&["--zabbix-discovery", "dest/.footage"]).expect_code(1);
 }
 
+/// The paths of the README compare texts: to Zabbix what is null is the text `null`, and no empty one.
+#[test]
+fn what_zabbix_finds_it_can_ask_for() {
+    let bench = Bench::new();
+    for place in ["all/one", "all/other"] {
+        bench.fetch(place).expect_code(0);
+    }
+    let cameras = r#"{"cameras": [{"camera": "yard"}, {"camera": "gate"}]}"#;
+    bench.scratch.write("all/other/.footage/record.json", cameras);
+    let told = |option| serde_json::from_str::<serde_json::Value>(&bench.status(&[option, "all"]).stdout).unwrap();
+    let (discovered, status) = (told("--zabbix-discovery"), told("--json"));
+    let discovered = discovered["data"].as_array().unwrap();
+    assert_eq!(discovered.len(), 5, "{discovered:?}");
+    for entry in discovered {
+        let is_meant = |row: &&serde_json::Value| {
+            [("place", "{#PLACE}"), ("pass", "{#PASS}"), ("camera", "{#CAMERA}")]
+                .iter()
+                .all(|(key, field)| row[key].as_str().is_some_and(|text| entry[field] == text))
+        };
+        let rows: Vec<_> = status["rows"].as_array().unwrap().iter().filter(is_meant).collect();
+        assert_eq!(rows.len(), 1, "{entry}: {rows:?}");
+    }
+}
+
 #[test]
 fn cron_hears_of_what_is_wrong_and_of_nothing_else() {
     let bench = Bench::new();
