@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Local, TimeZone};
+use chrono::{DateTime, Local, NaiveDate, TimeZone, Weekday};
 use serde::Serialize;
 
 use crate::recording_time;
@@ -52,7 +52,12 @@ impl Newest {
         groups.sort_by(|a, b| (a.len(), b).cmp(&(b.len(), a)));
         let mut found: Vec<Self> = newest.into_iter().collect();
         for of_one_kind in groups.chunk_by(|a, b| a.len() == b.len()) {
-            found.extend(of_one_kind.iter().find_map(|name| Self::below(&dir.join(name), clock, now)));
+            let look = |name: &String| Self::below(&dir.join(name), clock, now);
+            let Some((name, newest)) = of_one_kind.iter().find_map(|name| Some((name, look(name)?))) else { continue };
+            found.push(newest);
+            // A folder of a week is called as its Monday is, and may hold what is newer than a later day.
+            let monday = monday_of(name).filter(|monday| monday != name && of_one_kind.contains(monday));
+            found.extend(monday.and_then(|monday| look(&monday)));
         }
         found.into_iter().min_by_key(|newest| newest.age_seconds)
     }
@@ -62,6 +67,12 @@ impl Newest {
     pub fn or(a: Option<Self>, b: Option<Self>) -> Option<Self> {
         a.into_iter().chain(b).min_by_key(|newest| newest.age_seconds)
     }
+}
+
+/// The day on which the week of `2018-10-28` begins.
+fn monday_of(day: &str) -> Option<String> {
+    let day: NaiveDate = day.parse().ok()?;
+    Some(day.week(Weekday::Mon).checked_first_day()?.to_string())
 }
 
 /// `2018`, `2018-10`, `2018-10-28`.
@@ -145,9 +156,11 @@ mod tests {
             ("20261121_080000_NF.mp4", 4 * 3600),
             ("2026/20261121_090000_NF.mp4", 3 * 3600),
             ("2026-11/20261121_100000_NF.mp4", 2 * 3600),
-            ("2026-11-16/20261121_110000_NF.mp4", 2 * 3600),
+            ("2026-11-16/20261121_110000_NF.mp4", 3600),
             ("2026-11-21/20261121_113000_NF.mp4", 1800),
-            ("2026-11-22/notes.txt", 1800),
+            // Once in folders of days, of weeks by now.
+            ("2026-11-16/20261121_114500_NF.mp4", 900),
+            ("2026-11-22/notes.txt", 900),
             ("2026-11-22/20261122_000000_NF.mp4", 0),
         ] {
             let path = dir.path().join(name);
