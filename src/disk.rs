@@ -40,6 +40,13 @@ impl Space {
     }
 }
 
+/// A used part in percent, as `df` prints it: rounded up.
+#[must_use]
+pub fn percent(used_ratio: f64) -> f64 {
+    // What is a whole number stays that one, however the ratio was rounded.
+    (used_ratio * 100.0 - 1e-9).ceil().max(0.0)
+}
+
 /// How full a disk may get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Guard {
@@ -77,14 +84,14 @@ impl Guard {
     /// What is missing before `need` more bytes may be written; `None` when there is room.
     #[must_use]
     pub fn shortage(&self, space: Space, need: u64) -> Option<Shortage> {
-        if let Some(percent) = self.max_used_percent {
-            let allowed = u64::try_from(u128::from(space.usable()) * u128::from(percent) / 100).unwrap_or(u64::MAX);
+        if let Some(most) = self.max_used_percent {
+            let allowed = u64::try_from(u128::from(space.usable()) * u128::from(most) / 100).unwrap_or(u64::MAX);
             let wanted = space.used().saturating_add(need);
             if wanted > allowed {
                 return Some(Shortage {
                     reason: format!(
-                        "{:.0} % of {} is used, {} more to write, {percent} % allowed",
-                        space.used_ratio() * 100.0,
+                        "{:.0} % of {} is used, {} more to write, {most} % allowed",
+                        percent(space.used_ratio()),
                         ByteSize(space.usable()),
                         ByteSize(need),
                     ),
@@ -124,6 +131,22 @@ mod tests {
         assert_eq!(guard.shortage(space(95), 1).map(|s| s.missing), Some(1));
         assert_eq!(guard.shortage(space(195), 100), None);
         assert_eq!(guard.shortage(space(195), 101).map(|s| s.option), Some(Some("--max-used-disk")));
+    }
+
+    #[test]
+    fn percent_is_rounded_as_df_does() {
+        for (used, shown) in
+            [(0, 0.0), (1, 1.0), (19, 2.0), (20, 3.0), (855, 90.0), (856, 91.0), (949, 100.0), (950, 100.0)]
+        {
+            let space = Space { total: 1000, free: 1000 - used, available: 950 - used };
+            assert!((percent(space.used_ratio()) - shown).abs() < 0.5, "{used} of 950");
+        }
+        for whole in 0..=100_u8 {
+            assert!((percent(f64::from(whole) / 100.0) - f64::from(whole)).abs() < 0.5, "{whole} %");
+        }
+        let guard = Guard { max_used_percent: Some(90), min_free: None };
+        let said = guard.shortage(Space { total: 1000, free: 144, available: 94 }, 1).map(|shortage| shortage.reason);
+        assert_eq!(said.as_deref(), Some("91 % of 950 B is used, 1 B more to write, 90 % allowed"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::json;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::rows::{Disk, Problem, Row, Status};
+use crate::disk::percent;
 use crate::text::printable;
 use crate::units::{ByteSize, bit_rate, short_duration};
 
@@ -125,7 +126,7 @@ fn mark(row: &Row) -> char {
 fn heading(place: &Disk) -> String {
     let mut line = path(&place.place);
     if let (Some(used), Some(free)) = (place.disk_used_ratio, place.disk_free_bytes) {
-        let _ = write!(line, ": {:.0} % used, {} free", used * 100.0, ByteSize(free));
+        let _ = write!(line, ": {:.0} % used, {} free", percent(used), ByteSize(free));
     }
     line
 }

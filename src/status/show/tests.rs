@@ -68,14 +68,14 @@ fn example() -> Status {
 #[test]
 fn with_room_everything_is_shown() {
     insta::assert_snapshot!(table(&example(), NOW, None), @r"
-    /srv/cameras: 45 % used, 1.2 TB free
+    /srv/cameras: 46 % used, 1.2 TB free
       PASS    CAMERA                STATE      FOR    NEWEST   FPS     BITRATE  FILES  PENDING  FAILED
       record  footage.toml          running    3d 2h  52m           4.1 Mbit/s    312        1       0
     ! record  gate-behind-the-barn  waiting    2m                                 312        1       0
       record  yard                  recording  3d 2h  52m     15.0  512 kbit/s    312        1       0
       record  裏庭 �[2J             recording  3d 2h  52m     15.0  512 kbit/s    312        1       0
 
-    /srv/dashcam: 45 % used, 1.2 TB free
+    /srv/dashcam: 46 % used, 1.2 TB free
       PASS     CAMERA        STATE  FOR  NEWEST  FILES  PENDING  FAILED
       dashcam  192.168.1.99  away   7m   52m       312        1       0
 
@@ -87,14 +87,14 @@ fn with_room_everything_is_shown() {
 #[test]
 fn on_a_narrow_terminal_the_lesser_columns_go() {
     insta::assert_snapshot!(table(&example(), NOW, Some(80)), @r"
-    /srv/cameras: 45 % used, 1.2 TB free
+    /srv/cameras: 46 % used, 1.2 TB free
       PASS    CAMERA              STATE      FOR    NEWEST   FPS     BITRATE  FAILED
       record  footage.toml        running    3d 2h  52m           4.1 Mbit/s       0
     ! record  gate-behind-the-b…  waiting    2m                                    0
       record  yard                recording  3d 2h  52m     15.0  512 kbit/s       0
       record  裏庭 �[2J           recording  3d 2h  52m     15.0  512 kbit/s       0
 
-    /srv/dashcam: 45 % used, 1.2 TB free
+    /srv/dashcam: 46 % used, 1.2 TB free
       PASS     CAMERA        STATE  FOR  NEWEST  FILES  PENDING  FAILED
       dashcam  192.168.1.99  away   7m   52m       312        1       0
 
@@ -102,14 +102,14 @@ fn on_a_narrow_terminal_the_lesser_columns_go() {
       /srv/cameras record gate-behind-the-barn: waiting for 2m: Connection�refused
     ");
     insta::assert_snapshot!(table(&example(), NOW, Some(50)), @r"
-    /srv/cameras: 45 % used, 1.2 TB free
+    /srv/cameras: 46 % used, 1.2 TB free
       PASS    CAMERA          STATE      FOR    NEWEST
       record  footage.toml    running    3d 2h  52m
     ! record  gate-behind-t…  waiting    2m
       record  yard            recording  3d 2h  52m
       record  裏庭 �[2J       recording  3d 2h  52m
 
-    /srv/dashcam: 45 % used, 1.2 TB free
+    /srv/dashcam: 46 % used, 1.2 TB free
       PASS     CAMERA        STATE  FOR  NEWEST
       dashcam  192.168.1.99  away   7m   52m
 
