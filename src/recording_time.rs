@@ -103,6 +103,19 @@ pub fn offset(text: &str) -> Option<(FixedOffset, &str)> {
     Some((offset?, rest))
 }
 
+/// Whether a folder is one of a year, a month, or a week or day: `2018`, `2018-10`, `2018-10-28`.
+#[must_use]
+pub fn is_group(name: &str) -> bool {
+    let digits = |from, to| name.get(from..to).is_some_and(|part: &str| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let dash = |at| name.as_bytes().get(at) == Some(&b'-');
+    match name.len() {
+        4 => digits(0, 4),
+        7 => digits(0, 4) && dash(4) && digits(5, 7),
+        10 => digits(0, 4) && dash(4) && digits(5, 7) && dash(7) && digits(8, 10),
+        _ => false,
+    }
+}
+
 /// The number of a second or later copy.
 fn number(text: &str) -> Option<u32> {
     let is_ours = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');

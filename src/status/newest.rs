@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Local, NaiveDate, TimeZone, Weekday};
 use serde::Serialize;
 
-use crate::recording_time;
+use crate::recording_time::{self, is_group};
 
 /// What recordings are: sidecars, markers and partials are not.
 const KINDS: [&str; 4] = ["mp4", "mkv", "ts", "jpg"];
@@ -73,18 +73,6 @@ impl Newest {
 fn monday_of(day: &str) -> Option<String> {
     let day: NaiveDate = day.parse().ok()?;
     Some(day.week(Weekday::Mon).checked_first_day()?.to_string())
-}
-
-/// `2018`, `2018-10`, `2018-10-28`.
-fn is_group(name: &str) -> bool {
-    let digits = |from, to| name.get(from..to).is_some_and(|part: &str| part.bytes().all(|byte| byte.is_ascii_digit()));
-    let dash = |at| name.as_bytes().get(at) == Some(&b'-');
-    match name.len() {
-        4 => digits(0, 4),
-        7 => digits(0, 4) && dash(4) && digits(5, 7),
-        10 => digits(0, 4) && dash(4) && digits(5, 7) && dash(7) && digits(8, 10),
-        _ => false,
-    }
 }
 
 /// How many seconds ago the recording of this name began; none for what is no recording.

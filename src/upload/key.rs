@@ -10,10 +10,10 @@
 use std::fmt::Write;
 
 use chrono::format::{Item, StrftimeItems};
-use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, Utc};
+use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, Offset, Utc};
 
 use super::zone::Zone;
-use crate::recording_time::{RecordingTime, of_name};
+use crate::recording_time::{RecordingTime, is_group, of_name};
 
 /// The longest key of S3, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
@@ -110,10 +110,11 @@ pub struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// The first folder, unless it is one of a day: then the directory is the camera's own, as `record` makes it.
+    /// The first folder, unless it is one of a day, a month or a year: then the directory is the camera's own, as `record` and
+    /// `dashcam` make it.
     fn camera(&self) -> &'a str {
         let folder = self.path.split_once('/').map(|(folder, _)| folder);
-        folder.filter(|folder| NaiveDate::parse_from_str(folder, "%Y-%m-%d").is_err()).unwrap_or(self.dir)
+        folder.filter(|folder| !is_group(folder)).unwrap_or(self.dir)
     }
 }
 
@@ -251,6 +252,9 @@ mod tests {
             ("{camera}/%F/{name}.{ext}", "tuin/video/a b+c.mp4", "tuin/2025-09-08/a b+c.mp4"),
             ("{camera}/{name}.{ext}", "a.mp4", "dir/a.mp4"),
             ("{camera}/{name}.{ext}", "2026-11-21/a.mkv", "dir/a.mkv"),
+            ("{camera}/{name}.{ext}", "2026-11/a.mkv", "dir/a.mkv"),
+            ("{camera}/{name}.{ext}", "2026/a.mkv", "dir/a.mkv"),
+            ("{camera}/{name}.{ext}", "20261/a.mkv", "20261/a.mkv"),
             ("{path}", "tuin/video/a.mp4", "tuin/video/a.mp4"),
             ("%Y%%/{path}%z", "a", "2025%/a+0530"),
         ] {
