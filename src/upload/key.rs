@@ -9,7 +9,7 @@
 
 use std::fmt::Write;
 
-use chrono::format::{Item, StrftimeItems};
+use chrono::format::{Fixed, Item, Numeric, StrftimeItems};
 use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, Offset, Utc};
 
 use super::zone::Zone;
@@ -141,6 +141,7 @@ impl std::str::FromStr for Template {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let a_time = DateTime::UNIX_EPOCH.fixed_offset();
         let mut pieces = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -167,13 +168,35 @@ impl std::str::FromStr for Template {
             ));
             rest = after;
         }
-        let has_offset = ["%z", "%:z", "%::z", "%Z", "%s", "%+"].iter().any(|field| text.contains(field));
+        let times =
+            || pieces.iter().filter_map(|piece| if let Piece::Time(items) = piece { Some(items) } else { None });
+        if times().any(|items| write!(String::new(), "{}", a_time.format_with_items(items.iter())).is_err()) {
+            return Err(format!("{text:?} has a % field that is for reading times, not for writing them"));
+        }
+        let has_offset = times().flatten().any(tells_offset);
         let has_name = pieces.iter().any(|piece| matches!(piece, Piece::Name | Piece::Path));
         let template = Self { pieces, has_name, has_offset };
         // What cannot be for any file should be said before the first.
         let moment = Moment::at_the_epoch();
         template.key("", &Named { path: "a.b", dir: "c", moment: &moment }).map_err(|error| error.to_string())?;
         Ok(template)
+    }
+}
+
+/// Whether a field of strftime tells the two runs of an hour apart.
+fn tells_offset(item: &Item<'_>) -> bool {
+    match item {
+        Item::Numeric(Numeric::Timestamp, _) => true,
+        Item::Fixed(fixed) => matches!(
+            fixed,
+            Fixed::TimezoneName
+                | Fixed::TimezoneOffset
+                | Fixed::TimezoneOffsetColon
+                | Fixed::TimezoneOffsetDoubleColon
+                | Fixed::TimezoneOffsetTripleColon
+                | Fixed::RFC3339
+        ),
+        _ => false,
     }
 }
 
@@ -269,6 +292,9 @@ mod tests {
             ("%H%M.{ext}", "0230.ts", "0230+0100.ts"),
             ("%H%M%z.{ext}", "0230+0200.ts", "0230+0100.ts"),
             ("%H%M/{path}", "0230/x.ts", "0230/x.ts"),
+            // A text, and no offset.
+            ("%H%M%%z.{ext}", "0230%z.ts", "0230%z+0100.ts"),
+            ("%H%M%:::z.{ext}", "0230+02.ts", "0230+01.ts"),
         ] {
             assert_eq!(key(template, "x.ts", "2025-10-26T00:30:00Z", zone), first);
             assert_eq!(key(template, "x.ts", "2025-10-26T01:30:00Z", zone), second);
@@ -283,7 +309,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_key_says_why() {
-        for template in ["", "/a", "{path}/", "a//{path}", "{what}", "{camera", "%Q", "../{path}", "a/./{path}"] {
+        for template in
+            ["", "/a", "{path}/", "a//{path}", "{what}", "{camera", "%Q", "cam%#z/%H.{ext}", "../{path}", "a/./{path}"]
+        {
             assert!(template.parse::<Template>().is_err(), "{template}");
         }
         let long = "a/".repeat(600) + "x";
