@@ -34,13 +34,20 @@ pub const SUMMARY: &str = "footage::summary";
 
 /// Installs the log for this process. Lines of other crates (ureq) are left out: they hold addresses and headers.
 pub fn init(format: Format, level: LevelFilter, wants_summary: bool, progress: Progress) {
-    // Set by systemd when stderr is its journal, which reads "<4>" as the level.
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let journal = std::env::var("JOURNAL_STREAM").is_ok_and(|stream| is_stderr(&stream));
     let stamped = level >= LevelFilter::Debug;
     let log = Logger { format, level, wants_summary, journal, stamped, progress };
     if log::set_boxed_logger(Box::new(log)).is_ok() {
         log::set_max_level(if wants_summary { level.max(LevelFilter::Info) } else { level });
     }
+}
+
+/// Whether stderr is this stream, which systemd names by its device and inode, as decimal numbers: its journal, which reads "<4>"
+/// as the level. The variable alone says nothing: it is handed down to whoever is started with another stderr.
+fn is_stderr(stream: &str) -> bool {
+    let Some((device, inode)) = stream.split_once(':') else { return false };
+    rustix::fs::fstat(std::io::stderr())
+        .is_ok_and(|stderr| device.parse() == Ok(stderr.st_dev) && inode.parse() == Ok(stderr.st_ino))
 }
 
 struct Logger {

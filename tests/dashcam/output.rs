@@ -270,10 +270,21 @@ fn cron_hears_once_of_a_destination_that_fails() {
     assert!(first.stderr.starts_with("error: "), "{first}");
 }
 
+/// `JOURNAL_STREAM` says which stream is the journal's: it is handed down to programs that write elsewhere.
 #[test]
-fn the_journal_gets_levels_it_understands() {
+fn the_journal_gets_levels_it_understands_and_nobody_else_does() {
+    use crate::support::Program;
     let bench = Bench::with(["20181028_131613_QF"]);
-    let output = bench.footage(&["-v"]).env("JOURNAL_STREAM", "8:12345").run().expect_code(0);
+    for stream in ["8:12345", "1", ""] {
+        let output = bench.footage(&["-v", "--dry-run"]).env("JOURNAL_STREAM", stream).run().expect_code(0);
+        assert!(output.stderr.starts_with("warning: "), "{stream:?}: {output}");
+    }
+    let footage = env!("CARGO_BIN_EXE_footage");
+    let command = format!(
+        "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) {footage} dashcam {} -u 98 -v",
+        bench.camera.address()
+    );
+    let output = Program::new("sh").args(["-c", &command]).current_dir(bench.scratch.path()).run().expect_code(0);
     assert!(output.stderr.starts_with("<4>") && output.stderr.contains("\n<6>"), "{output}");
 }
 
