@@ -89,15 +89,9 @@ pub struct Camera {
         conflicts_with = "config"
     )]
     pub url: Option<Secret>,
-    /// What the camera is called: its folder in the destination
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "camera",
-        value_parser = read(CameraName::from_str),
-        env = "FOOTAGE_NAME"
-    )]
-    pub name: String,
+    /// What the camera is called: its folder in the destination [default: camera]
+    #[arg(long, value_name = "NAME", value_parser = read(CameraName::from_str), env = "FOOTAGE_NAME")]
+    pub name: Option<String>,
     /// Where the recordings go: DIR/NAME/2026-11-21/…
     #[arg(short, long, value_name = "DIR", env = "FOOTAGE_DESTINATION")]
     pub destination: Option<String>,
@@ -165,7 +159,8 @@ impl Record {
         let options = self.camera.options();
         let source = match &self.config {
             Some(path) => {
-                if let Some((option, _)) = options.first() {
+                let name = self.camera.name.as_ref().map(|_| "name");
+                if let Some(option) = name.or(options.first().map(|(option, _)| *option)) {
                     let option = option.replace('_', "-");
                     return Err(Error::Usage(format!(
                         "--{option} goes with --url: in a file it stands as a key of its own"
@@ -199,7 +194,7 @@ impl Record {
 impl Record {
     /// What metrics call it.
     fn name(&self) -> String {
-        self.config.as_ref().map_or_else(|| self.camera.name.clone(), |path| path.display().to_string())
+        self.config.as_ref().map_or_else(|| self.camera.name().to_owned(), |path| path.display().to_string())
     }
 
     /// The text of a file that says what holds for all cameras; it wins over CONFIG.
@@ -219,7 +214,11 @@ impl Record {
 }
 
 impl Camera {
-    /// The keys that were typed, but the URL.
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("camera")
+    }
+
+    /// The keys that were typed, but the URL; the name is none.
     fn options(&self) -> Vec<(&'static str, &String)> {
         let all = [
             ("destination", &self.destination),
@@ -243,7 +242,7 @@ impl Camera {
 
     /// The file that says the same.
     fn text(&self, options: &[(&'static str, &String)]) -> String {
-        let mut text = format!("[cameras.{}]\n", quoted(&self.name));
+        let mut text = format!("[cameras.{}]\n", quoted(self.name()));
         let url = self.url.iter().map(|url| ("url", url.reveal()));
         for (key, value) in url.chain(options.iter().map(|(key, value)| (*key, value.as_str()))) {
             let _ = writeln!(text, "{key} = {}", quoted(value));

@@ -242,7 +242,7 @@ impl Judge<'_> {
         let sum = |of: fn(&CameraLive) -> u64| Some(live.cameras.iter().map(of).sum());
         let bitrates = live.cameras.iter().filter(|_| is_alive).filter_map(|camera| camera.bits_per_second);
         self.status.rows.push(Row {
-            source: live.config.clone().or_else(|| live.shard.clone()).unwrap_or_default(),
+            source: live.config.clone().or_else(|| live.shard.clone()).unwrap_or_else(|| "--url".into()),
             state,
             state_since_timestamp_seconds: time(since),
             pid: is_alive.then_some(live.pid),

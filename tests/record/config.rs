@@ -85,6 +85,10 @@ fn a_file_that_is_not_there_is_named() {
     site.write("[cameras.yard]\nurl = \"rtsp://c/1\"\ndestination = \"dest\"\n");
     site.record(&["--url", "rtsp://c/1", "--name", "gate"]).run().expect_code(2);
     site.footage(&["record", "--url", "gopher://c/1", "--name", "gate", "--destination", "dest"]).run().expect_code(2);
+    for options in [["--name", "gate"], ["--segment", "5m"]] {
+        let output = site.record(&options).args(["--for", "1s"]).run().expect_code(2);
+        assert!(output.stderr.contains(&format!("{} goes with --url", options[0])), "{output}");
+    }
     site.record(&["--shard", "3/2"]).run().expect_code(2);
 }
 

@@ -116,6 +116,8 @@ fn a_camera_by_options() {
     expect_sound(&closed);
     assert!(site.hidden("yard").is_empty());
     site.expect_nothing_runs();
+    let status = site.footage(&["status", "dest"]).run().expect_code(0);
+    assert!(status.stdout.contains("record  --url"), "{status}");
 }
 
 #[test]
