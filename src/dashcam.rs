@@ -128,7 +128,8 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
 
     // Read: what the camera has, what is here.
     let source = Source::connect(&settings.addresses, &http);
-    let reading = Reading { afresh: settings.verify, remember: !context.dry_run, with_lengths: settings.is_limited() };
+    let reading =
+        Reading { afresh: settings.verify, remember: !context.changes_nothing, with_lengths: settings.is_limited() };
     let held = Held::read(store, context.now.into(), reading)?;
     for dir in &held.unreadable {
         let text = format_args!("{dir} in the destination may not be read, and is left alone: permission denied");
@@ -158,7 +159,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     report.selected_recordings = plan.selected;
     report.waiting_files = plan.waiting.len();
     report.left_out_recordings = plan.left_out;
-    if context.dry_run {
+    if context.changes_nothing {
         let (source, offer) = match source {
             Ok(found) => found,
             Err(error) => {

@@ -1,4 +1,4 @@
-//! `footage hikvision`: clean files out of the storage that Hikvision and EZVIZ cameras write, over NFS or to a card.
+//! `footage hikvision`: MP4 and JPEG files out of the storage that Hikvision and EZVIZ cameras write, over NFS or to a card.
 //!
 //! A pass reads what the cameras' indexes call live and what the destination holds, plans, and executes: first
 //! retention, then one segment after the other, several at once, each proven to be still there before and after it is
@@ -188,7 +188,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
         works.push(Work { source, held, plan });
     }
     failed_before.forget_others(works.iter().map(|work| (&work.source.tag, &work.source.listing.segments)));
-    if context.dry_run {
+    if context.changes_nothing {
         steps::show(report, &show::steps(&works), context.json);
         return Ok(());
     }

@@ -19,8 +19,8 @@ use crate::units::{ByteSize, count, human_duration, timestamp_seconds};
 pub struct Context {
     /// When this pass began.
     pub now: DateTime<Local>,
-    /// Print the plan, change nothing.
-    pub dry_run: bool,
+    /// A dry run, a listing or a comparison: what there is, or would be done, is printed.
+    pub changes_nothing: bool,
     /// Whether results go to stdout as JSON.
     pub json: bool,
     /// Whether to stop.

@@ -27,7 +27,7 @@ pub(crate) struct Runner<'a> {
     pub(crate) timeout: Duration,
     /// The directories that the pass works in: each is locked, and gets the report. None where the pass does that itself.
     pub(crate) places: Vec<PathBuf>,
-    /// A dry run or a listing: no state is kept and no metrics are delivered.
+    /// A dry run, a listing or a comparison: no state is kept and no metrics are delivered.
     pub(crate) changes_nothing: bool,
     /// Nothing but prints what there is.
     pub(crate) is_listing: bool,
@@ -81,7 +81,7 @@ impl Runner<'_> {
         };
         loop {
             let began = Instant::now();
-            let code = self.once(&stop, &progress, &mut pass);
+            let code = self.run_once(&stop, &progress, &mut pass);
             let Some(every) = self.options.every else { return ExitCode::from(code) };
             if code == 2 {
                 return ExitCode::from(code);
@@ -121,7 +121,7 @@ impl Runner<'_> {
     }
 
     /// What a pass remembers is read, and left for the next, under the lock.
-    fn once(
+    fn run_once(
         &self,
         stop: &Stop,
         progress: &Progress,
@@ -137,7 +137,7 @@ impl Runner<'_> {
         let last = state.load();
         let context = Context {
             now,
-            dry_run: self.changes_nothing,
+            changes_nothing: self.changes_nothing,
             json: self.options.output.json,
             stop: stop.clone(),
             progress: progress.clone(),

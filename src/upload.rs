@@ -166,7 +166,8 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
     let files = find(settings, stores, context, report)?;
 
     let names: Vec<String> = stores.iter().map(|store| name_of(store.root())).collect();
-    if let Some(mode) = settings.compare.filter(|_| !context.dry_run || settings.compare == Some(Mode::Verify)) {
+    if let Some(mode) = settings.compare.filter(|_| !context.changes_nothing || settings.compare == Some(Mode::Verify))
+    {
         let wire = Wire::new(settings, context);
         let transfer = wire.transfer(settings);
         let comparison = Comparison { mode, context, stores, names: &names, files: &files, policy: &policy, transfer };
@@ -197,7 +198,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         report.waiting_files += 1;
         context.told.lasts(&failure_key(&files[*file].path));
     }
-    if context.dry_run {
+    if context.changes_nothing {
         report.already_there_files = plan.proven;
         steps::show(report, &show::steps(&plan, &files), context.json);
         return Ok(());
