@@ -35,15 +35,15 @@ pub enum Command {
     /// another pass is running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Dashcam(Options<dashcam::Dashcam>),
-    /// Extract clean files from the storage of Hikvision and EZVIZ cameras
+    /// Extract MP4 and JPEG files from the storage of Hikvision and EZVIZ cameras
     ///
-    /// Reads what the cameras write to an NFS share or a card, and extracts every segment that is still there once, as
-    /// MP4 and JPEG files named by the camera's clock. The storage is only read. Exit codes: 0 done or nothing to do, 1
+    /// Reads what the cameras write to an NFS share or a card, and extracts every segment that is still there once,
+    /// named by the camera's clock. The storage is only read. Exit codes: 0 done or nothing to do, 1
     /// failed, 2 wrong usage, 3 done but some segments failed, 75 not now (the storage is not there or another pass is
     /// running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Hikvision(Options<hikvision::Hikvision>),
-    /// Record IP cameras with ffmpeg, and keep it alive
+    /// Record RTSP and MJPEG cameras: one ffmpeg for each, kept alive
     ///
     /// Runs until it is stopped, with one ffmpeg for each camera of CONFIG, or for the one of --url. The options of the
     /// disk, --ffmpeg and --listen win over CONFIG. Exit codes: 0 its time was up (--for), 1 failed, 2 wrong usage or
@@ -57,7 +57,7 @@ pub enum Command {
     /// something is wrong.
     #[command(args_override_self = true)]
     Status(Options<status::Status>),
-    /// Upload closed files to an S3 bucket, prove them, then perhaps remove them
+    /// Upload closed files to an S3 bucket, prove that they are there, then remove them if asked to
     ///
     /// Sends what is not in the bucket yet to AWS, Backblaze B2 or any S3 server, carries on what was interrupted, and
     /// compares hashes and sizes before a file counts. Keys come from the AWS files and variables. Exit codes: 0 done or

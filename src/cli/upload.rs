@@ -102,7 +102,8 @@ pub struct Upload {
         help_heading = "Comparing"
     )]
     pub verify: bool,
-    /// Upload nothing: compare what is remembered with the bucket's listing, print what differs and forget it
+    /// Upload nothing: compare what is remembered with the bucket's listing, and remember that; what is lost goes up with
+    /// the next pass
     #[arg(long, env = "FOOTAGE_RECONCILE", value_parser = FalseyValueParser::new(), help_heading = "Comparing")]
     pub reconcile: bool,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
