@@ -116,7 +116,8 @@ pub struct Segment {
     pub kind: u8,
     /// The clock at the first frame, or when the picture was taken.
     pub start: CameraTime,
-    /// The clock at the last frame; for a picture usually the same as `start`, never before it.
+    /// The clock at the last frame, before `start` where it was set back meanwhile; for a picture usually the same as
+    /// `start`, never before it.
     pub end: CameraTime,
     /// Where it lies in the ring file.
     pub span: SegmentSpan,

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::bench::{Bench, clip, probe, set};
-use crate::support::hikvision::Model;
+use crate::support::hikvision::{Index, Model, instant};
 
 #[test]
 fn the_hosts_zone_changes_nothing() {
@@ -43,6 +43,25 @@ fn two_in_the_fold_keep_their_names() {
         file.set_modified(std::time::SystemTime::now()).unwrap();
     }
     bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
+}
+
+/// The clocks go back while a segment is recorded, which ends an hour before it began.
+#[test]
+fn one_over_the_fold_is_extracted() {
+    for version in [2, 3] {
+        let bench = Bench::new();
+        let mut storage = bench.camera("tuin", Model { index: Index::Binary(version), ..Model::default() });
+        storage.record(&clip(), "2025-10-26 02:59:50");
+        storage.record_until(&clip(), "2025-10-26 02:59:59.5", instant("2025-10-26 02:00:01.460"));
+        storage.record(&clip(), "2025-10-26 02:00:05");
+        let listed = bench.scratch.footage(["hikvision", "nas", "--list", "--json"]).run().expect_code(0).stdout;
+        let row = listed.lines().find(|row| row.contains("\"start\":\"2025-10-26T02:59:59.500000\"")).expect("listed");
+        assert!(row.contains("\"end\":\"2025-10-26T02:00:01.460000\",\"duration_seconds\":1.96,"), "{row}");
+        bench.quiet_pass(&[]);
+        let names = ["02-59-50", "02-59-59", "02-00-05"];
+        assert_eq!(bench.held(), set(names.map(|time| format!("tuin/video/2025-10-26_{time}-tuin.mp4"))));
+        bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
+    }
 }
 
 #[test]

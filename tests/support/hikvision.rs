@@ -127,9 +127,14 @@ impl Storage {
 
     /// Records a clip. `start` is the camera's clock, as `2025-09-07 14:30:15.250`.
     pub(crate) fn record(&mut self, clip: &Clip, start: &str) -> Live {
+        let end = instant(start).plus_millis(clip.millis());
+        self.record_until(clip, start, end)
+    }
+
+    /// The same where somebody sets the camera's clock meanwhile: at the end it shows `end`.
+    pub(crate) fn record_until(&mut self, clip: &Clip, start: &str, end: Instant) -> Live {
         let start = instant(start);
         let (bytes, pts) = self.mux(clip, start);
-        let end = start.plus_millis(clip.millis());
         let live = self.write(Kind::Video, &bytes, |ring, len| ring.record(start, end, len, pts));
         self.write_indexes();
         live
