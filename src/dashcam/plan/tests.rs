@@ -93,6 +93,7 @@ fn an_event_brings_its_neighbours_of_the_same_direction() {
     assert_eq!(select(0, ""), ["100200_EF"]);
     assert_eq!(select(1, ""), ["100100_NF", "100200_EF", "100300_PF"]);
     assert_eq!(select(1, "P"), ["100100_NF", "100200_EF"]);
+    assert_eq!(select(1, "EF"), [""; 0], "what is excluded brings nobody");
     assert_eq!(select(99, "").len(), 5);
 }
 
