@@ -193,10 +193,9 @@ fn verified_head(ring_file: &File, segment: &Segment) -> Result<Head, ExtractErr
 /// and by so much more does such a video last.
 fn check_duration(result: Duration, segment: &Segment) -> Result<(), ExtractError> {
     let is_near = |segment: Duration, tolerance| result.abs_diff(segment) <= tolerance;
-    let wall = segment.start.until(segment.end);
     match segment.frame_duration() {
         Some(frames) if is_near(frames, FRAME_TOLERANCE) => Ok(()),
-        None if is_near(wall, WALL_TOLERANCE) => Ok(()),
+        None if segment.is_as_long(result, WALL_TOLERANCE) => Ok(()),
         _ => Err(ExtractError::Duration { result, segment: segment.duration() }),
     }
 }
@@ -240,6 +239,13 @@ mod tests {
         let seconds = Duration::from_secs;
         assert!(check_duration(seconds(61), &segment(None)).is_ok());
         assert!(check_duration(seconds(56), &segment(None)).is_err());
+        // Summer time has begun or ended meanwhile.
+        for end in ["2025-09-07T15:31:15", "2025-09-07T13:31:15"] {
+            let segment = Segment { end: end.parse().unwrap(), ..segment(None) };
+            assert!(check_duration(seconds(61), &segment).is_ok(), "{end}");
+            assert!(check_duration(seconds(56), &segment).is_err(), "{end}");
+            assert!(check_duration(seconds(30), &segment).is_err(), "{end}");
+        }
         // This firmware writes no frame clock.
         let none = FrameClock { first_45k: 0, last_45k: 0 };
         assert!(check_duration(seconds(61), &segment(Some(none))).is_ok());

@@ -90,6 +90,18 @@ impl FrameClock {
     }
 }
 
+/// What summer time moves the clocks by.
+const SUMMER_TIME: Duration = Duration::from_hours(1);
+/// By how much a camera's clock is set back at most while it records, as when its zone is corrected.
+const SET_BACK: Duration = Duration::from_hours(24);
+
+/// Whether a recording that began at `start` of the camera's clock can have ended at `end`. That may be earlier: the clock
+/// is set back meanwhile, at the end of summer time by an hour. By more where the frames tell how long it lasts.
+#[must_use]
+pub fn can_end(start: CameraTime, end: CameraTime, frames: Option<FrameClock>) -> bool {
+    start < end || (end < start && end.until(start) <= if frames.is_some() { SET_BACK } else { SUMMER_TIME })
+}
+
 /// The ring files of one medium in one datadir, which have an index of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ring {
@@ -141,7 +153,21 @@ impl Segment {
     /// How long the segment lasts: by the stream's clock if the index has it, else by the camera's.
     #[must_use]
     pub fn duration(&self) -> Duration {
-        self.frame_duration().unwrap_or_else(|| self.start.until(self.end))
+        self.frame_duration().unwrap_or_else(|| {
+            let later = if self.end < self.start { SUMMER_TIME } else { Duration::ZERO };
+            (self.start.until(self.end) + later).saturating_sub(self.end.until(self.start))
+        })
+    }
+
+    /// Whether it lasts so long by the camera's clock, which may show an hour more or less when summer time begins or ends.
+    #[must_use]
+    pub fn is_as_long(&self, duration: Duration, tolerance: Duration) -> bool {
+        let (forward, back) = (self.start.until(self.end), self.end.until(self.start));
+        // Both sides of each equation without a difference, which could be negative.
+        let is_near = |of: Duration, other: Duration| of.abs_diff(other) <= tolerance;
+        is_near(duration + back, forward)
+            || is_near(duration + back, forward + SUMMER_TIME)
+            || is_near(duration + back + SUMMER_TIME, forward)
     }
 }
 

@@ -30,7 +30,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::camera_time::CameraTime;
-use super::segment::{Medium, Ring, RingFile, Segment, SegmentSpan};
+use super::segment::{Medium, Ring, RingFile, Segment, SegmentSpan, can_end};
 
 /// What a camera writes is far below this. SQLite would take a thousand times as much.
 const MAX_TEXT_BYTES: i32 = 1_000_000;
@@ -198,7 +198,7 @@ impl<F: Fn(u32) -> RingFile> Files<F> {
         let (start, end) = (time(row, 3, 6)?, time(row, 4, 7)?);
         let kind = number(row, 5)?;
         let segment = self.segment(number(row, 0)?, kind, (start, end), (number(row, 1)?, number(row, 2)?))?;
-        (start < end).then_some(segment)
+        can_end(start, end, segment.frames).then_some(segment)
     }
 
     fn picture(&mut self, row: &Row<'_>) -> Option<Segment> {

@@ -11,21 +11,16 @@
 //!    the file record says. If instead the one before it does, the file record's number is a count.
 //! 3. Neither fits: the longest row of records from the first on whose starts rise and whose ranges rise without
 //!    overlapping. This is a guess and says so.
-//! 4. Each record for itself must have a type, a start before its end, and a range inside the file. Where the frames'
-//!    clock tells how long it lasts, its end may come up to a day before: the camera's clock was set back meanwhile.
+//! 4. Each record for itself must have a type, an end that its start can have (see [`can_end`]), and a range inside the
+//!    file.
 //!
 //! Rising times alone would not do: a camera's clock steps back, in autumn or when it is set. Nor would the ranges: a
 //! stale record can lie neatly behind the last live one. So what these rules say is checked once more against the
 //! stream itself when it is extracted (see [`crate::hikvision::stream`]).
 
-use std::time::Duration;
-
 use super::{FileRecord, IndexWarning, Listing, RECORD_LEN, Slot, u32_at};
 use crate::hikvision::camera_time::CameraTime;
-use crate::hikvision::segment::{FrameClock, Medium, Ring, RingFile, Segment, SegmentSpan};
-
-/// By how much a camera's clock is set back at most while it records: an hour in autumn, some when its zone is corrected.
-const SET_BACK: Duration = Duration::from_hours(24);
+use crate::hikvision::segment::{FrameClock, Medium, Ring, RingFile, Segment, SegmentSpan, can_end};
 
 /// One ring file, and what the index's tables say of it.
 #[derive(Clone, Copy, Debug)]
@@ -106,9 +101,7 @@ impl Record<'_> {
         let frames = FrameClock { first_45k: u32_at(self.0, 32), last_45k: u32_at(self.0, 36) };
         let frames = (file.ring.medium == Medium::Video && frames.first_45k != frames.last_45k).then_some(frames);
         let end = match file.ring.medium {
-            Medium::Video => {
-                self.time(16).filter(|end| *end > start || (frames.is_some() && end.until(start) <= SET_BACK))?
-            }
+            Medium::Video => self.time(16).filter(|end| can_end(start, *end, frames))?,
             // A picture takes no time, and its end may be empty.
             Medium::Picture => self.time(16).map_or(start, |end| end.max(start)),
         };

@@ -52,7 +52,7 @@ fn reads_closed_segments_and_counts_the_others() {
 fn rows_that_make_no_sense_are_counted() {
     let listing = videos(&format!(
         "{VIDEO_SCHEMA}; INSERT INTO record_segment_idx_tb VALUES
-         (0, 0, 500, 1700000010, 1700000000, 3),
+         (0, 0, 500, 1700003611, 1700000010, 3),
          (0, 500, 400, 1700000000, 1700000010, 3),
          (0, 0, 1000000000, 1700000000, 1700000010, 3),
          (-1, 0, 500, 1700000000, 1700000010, 3),
