@@ -69,6 +69,23 @@ fn a_quota_evicts_the_oldest_that_are_here() {
     assert!(report["removed_bytes"].as_u64() > Some(3 * SIZE), "{report}");
 }
 
+/// What is half here, or damaged, takes room too.
+#[test]
+fn a_quota_is_of_all_that_is_here() {
+    for other in [".20181029_100400_NF.mp4.part", ".20181029_100400_NF.mp4.damaged", ".20181029_100400_NF.mp4"] {
+        for (bytes, left) in [(10_000, &DRIVE[..3]), (50_000, &DRIVE[1..3])] {
+            let bench = Bench::new(Api::Old);
+            for name in &DRIVE[..3] {
+                bench.put_recording("", name);
+            }
+            bench.put(other, vec![7; bytes]);
+            bench.pass(&["--keep-bytes", "360kB"]).expect_code(0);
+            let recordings: Vec<_> = bench.recordings().into_iter().filter(|name| !name.starts_with('.')).collect();
+            assert_eq!(recordings, left, "{other} {bytes}");
+        }
+    }
+}
+
 #[test]
 fn a_quota_keeps_the_newest_and_nothing_comes_back() {
     let bench = Bench::with(DRIVE);
