@@ -199,11 +199,15 @@ impl Report {
     /// Begins the report of a pass; what lasts is taken from the last one.
     #[must_use]
     pub fn begin(pass: &str, source: String, now: DateTime<Local>, last: &Self) -> Self {
+        let since_last = timestamp_seconds(&now) - last.start_timestamp_seconds;
         Self {
             pass: pass.to_owned(),
             source,
             start_timestamp_seconds: timestamp_seconds(&now),
             last_arrival_timestamp_seconds: last.last_arrival_timestamp_seconds,
+            // Until it has looked: it may leave before, for another pass or a disk that is not there.
+            pending_files: last.pending_files,
+            oldest_pending_seconds: last.oldest_pending_seconds.map(|oldest| oldest + since_last.max(0.0)),
             given_up: last.given_up.clone(),
             given_up_for: last.given_up_for.clone(),
             broke_off: last.broke_off.clone(),

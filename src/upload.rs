@@ -292,6 +292,7 @@ fn sweep_now(journals: &[Journal], files: &[Local], policy: &Policy, transfer: T
 /// Counts closed files that are not in the bucket. Those that are `open` after all, by number, are counted by themselves.
 fn count_pending(files: &[Local], journals: &[Journal], open: &HashSet<usize>, context: &Context, report: &mut Report) {
     let now = context.now.timestamp();
+    (report.pending_files, report.oldest_pending_seconds) = (0, None);
     let is_proven =
         |file: &Local| journals[file.place].get(&file.path).is_some_and(|known| known.proves(&file.identity));
     for (_, file) in files.iter().enumerate().filter(|(number, file)| !open.contains(number) && !is_proven(file)) {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::SOON;
-use crate::support::uploads::{MULTIPART, Uploads, content};
+use crate::support::s3_proxy::{Fault, Times};
+use crate::support::uploads::{MTIME, MULTIPART, Uploads, content};
 
 #[test]
 fn with_every_what_arrives_later_goes_up() {
@@ -68,4 +69,25 @@ fn the_lock_can_be_elsewhere() {
     uploads.pass(&lock).expect_code(75);
     gate.open();
     pass.wait().expect_code(0);
+}
+
+/// What waits does not wait less because another pass is at it: an alert for that must not be called off.
+#[test]
+fn a_pass_that_leaves_for_another_still_tells_what_waits() {
+    let uploads = Uploads::with(&["a.ts", "b.ts"]);
+    uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
+    let metrics = ["--metrics-file", "metrics"];
+    uploads.pass(&metrics).expect_code(3);
+    let gate = uploads.s3.proxy.hold("PUT b.ts", 500);
+    let pass = uploads.footage(&metrics).spawn();
+    gate.wait_reached(SOON);
+    uploads.pass(&metrics).expect_code(75);
+    let told = std::fs::read_to_string(uploads.scratch.join("metrics")).unwrap();
+    assert!(told.contains("\nfootage_upload_last_run_failure{reason=\"busy\"} 1\n"), "{told}");
+    assert!(told.contains("\nfootage_upload_pending_files 1\n"), "{told}");
+    let oldest = told.lines().find_map(|line| line.strip_prefix("footage_upload_oldest_pending_seconds "));
+    let age = chrono::Utc::now().timestamp() - i64::try_from(MTIME).unwrap();
+    assert!((oldest.unwrap().parse::<f64>().unwrap() - age as f64).abs() < 60.0, "{told}");
+    gate.open();
+    pass.wait().expect_code(3);
 }
