@@ -152,6 +152,21 @@ mod tests {
         assert_eq!(root.all("Contents").next().and_then(|object| object.get("ETag")), Some("\"d4\""));
     }
 
+    /// S3 sends blanks as long as it puts parts together, so that the connection does not break.
+    #[test]
+    fn blanks_come_before_an_answer_that_takes_long() {
+        const ROOT: &str = "<CompleteMultipartUploadResult><ETag>\"d4-2\"</ETag></CompleteMultipartUploadResult>";
+        let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+        for text in [
+            format!(" \n  {declaration}\n{ROOT}"),
+            format!("{declaration}\n\n   \n{ROOT}\n"),
+            format!("\u{feff}{declaration}{ROOT}"),
+        ] {
+            let root = Element::parse(text.as_bytes()).expect("well-formed");
+            assert_eq!((root.name.as_str(), root.get("ETag")), ("CompleteMultipartUploadResult", Some("\"d4-2\"")));
+        }
+    }
+
     #[test]
     fn what_is_no_xml_is_refused() {
         let deep = "<a>".repeat(100);
