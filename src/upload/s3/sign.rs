@@ -48,7 +48,8 @@ pub fn authorization(request: &Request<'_>, credentials: &Credentials, scope: Sc
     let signed = signed.join(";");
     let mut canonical = format!("{}\n{}\n{}\n", request.method, request.path, request.query);
     for (name, value) in headers {
-        let _ = writeln!(canonical, "{name}:{}", value.trim());
+        let words: Vec<&str> = value.split_ascii_whitespace().collect();
+        let _ = writeln!(canonical, "{name}:{}", words.join(" "));
     }
     let _ = write!(canonical, "\n{signed}\n{}", request.body_sha256);
 
@@ -145,7 +146,7 @@ mod tests {
         let unreserved = query(&[(unreserved, unreserved)]);
         let ordered = query(&[("Param2", "value2"), ("Param1", "value1")]);
         #[expect(clippy::type_complexity, reason = "a table of cases")]
-        let cases: [(&str, &str, &str, &[(&str, &str)], &str); 6] = [
+        let cases: [(&str, &str, &str, &[(&str, &str)], &str); 7] = [
             ("GET", "/", "", &[date, host], "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
             ("POST", "/", "", &[host, date], "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
             ("GET", "/", &ordered, &[host, date], "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"),
@@ -169,6 +170,13 @@ mod tests {
                 "",
                 &[host, ("my-header1", "VALUE1"), date],
                 "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d",
+            ),
+            (
+                "GET",
+                "/",
+                "",
+                &[host, ("my-header1", " value1"), ("my-header2", " \"a   b   c\""), date],
+                "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
             ),
         ];
         for (method, path, query, headers, expected) in cases {
