@@ -39,7 +39,7 @@ pub mod zone;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::compare::Comparison;
 pub use self::compare::Mode;
@@ -152,6 +152,7 @@ pub fn check(settings: &Settings) -> Result<()> {
 /// # Errors
 /// What ended it early; the report then tells what was done until then.
 pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mut Report) -> Result<()> {
+    let began = Instant::now();
     check(settings)?;
     if let Some(path) = &settings.exposed_credentials {
         let text = format_args!("{}: others can read the keys in it: chmod 600 it", path.display());
@@ -215,6 +216,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
             journals: &mut journals,
             files: &files,
             policy: &policy,
+            began,
             report,
             open: &mut open,
             jobs: settings.jobs,

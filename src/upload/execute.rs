@@ -39,6 +39,8 @@ pub(super) struct Execution<'a> {
     pub(super) journals: &'a mut [Journal],
     pub(super) files: &'a [Local],
     pub(super) policy: &'a Policy,
+    /// When the pass began, as `policy.now`.
+    pub(super) began: Instant,
     pub(super) report: &'a mut Report,
     /// Files that turn out to be open after all, by number.
     pub(super) open: &'a mut HashSet<usize>,
@@ -90,6 +92,11 @@ impl Flight<'_> {
 }
 
 impl Execution<'_> {
+    /// What time it is, in seconds since 1970: a pass may take days.
+    fn now(&self) -> i64 {
+        self.policy.now.timestamp().saturating_add_unsigned(self.began.elapsed().as_secs())
+    }
+
     fn path(&self, file: usize) -> PathBuf {
         let local = &self.files[file];
         self.stores[local.place].root().join(&local.path)
@@ -176,7 +183,7 @@ impl Execution<'_> {
                 item,
             });
             if Cut::of(local.identity.size).is_some() && upload.begun.is_none() {
-                let at = self.policy.now.timestamp();
+                let at = self.now();
                 self.journals[local.place].start(&local.path, local.identity, upload.key.as_str(), at);
             }
             let task = Task::Start(upload.file, Arc::clone(&job), upload.begun.clone());
@@ -250,9 +257,10 @@ impl Execution<'_> {
     /// The parts of a file can be sent.
     fn begun(&mut self, file: &mut Running<'_>, open: Open, queue: &Queue) {
         let local = &self.files[file.upload.file];
+        let now = self.now();
         let journal = &mut self.journals[local.place];
         if open.is_new {
-            journal.begin(&local.path, local.identity, file.upload.key.as_str(), &open.id, self.policy.now.timestamp());
+            journal.begin(&local.path, local.identity, file.upload.key.as_str(), &open.id, now);
         }
         let missing: Vec<NonZeroU32> = open.cut.numbers().filter(|number| !open.done.contains_key(number)).collect();
         file.outstanding += missing.len();
@@ -293,7 +301,7 @@ impl Execution<'_> {
     fn proven(&mut self, file: &Running<'_>, proof: &Proof) -> Option<(usize, Reason)> {
         let Upload { file: number, key, moment, .. } = file.upload;
         let local = &self.files[*number];
-        let now = self.policy.now.timestamp();
+        let now = self.now();
         self.journals[local.place].prove(&local.path, local.identity, key.as_str(), &proof.etag, now);
         let (path, key) = (&local.path, key.as_str());
         if proof.was_there {
@@ -311,6 +319,7 @@ impl Execution<'_> {
     fn failed(&mut self, flight: &mut Flight<'_>, file: &Running<'_>, failure: Failure) {
         let Upload { file: number, key, .. } = file.upload;
         let local = &self.files[*number];
+        let now = self.now();
         let journal = &mut self.journals[local.place];
         let spoilt = file.job.spoilt.lock().unwrap_or_else(PoisonError::into_inner);
         for etag in spoilt.iter().filter(|etag| !file.upload.spoilt.contains(etag)) {
@@ -334,7 +343,7 @@ impl Execution<'_> {
             Failure::Left | Failure::Ended(_) => return,
         };
         if lasts {
-            journal.fail(&local.path, local.identity, key.as_str(), self.policy.now.timestamp());
+            journal.fail(&local.path, local.identity, key.as_str(), now);
         }
         self.report.fail(&self.context.told, &local.path, reason, message);
         flight.failed_in_a_row += usize::from(matches!(reason, "network" | "server"));

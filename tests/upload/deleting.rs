@@ -60,6 +60,27 @@ fn a_proof_has_to_be_of_some_age() {
     uploads.assert_uploaded();
 }
 
+/// A pass over a slow line takes days. What it brings last is not proven since it began.
+#[test]
+fn a_proof_is_as_old_as_itself_and_not_as_its_pass() {
+    let uploads = Uploads::with(&["a.ts"]);
+    let gate = uploads.s3.proxy.hold("PUT a.ts", 500);
+    let pass = uploads.footage(&[]).spawn();
+    gate.wait_reached(SOON);
+    let now = || chrono::Utc::now().timestamp();
+    let began = now();
+    while now() < began + 3 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    gate.open();
+    pass.wait().expect_code(0);
+    let journal = fs::read_to_string(uploads.src(".footage/upload.journal")).unwrap();
+    let lines = journal.lines().skip(1).map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let proven = lines.filter(|line| !line["proven"].is_null()).find_map(|line| line["at"].as_i64()).unwrap();
+    // The clock and the stopwatch of the pass differ in their fractions of a second.
+    assert!((began + 2..=now()).contains(&proven), "{proven}, and the pass began at {began}");
+}
+
 #[test]
 fn the_age_of_a_file_is_not_that_of_its_proof() {
     // The file is a year old, its proof is not.
