@@ -179,11 +179,11 @@ impl Judge<'_> {
         // Of `upload` what waits for another try is pending as all that is not in the bucket.
         let waiting = if pass.kind == "upload" { 0 } else { report.waiting_files };
         let pending = report.open_files + waiting + report.left_out_recordings + report.pending_files;
-        let limit = self.settings.max_age.map(|limit| limit.as_secs_f64());
-        if let Some(oldest) = report.oldest_pending_seconds.filter(|oldest| limit.is_some_and(|limit| *oldest > limit))
-        {
-            let text = format!("a file waits for {} to be uploaded", short(whole(oldest)));
-            self.wrong(Some(pass.kind), None, text);
+        let limit = self.settings.max_age.map(|limit| i64::try_from(limit.as_secs()).unwrap_or(i64::MAX));
+        let since_then = started.map_or(0, |started| (self.now - started).max(0));
+        let oldest = report.oldest_pending_seconds.map(|then| whole(then).saturating_add(since_then));
+        if let Some(oldest) = oldest.filter(|oldest| limit.is_some_and(|limit| *oldest > limit)) {
+            self.wrong(Some(pass.kind), None, format!("a file waits for {} to be uploaded", short(oldest)));
         }
         self.status.rows.push(Row {
             source: report.source.clone(),

@@ -263,8 +263,10 @@ fn footage_may_be_too_old() {
         };
         Pass { kind: "upload", left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam.clone() }
     };
-    assert_eq!(wrong(upload(48.0 * 3600.0)), []);
-    assert_eq!(wrong(upload(49.0 * 3600.0)), [(String::new(), "a file waits for 2d 1h to be uploaded".into())]);
+    // It goes on waiting when nobody looks any more: the last pass was an hour ago.
+    assert_eq!(wrong(upload(47.0 * 3600.0)), []);
+    assert_eq!(wrong(upload(47.5 * 3600.0)), [(String::new(), "a file waits for 2d to be uploaded".into())]);
+    assert_eq!(wrong(upload(48.0 * 3600.0)), [(String::new(), "a file waits for 2d 1h to be uploaded".into())]);
     let row = &judged(vec![upload(0.0)]).rows[0];
     assert_eq!((row.files, row.pending_files), (Some(2), Some(4)));
     // A recorder has some time for its first segment.
