@@ -167,7 +167,7 @@ impl Items {
     pub fn queue(&self, name: &str) -> Item {
         let template =
             format!("{{prefix:{}!}} {{wide_bar:.green/dim}} {{arrived:>20}} {{speed:>10}} {{left:>7}}", self.width);
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let began_at = Arc::new(AtomicU64::new(0));
         bar.set_style(Item::style(style(&template), &began_at));
         bar.set_prefix(printable(name));

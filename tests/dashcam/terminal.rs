@@ -29,6 +29,8 @@ fn a_person_sees_a_bar_with_rate_and_time_left_and_a_summary() {
     assert!(shown.contains("/s"), "a rate: {shown:?}");
     assert!(shown.contains("2 of 2, about "), "time left of all: {shown:?}");
     assert!(shown.contains("400.0") || shown.contains("390.6"), "the size: {shown:?}");
+    // As long as the camera has not answered no size is known, and the bar is empty.
+    assert!(shown.contains("0 B of ?") && !shown.contains("of 0 B"), "{shown:?}");
     // The last thing on the screen is one line in plain words.
     let last = shown.trim_end().rsplit('\n').next().unwrap_or_default();
     let last = last.rsplit(['\r', '\u{1b}']).find(|part| part.contains("recordings")).unwrap_or_default();
