@@ -172,9 +172,9 @@ mod tests {
         };
         let oldest = "frame=75\nfps=15.0\nstream_0_0_q=-1.0\nbitrate=N/A\ntotal_size=N/A\nout_time_ms=5066000\n\
             out_time=00:00:05.066000\ndup_frames=0\ndrop_frames=0\nspeed=1.01x";
-        assert_eq!(time(oldest), Duration::from_micros(5_066_000));
+        assert_eq!(time(oldest), Duration::from_millis(5066));
         assert_eq!(time("out_time=27:46:40.000001"), Duration::from_micros(100_000_000_001));
-        assert_eq!(time("out_time=00:00:01.500000\nout_time=N/A"), Duration::from_micros(1_500_000));
+        assert_eq!(time("out_time=00:00:01.500000\nout_time=N/A"), Duration::from_millis(1500));
         assert_eq!(time("out_time=-00:00:00.066000"), Duration::ZERO);
         assert_eq!(time("out_time=00:00\nout_time=x\nout_time=1:2:3:4\nout_time=\nout_time=::"), Duration::ZERO);
         assert_eq!(time("out_time=99999999999999999:00:00.0"), Duration::ZERO);

@@ -85,6 +85,7 @@ pub struct Row {
     pub failed_files: Option<u64>,
 }
 
+#[expect(clippy::ref_option, reason = "serde hands the field over so")]
 fn or_empty<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text.as_deref().unwrap_or_default())
 }

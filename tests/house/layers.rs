@@ -92,7 +92,7 @@ const EFFECTS: [&str; 17] = [
 
 /// Of shared modules that are not pure, what is a value. Errors and units are values all.
 const VALUES: [(&str, &[&str]); 5] = [
-    ("disk", &["Guard", "Shortage", "Space"]),
+    ("disk", &["Guard", "Shortage", "Space", "percent"]),
     ("ffmpeg", &["Version"]),
     ("lock", &["Holder"]),
     ("pass", &["Ended", "Failure", "Report"]),
