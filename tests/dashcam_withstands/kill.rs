@@ -14,10 +14,10 @@ const RATE: u64 = 4 << 20;
 const VIDEO: u64 = 8 << 20;
 
 /// What one kill can cost: bytes that the camera has sent and that are not on disk. They are in its own send buffer
-/// (8 KiB here, the kernel doubles what is asked for), in the kernel's receive buffer (128 KiB, which does not grow at
-/// this rate) and in the one read that the program has not written yet (256 KiB); or they are a file of up to 64 KiB,
-/// which starts over. A partial that starts over costs more than that, and is seen at once.
-const IN_FLIGHT: u64 = (8 + 128 + 256 + 64) << 10;
+/// (8 KiB here, the kernel doubles what is asked for), in the kernel's receive buffer (128 KiB, which a program that is kept
+/// waiting and then takes all at once makes grow: twice that) and in the one read that the program has not written yet
+/// (256 KiB); or they are a file of up to 64 KiB, which starts over. A partial that starts over soon costs more than that.
+const IN_FLIGHT: u64 = (8 + 256 + 256 + 64) << 10;
 
 #[test]
 fn fifty_kills_cost_what_was_in_flight() {
