@@ -24,8 +24,10 @@ const MAX_LINE_BYTES: usize = 4096;
 /// Where ffmpeg is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// Frames so far.
+    /// Frames so far; none are counted of what is only copied by versions about 7.
     pub frames: u64,
+    /// How many times it told of new frames; where it counts none, of more time.
+    pub steps: u64,
     /// Frames in a second, as ffmpeg counts since its start.
     pub fps: f64,
     /// How much has been recorded since the start.
@@ -58,6 +60,9 @@ pub struct Reader {
     /// The pending line is too long to be one of ours.
     is_overlong: bool,
     progress: Progress,
+    /// What was told before, and whether frames are counted.
+    before: Progress,
+    counts: bool,
 }
 
 impl Reader {
@@ -68,8 +73,7 @@ impl Reader {
             self.extend(&rest[..end]);
             rest = &rest[end + 1..];
             if !self.is_overlong
-                && let Some(event) =
-                    std::str::from_utf8(&self.pending).ok().and_then(|line| read(line, &mut self.progress))
+                && let Some(event) = self.read()
             {
                 each(event);
             }
@@ -87,29 +91,38 @@ impl Reader {
             self.pending.extend_from_slice(bytes);
         }
     }
-}
 
-fn read(line: &str, progress: &mut Progress) -> Option<Event> {
-    if line.starts_with('.') {
-        return segment(line);
-    }
-    let (key, value) = line.split_once('=')?;
-    let value = value.trim();
-    // What has no value yet is "N/A", and stays what it was.
-    match key {
-        "frame" => progress.frames = value.parse().unwrap_or(progress.frames),
-        "fps" => {
-            progress.fps =
-                value.parse().ok().filter(|fps: &f64| fps.is_finite() && *fps >= 0.0).unwrap_or(progress.fps);
+    /// What the pending line means.
+    fn read(&mut self) -> Option<Event> {
+        let line = std::str::from_utf8(&self.pending).ok()?;
+        if line.starts_with('.') {
+            return segment(line);
         }
-        // The others are not in every version, and one is called milliseconds and is not.
-        "out_time" => progress.out_time = clock_time(value).unwrap_or(progress.out_time),
-        "dup_frames" => progress.dup_frames = value.parse().unwrap_or(progress.dup_frames),
-        "drop_frames" => progress.drop_frames = value.parse().unwrap_or(progress.drop_frames),
-        "progress" => return Some(Event::Progress(*progress)),
-        _ => {}
+        let progress = &mut self.progress;
+        let (key, value) = line.split_once('=')?;
+        let value = value.trim();
+        // What has no value yet is "N/A", and stays what it was.
+        match key {
+            "frame" => (progress.frames, self.counts) = (value.parse().unwrap_or(progress.frames), true),
+            "fps" => {
+                progress.fps =
+                    value.parse().ok().filter(|fps: &f64| fps.is_finite() && *fps >= 0.0).unwrap_or(progress.fps);
+            }
+            // The others are not in every version, and one is called milliseconds and is not.
+            "out_time" => progress.out_time = clock_time(value).unwrap_or(progress.out_time),
+            "dup_frames" => progress.dup_frames = value.parse().unwrap_or(progress.dup_frames),
+            "drop_frames" => progress.drop_frames = value.parse().unwrap_or(progress.drop_frames),
+            "progress" => {
+                let before = std::mem::replace(&mut self.before, *progress);
+                let is_new =
+                    if self.counts { progress.frames != before.frames } else { progress.out_time > before.out_time };
+                progress.steps += u64::from(is_new);
+                return Some(Event::Progress(*progress));
+            }
+            _ => {}
+        }
+        None
     }
-    None
 }
 
 /// `27:46:40.000001`; a time before the beginning is none.
@@ -149,8 +162,14 @@ mod tests {
 
     #[test]
     fn progress_and_segments_are_told_apart() {
-        let progress =
-            Progress { frames: 75, fps: 15.0, out_time: Duration::from_secs(5), dup_frames: 1, drop_frames: 2 };
+        let progress = Progress {
+            frames: 75,
+            steps: 1,
+            fps: 15.0,
+            out_time: Duration::from_secs(5),
+            dup_frames: 1,
+            drop_frames: 2,
+        };
         let name =
             OpenName { epoch: 1_795_235_400, token: Token(0x0f3a_9c12), container: Container::Mkv, is_damaged: false };
         assert_eq!(
@@ -158,7 +177,7 @@ mod tests {
             [
                 Event::Progress(progress),
                 Event::Segment { name, duration: Duration::from_millis(599_500) },
-                Event::Progress(Progress { frames: 80, ..progress }),
+                Event::Progress(Progress { frames: 80, steps: 2, ..progress }),
             ]
         );
     }
@@ -178,6 +197,26 @@ mod tests {
         assert_eq!(time("out_time=-00:00:00.066000"), Duration::ZERO);
         assert_eq!(time("out_time=00:00\nout_time=x\nout_time=1:2:3:4\nout_time=\nout_time=::"), Duration::ZERO);
         assert_eq!(time("out_time=99999999999999999:00:00.0"), Duration::ZERO);
+    }
+
+    #[test]
+    fn frames_that_are_not_counted_are_seen_by_their_time() {
+        let steps = |said: &str| {
+            let told = events(&[said.as_bytes()]);
+            told.iter()
+                .filter_map(|event| if let Event::Progress(it) = event { Some(it.steps) } else { None })
+                .collect()
+        };
+        let counted: Vec<u64> = steps(
+            "frame=0\nout_time=00:00:01.0\nprogress=continue\nframe=2\nprogress=continue\nframe=2\nout_time=00:00:02.0\n\
+             progress=continue\n",
+        );
+        assert_eq!(counted, [0, 1, 1]);
+        let not: Vec<u64> = steps(
+            "out_time=N/A\nprogress=continue\nout_time=00:00:01.0\nprogress=continue\nout_time=00:00:01.0\n\
+             progress=continue\nout_time=00:00:02.0\nprogress=end\n",
+        );
+        assert_eq!(not, [0, 1, 1, 2]);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub(super) struct Recorder {
     pub(super) bytes_meter: Meter,
     /// Frames, doubled and dropped ones and bytes of its earlier ffmpegs.
     before: [u64; 4],
+    /// How many times its ffmpeg told of new frames.
+    steps: u64,
     /// The failed requests of its schedule in a row, and what is to be fetched.
     pub(super) request: Option<(Secret, u32)>,
     /// When it is tried.
@@ -94,6 +96,7 @@ impl Recorder {
             frames_meter: Meter::default(),
             bytes_meter: Meter::default(),
             before: [0; 4],
+            steps: 0,
             request: None,
             try_at: None,
             scheduled: None,
@@ -132,9 +135,10 @@ impl Recorder {
         let (progress, bytes) = (segmenter.progress, segmenter.written_bytes());
         let live = &mut self.live;
         let [frames, dup, drop, written] = self.before;
-        if frames + progress.frames > live.frames {
+        if progress.steps > self.steps {
             live.last_frame_timestamp_seconds = Some(now_seconds);
         }
+        self.steps = progress.steps;
         live.frames = frames + progress.frames;
         live.dup_frames = dup + progress.dup_frames;
         live.drop_frames = drop + progress.drop_frames;
@@ -155,6 +159,7 @@ impl Recorder {
     pub(super) fn settle(&mut self) {
         let live = &mut self.live;
         self.before = [live.frames, live.dup_frames, live.drop_frames, live.bytes];
+        self.steps = 0;
         live.out_time_seconds = 0.0;
         live.open_segment_start_timestamp_seconds = None;
         live.frames_per_second = None;

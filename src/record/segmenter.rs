@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::Signal;
 
+use super::command::PROGRESS_SECONDS;
 use super::name::{OpenName, Token, first_start};
 use super::pace::{Leap, Pace};
 use super::progress::{Event, Progress, Reader};
@@ -20,8 +21,10 @@ use super::url::CameraUrl;
 use crate::child;
 
 /// When it is asked the second time, and when it is killed.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(1500);
-const KILL_AFTER: Duration = Duration::from_secs(4);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(2500);
+const KILL_AFTER: Duration = Duration::from_secs(5);
+// From version 7 on it looks for a signal as often as it tells where it is; asked twice by then, it would complete nothing.
+const _: () = assert!(ASK_AGAIN_AFTER.as_secs() >= PROGRESS_SECONDS as u64);
 /// More than it writes at once.
 const PIECE: usize = 16 << 10;
 /// So many pieces are read before others have their turn.
@@ -145,11 +148,11 @@ impl Segmenter {
             reader.take(piece, |event| {
                 if let Event::Progress(next) = event {
                     // Time goes on with sound alone.
-                    if next.frames != progress.frames {
+                    if next.steps != progress.steps {
                         *moved = now;
                     }
                     *leap = leap.or(pace.tell(now.saturating_duration_since(*began), next));
-                    if next.frames > 0 {
+                    if next.steps > 0 {
                         first_frame.get_or_insert(now);
                     }
                     *progress = next;

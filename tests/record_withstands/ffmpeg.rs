@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::support::ip_camera::Fault;
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site, free_port, get, wait_for};
+use crate::support::site::{QUICK, Site, expect_sound, free_port, get, wait_for};
 
 fn one() -> (Site, RtspCamera) {
     let camera = RtspCamera::start(Film::Plain);
@@ -61,6 +62,26 @@ fn one_that_hangs_is_ended_and_started_again() {
     running.term();
     running.wait_timeout(Duration::from_secs(8)).expect_code(143);
     site.expect_nothing_runs();
+}
+
+/// Versions about 7 count no frames of what they only copy: whether any come is seen by their time, and how many is not told.
+#[test]
+fn one_that_counts_no_frames_is_watched_too() {
+    let (site, camera) = one();
+    let counts_none = format!(
+        "{VERSION}\ntrap '' TERM\n(trap - TERM; exec ffmpeg \"$@\") | grep --line-buffered -v -e ^frame= -e ^fps="
+    );
+    let running = site.start(&["--ffmpeg", &site.script("counts_none", &counts_none)]);
+    wait_for("recording", || (site.live("yard")["state"] == "recording").then_some(()));
+    // Longer than it would be waited for a first frame.
+    let closed = site.wait_for_closed("yard", 5);
+    expect_sound(&closed);
+    let live = site.live("yard");
+    assert_eq!((&live["restarts"], &live["frames_per_second"]), (&0.into(), &serde_json::Value::Null), "{live}");
+    camera.set(Fault::Stalls);
+    wait_for("another try", || (site.live("yard")["stalls"] != 0).then_some(()));
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
 }
 
 /// A shorter patience counts at once, and not only when the longer one is over.

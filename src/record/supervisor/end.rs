@@ -14,7 +14,7 @@ use crate::record::recorder::{Intent, Phase};
 use crate::record::segmenter::Why;
 use crate::units::human_duration;
 
-/// What has not ended by then is left: ffmpegs take at most 4 seconds, the rest is for closing and programs.
+/// What has not ended by then is left: ffmpegs take at most 5 seconds, the rest is for closing and programs.
 pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
 const REAP_AGAIN: Duration = Duration::from_millis(100);
 

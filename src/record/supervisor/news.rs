@@ -42,7 +42,7 @@ impl Supervisor<'_> {
                     self.end_for(number, Why::Leap(leap), now);
                     return;
                 }
-                if progress.frames > 0 && !is_ending {
+                if progress.steps > 0 && !is_ending {
                     recorder.live.open_segment_start_timestamp_seconds.get_or_insert(seconds());
                     self.show(number, State::Recording);
                 }
