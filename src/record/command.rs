@@ -21,6 +21,8 @@ const GROUP: &str = "600";
 const ZONES_APART: u64 = 900;
 /// What an `int` of ffmpeg's holds.
 const MAX_STIMEOUT_MICROS: u128 = i32::MAX as u128;
+/// A filter that stamps pictures in microseconds since it began, and each a millisecond after the one before at the earliest.
+const OWN_STAMPS: &str = "settb=1/1000000,setpts='max(PREV_OUTPTS+1000,time(0)*1000000-RTCSTART)'";
 /// What is encoded as it comes has a time in milliseconds, as Matroska has.
 const ENCODER_CLOCK: &str = "1:1000";
 /// Sound that is encoded anew; cameras send speech.
@@ -31,7 +33,12 @@ const AUDIO_BITRATE: &str = "64k";
 #[must_use]
 pub fn arguments(camera: &Camera, dir: &Path, token: Token, version: Version) -> Vec<OsString> {
     let mut ffmpeg = FfmpegCommand::new_with_path("ffmpeg");
-    ffmpeg.hide_banner().args(["-nostdin", "-nostats", "-loglevel", "level+warning", "-progress", "pipe:1"]);
+    ffmpeg.hide_banner();
+    // Its input is empty. Version 7 sees a first signal only where it looks for keys that somebody types.
+    if !version.is_at_least(7, 0) {
+        ffmpeg.arg("-nostdin");
+    }
+    ffmpeg.args(["-nostats", "-loglevel", "level+warning", "-progress", "pipe:1"]);
     if version.is_at_least(4, 4) {
         ffmpeg.args(["-stats_period", &PROGRESS_SECONDS.to_string()]);
     }
@@ -62,6 +69,10 @@ fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
         }
     } else {
         ffmpeg.args(["-rw_timeout", &timeout]);
+    }
+    if has_own_stamps(camera, version) {
+        // With more of them a picture would come out when some later ones have come.
+        ffmpeg.args(["-threads", "1"]);
     }
     if let Some(format) = &camera.format {
         ffmpeg.format(format);
@@ -119,13 +130,17 @@ fn gcd(a: u64, b: u64) -> u64 {
 
 /// For processors that have better things to do, and cameras that send every frame whole.
 fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) -> &'a mut FfmpegCommand {
-    match camera.fps {
-        Some(fps) => ffmpeg.args(["-vf", &format!("fps={fps}")]),
+    let filters = has_own_stamps(camera, version).then(|| OWN_STAMPS.to_owned());
+    let filters: Vec<String> = filters.into_iter().chain(camera.fps.map(|fps| format!("fps={fps}"))).collect();
+    if !filters.is_empty() {
+        ffmpeg.args(["-vf", &filters.join(",")]);
+    }
+    if camera.fps.is_none() {
         // A stream of JPEG pictures has no rate, and ffmpeg would take it for 25 in a second: fill it up to that, and leave
         // out what comes closer to each other.
-        None if version.is_at_least(5, 1) => ffmpeg.fps_mode("vfr").args(["-enc_time_base", ENCODER_CLOCK]),
-        None => ffmpeg.args(["-vsync", "vfr", "-enc_time_base", ENCODER_CLOCK]),
-    };
+        ffmpeg.args([if version.is_at_least(5, 1) { "-fps_mode" } else { "-vsync" }, "vfr"]);
+        ffmpeg.args(["-enc_time_base", ENCODER_CLOCK]);
+    }
     let rate = camera.bitrate.0;
     ffmpeg
         .codec_video("libx264")
@@ -134,6 +149,12 @@ fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) 
         .args(["-b:v", &rate.to_string(), "-maxrate", &rate.to_string(), "-bufsize", &(rate * 2).to_string()])
         .args(["-force_key_frames", &key_frames(camera), "-g", GROUP, "-sc_threshold", "0", "-threads", "2"])
         .pix_fmt("yuv420p")
+}
+
+/// Whether our clock has to stamp pictures when they are decoded: versions about 7 forget what it has stamped them with
+/// as they came, where these have no time of their own.
+fn has_own_stamps(camera: &Camera, version: Version) -> bool {
+    camera.wallclock && camera.has_pictures() && camera.video == Video::H264 && version.is_at_least(6, 1)
 }
 
 /// Where segments are written: in a path of strftime's, a percent sign stands twice.
@@ -251,7 +272,6 @@ mod tests {
         env TZ=IST-5:30 ffmpeg
         -loglevel level+info
         -hide_banner
-        -nostdin
         -nostats
         -loglevel level+warning
         -progress pipe:1
@@ -260,10 +280,11 @@ mod tests {
         -fflags +genpts+discardcorrupt
         -use_wallclock_as_timestamps 1
         -rw_timeout 10000000
+        -threads 1
         -f mpjpeg
         -i http://cam/stream
         -map 0:v:0
-        -vf fps=15
+        -vf 'settb=1/1000000,setpts='\''max(PREV_OUTPTS+1000,time(0)*1000000-RTCSTART)'\'',fps=15'
         -c:v libx264
         -preset:v ultrafast
         -tune zerolatency

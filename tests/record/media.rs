@@ -62,6 +62,28 @@ fn pictures_over_http_become_video() {
     drop(running);
 }
 
+/// What an ffmpeg does that is called 7: it forgets what our clock has stamped pictures with.
+#[test]
+fn pictures_have_their_time_where_ffmpeg_forgets_it() {
+    let camera = MjpegCamera::start();
+    let table = |more: &str| format!("url = {:?}\n{more}", camera.url());
+    let cameras = [("all", table("")), ("some", table("fps = 5"))];
+    let site = Site::with(QUICK, &cameras);
+    let forgets = "case \"$1\" in -version) echo 'ffmpeg version 7.0.2'; exit;; esac\n\
+        n=$#; while [ $n -gt 0 ]; do case \"$1\" in\n\
+        -use_wallclock_as_timestamps) shift 2; n=$((n - 2));;\n\
+        *) set -- \"$@\" \"$1\"; shift; n=$((n - 1));; esac; done\nexec ffmpeg \"$@\"";
+    let running = site.start(&["--ffmpeg", &site.script("forgets", forgets)]);
+    for (name, frames) in [("all", 2 * PICTURES_PER_SECOND), ("some", 10)] {
+        let closed = site.wait_for_closed(name, 3);
+        let whole = closed.last().unwrap();
+        whole.expect_sound();
+        assert!(whole.frames().abs_diff(frames.into()) <= u64::from(frames / 4), "{name}: {}", whole.frames());
+        assert!((1.0..2.5).contains(&whole.seconds()), "{name}: {} s", whole.seconds());
+    }
+    drop(running);
+}
+
 /// However close to each other they come.
 #[test]
 fn no_picture_is_left_out() {

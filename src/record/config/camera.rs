@@ -60,6 +60,18 @@ pub struct Camera {
     pub schedule: Vec<Entry>,
 }
 
+impl Camera {
+    /// Whether it sends picture after picture, which have no time of their own.
+    #[must_use]
+    pub fn has_pictures(&self) -> bool {
+        self.format.as_deref().is_some_and(is_of_pictures)
+    }
+}
+
+fn is_of_pictures(format: &str) -> bool {
+    matches!(format, "mpjpeg" | "mjpeg")
+}
+
 /// What becomes of the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Video {
@@ -165,7 +177,7 @@ pub(super) fn read(
         Some(named) => Some(named.to_owned()),
         None => is_http.then(|| "mpjpeg".to_owned()),
     };
-    let is_jpeg = format.as_deref().is_some_and(|format| matches!(format, "mpjpeg" | "mjpeg"));
+    let is_jpeg = format.as_deref().is_some_and(is_of_pictures);
     let container = take!("container", |value| one_of(value, &Container::ALL.map(|known| (known.extension(), known))));
     let container = container.unwrap_or_default();
     let video = take!("video", |value| one_of(value, &[("copy", Video::Copy), ("h264", Video::H264)]));
