@@ -4,8 +4,8 @@
 //! back. Which of them a held file is cannot be told from its name, and the order of recordings is no help: in that
 //! doubled hour the later one may have the smaller fraction of a second, and the ring forgets the earlier one some day.
 //! So an extracted file carries its recording's start, to the microsecond, as its modification time, the camera's digits
-//! taken for UTC. A file that has lost it (copied, or on a file system of two-second steps) counts as the first
-//! recording of its second that is not held otherwise.
+//! taken for UTC. A file that has lost it (copied, or where times are kept to the second) counts as the first recording of
+//! its second that is not held otherwise.
 //!
 //! Of a recording that is damaged in the storage, what came out is held apart, under the name that the whole would have.
 //! It is tried again under that name, which no other recording gets.
@@ -67,9 +67,10 @@ impl Held {
         self.modified.is_some_and(|time| time.distance(segment.start) <= EXACTNESS)
     }
 
-    /// Whether its modification time is the start of a recording: then it is of the second in its name.
+    /// Whether its modification time is the start of a recording: then it is of the second in its name, and not a full one,
+    /// which is all that ext3, FAT and archives keep.
     fn tells_recording(&self) -> bool {
-        self.modified.is_some_and(|time| time.whole_second() == self.entry.name().second)
+        self.modified.is_some_and(|time| time.whole_second() == self.entry.name().second && time.whole_second() != time)
     }
 }
 
@@ -153,35 +154,46 @@ impl Plan {
         let cannot_be = |segment: &Segment| !(policy.wants(segment) && segment.is_present);
         segments.sort_by_key(|segment| (segment.start, cannot_be(segment), segment.order()));
         held.sort_unstable_by_key(|held| held.entry);
-        let taken: BTreeSet<Copy> = held.iter().map(|held| held.entry.name().copy).collect();
+        let copy_of = |held: &Held| held.entry.name().copy;
+        let taken: BTreeSet<Copy> = held.iter().map(copy_of).collect();
         let (mut damaged, mut whole): (Vec<Held>, Vec<Held>) = held.into_iter().partition(Held::is_damaged);
+        let are_whole: BTreeSet<Copy> = whole.iter().map(copy_of).collect();
 
         let mut new: Vec<&Segment> = Vec::new();
-        let mut again: Vec<(&Segment, Option<Copy>)> = Vec::new();
+        let mut wanted: Vec<(&Segment, Option<Copy>)> = Vec::new();
         for segment in segments {
             let part = damaged.iter().position(|held| held.is_of(segment)).map(|own| damaged.remove(own).entry);
             let copy = part.map(|entry| entry.name().copy);
-            let own = whole.iter().position(|held| held.is_of(segment) || Some(held.entry.name().copy) == copy);
+            let own = whole.iter().position(|held| held.is_of(segment) || Some(copy_of(held)) == copy);
             if let Some(own) = own {
                 whole.remove(own);
                 self.held += 1;
                 // A pass was killed between publishing the whole and removing this.
                 self.steps.extend(part.map(|entry| Step::Remove { entry, reason: Reason::Superseded }));
             } else if copy.is_some() {
-                again.push((segment, copy));
+                wanted.push((segment, copy));
             } else {
                 new.push(segment);
             }
         }
+        let superseded = damaged.extract_if(.., |part| !part.tells_recording() && are_whole.contains(&copy_of(part)));
+        self.steps.extend(superseded.map(|part| Step::Remove { entry: part.entry, reason: Reason::Superseded }));
+
         // What is left is of recordings that the ring has forgotten, or does not tell of which.
         new.sort_by_key(|segment| cannot_be(segment));
-        let anyones = whole.iter().filter(|held| !held.tells_recording()).count();
-        self.held += anyones.min(new.len());
+        let mut anyones: Vec<Held> = whole.into_iter().chain(damaged).filter(|held| !held.tells_recording()).collect();
+        anyones.sort_unstable_by_key(copy_of);
+        let mut anyones = anyones.into_iter();
+        for segment in new {
+            match anyones.next() {
+                Some(held) if !held.is_damaged() => self.held += 1,
+                part => wanted.push((segment, part.as_ref().map(copy_of))),
+            }
+        }
 
         let mut free =
             std::iter::successors(Some(Copy::FIRST), |copy| Some(copy.next())).filter(|copy| !taken.contains(copy));
-        let new = new.into_iter().skip(anyones).map(|segment| (segment, None));
-        for (segment, copy) in again.into_iter().chain(new) {
+        for (segment, copy) in wanted {
             if !policy.wants(segment) {
                 self.unwanted += 1;
             } else if !segment.is_present {

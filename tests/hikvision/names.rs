@@ -1,6 +1,8 @@
 //! What files are called: under any zone, in any second, from any folder.
 
 use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::support::bench::{Bench, clip, probe, set};
 use crate::support::hikvision::{Index, Model, instant};
@@ -43,6 +45,29 @@ fn two_in_the_fold_keep_their_names() {
         file.set_modified(std::time::SystemTime::now()).unwrap();
     }
     bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
+}
+
+/// As ext3 keeps times, FAT, and archives: to the second, or to two.
+#[test]
+fn times_without_fractions_bring_nothing_again() {
+    for step in [1, 2] {
+        let (bench, mut storage) =
+            Bench::with(&["2025-09-07 14:00:15.100", "2025-09-07 14:00:16.900", "2025-09-07 14:00:16.950"]);
+        let damaged = storage.record(&clip(), "2025-09-07 14:00:18.500");
+        let ring_file = fs::File::options().write(true).open(storage.ring_file(&damaged)).unwrap();
+        let half = (damaged.end_offset - damaged.start_offset) / 2;
+        ring_file.write_all_at(&vec![0; half as usize], u64::from(damaged.start_offset + half)).unwrap();
+        bench.pass(&[]).expect_code(3);
+        let held = bench.held();
+        assert!(held.contains("tuin/video/.2025-09-07_14-00-18-tuin.mp4.damaged"), "{held:?}");
+        for name in &held {
+            let file = fs::File::open(bench.dest().join(name)).unwrap();
+            let seconds = file.metadata().unwrap().mtime().cast_unsigned() / step * step;
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        }
+        let report = bench.report(3, &["--retry-failed-after", "1ms"]);
+        assert_eq!((&report["arrived_files"], bench.held()), (&0.into(), held), "{step} {report}");
+    }
 }
 
 /// The clocks go back while a segment is recorded, which ends up to an hour before it began; or forward.

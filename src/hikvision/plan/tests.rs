@@ -22,27 +22,36 @@ fn names(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
+/// What becomes of the times of files.
+#[derive(Clone, Copy, Debug)]
+enum Times {
+    Kept,
+    /// To the second.
+    Cut,
+    Lost,
+}
+
 /// What is held after these steps.
-fn apply(held: Vec<Held>, plan: &Plan, keeps_times: bool) -> Vec<Held> {
-    apply_damaged(held, plan, keeps_times, |_| false)
+fn apply(held: Vec<Held>, plan: &Plan, times: Times) -> Vec<Held> {
+    apply_damaged(held, plan, times, |_| false)
 }
 
 /// The same, where some recordings are damaged in the storage.
-fn apply_damaged(
-    mut held: Vec<Held>,
-    plan: &Plan,
-    keeps_times: bool,
-    is_damaged: impl Fn(&Segment) -> bool,
-) -> Vec<Held> {
+fn apply_damaged(mut held: Vec<Held>, plan: &Plan, times: Times, is_damaged: impl Fn(&Segment) -> bool) -> Vec<Held> {
     for step in &plan.steps {
         match *step {
             Step::Extract { segment, name } => {
-                let start = Some(segment.start);
-                let is_free = |held: &Held| held.entry.name() != name || (held.is_damaged() && held.modified == start);
+                let modified = match times {
+                    Times::Kept => Some(segment.start),
+                    Times::Cut => Some(segment.start.whole_second()),
+                    Times::Lost => None,
+                };
+                let is_free =
+                    |held: &Held| held.entry.name() != name || (held.is_damaged() && held.modified == modified);
                 assert!(held.iter().all(is_free), "overwrites {name:?}");
                 held.retain(|held| held.entry != Entry::Damaged(name));
                 let entry = if is_damaged(&segment) { Entry::Damaged(name) } else { Entry::Whole(name) };
-                held.push(Held { entry, modified: start.filter(|_| keeps_times) });
+                held.push(Held { entry, modified });
             }
             Step::Remove { entry, .. } => held.retain(|held| held.entry != entry),
         }
@@ -66,12 +75,12 @@ fn the_hour_that_comes_twice() {
 
     let before = plan(&[first], &[], &policy);
     assert_eq!(names(&before), ["2025-10-26_02-30-15-tuin.mp4"]);
-    let held = apply(vec![], &before, true);
+    let held = apply(vec![], &before, Times::Kept);
 
     let after = plan(&[second, first], &held, &policy);
     assert_eq!(names(&after), ["2025-10-26_02-30-15-tuin-2.mp4"]);
     assert!(matches!(after.steps[..], [Step::Extract { segment, .. }] if segment == second));
-    let held = apply(held, &after, true);
+    let held = apply(held, &after, Times::Kept);
 
     for there in [vec![second, first], vec![second], vec![first]] {
         assert_eq!(plan(&there, &held, &policy).steps, [], "whatever the ring has forgotten");
@@ -82,7 +91,7 @@ fn the_hour_that_comes_twice() {
 fn a_forgotten_recording_keeps_its_name() {
     let policy = Policy::default();
     let forgotten = segment("2025-10-26T02:30:15.900", 1);
-    let held = apply(vec![], &plan(&[forgotten], &[], &policy), true);
+    let held = apply(vec![], &plan(&[forgotten], &[], &policy), Times::Kept);
     let another = segment("2025-10-26T02:30:15.100", 2);
     assert_eq!(names(&plan(&[another], &held, &policy)), ["2025-10-26_02-30-15-tuin-2.mp4"]);
 }
@@ -91,10 +100,12 @@ fn a_forgotten_recording_keeps_its_name() {
 fn files_that_lost_their_times_still_count() {
     let policy = Policy::default();
     let segments = [segment("2025-10-26T02:30:15.100", 1), segment("2025-10-26T02:30:15.900", 2)];
-    let held = apply(vec![], &plan(&segments, &[], &policy), false);
-    assert_eq!(plan(&segments, &held, &policy).steps, []);
-    let plan = plan(&segments, &held[..1], &policy);
-    assert_eq!(names(&plan), ["2025-10-26_02-30-15-tuin-2.mp4"]);
+    for times in [Times::Cut, Times::Lost] {
+        let held = apply(vec![], &plan(&segments, &[], &policy), times);
+        assert_eq!(plan(&segments, &held, &policy).steps, [], "{times:?}");
+        let plan = plan(&segments, &held[..1], &policy);
+        assert_eq!(names(&plan), ["2025-10-26_02-30-15-tuin-2.mp4"], "{times:?}");
+    }
 }
 
 #[test]
@@ -120,11 +131,11 @@ fn only_what_is_wanted() {
 #[test]
 fn what_expired_is_removed_and_does_not_come_back() {
     let segments = [segment("2025-09-06T10:00:00.5", 1), segment("2025-09-07T10:00:00.5", 2)];
-    let held = apply(vec![], &plan(&segments, &[], &Policy::default()), true);
+    let held = apply(vec![], &plan(&segments, &[], &Policy::default()), Times::Kept);
     let policy = Policy { keep_from: Some("2025-09-07T10:00:00".parse().unwrap()), ..Policy::default() };
     let expiry = plan(&segments, &held, &policy);
     assert_eq!(names(&expiry), ["expired 2025-09-06_10-00-00-tuin.mp4"]);
-    let held = apply(held, &expiry, true);
+    let held = apply(held, &expiry, Times::Kept);
     let after = plan(&segments, &held, &policy);
     assert_eq!((after.steps.len(), after.expired, after.held), (0, 1, 1));
 }
@@ -134,10 +145,16 @@ fn a_damaged_recording_is_tried_again_under_its_name() {
     let policy = Policy::default();
     let segments = [segment("2025-10-26T02:30:15.100", 1), segment("2025-10-26T02:30:15.900", 2)];
     let damaged = |segment: &Segment| segment.file == 1;
-    let held = apply_damaged(vec![], &plan(&segments, &[], &policy), true, damaged);
+    let held = apply_damaged(vec![], &plan(&segments, &[], &policy), Times::Kept, damaged);
     let again = plan(&segments, &held, &policy);
     assert_eq!(names(&again), ["2025-10-26_02-30-15-tuin.mp4"]);
-    assert_eq!(apply_damaged(held.clone(), &again, true, damaged), [held[1], held[0]]);
+    assert_eq!(apply_damaged(held.clone(), &again, Times::Kept, damaged), [held[1], held[0]]);
+    for times in [Times::Cut, Times::Lost] {
+        let held = apply_damaged(vec![], &plan(&segments, &[], &policy), times, damaged);
+        let again = plan(&segments, &held, &policy);
+        assert_eq!(names(&again), ["2025-10-26_02-30-15-tuin.mp4"], "{times:?}");
+        assert!(matches!(again.steps[..], [Step::Extract { segment, .. }] if damaged(&segment)), "{times:?}");
+    }
 
     // The ring has forgotten it: nobody else gets its name, and what there is of it goes when its time is over.
     let third = segment("2025-10-26T02:30:15.500", 3);
@@ -151,12 +168,15 @@ fn a_damaged_recording_is_tried_again_under_its_name() {
 fn what_was_damaged_goes_when_the_whole_is_here() {
     let policy = Policy::default();
     let segment = segment("2025-10-26T02:30:15.100", 1);
-    let whole = apply(vec![], &plan(&[segment], &[], &policy), true)[0];
+    let whole = apply(vec![], &plan(&[segment], &[], &policy), Times::Kept)[0];
     let damaged = Held { entry: Entry::Damaged(whole.entry.name()), ..whole };
-    for whole in [whole, Held { modified: None, ..whole }] {
-        let plan = plan(&[segment], &[damaged, whole], &policy);
-        assert_eq!(names(&plan), ["superseded .2025-10-26_02-30-15-tuin.mp4.damaged"]);
-        assert_eq!(plan.held, 1);
+    let cut = Some(segment.start.whole_second());
+    for modified in [whole.modified, cut, None] {
+        for damaged in [damaged, Held { modified, ..damaged }] {
+            let plan = plan(&[segment], &[damaged, Held { modified, ..whole }], &policy);
+            assert_eq!(names(&plan), ["superseded .2025-10-26_02-30-15-tuin.mp4.damaged"]);
+            assert_eq!(plan.held, 1);
+        }
     }
 }
 
@@ -184,9 +204,9 @@ fn two_cameras_of_one_name_are_refused() {
     assert_eq!(tags(&one_name, &renames).unwrap()[1].as_str(), "other");
 }
 
-/// Recordings in few seconds, so that many share one.
+/// Recordings in few seconds, so that many share one; none at a full one, which a file's time may be for want of better.
 fn segments() -> impl Strategy<Value = Vec<Segment>> {
-    let start = any_time(4);
+    let start = any_time(4, 1..4);
     let medium = prop_oneof![Just(Medium::Video), Just(Medium::Picture)];
     prop::collection::vec((start, medium, any::<bool>()), 0..12).prop_map(|segments| {
         (0..)
@@ -197,25 +217,26 @@ fn segments() -> impl Strategy<Value = Vec<Segment>> {
 }
 
 fn time() -> impl Strategy<Value = Option<CameraTime>> {
-    prop::option::weighted(0.3, any_time(5))
+    prop::option::weighted(0.3, any_time(5, 0..4))
 }
 
 /// In the middle of a second too: the clock of a pass does not wait for a full one.
-fn any_time(seconds: u32) -> impl Strategy<Value = CameraTime> {
-    (0..seconds, 0..3u32)
+fn any_time(seconds: u32, quarters: std::ops::Range<u32>) -> impl Strategy<Value = CameraTime> {
+    (0..seconds, quarters)
         .prop_map(|(second, fraction)| CameraTime::from_index(1_757_232_000 + second, fraction * 250_000).unwrap())
 }
 
 proptest! {
     #[test]
     fn a_second_pass_has_nothing_to_do(
-        segments in segments(), earlier in segments(), keeps_times: bool,
+        segments in segments(), earlier in segments(),
+        times in prop_oneof![Just(Times::Kept), Just(Times::Cut), Just(Times::Lost)],
         (from, to, keep_from) in (time(), time(), time()), without_pictures: bool,
     ) {
         let policy = Policy { from, to, keep_from, without_pictures };
-        let held = apply(vec![], &plan(&earlier, &[], &Policy::default()), keeps_times);
+        let held = apply(vec![], &plan(&earlier, &[], &Policy::default()), times);
         let first = plan(&segments, &held, &policy);
-        let held = apply(held, &first, keeps_times);
+        let held = apply(held, &first, times);
         prop_assert_eq!(plan(&segments, &held, &policy).steps, vec![]);
     }
 
@@ -235,22 +256,25 @@ proptest! {
         let earlier = &segments[..size.min(segments.len())];
         let policy = Policy::default();
         let is_damaged = |segment: &Segment| damaged[segment.file as usize];
-        let held = apply_damaged(vec![], &plan(earlier, &[], &policy), true, is_damaged);
+        let held = apply_damaged(vec![], &plan(earlier, &[], &policy), Times::Kept, is_damaged);
         let first = plan(&segments, &held, &policy);
-        let held = apply_damaged(held, &first, true, is_damaged);
+        let held = apply_damaged(held, &first, Times::Kept, is_damaged);
         let second = plan(&segments, &held, &policy);
         let tries: Vec<&Segment> = second.steps.iter().filter_map(|step| match step {
             Step::Extract { segment, .. } => Some(segment),
             Step::Remove { .. } => None,
         }).collect();
         prop_assert!(tries.iter().all(|segment| is_damaged(segment)), "{:?}", names(&second));
-        let held = apply_damaged(held, &second, true, |_| false);
+        let held = apply_damaged(held, &second, Times::Kept, |_| false);
         prop_assert_eq!(plan(&segments, &held, &policy).steps, vec![]);
     }
 
     /// However many passes look at the ring while it turns: each recording with a start of its own is extracted once.
     #[test]
-    fn each_is_extracted_once(mut segments in segments(), size in 1..6usize) {
+    fn each_is_extracted_once(mut segments in segments(), size in 1..6usize, are_whole_seconds: bool) {
+        if are_whole_seconds {
+            segments.iter_mut().for_each(|segment| segment.start = segment.start.whole_second());
+        }
         let mut starts = std::collections::HashSet::new();
         segments.retain(|r| r.is_present && starts.insert((r.start, r.ring.medium)));
         let mut held = vec![];
@@ -262,7 +286,7 @@ proptest! {
                 Step::Extract { segment, .. } => Some(*segment),
                 Step::Remove { .. } => None,
             }));
-            held = apply(held, &plan, true);
+            held = apply(held, &plan, Times::Kept);
         }
         prop_assert_eq!(extracted, segments);
     }
