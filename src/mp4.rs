@@ -98,6 +98,20 @@ mod tests {
     }
 
     #[test]
+    fn a_box_may_be_larger_than_four_gibibytes() {
+        let mut file = tempfile::tempfile().expect("a file");
+        let size = (1_u64 << 32) + 24;
+        let head = [&boxed(*b"ftyp", 4)[..], &1_u32.to_be_bytes(), b"mdat", &size.to_be_bytes()].concat();
+        std::io::Write::write_all(&mut file, &head).expect("written");
+        for (missing, is_whole) in [(0, true), (1, false), (1 << 32, false)] {
+            let length = 12 + size - missing;
+            file.set_len(length).expect("a sparse file");
+            let found = structure(&mut file, length).expect("read");
+            assert_eq!(found == Structure::Whole, is_whole, "{missing} {found:?}");
+        }
+    }
+
+    #[test]
     fn every_cut_inside_a_box_is_seen() {
         let movie = movie();
         let ends = [24, 32, 140, movie.len()];

@@ -179,6 +179,12 @@ fn missing_sidecars_are_normal_and_not_asked_for_again() {
         bench.quiet_pass(&[]);
         let asked = bench.camera.requests_for("20181029_131513");
         assert!(asked.is_empty(), "{asked:?}");
+        // What is not on the camera any more is not remembered either.
+        let remembered = bench.dest().join(".footage/dashcam.absent");
+        assert!(std::fs::read_to_string(&remembered).is_ok_and(|names| names.contains("20181029_131513_NF.thm")));
+        bench.camera.remove("20181029_131513_NF.mp4");
+        bench.quiet_pass(&[]);
+        assert_eq!(std::fs::read_to_string(&remembered).unwrap_or_default(), "");
     }
 }
 

@@ -273,7 +273,9 @@ proptest! {
     #[test]
     fn each_is_extracted_once(mut segments in segments(), size in 1..6usize, are_whole_seconds: bool) {
         if are_whole_seconds {
-            segments.iter_mut().for_each(|segment| segment.start = segment.start.whole_second());
+            for segment in &mut segments {
+                segment.start = segment.start.whole_second();
+            }
         }
         let mut starts = std::collections::HashSet::new();
         segments.retain(|r| r.is_present && starts.insert((r.start, r.ring.medium)));
