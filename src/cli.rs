@@ -7,6 +7,7 @@ pub mod record;
 pub mod status;
 pub mod upload;
 
+use std::ffi::OsStr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -83,7 +84,8 @@ const VARIABLES: &str = "Options can also be set in the environment: --json as F
 /// The options of a command. They are made when the command is the one that is meant: a start takes half a millisecond
 /// less without the two hundred of the others.
 ///
-/// An empty variable of the environment, as compose files make them, counts as not set.
+/// An empty variable of the environment, as compose files make them, counts as not set. So does one that turns a switch off: to
+/// clap it would be given, and in the way of switches that exclude it.
 #[derive(Debug)]
 pub struct Options<T>(Box<T>);
 
@@ -96,8 +98,8 @@ impl<T: Args> Args for Options<T> {
                 .about(about.unwrap_or_default())
                 .long_about(long_about.unwrap_or_default())
                 .after_help(VARIABLES)
-                .mut_args(|arg| match arg.get_env() {
-                    Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => arg.env(None),
+                .mut_args(|arg| match arg.get_env().and_then(std::env::var_os) {
+                    Some(value) if value.is_empty() || is_switch(&arg) && is_off(&value) => arg.env(None),
                     _ => arg,
                 })
                 // Named after the option, they would only make the help a third longer. Those of arguments are shown.
@@ -108,6 +110,16 @@ impl<T: Args> Args for Options<T> {
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
         Self::augment_args(command)
     }
+}
+
+fn is_switch(arg: &clap::Arg) -> bool {
+    matches!(arg.get_action(), clap::ArgAction::SetTrue)
+}
+
+/// Whether clap's `FalseyValueParser` takes it for no.
+fn is_off(value: &OsStr) -> bool {
+    let words = ["n", "no", "f", "false", "off", "0"];
+    value.to_str().is_some_and(|value| words.contains(&value.to_lowercase().as_str()))
 }
 
 impl<T: FromArgMatches> FromArgMatches for Options<T> {

@@ -41,6 +41,19 @@ fn two_is_wrong_usage() {
     }
 }
 
+/// A compose file that writes out every switch, and turns it off, asks for nothing.
+#[test]
+fn a_switch_that_is_off_is_in_nobodys_way() {
+    let uploads = Uploads::with(&["a.ts"]);
+    for off in ["false", "0", "No", "OFF", ""] {
+        let pass = uploads.footage(&["--delete-after", "2d"]).env("FOOTAGE_DELETE", off);
+        pass.env("FOOTAGE_VERIFY", off).env("FOOTAGE_RECONCILE", off).run().expect_code(0);
+    }
+    assert!(uploads.src("a.ts").exists());
+    let both = uploads.footage(&["--delete-after", "2d"]).env("FOOTAGE_DELETE", "true").run().expect_code(2);
+    assert!(both.stderr.contains("--delete-after"), "{both}");
+}
+
 #[test]
 fn three_is_done_but_some_failed() {
     let uploads = Uploads::with(&["a.ts", "b.ts"]);
