@@ -114,12 +114,15 @@ impl Failure {
 
     /// The key is taken.
     pub(super) fn conflict(job: &Job, object: &Object) -> Self {
-        let message = format!(
-            "{:?} is in the bucket with other content ({} bytes, ETag {:?}), and is not overwritten",
-            job.key.as_str(),
-            object.size,
-            object.etag
-        );
+        let (key, Object { size, etag, .. }) = (job.key.as_str(), object);
+        let message = if object.is_opaque && *size == job.identity.size {
+            format!(
+                "{key:?} is in the bucket, as long as the file, with an ETag that cannot be compared ({etag:?}): it is not \
+                 overwritten"
+            )
+        } else {
+            format!("{key:?} is in the bucket with other content ({size} bytes, ETag {etag:?}), and is not overwritten")
+        };
         Self::File { reason: "conflict", message, lasts: true }
     }
 
