@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use crate::SOON;
 use crate::support::Node;
@@ -86,6 +87,28 @@ fn a_file_that_is_replaced() {
 fn a_file_that_vanishes() {
     changed_in_mid_upload("vanishes", &[], |path| fs::remove_file(path).unwrap());
     changed_in_mid_upload("vanishes, --delete", &["--delete"], |path| fs::remove_file(path).unwrap());
+}
+
+/// Files are removed together, a moment after they are proven. What stands under the name by then may be another.
+#[test]
+fn a_file_that_is_replaced_after_its_proof_is_not_deleted() {
+    for len in [1000, 2000] {
+        let uploads = Uploads::with(&["a.ts", "b.ts"]);
+        let gate = uploads.s3.proxy.hold("PUT b.ts", 500);
+        let pass = uploads.footage(&["--delete", "--jobs", "2"]).spawn();
+        gate.wait_reached(SOON);
+        let deadline = Instant::now() + SOON;
+        while !fs::read_to_string(uploads.src(".footage/upload.journal")).is_ok_and(|text| text.contains("proven")) {
+            assert!(Instant::now() < deadline, "it is never proven");
+        }
+        let other = uploads.scratch.write("src/new", content("other", len));
+        set_mtime(&other, MTIME);
+        fs::rename(&other, uploads.src("a.ts")).unwrap();
+        gate.open();
+        pass.wait().expect_code(0);
+        assert!(!uploads.src("b.ts").exists());
+        assert!(fs::read(uploads.src("a.ts")).is_ok_and(|bytes| bytes == content("other", len)), "{len}");
+    }
 }
 
 /// A writer that opens the file again after it was sent would lose its footage with the file.
