@@ -54,9 +54,14 @@ fn parts_go_up_side_by_side() {
 
 /// Runs a pass until its second part stands at a gate, and kills it there. Then the first part has been stored.
 fn interrupted() -> Uploads {
+    interrupted_at(2)
+}
+
+/// The same with any of its three parts.
+fn interrupted_at(part: u32) -> Uploads {
     let uploads = Uploads::new();
     uploads.file("big.ts", content("big", BIG));
-    let gate = uploads.s3.proxy.hold("PUT partNumber=2&", 1000);
+    let gate = uploads.s3.proxy.hold(&format!("PUT partNumber={part}&"), 1000);
     let pass = uploads.footage(&["--jobs", "1"]).spawn();
     gate.wait_reached(SOON);
     pass.kill();
@@ -75,6 +80,28 @@ fn the_next_pass_sends_only_the_parts_that_are_missing() {
     assert_eq!(uploads.s3.proxy.requests_for("POST ?uploads").len(), 0, "begun anew");
     assert_eq!(uploads.s3.proxy.requests_for("PUT partNumber=1&").len(), 0, "part 1 was there");
     assert_eq!(uploads.s3.open_uploads(), 0);
+}
+
+/// S3 lists a thousand parts at once; this server one.
+#[test]
+fn parts_that_are_listed_page_by_page_are_not_sent_again() {
+    let uploads = interrupted_at(3);
+    let journal = fs::read_to_string(uploads.src(".footage/upload.journal")).unwrap();
+    let lines = journal.lines().skip(1).map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let etags: BTreeMap<u64, String> =
+        lines.filter_map(|line| Some((line["part"].as_u64()?, line["etag"].as_str()?.to_owned()))).collect();
+    for (matcher, part, is_truncated) in [("GET uploadId=", 1, true), ("GET part-number-marker=1&", 2, false)] {
+        let body = format!(
+            "<ListPartsResult><IsTruncated>{is_truncated}</IsTruncated><NextPartNumberMarker>{part}</NextPartNumberMarker><Part>\
+             <PartNumber>{part}</PartNumber><Size>{MULTIPART}</Size><ETag>&quot;{}&quot;</ETag></Part></ListPartsResult>",
+            etags[&part]
+        );
+        let page = Answer { body, ..Answer::error(200, "") };
+        uploads.s3.proxy.fault(matcher, page.into(), Times::First(1));
+    }
+    uploads.quiet_pass(&[]);
+    uploads.assert_uploaded();
+    assert_eq!(parts(&uploads), BTreeMap::from([(3, 1)]));
 }
 
 #[test]
