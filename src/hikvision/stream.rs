@@ -99,8 +99,6 @@ pub enum Mismatch {
 pub struct Head {
     /// The camera's wall clock.
     pub clock: Option<CameraTime>,
-    /// The pack header's system clock reference, in 90 kHz.
-    pub clock_reference_90k: u64,
     /// When the first video frame is shown, in 90 kHz.
     pub first_frame_90k: Option<u64>,
     /// The video's coding, if there is video.
@@ -116,14 +114,14 @@ impl Head {
     /// If the bytes do not begin with a pack header.
     pub fn parse(bytes: &[u8]) -> Result<Self, Mismatch> {
         let mut head = Self::default();
-        let Some(mut rest) = head.read_pack(bytes) else {
+        let Some(mut rest) = after_pack(bytes) else {
             let mut found = [0; 4];
             found.iter_mut().zip(bytes).for_each(|(found, byte)| *found = *byte);
             return Err(Mismatch::NoStream { found });
         };
         while let [0, 0, 1, code, tail @ ..] = rest {
             if *code == PACK {
-                let Some(after) = head.read_pack(rest) else { break };
+                let Some(after) = after_pack(rest) else { break };
                 rest = after;
                 continue;
             }
@@ -166,21 +164,6 @@ impl Head {
             }
         }
         Ok(())
-    }
-
-    /// Reads a pack header and returns what follows it.
-    fn read_pack<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        let [0, 0, 1, PACK, tail @ ..] = bytes else {
-            return None;
-        };
-        let (reference, tail) = tail.split_first_chunk::<8>()?;
-        let reference = u64::from_be_bytes(*reference);
-        if reference >> 62 != 0b01 {
-            return None; // MPEG-1, which no camera writes
-        }
-        self.clock_reference_90k = joined(reference >> 59, reference >> 43, reference >> 27);
-        let [_, stuffing, tail @ ..] = tail else { return None };
-        tail.get(usize::from(stuffing & 7)..)
     }
 
     /// Reads a program stream map, without its start code and length.
@@ -276,6 +259,19 @@ fn pts(packet: &[u8]) -> Option<u64> {
     let bits = rest.first_chunk::<5>()?;
     let bits = bits.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
     Some(joined(bits >> 33, bits >> 17, bits >> 1))
+}
+
+/// What follows a pack header: none where it is none.
+fn after_pack(bytes: &[u8]) -> Option<&[u8]> {
+    let [0, 0, 1, PACK, tail @ ..] = bytes else {
+        return None;
+    };
+    let (reference, tail) = tail.split_first_chunk::<8>()?;
+    if reference[0] >> 6 != 0b01 {
+        return None; // MPEG-1, which no camera writes
+    }
+    let [_, stuffing, tail @ ..] = tail else { return None };
+    tail.get(usize::from(stuffing & 7)..)
 }
 
 /// A time of 33 bits, which program streams cut into 3, 15 and 15.
