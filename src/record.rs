@@ -138,15 +138,19 @@ impl Settings {
 pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Result<()> {
     // Read.
     let config = settings.share(settings.config.clone());
+    let find = || ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop);
     match settings.action {
         Action::Record => {}
         Action::Show => {
-            exposed::tell(settings, &config, context);
-            return show::commands(settings, &config, context, report);
+            let ffmpeg = find()?;
+            exposed::tell(settings, &config, ffmpeg.version, context);
+            show::commands(&config, &ffmpeg, context, report);
+            return Ok(());
         }
         Action::Check => {
-            exposed::tell(settings, &config, context);
-            return check::run(settings, &config, context, report);
+            let ffmpeg = find()?;
+            exposed::tell(settings, &config, ffmpeg.version, context);
+            return check::run(&config, &ffmpeg, context, report);
         }
         Action::Stop => return holder::stop(settings, &config, context),
         Action::Reload => return holder::reload(settings, &config),
@@ -166,12 +170,12 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     // Whoever finds the lock held may send it.
     let caught = context.stop.catch_hangups();
     caught.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
-    let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
+    let ffmpeg = find()?;
     let (places, lost) = lock()?;
     if config.cameras.is_empty() {
         log::warn!("there is no camera to record: one that is in {} when it is read again is", settings.source);
     }
-    exposed::tell(settings, &config, context);
+    exposed::tell(settings, &config, ffmpeg.version, context);
 
     let started = timestamp_seconds(&context.now);
     let live = Arc::new(Mutex::new(Live {

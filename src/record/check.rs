@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::Settings;
 use super::command;
 use super::config::{Camera, Config};
 use super::name::CameraName;
 use super::said::Said;
 use crate::child;
 use crate::error::Result;
-use crate::ffmpeg::{self, Ffmpeg};
+use crate::ffmpeg::Ffmpeg;
 use crate::pass::{Context, Failure, Report};
 use crate::stdout;
 use crate::text::printable;
@@ -27,8 +26,7 @@ const AT_ONCE: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tries each camera once and prints what comes from it.
-pub(super) fn run(settings: &Settings, config: &Config, context: &Context, report: &mut Report) -> Result<()> {
-    let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
+pub(super) fn run(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &mut Report) -> Result<()> {
     let (sender, results) = mpsc::channel();
     let queue = Mutex::new(config.cameras.iter());
     let stop = &context.stop;

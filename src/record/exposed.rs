@@ -7,6 +7,7 @@ use super::Settings;
 use super::command::is_of_secret;
 use super::config::{Camera, Config};
 use super::url::holds_secret;
+use crate::ffmpeg::Version;
 use crate::pass::Context;
 
 /// Others may read it, others may write it: `chmod(2)`.
@@ -14,9 +15,11 @@ const READ_BY_OTHERS: u32 = 0o004;
 const WRITTEN_BY_OTHERS: u32 = 0o002;
 /// ffmpeg's option: 1 checks the certificate, 0 does not, as nothing does.
 const VERIFY: &str = "-tls_verify";
+/// The version from which on ffmpeg checks certificates unless it is told not to, over RTSP too.
+const CHECKS_BY_ITSELF: u32 = 9;
 
 /// Tells it. A group that may read or write is somebody's decision; nobody decides for everybody.
-pub(super) fn tell(settings: &Settings, config: &Config, context: &Context) {
+pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, context: &Context) {
     if let Some(path) = settings.source.path()
         && let Ok(metadata) = path.metadata()
         && metadata.is_file()
@@ -30,6 +33,9 @@ pub(super) fn tell(settings: &Settings, config: &Config, context: &Context) {
             let text = format_args!("{path}: others can read the passwords in it: chmod 600 it");
             context.told.warn("config-read", text);
         }
+    }
+    if ffmpeg.is_at_least(CHECKS_BY_ITSELF, 0) {
+        return;
     }
     for (name, camera) in &config.cameras {
         let value = camera.input_options.iter().position(|option| option == VERIFY);

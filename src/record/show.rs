@@ -1,16 +1,14 @@
 //! What would be run, for `--dry-run`.
 
+use super::command;
 use super::config::{Camera, Config};
 use super::name::{CameraName, Token};
-use super::{Settings, command};
-use crate::error::Result;
-use crate::ffmpeg;
+use crate::ffmpeg::Ffmpeg;
 use crate::pass::{Context, Report};
 use crate::steps::{self, Step};
 
 /// Prints ffmpeg's command line for each camera, without secrets.
-pub(super) fn commands(settings: &Settings, config: &Config, context: &Context, report: &Report) -> Result<()> {
-    let ffmpeg = ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop)?;
+pub(super) fn commands(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &Report) {
     let step = |(name, camera): (&CameraName, &Camera)| {
         let dir = camera.destination.join(name.as_str());
         let arguments = command::arguments(camera, &dir, Token(0), ffmpeg.version);
@@ -19,5 +17,4 @@ pub(super) fn commands(settings: &Settings, config: &Config, context: &Context, 
     };
     let steps: Vec<Step> = config.cameras.iter().map(step).collect();
     steps::show(report, &steps, context.json);
-    Ok(())
 }

@@ -7,9 +7,14 @@ use crate::support::site::{QUICK, Site};
 
 /// The warnings of a dry run with a configuration of this mode.
 fn warnings(table: &str, mode: u32) -> String {
+    warnings_with(table, mode, |_| "ffmpeg".to_owned())
+}
+
+/// The same with another ffmpeg.
+fn warnings_with(table: &str, mode: u32, ffmpeg: impl Fn(&Site) -> String) -> String {
     let site = Site::with(QUICK, &[("yard", table)]);
     set_permissions(site.scratch.join("footage.toml"), Permissions::from_mode(mode)).unwrap();
-    site.record(&["--dry-run"]).run().expect_code(0).stderr
+    site.record(&["--dry-run", "--ffmpeg", &ffmpeg(&site)]).run().expect_code(0).stderr
 }
 
 #[test]
@@ -40,13 +45,19 @@ fn a_configuration_that_everybody_can_change_is_told() {
     assert_eq!(warnings(open, 0o664), "");
 }
 
-/// ffmpeg checks no certificate unless it is told to, and over RTSP not even then.
+/// ffmpeg checks no certificate unless it is told to, and over RTSP not even then; from version 9 on it does.
 #[test]
 fn a_certificate_that_nobody_checks_is_told() {
     for scheme in ["https", "rtmps", "rtsps"] {
         let url = format!("url = \"{scheme}://127.0.0.1:1/x\"");
         let told = warnings(&url, 0o600);
         assert!(told.contains("certificate") && told.contains("-tls_verify"), "{told}");
+        let version = |number: &str| {
+            let says = format!("echo 'ffmpeg version {number} Copyright (c) 2000-2026 the FFmpeg developers'");
+            warnings_with(&url, 0o600, |site| site.script("ffmpeg", &says))
+        };
+        assert_eq!(version("8.1"), told);
+        assert_eq!(version("9.0.2"), "");
         for verify in [0, 1] {
             let told = warnings(&format!("{url}\ninput_options = \"-tls_verify {verify}\""), 0o600);
             assert_eq!(told.is_empty(), verify == 0 || scheme != "rtsps", "{scheme} {verify}: {told}");
