@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -122,6 +123,9 @@ fn damaged(from: &Path, open: OpenName, why: String) -> Result<Closed> {
 
 /// Whether ffmpeg finds a frame in a file: it is asked for the check sum of the first. It is told what the file is: left
 /// to find that out it would take one for a playlist, and open what stands in it.
+///
+/// # Errors
+/// It cannot be run, crashes, or takes too long, as where a disk is slow: that says nothing of the file.
 fn has_frame(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<bool> {
     let format = match container {
         Container::Mkv => "matroska",
@@ -142,7 +146,13 @@ fn has_frame(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<boo
     let mut child = child::spawn(&mut command)?;
     let mut stdout = child.stdout.take();
     // A few lines, which the pipe holds: nobody waits for anybody.
-    child::wait(&mut child, PROBE_PATIENCE, &|| false)?;
+    let (status, killed) = child::wait(&mut child, PROBE_PATIENCE, &|| false)?;
+    if killed.is_some() {
+        return Err(io::Error::new(ErrorKind::TimedOut, format!("ffmpeg took longer than {PROBE_PATIENCE:?}")));
+    }
+    if status.signal().is_some() {
+        return Err(io::Error::other(format!("ffmpeg broke off: {status}")));
+    }
     let mut said = Vec::new();
     if let Some(stdout) = &mut stdout {
         io::Read::read_to_end(stdout, &mut said)?;

@@ -120,6 +120,25 @@ fn a_torn_segment_of_a_camera_that_is_gone_is_closed_too() {
     assert!(fresh.exists() && not_ours.exists());
 }
 
+/// That is no verdict: another ffmpeg finds what there is.
+#[test]
+fn a_torn_segment_that_ffmpeg_crashes_on_waits_for_another() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    site.record(&["--for", "5s"]).run().expect_code(0);
+    let whole = std::fs::read(&site.closed("yard")[0].path).unwrap();
+    let torn = site.scratch.write("dest/yard/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
+    let crashes = site.script("crashes", "case \"$*\" in *framecrc*) kill -SEGV $$;; esac\nexec ffmpeg \"$@\"");
+    let running = site.start(&["--ffmpeg", &crashes]);
+    running.wait_for_stderr(".1600000000-0123abcd.mkv: not closed", Duration::from_secs(20));
+    running.term();
+    let output = running.wait().expect_code(143);
+    assert!(output.stderr.contains("signal: 11"), "{output}");
+    assert!(torn.exists(), "{:?}", site.hidden("yard"));
+    site.record(&["--for", "5s"]).run().expect_code(0);
+    assert!(site.closed("yard").iter().any(|segment| segment.start() == 1_600_000_000), "{:?}", site.hidden("yard"));
+}
+
 #[test]
 fn a_torn_segment_is_kept_when_it_plays_and_told() {
     let camera = RtspCamera::start(Film::Plain);

@@ -40,12 +40,15 @@ fn a_second_signal_does_not_wait() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
     // Deaf, as a process that waits for a dead disk is.
-    let deaf =
-        site.script("deaf", "case \"$1\" in -version) exec ffmpeg -version;; esac\ntrap '' TERM INT\nexec sleep 4646");
+    let deaf = "case \"$1\" in -version) exec ffmpeg -version;; esac\ntrap 'echo >asked' TERM\necho >runs\n\
+                while :; do sleep 0.2; done";
     site.configure(QUICK, &[("yard", camera.table())]);
-    let running = site.start(&["--ffmpeg", &deaf]);
-    wait_for("the deaf one", || (site.processes().len() > 1).then_some(()));
+    let running = site.start(&["--ffmpeg", &site.script("deaf", deaf)]);
+    let wait_for_word = |word| wait_for(word, || site.scratch.join(word).exists().then_some(()));
+    wait_for_word("runs");
     running.term();
+    // Two signals that come at once are one.
+    wait_for_word("asked");
     running.term();
     let output = running.wait_timeout(Duration::from_secs(4));
     assert_eq!(output.code, Some(143), "{output}");
