@@ -79,7 +79,8 @@ fn one_that_counts_no_frames_is_watched_too() {
     let live = site.live("yard");
     assert_eq!((&live["restarts"], &live["frames_per_second"]), (&0.into(), &serde_json::Value::Null), "{live}");
     camera.set(Fault::Stalls);
-    wait_for("another try", || (site.live("yard")["stalls"] != 0).then_some(()));
+    // Whether it counts as a stall depends on who gives up first, ffmpeg or we.
+    wait_for("another try", || (site.live("yard")["restarts"] != 0).then_some(()));
     running.term();
     running.wait_timeout(Duration::from_secs(8)).expect_code(143);
 }
