@@ -89,8 +89,9 @@ fn moment(text: &str, fields: [(usize, usize); 6]) -> Option<NaiveDateTime> {
 #[must_use]
 pub fn offset(text: &str) -> Option<(FixedOffset, &str)> {
     let (head, rest) = text.split_at_checked(5)?;
-    let digits =
-        head[1..].bytes().all(|byte| byte.is_ascii_digit()).then(|| head[1..].parse::<i32>().ok()).flatten()?;
+    // What comes first may be a dash of several bytes.
+    let digits = head.get(1..).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let digits: i32 = digits.parse().ok()?;
     let (hours, minutes) = (digits / 100, digits % 100);
     let seconds = hours * 3600 + minutes * 60;
     let offset = match head.as_bytes()[0] {
@@ -172,6 +173,9 @@ mod tests {
             "2025-09-07 14-30-15-tuin.mp4",
             "20é81029_13151_NF.mp4",
             "+025-09-07_14-30-15-tuin.mp4",
+            // As somebody writes ranges, by hand.
+            "2025-09-07_14-30-15–31.mp4",
+            "2025-09-07_14-30-15é530.mp4",
         ] {
             assert_eq!(read(name), None, "{name}");
         }
