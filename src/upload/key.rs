@@ -111,10 +111,11 @@ pub struct Named<'a> {
 
 impl<'a> Named<'a> {
     /// The first folder, unless it is one of a day, a month or a year: then the directory is the camera's own, as `record` and
-    /// `dashcam` make it.
+    /// `dashcam` make it. What is called `1001` and has folders in it is a camera.
     fn camera(&self) -> &'a str {
-        let folder = self.path.split_once('/').map(|(folder, _)| folder);
-        folder.filter(|folder| !is_group(folder)).unwrap_or(self.dir)
+        let Some((folder, rest)) = self.path.split_once('/') else { return self.dir };
+        let is_day = folder.len() == "2018-10-28".len();
+        if is_group(folder) && (is_day || !rest.contains('/')) { self.dir } else { folder }
     }
 }
 
@@ -278,6 +279,9 @@ mod tests {
             ("{camera}/{name}.{ext}", "2026-11/a.mkv", "dir/a.mkv"),
             ("{camera}/{name}.{ext}", "2026/a.mkv", "dir/a.mkv"),
             ("{camera}/{name}.{ext}", "20261/a.mkv", "20261/a.mkv"),
+            // A camera may be called by its number.
+            ("{camera}/{name}.{ext}", "1001/2026-11-21/a.mkv", "1001/a.mkv"),
+            ("{camera}/{name}.{ext}", "1001/video/a.mp4", "1001/a.mp4"),
             ("{path}", "tuin/video/a.mp4", "tuin/video/a.mp4"),
             ("%Y%%/{path}%z", "a", "2025%/a+0530"),
         ] {
