@@ -117,8 +117,14 @@ impl Comparison<'_> {
                 && object.as_ref().is_some_and(has_size)
                 && matches!(status, Ok(Status::Differs | Status::Lost))
             {
-                object = self.ask(&key)?;
-                status = self.status(local, record.as_ref(), object.as_ref());
+                match self.head(&key)? {
+                    Ok(asked) => {
+                        object = asked;
+                        status = self.status(local, record.as_ref(), object.as_ref());
+                    }
+                    // As of what somebody's own key encrypts. Then it is as it is listed.
+                    Err(failure) => log::info!("{key:?}: the server tells nothing of it: {failure}"),
+                }
             }
             let status = match status {
                 Ok(status) => status,
@@ -191,10 +197,18 @@ impl Comparison<'_> {
         }
     }
 
-    /// What HEAD says of a key.
+    /// What HEAD says of a key, without which there is nothing to compare.
     fn ask(&self, key: &str) -> Result<Option<Object>> {
+        self.head(key)?.map_err(into_error)
+    }
+
+    /// What HEAD says of a key, or why the server says nothing of this one.
+    fn head(&self, key: &str) -> Result<Result<Option<Object>, Failure>> {
         let key = ObjectKey::new(key.to_owned()).map_err(|error| Error::Source(error.to_string()))?;
-        self.transfer.ask(|| self.transfer.client.head(&key)).map_err(into_error)
+        match self.transfer.ask(|| self.transfer.client.head(&key)) {
+            Err(Failure::Ended(error)) => Err(error),
+            answer => Ok(answer),
+        }
     }
 
     fn key(&self, local: &Local, record: Option<&Record>) -> Option<String> {

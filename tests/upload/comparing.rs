@@ -153,6 +153,21 @@ fn what_a_server_encrypts_does_not_differ() {
     }
 }
 
+/// A server that tells nothing of one object, as of one that a customer's own key encrypts, keeps no other from being compared.
+#[test]
+fn an_object_that_nothing_is_told_of_differs_as_it_is_listed() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.quiet_pass(&[]);
+    uploads.file("b.ts", "new");
+    let body = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>cams/a.ts</Key><Size>1000</Size>\
+         <ETag>&quot;0123456789abcdef0123456789abcdef&quot;</ETag></Contents></ListBucketResult>";
+    let list = Answer { body: body.to_owned(), ..Answer::error(200, "").at(When::Refused) };
+    uploads.s3.proxy.fault("GET list-type", list.into(), Times::Always);
+    uploads.s3.proxy.fault("HEAD a.ts", Fault::error(400, "InvalidRequest"), Times::Always);
+    let output = uploads.pass(&["--verify"]).expect_code(3);
+    assert!(output.stdout.contains("1 differs, 1 missing"), "{output}");
+}
+
 #[test]
 fn a_comparison_that_cannot_list_says_so() {
     for options in [["--verify"], ["--reconcile"]] {
