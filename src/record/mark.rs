@@ -9,6 +9,13 @@ use chrono::{NaiveTime, Timelike};
 /// folder of the day before; and where one of that second is open, it would be overwritten.
 pub const CUT_AFTER: Duration = Duration::from_millis(20);
 
+/// What may be about to open its first segment is held from so long before a mark.
+const HOLD_FROM: Duration = Duration::from_millis(70);
+/// Until so long after it.
+const HOLD_UNTIL: Duration = CUT_AFTER.saturating_add(Duration::from_millis(10));
+/// The clock may be set meanwhile: what is not held is asked for again as soon as this.
+const ASK_AGAIN: Duration = Duration::from_mins(1);
+
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
 /// How long it is to the next mark, by the clock of the camera: they are counted from midnight, which is one too.
@@ -20,9 +27,38 @@ pub fn until_mark(here: NaiveTime, segment: Duration) -> Duration {
     Duration::from_millis(next - now)
 }
 
+/// Whether what may be about to open its first segment is to be held by the clock of its camera, and when to ask again.
+#[must_use]
+pub fn hold(here: NaiveTime, segment: Duration) -> (bool, Duration) {
+    // Also where somebody comes late to it, and a mark is just over.
+    let end = until_mark(here - HOLD_UNTIL, segment);
+    match end.checked_sub(HOLD_FROM + HOLD_UNTIL).filter(|rest| !rest.is_zero()) {
+        Some(rest) => (false, rest.min(ASK_AGAIN)),
+        None => (true, end),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_about_to_begin_is_held_over_each_mark() {
+        let hold = |clock: &str, seconds| {
+            let (is_held, again) = hold(clock.parse().expect("a time"), Duration::from_secs(seconds));
+            (is_held, again.as_millis())
+        };
+        assert_eq!(hold("10:59:59.900", 3600), (false, 30));
+        assert_eq!(hold("10:59:59.930", 3600), (true, 100));
+        assert_eq!(hold("10:59:59.999", 3600), (true, 31));
+        // A busy machine is late.
+        assert_eq!(hold("11:00:00.000", 3600), (true, 30));
+        assert_eq!(hold("00:00:00.029", 86_400), (true, 1));
+        assert_eq!(hold("11:00:00.030", 3600), (false, 60_000));
+        assert_eq!(hold("11:00:00.030", 1), (false, 900));
+        // An ffmpeg that has ended meanwhile is not remembered until midnight.
+        assert_eq!(hold("00:00:01", 86_400), (false, 60_000));
+    }
 
     #[test]
     fn marks_are_counted_from_midnight() {

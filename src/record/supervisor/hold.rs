@@ -4,16 +4,11 @@
 //! same second, and overwritten by the next. When an ffmpeg opens its first segment the camera decides; so those that may be
 //! about to are held over each mark, for a tenth of a second, in which the kernel takes what the camera sends.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::timers::Timer;
 use super::{Supervisor, clock};
-use crate::record::mark::{CUT_AFTER, until_mark};
-
-/// From so long before a mark.
-const FROM: Duration = Duration::from_millis(70);
-/// Until so long after it.
-const UNTIL: Duration = CUT_AFTER.saturating_add(Duration::from_millis(10));
+use crate::record::mark;
 
 impl Supervisor<'_> {
     /// Looks after a camera's ffmpeg that has told of no frame yet: holds it when a mark is about to come.
@@ -28,11 +23,10 @@ impl Supervisor<'_> {
         if segmenter.has_begun() || segmenter.ending().is_some() {
             return;
         }
-        let left = until_mark(clock().with_timezone(&zone).time(), segment);
-        let again = left.checked_sub(FROM).filter(|rest| !rest.is_zero()).unwrap_or_else(|| {
+        let (is_held, again) = mark::hold(clock().with_timezone(&zone).time(), segment);
+        if is_held {
             segmenter.hold();
-            left + UNTIL
-        });
+        }
         self.timers.at(now + again, Timer::Hold(number, generation));
     }
 }
