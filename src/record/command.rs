@@ -23,6 +23,8 @@ const ZONES_APART: u64 = 900;
 const MAX_STIMEOUT_MICROS: u128 = i32::MAX as u128;
 /// A filter that stamps pictures in microseconds since it began, and each a millisecond after the one before at the earliest.
 const OWN_STAMPS: &str = "settb=1/1000000,setpts='max(PREV_OUTPTS+1000,time(0)*1000000-RTCSTART)'";
+/// The rate that ffmpeg takes streams of JPEG pictures for.
+const RATE_OF_PICTURES: &str = "fps=25";
 /// What is encoded as it comes has a time in milliseconds, as Matroska has.
 const ENCODER_CLOCK: &str = "1:1000";
 /// Sound that is encoded anew; cameras send speech.
@@ -140,6 +142,10 @@ fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) 
         // out what comes closer to each other.
         ffmpeg.args([if version.is_at_least(5, 1) { "-fps_mode" } else { "-vsync" }, "vfr"]);
         ffmpeg.args(["-enc_time_base", ENCODER_CLOCK]);
+        if has_own_stamps(camera, version) {
+            // Version 7.0 forgets the rate with the stamps, and the encoder would give each picture the bits of a millisecond.
+            ffmpeg.args(["-x264-params", RATE_OF_PICTURES]);
+        }
     }
     let rate = camera.bitrate.0;
     ffmpeg
@@ -308,6 +314,14 @@ mod tests {
         -segment_list pipe:1
         -segment_list_type csv /srv/100%%/yard/.%s-00000007.ts
         ");
+    }
+
+    #[test]
+    fn pictures_get_their_bits_where_a_filter_forgets_their_rate() {
+        let asked = |keys: &str, version| line(&format!("url = \"http://cam/stream\"\n{keys}"), version);
+        assert!(asked("", Version::new(7, 0)).contains(" -x264-params fps=25 "));
+        assert!(!asked("fps = 5", Version::new(7, 0)).contains("-x264-params"), "its filter tells the rate");
+        assert!(!asked("", Version::new(5, 1)).contains("-x264-params"), "as the stream does");
     }
 
     #[test]
