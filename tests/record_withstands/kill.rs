@@ -96,13 +96,18 @@ fn a_killed_recorder_leaves_nothing_running_and_the_next_one_goes_on() {
     site.expect_nothing_runs();
 }
 
+/// What is in a whole segment of the camera `yard`.
+fn a_segment(site: &Site) -> Vec<u8> {
+    site.record(&["--for", "5s"]).run().expect_code(0);
+    std::fs::read(&site.closed("yard")[0].path).unwrap()
+}
+
 /// A crash, and a camera that is called otherwise before the next start.
 #[test]
 fn a_torn_segment_of_a_camera_that_is_gone_is_closed_too() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
-    site.record(&["--for", "5s"]).run().expect_code(0);
-    let whole = std::fs::read(&site.closed("yard")[0].path).unwrap();
+    let whole = a_segment(&site);
     let torn = site.scratch.write("dest/gone/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
     let fresh = site.scratch.write("dest/gone/.1600000010-0123abcd.mkv", &whole);
     let not_ours = site.scratch.write("dest/.hidden/.1600000000-0123abcd.mkv", &whole);
@@ -125,8 +130,7 @@ fn a_torn_segment_of_a_camera_that_is_gone_is_closed_too() {
 fn a_torn_segment_that_ffmpeg_crashes_on_waits_for_another() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
-    site.record(&["--for", "5s"]).run().expect_code(0);
-    let whole = std::fs::read(&site.closed("yard")[0].path).unwrap();
+    let whole = a_segment(&site);
     let torn = site.scratch.write("dest/yard/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
     let crashes = site.script("crashes", "case \"$*\" in *framecrc*) kill -SEGV $$;; esac\nexec ffmpeg \"$@\"");
     let running = site.start(&["--ffmpeg", &crashes]);
@@ -143,8 +147,7 @@ fn a_torn_segment_that_ffmpeg_crashes_on_waits_for_another() {
 fn a_torn_segment_is_kept_when_it_plays_and_told() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
-    site.record(&["--for", "5s"]).run().expect_code(0);
-    let whole = std::fs::read(&site.closed("yard")[0].path).unwrap();
+    let whole = a_segment(&site);
     let kept = site.closed("yard").len();
     // As a crash leaves them: half of one, none of one, and what is no video.
     site.scratch.write("dest/yard/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
