@@ -12,7 +12,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Brings camera footage to one place and keeps it in order.
 ///
@@ -161,6 +161,38 @@ fn flat<T: Clone>(lists: &[List<T>]) -> Vec<T> {
     lists.iter().flat_map(|list| list.0.iter().cloned()).collect()
 }
 
+/// The pass that a command line of cron asks for, and its destinations, where clap cannot read all of it. clap stops at the
+/// first word that it does not know, so options are looked for word by word.
+#[must_use]
+pub fn asked_from_cron(words: &[String]) -> Option<(String, Vec<PathBuf>)> {
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(words).ok()?;
+    let (pass, read) = matches.subcommand()?;
+    let is_set = || read.try_get_one::<bool>("cron").ok().flatten().is_some_and(|cron| *cron);
+    if !words.iter().any(|word| word == "--cron") && !is_set() {
+        return None;
+    }
+    let raw = |id| read.try_get_raw(id).ok().flatten().into_iter().flatten().map(PathBuf::from).collect::<Vec<_>>();
+    let places = match (pass, typed_destination(words)) {
+        ("upload", _) => directories(&raw("sources"), "FOOTAGE_DIR"),
+        (_, Some(destination)) => vec![destination.into()],
+        _ => raw("destination"),
+    };
+    (!places.is_empty()).then(|| (pass.to_owned(), places))
+}
+
+/// The last `--destination` of a command line, however it is written.
+fn typed_destination(words: &[String]) -> Option<&str> {
+    let named = |word: &str| word.len() > "--d".len() && "--destination".starts_with(word);
+    let with_next = words.iter().zip(words.iter().skip(1).map(Some).chain([None]));
+    let found = with_next.filter_map(|(word, next)| match word.split_once('=') {
+        Some((option, value)) if named(option) => Some(value),
+        _ if word == "-d" || named(word) => next.map(String::as_str),
+        _ if !word.starts_with("--") => word.strip_prefix("-d").filter(|value| !value.is_empty()),
+        _ => None,
+    });
+    found.last()
+}
+
 /// The directories of a command line. In the environment they stand in one `variable`, apart by colons as in PATH, unless
 /// all of it is there.
 fn directories(typed: &[PathBuf], variable: &str) -> Vec<PathBuf> {
@@ -175,4 +207,31 @@ fn directories(typed: &[PathBuf], variable: &str) -> Vec<PathBuf> {
 /// A directory that may be given as nothing, which is this one.
 fn directory(typed: Option<&Path>) -> PathBuf {
     typed.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cron_and_destination_are_found_in_a_command_line_with_mistakes() {
+        let asked = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            asked_from_cron(&words)
+        };
+        for (line, pass, place) in [
+            ("footage dashcam 1.2.3.4 --kep 2w -d out --cron", "dashcam", "out"),
+            ("footage dashcam --cron -dout --min-free much 1.2.3.4", "dashcam", "out"),
+            ("footage hikvision in --destination=out --no-such --cron", "hikvision", "out"),
+            ("footage record --cron --url rtsp://a/ --dest out --segmnt 1h", "record", "out"),
+            ("footage upload out --too s3://bucket --cron", "upload", "out"),
+        ] {
+            assert_eq!(asked(line), Some((pass.to_owned(), vec![PathBuf::from(place)])), "{line}");
+        }
+        for line in
+            ["footage dashcam 1.2.3.4 --kep 2w -d out", "footage record conf.toml --cron --segmnt 1h", "footage --cron"]
+        {
+            assert_eq!(asked(line), None, "{line}");
+        }
+    }
 }

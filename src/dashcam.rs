@@ -96,6 +96,12 @@ impl Settings {
         self.addresses.first().map(ToString::to_string).unwrap_or_default()
     }
 
+    /// All addresses, without secrets.
+    #[must_use]
+    pub fn peers(&self) -> Vec<String> {
+        self.addresses.iter().map(ToString::to_string).collect()
+    }
+
     /// Whether room is limited by removing what is oldest.
     fn is_limited(&self) -> bool {
         self.policy.keep_bytes.is_some() || self.delete_oldest
@@ -142,6 +148,9 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
 
     // Plan. With the camera away, retention is still due.
     let offer = source.as_ref().ok().map(|(_, offer)| offer);
+    if offer.is_some() {
+        report.contact.reached(report.start_timestamp_seconds);
+    }
     if report.given_up_for != settings.limits() {
         report.given_up.clear();
         report.given_up_for = settings.limits();

@@ -125,7 +125,13 @@ impl Settings {
     /// The source as logs, reports and metrics name it.
     #[must_use]
     pub fn source(&self) -> String {
-        self.inputs.first().map(|input| input.display().to_string()).unwrap_or_default()
+        self.peers().into_iter().next().unwrap_or_default()
+    }
+
+    /// All inputs.
+    #[must_use]
+    pub fn peers(&self) -> Vec<String> {
+        self.inputs.iter().map(|input| input.display().to_string()).collect()
     }
 }
 
@@ -153,6 +159,7 @@ pub fn check(settings: &Settings) -> Result<()> {
 pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
     let policy = settings.selection.policy(context.local_now());
     let found = source::find(settings, context, report)?;
+    report.contact.reached(report.start_timestamp_seconds);
     if settings.is_list {
         show::list(&source::read(found, context, report)?, &policy, context.json);
         return Ok(());

@@ -46,7 +46,7 @@
 //!
 //! | shared by passes | |
 //! | --- | --- |
-//! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`once`] |
+//! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`once`], [`contact`], [`trace`] |
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`] |
 //! | time | [`recording_time`], [`zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`mp4`] |
@@ -119,6 +119,7 @@
 pub mod backoff;
 pub mod child;
 pub mod cli;
+pub mod contact;
 pub mod dashcam;
 pub mod disk;
 pub mod error;
@@ -152,6 +153,7 @@ pub mod steps;
 pub mod stop;
 pub mod store;
 pub mod text;
+pub mod trace;
 pub mod units;
 pub mod upload;
 pub mod zone;

@@ -3,27 +3,33 @@
 mod runner;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
 use footage::cli::dashcam::Dashcam;
+use footage::cli::groups::Output;
 use footage::cli::hikvision::Hikvision;
 use footage::cli::record::Record;
 use footage::cli::status::Status;
 use footage::cli::upload::Upload;
-use footage::cli::{Cli, Command};
+use footage::cli::{self, Cli, Command};
 use footage::error::Error;
 use footage::metrics::Sinks;
 use footage::once::Once;
+use footage::store::resolved;
 use footage::text::{printable, printable_lines};
+use footage::trace::Trace;
+use footage::units::timestamp_seconds;
 use footage::{dashcam, hikvision, record, status, stdout, upload};
 use runner::{Options, Runner};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
     leave_no_core_file();
-    match Cli::parse().command {
+    match Cli::try_parse().unwrap_or_else(|error| misread(&error)).command {
         Command::Dashcam(args) => run_dashcam(&args),
         Command::Hikvision(args) => run_hikvision(&args),
         Command::Record(args) => run_record(&args),
@@ -47,13 +53,21 @@ fn leave_no_core_file() {
 }
 
 fn run_dashcam(args: &Dashcam) -> ExitCode {
-    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    let settings = args.settings().and_then(|settings| {
+        let sinks = args.common.metrics.sinks(&settings.source())?;
+        Ok((settings, sinks))
+    });
+    let (settings, sinks) = settings.unwrap_or_else(|error| {
+        refuse(&error, "dashcam", std::slice::from_ref(&args.destination), &args.common.output)
+    });
     let runner = Runner {
         pass: "dashcam",
         source: settings.source(),
-        sinks: args.common.metrics.sinks(&settings.source()).unwrap_or_else(|error| usage(&error)),
+        peers: settings.peers(),
+        sinks,
         timeout: settings.timeout,
         places: vec![settings.destination.clone()],
+        own_places: Vec::new(),
         changes_nothing: args.common.output.dry_run,
         is_listing: false,
         options: (&args.common).into(),
@@ -65,13 +79,20 @@ fn run_dashcam(args: &Dashcam) -> ExitCode {
 }
 
 fn run_hikvision(args: &Hikvision) -> ExitCode {
-    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    let settings = args.settings().and_then(|settings| {
+        let sinks = args.common.metrics.sinks(&settings.source())?;
+        Ok((settings, sinks))
+    });
+    let (settings, sinks) =
+        settings.unwrap_or_else(|error| refuse(&error, "hikvision", args.destination.as_slice(), &args.common.output));
     let runner = Runner {
         pass: "hikvision",
         source: settings.source(),
-        sinks: args.common.metrics.sinks(&settings.source()).unwrap_or_else(|error| usage(&error)),
+        peers: settings.peers(),
+        sinks,
         timeout: PUSH_TIMEOUT,
         places: vec![settings.destination.clone()],
+        own_places: Vec::new(),
         changes_nothing: args.common.output.dry_run || settings.is_list,
         is_listing: settings.is_list,
         options: (&args.common).into(),
@@ -87,16 +108,18 @@ fn run_record(args: &Record) -> ExitCode {
     let once = args.output.cron.then(|| Once::about("record", &args.told_apart_by()));
     let settings = args.settings().unwrap_or_else(|error| match &once {
         Some(once) if !once.is_new(&error.with_causes()) => std::process::exit(error.exit_code().into()),
-        _ => usage(&error),
+        _ => refuse(&error, "record", &args.destinations(), &args.output),
     });
     let runner = Runner {
         pass: "record",
         source: settings.source.to_string(),
+        peers: Vec::new(),
         // It delivers its own, as it lasts.
         sinks: Sinks::default(),
         timeout: PUSH_TIMEOUT,
         // It locks them itself: a configuration that is read again may have others.
         places: Vec::new(),
+        own_places: settings.config.destinations().into_iter().map(Path::to_owned).collect(),
         changes_nothing: settings.changes_nothing(),
         is_listing: false,
         options: Options { output: &args.output, every: None, lock_file: None, metrics_state_file: None },
@@ -120,13 +143,20 @@ fn run_status(args: &Status) -> ExitCode {
 }
 
 fn run_upload(args: &Upload) -> ExitCode {
-    let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    let settings = args.settings().and_then(|settings| {
+        let sinks = args.common.metrics.sinks(&settings.source())?;
+        Ok((settings, sinks))
+    });
+    let (settings, sinks) =
+        settings.unwrap_or_else(|error| refuse(&error, "upload", &args.sources, &args.common.output));
     let runner = Runner {
         pass: "upload",
         source: settings.source(),
-        sinks: args.common.metrics.sinks(&settings.source()).unwrap_or_else(|error| usage(&error)),
+        peers: vec![settings.server()],
+        sinks,
         timeout: PUSH_TIMEOUT,
         places: settings.sources.clone(),
+        own_places: Vec::new(),
         changes_nothing: args.common.output.dry_run || args.verify,
         is_listing: false,
         options: (&args.common).into(),
@@ -139,6 +169,49 @@ fn run_upload(args: &Upload) -> ExitCode {
 
 /// How long a Pushgateway may take, where the pass has no timeout for the network of its own.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Refuses the options of a pass. Cron may throw away what it says: `status` finds the trace.
+fn refuse(error: &Error, pass: &str, places: &[PathBuf], output: &Output) -> ! {
+    if output.cron && !output.dry_run {
+        leave_traces(pass, places, error.reason(), &error.to_string());
+    }
+    usage(error)
+}
+
+/// The command line cannot be read, or asks for help. From cron it leaves a trace, as far as clap can tell where.
+fn misread(error: &clap::Error) -> ! {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if error.use_stderr()
+        && let Some((pass, places)) = cli::asked_from_cron(&words)
+    {
+        leave_traces(&pass, &places, "usage", &without_values(error));
+    }
+    error.exit()
+}
+
+/// What clap finds wrong, without what was typed as a value: it may be a password, and others can read a trace.
+fn without_values(error: &clap::Error) -> String {
+    let option = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) => word.split(['=', ' ']).next().filter(|word| word.starts_with('-')),
+        _ => None,
+    };
+    let option = option.map(|option| format!(": {option}")).unwrap_or_default();
+    format!("{}{option}", error.kind())
+}
+
+fn leave_traces(pass: &str, places: &[PathBuf], reason: &str, message: &str) {
+    for place in places {
+        let trace = Trace {
+            pass: pass.to_owned(),
+            place: resolved(place),
+            start_timestamp_seconds: timestamp_seconds(&runner::clock()),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            uid: 0,
+        };
+        trace.leave();
+    }
+}
 
 /// Says what is wrong as the parser of the command line does, and exits with 2. How commands are called is not told
 /// beside it: what is wrong is a value, perhaps one of a file.

@@ -27,7 +27,7 @@ impl Once {
         let mut hasher = DefaultHasher::new();
         std::env::current_dir().unwrap_or_default().hash(&mut hasher);
         what.hash(&mut hasher);
-        let dir = std::env::temp_dir().join(format!("footage-{}", geteuid().as_raw()));
+        let dir = folder();
         let path = dir.join(format!("{pass}-{:016x}", hasher.finish()));
         Self { dir, path }
     }
@@ -54,10 +54,28 @@ impl Once {
     }
 }
 
-/// Whether a directory is there, or could be made, that is ours and that nobody else may write to.
-fn is_our_own(dir: &Path) -> bool {
+/// The folder of this user in the directory for what is temporary.
+#[must_use]
+pub fn folder() -> PathBuf {
+    std::env::temp_dir().join(format!("{PREFIX}{}", geteuid().as_raw()))
+}
+
+/// How such folders are called; the number of the user follows.
+const PREFIX: &str = "footage-";
+
+/// Whether a directory is there, or could be made, that is ours and that nobody else may write to. Others may read it:
+/// `status` runs as another user.
+#[must_use]
+pub fn is_our_own(dir: &Path) -> bool {
     // What stands there is looked at all the same.
-    let _ = DirBuilder::new().mode(0o700).create(dir);
-    fs::symlink_metadata(dir)
-        .is_ok_and(|dir| dir.is_dir() && dir.uid() == geteuid().as_raw() && dir.mode() & 0o022 == 0)
+    let _ = DirBuilder::new().mode(0o755).create(dir);
+    owner(dir) == Some(geteuid().as_raw())
+}
+
+/// The user whose folder this is by its name, its owner and its permissions.
+#[must_use]
+pub fn owner(dir: &Path) -> Option<u32> {
+    let uid: u32 = dir.file_name()?.to_str()?.strip_prefix(PREFIX)?.parse().ok()?;
+    let metadata = fs::symlink_metadata(dir).ok()?;
+    (metadata.is_dir() && metadata.uid() == uid && metadata.mode() & 0o022 == 0).then_some(uid)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Local, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
+use crate::contact::Contact;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::retention::Reason;
@@ -193,12 +194,15 @@ pub struct Report {
     pub broke_off: BTreeSet<String>,
     /// What was said, so that it is not said at every pass from cron.
     pub told: BTreeSet<String>,
+    /// Whether the other side answers.
+    pub contact: Contact,
 }
 
 impl Report {
-    /// Begins the report of a pass; what lasts is taken from the last one.
+    /// Begins the report of a pass with these `peers`: what it asks for footage, or sends footage to. What lasts is taken
+    /// from the last one.
     #[must_use]
-    pub fn begin(pass: &str, source: String, now: DateTime<Local>, last: &Self) -> Self {
+    pub fn begin(pass: &str, source: String, peers: &[String], now: DateTime<Local>, last: &Self) -> Self {
         let since_last = timestamp_seconds(&now) - last.start_timestamp_seconds;
         Self {
             pass: pass.to_owned(),
@@ -212,7 +216,23 @@ impl Report {
             given_up_for: last.given_up_for.clone(),
             broke_off: last.broke_off.clone(),
             removal_frees_nothing: last.removal_frees_nothing,
+            contact: last.contact.carried_over(peers, last.last_arrival_timestamp_seconds.or(last.well())),
             ..Self::default()
+        }
+    }
+
+    /// When the pass began, if it came to its end.
+    fn well(&self) -> Option<f64> {
+        (!self.pass.is_empty() && self.ended.is_none()).then_some(self.start_timestamp_seconds)
+    }
+
+    /// Counts whether the other side was there.
+    pub fn count_contact(&mut self, outcome: &Result<()>) {
+        match outcome {
+            Err(Error::Away(_)) => self.contact.missed(self.start_timestamp_seconds),
+            Ok(()) | Err(Error::Source(_)) => self.contact.not_missed(),
+            // It did not come so far as to ask, or was not let.
+            Err(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local, SecondsFormat};
 use footage::cli::groups::{Common, Output};
+use footage::contact::{self, Contact};
 use footage::error::{Error, Result};
 use footage::lock::Lock;
 use footage::metrics::Sinks;
@@ -13,7 +14,8 @@ use footage::once::Once;
 use footage::pass::{Context, ENDED, Ended, Report, Told};
 use footage::progress::Progress;
 use footage::stop::Stop;
-use footage::store::{MAX_STATE_BYTES, Store, read_small, read_state, write_atomically, write_even_if_full};
+use footage::store::{MAX_STATE_BYTES, Store, read_small, read_state, resolved, write_atomically, write_even_if_full};
+use footage::trace::Trace;
 use footage::units::timestamp_seconds;
 use footage::{logging, stdout};
 
@@ -22,11 +24,15 @@ pub(crate) struct Runner<'a> {
     pub(crate) pass: &'static str,
     /// As the user named it, without secrets.
     pub(crate) source: String,
+    /// What it asks for footage, or sends footage to, without secrets.
+    pub(crate) peers: Vec<String>,
     pub(crate) sinks: Sinks,
     /// Of a push of metrics.
     pub(crate) timeout: Duration,
     /// The directories that the pass works in: each is locked, and gets the report. None where the pass does that itself.
     pub(crate) places: Vec<PathBuf>,
+    /// The directories in which the pass itself leaves what it did. Where it does not come so far, it leaves a trace.
+    pub(crate) own_places: Vec<PathBuf>,
     /// A dry run, a listing or a comparison: no state is kept and no metrics are delivered.
     pub(crate) changes_nothing: bool,
     /// Nothing but prints what there is.
@@ -143,13 +149,14 @@ impl Runner<'_> {
             progress: progress.clone(),
             told: Told::new(last.told.clone(), self.options.output.cron),
         };
-        let mut report = Report::begin(self.pass, self.source.clone(), now, &last);
+        let mut report = Report::begin(self.pass, self.source.clone(), &self.peers, now, &last);
         let (locks, outcome) = match locks {
             Ok(locks) => (locks, pass(&state.stores, &context, &mut report)),
             Err(error) => (Vec::new(), Err(error)),
         };
         stop.forget_hooks();
-        self.tell(&outcome, &context);
+        report.count_contact(&outcome);
+        self.tell(&outcome, &context, &report.contact);
         report.exit_code = self.exit_code(&outcome, &report);
         report.ended = outcome.as_ref().err().map(Ended::by);
         report.duration_seconds = began.elapsed().as_secs_f64();
@@ -187,7 +194,7 @@ impl Runner<'_> {
     }
 
     /// One line for what ended a pass. From cron what is normal is silent, and what lasts is told once.
-    fn tell(&self, outcome: &Result<()>, context: &Context) {
+    fn tell(&self, outcome: &Result<()>, context: &Context, contact: &Contact) {
         let Err(error) = outcome else {
             self.once.iter().for_each(Once::is_over);
             return;
@@ -197,11 +204,28 @@ impl Runner<'_> {
         self.once.iter().filter(|_| goes_well).for_each(Once::is_over);
         match error {
             Error::Stopped(_) => log::info!("{text}"),
+            Error::Away(_) if !self.changes_nothing && !self.stores().iter().all(Store::has_state_dir) => {
+                self.tell_of_nowhere(&text);
+            }
+            Error::Away(_) if !self.changes_nothing && contact.was_never_reached() => {
+                let key = format!("never-reached:{}", self.peers.join(" "));
+                context.told.warn(&key, format_args!("{text}; {}", contact::advice(self.pass)));
+            }
             _ if error.is_not_now() && self.options.output.cron => log::info!("{text}"),
             _ if error.is_not_now() => log::warn!("{text}"),
             _ if self.once.as_ref().is_some_and(|once| !once.is_new(&text)) => log::info!("{text}"),
             _ => context.told.error(&format!("{ENDED}{}", error.reason()), text),
         }
+    }
+
+    /// What is not there, where nothing of an earlier pass is either: a typing error, or a share that is not mounted.
+    fn tell_of_nowhere(&self, text: &str) {
+        let places: Vec<PathBuf> = self.places.iter().map(|place| resolved(place)).collect();
+        let is_known = |place: &PathBuf| Trace::last(self.pass, place).is_some_and(|trace| trace.message == text);
+        let is_silent = self.options.output.cron && places.iter().any(is_known);
+        let level = if is_silent { log::Level::Info } else { log::Level::Warn };
+        let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
+        log::log!(level, "{text}; no pass has left anything in {places} yet: check the path");
     }
 
     fn exit_code(&self, outcome: &Result<()>, report: &Report) -> u8 {
@@ -246,12 +270,18 @@ impl State<'_> {
             return;
         }
         let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
-        let stores: Vec<&Store> = self.stores.iter().filter(|store| store.has_state_dir()).collect();
         let mut written = Ok(());
-        for store in &stores {
-            written = written.and(write_even_if_full(&self.path(store), text.as_bytes()));
+        let mut is_somewhere = false;
+        for store in &self.stores {
+            let here = store.has_state_dir().then(|| write_even_if_full(&self.path(store), text.as_bytes()));
+            self.trace(store.root(), report, outcome, here.as_ref().map(Result::as_ref));
+            is_somewhere |= here.is_some();
+            written = written.and(here.unwrap_or(Ok(())));
         }
-        let named = self.runner.options.metrics_state_file.filter(|_| !stores.is_empty());
+        for place in &self.runner.own_places {
+            self.trace(place, report, outcome, outcome.is_ok().then_some(Ok(&())));
+        }
+        let named = self.runner.options.metrics_state_file.filter(|_| is_somewhere);
         if let (Some(path), Some(at)) = (named, report.last_arrival_timestamp_seconds) {
             let text = serde_json::json!({ PEER_STATE_KEY: at }).to_string() + "\n";
             written = written.and(write_atomically(path, text.as_bytes()));
@@ -260,6 +290,25 @@ impl State<'_> {
             let level = if outcome.is_ok() { log::Level::Warn } else { log::Level::Info };
             log::log!(level, "the report was not written: {}", error.with_causes());
         }
+    }
+
+    /// Leaves a trace where no report could be `left`, for `status`; a report takes its place.
+    fn trace(&self, place: &Path, report: &Report, outcome: &Result<()>, left: Option<Result<&(), &Error>>) {
+        let place = resolved(place);
+        let error = match (outcome, left) {
+            (_, Some(Ok(()))) => return Trace::forget(self.runner.pass, &place),
+            (Err(Error::Stopped(_)), _) | (Ok(()), None) => return,
+            (Err(error), _) | (Ok(()), Some(Err(error))) => error,
+        };
+        let trace = Trace {
+            pass: self.runner.pass.to_owned(),
+            place,
+            start_timestamp_seconds: report.start_timestamp_seconds,
+            reason: error.reason().to_owned(),
+            message: error.with_causes(),
+            uid: 0,
+        };
+        trace.leave();
     }
 
     fn path(&self, store: &Store) -> PathBuf {

@@ -36,6 +36,8 @@ pub struct Settings {
     pub expected: Vec<Expected>,
     /// `--max-age`: newer footage than this should be there.
     pub max_age: Option<Duration>,
+    /// `--max-pass-age`: the last run of each pass should have ended since.
+    pub max_pass_age: Option<Duration>,
     /// `--max-used-disk`, `--min-free`
     pub guard: Guard,
     /// What to print.
@@ -49,7 +51,7 @@ pub struct Settings {
 pub struct Expected {
     /// Its name.
     pub camera: String,
-    /// The destination in which it has its directory, as [`read::resolved`] tells it.
+    /// The destination in which it has its directory, as [`resolved`](crate::store::resolved) tells it.
     pub destination: PathBuf,
 }
 
@@ -74,7 +76,8 @@ const WRONG: u8 = 3;
 /// [`Error::Source`] when no pass has left anything, [`Error::Io`] when a directory cannot be read.
 pub fn run(settings: &Settings, now: DateTime<Local>) -> Result<u8> {
     let places = read::places(settings, now)?;
-    if places.iter().all(|place| place.passes.is_empty()) && settings.expected.is_empty() {
+    if places.iter().all(|place| place.passes.is_empty() && place.unreported.is_empty()) && settings.expected.is_empty()
+    {
         let named: Vec<String> = settings.directories.iter().map(|path| path.display().to_string()).collect();
         return Err(Error::Source(format!(
             "no footage pass has left a report in {}: name the destination of a pass, a directory that holds some, or the \

@@ -190,6 +190,15 @@ impl Store {
     }
 }
 
+/// The path without links, as far as it exists.
+#[must_use]
+pub fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = path.ancestors().find_map(|here| Some(fs::canonicalize(here).ok()?.join(path.strip_prefix(here).ok()?)));
+    // `join` leaves a slash at the end of what exists.
+    real.map_or(path, |real| real.components().collect())
+}
+
 /// We do not write out of the destination.
 fn require_real_dir(path: &Path) -> Result<()> {
     if fs::symlink_metadata(path).at("read", path)?.is_dir() {

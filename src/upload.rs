@@ -109,7 +109,8 @@ impl Settings {
     }
 
     /// The server as the user knows it.
-    fn server(&self) -> String {
+    #[must_use]
+    pub fn server(&self) -> String {
         self.access.endpoint_url.clone().unwrap_or_else(|| format!("AWS in {}", self.access.region))
     }
 
@@ -172,7 +173,9 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         let wire = Wire::new(settings, context);
         let transfer = wire.transfer(settings);
         let comparison = Comparison { mode, context, stores, names: &names, files: &files, policy: &policy, transfer };
-        comparison.run(&mut journals, report)?;
+        let outcome = comparison.run(&mut journals, report);
+        wire.count_contact(report);
+        outcome?;
         if mode == Mode::Reconcile {
             sweep_now(&journals, &files, &policy, transfer);
             count_pending(&files, &journals, &HashSet::new(), context, report);
@@ -224,6 +227,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         outcome = execution.remove(&plan.steps).and_then(|()| execution.upload(&plan.steps, transfer));
         report.open_files = young + open.len();
         report.transferred_bytes = wire.sent.load(Ordering::Relaxed);
+        wire.count_contact(report);
         if outcome.is_ok() {
             sweep_if_due(&mut journals, &files, &policy, transfer);
         }
@@ -255,6 +259,12 @@ impl Wire {
             has_answered: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             server: settings.server(),
+        }
+    }
+
+    fn count_contact(&self, report: &mut Report) {
+        if self.has_answered.load(Ordering::Relaxed) {
+            report.contact.reached(report.start_timestamp_seconds);
         }
     }
 

@@ -151,6 +151,12 @@ impl Record {
         [self.name(), self.share.shard.to_string()]
     }
 
+    /// The destination that was typed, where one was; a configuration that cannot be read names none.
+    #[must_use]
+    pub fn destinations(&self) -> Vec<PathBuf> {
+        self.camera.destination.iter().map(PathBuf::from).collect()
+    }
+
     /// What was typed, resolved into what the pass works with.
     ///
     /// # Errors

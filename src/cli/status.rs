@@ -13,8 +13,8 @@ use crate::record::Source;
 use crate::record::config::Camera;
 use crate::record::name::CameraName;
 use crate::record::shard::Shard;
-use crate::status::read::resolved;
 use crate::status::{Expected, Output, Settings};
+use crate::store::resolved;
 use crate::units::parse_age;
 
 /// `footage status`
@@ -29,9 +29,13 @@ pub struct Status {
     /// recorded
     #[arg(value_name = "DIR|CONFIG", default_value = ".", env = "FOOTAGE_DESTINATION")]
     pub places: Vec<PathBuf>,
-    /// The newest recording of a camera is older than this, or a file waits longer to be uploaded: 2d, 12h
+    /// The newest recording of a camera is older than this, a file waits longer to be uploaded, or its server has been away
+    /// longer: 2d, 12h
     #[arg(long, value_name = "AGE", value_parser = parse_age, env = "FOOTAGE_MAX_AGE", help_heading = "What is wrong")]
     pub max_age: Option<Duration>,
+    /// The last run of a command ended longer ago than this, and it does not run now: 1h
+    #[arg(long, value_name = "AGE", value_parser = parse_age, env = "FOOTAGE_MAX_PASS_AGE", help_heading = "What is wrong")]
+    pub max_pass_age: Option<Duration>,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub disk: Disk,
@@ -72,6 +76,7 @@ impl Status {
             directories: places,
             expected,
             max_age: self.max_age,
+            max_pass_age: self.max_pass_age,
             guard: self.disk.guard(),
             output,
             only_when_wrong: self.cron,

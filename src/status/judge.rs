@@ -1,12 +1,16 @@
 //! What was read in, rows and problems out.
 
+mod unreported;
+
 use std::path::PathBuf;
 
 use chrono::DateTime;
 
+pub use self::unreported::Unreported;
 use super::newest::Newest;
 use super::rows::{Disk, Problem, Row, Status};
 use super::{Expected, Settings};
+use crate::contact;
 use crate::disk::Space;
 use crate::live::{CameraLive, DONE, EVERY, Live, State};
 use crate::lock::Holder;
@@ -30,6 +34,8 @@ pub struct Place {
     pub space: Option<Space>,
     /// The passes that have left something.
     pub passes: Vec<Pass>,
+    /// Runs that could leave no report here.
+    pub unreported: Vec<Unreported>,
 }
 
 /// A pass that has left something.
@@ -67,8 +73,9 @@ pub fn judge(places: &[Place], settings: &Settings, now: i64) -> Status {
         judge.resolved.clone_from(&place.resolved);
         judge.disk(place);
         for pass in &place.passes {
-            judge.pass(pass);
+            judge.pass(pass, Judge::unreported(place, pass));
         }
+        judge.never_reported(place);
         judge.missing(place);
     }
     judge.status.ok = judge.status.problems.is_empty();
@@ -96,7 +103,9 @@ impl Judge<'_> {
         if let Some(shortage) = place.space.and_then(|space| self.settings.guard.shortage(space, 1)) {
             self.wrong(None, None, format!("the disk is too full: {}", shortage.reason));
         }
-        if place.passes.is_empty() && !self.settings.expected.iter().any(|camera| camera.destination == place.resolved)
+        if place.passes.is_empty()
+            && place.unreported.is_empty()
+            && !self.settings.expected.iter().any(|camera| camera.destination == place.resolved)
         {
             self.wrong(None, None, "no footage pass has left a report here".to_owned());
         }
@@ -107,14 +116,14 @@ impl Judge<'_> {
         self.status.problems.push(Problem { place: self.place.clone(), pass, camera, message });
     }
 
-    fn pass(&mut self, pass: &Pass) {
+    fn pass(&mut self, pass: &Pass, unreported: Option<&Unreported>) {
         let first = self.status.rows.len();
         let known = self.status.problems.len();
         let row = Row { place: self.place.clone(), pass: pass.kind, pid: pass.lock.pid, ..Row::default() };
         let running_since = pass.lock.since.as_deref().and_then(seconds);
         match &pass.left {
             Left::Live(live) => self.recorder(pass, live, &row),
-            Left::Report(report) => self.report(pass, report, &row),
+            Left::Report(report) => self.report(pass, report, unreported, &row),
             _ if pass.lock.is_held == Some(true) => {
                 self.status.rows.push(Row { state: "running", state_since_timestamp_seconds: running_since, ..row });
             }
@@ -133,6 +142,9 @@ impl Judge<'_> {
                 });
             }
         }
+        if let Some(run) = unreported {
+            self.tell_unreported(run);
+        }
         for row in &mut self.status.rows[first..] {
             let is_its = |problem: &Problem| problem.camera == row.camera;
             let is_dead = row.pass == "record" && row.camera.is_some() && ["gone", "stopped"].contains(&row.state);
@@ -140,7 +152,7 @@ impl Judge<'_> {
         }
     }
 
-    fn report(&mut self, pass: &Pass, report: &Report, row: &Row) {
+    fn report(&mut self, pass: &Pass, report: &Report, unreported: Option<&Unreported>, row: &Row) {
         let started = time(report.start_timestamp_seconds);
         #[expect(clippy::cast_possible_truncation, reason = "whole seconds of a time")]
         let ended = started.map(|at| at + report.duration_seconds as i64);
@@ -152,6 +164,7 @@ impl Judge<'_> {
         let (state, since) = match reason {
             _ if is_running => ("running", locked),
             _ if died => (GONE_STATE, locked),
+            _ if unreported.is_some() => unreported.map(|run| (run.state(), Some(run.since()))).unwrap_or_default(),
             None if report.failures.is_empty() => ("done", ended),
             None => ("partly", ended),
             Some("away") => ("away", ended),
@@ -168,8 +181,18 @@ impl Judge<'_> {
         }
         if let [first, rest @ ..] = report.failures.as_slice() {
             let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
-            let text = format!("{} failed: {}: {}{more}", count(rest.len() + 1, "file"), first.name, first.message);
+            let files = count(rest.len() + 1, "file");
+            let text = format!(
+                "{files} failed: {}: {}{more}; all else is done, and a later run tries again",
+                first.name, first.message
+            );
             self.wrong(Some(pass.kind), None, text);
+        }
+        if let Some(text) = self.contact(report) {
+            self.wrong(Some(pass.kind), None, text);
+        }
+        if !is_running && let Some(ended) = ended {
+            self.pass_age(pass, ended);
         }
         let cameras: Vec<_> = pass.newest.iter().filter(|(name, _)| !name.is_empty()).collect();
         for (camera, newest) in &pass.newest {
@@ -197,6 +220,8 @@ impl Judge<'_> {
             files: Some(to_u64(report.arrived_files)),
             pending_files: Some(to_u64(pending)),
             failed_files: Some(to_u64(report.failures.len())),
+            first_reached_timestamp_seconds: report.contact.first_reached_timestamp_seconds.map(whole),
+            missed_passes: Some(report.contact.missed_passes),
             ..row.clone()
         });
         self.status.rows.extend(cameras.into_iter().map(|(camera, newest)| Row {
@@ -208,6 +233,19 @@ impl Judge<'_> {
             pid: None,
             ..row.clone()
         }));
+    }
+
+    /// What is wrong with a camera, storage or server that was away in the last run. A dashcam drives away, but what never
+    /// answered is no dashcam; a server is not expected to be away for long.
+    fn contact(&self, report: &Report) -> Option<String> {
+        let ended = report.ended.as_ref().filter(|ended| ended.reason == "away")?;
+        if report.contact.was_never_reached() {
+            return Some(format!("{}; {}", ended.message, contact::advice(&report.pass)));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a time of our days")]
+        let away = report.contact.away_too_long(self.now as f64, self.settings.max_age)?;
+        let runs = count(usize::try_from(report.contact.missed_passes).unwrap_or(usize::MAX), "run");
+        (report.pass == "upload").then(|| format!("away for {} ({runs}): {}", short_duration(away), ended.message))
     }
 
     fn recorder(&mut self, pass: &Pass, live: &Live, row: &Row) {
@@ -235,6 +273,9 @@ impl Judge<'_> {
             }
             (GONE_STATE, _) => self.wrong(Some(pass.kind), None, format!("nothing is recorded: {GONE}")),
             _ => {}
+        }
+        if is_done {
+            self.pass_age(pass, whole(live.updated_timestamp_seconds));
         }
         if let Some(error) = &live.config_error {
             self.wrong(Some(pass.kind), None, format!("the new configuration was refused: {error}"));

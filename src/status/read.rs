@@ -9,14 +9,15 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Settings;
-use super::judge::{Left, Pass, Place};
+use super::judge::{Left, Pass, Place, Unreported};
 use super::newest::{Clock, Newest};
 use crate::disk::Space;
 use crate::error::{At, Result};
 use crate::live::Live;
 use crate::lock::Holder;
 use crate::pass::Report;
-use crate::store::{MAX_STATE_BYTES, STATE_DIR, read_state};
+use crate::store::{MAX_STATE_BYTES, STATE_DIR, read_state, resolved};
+use crate::trace::Trace;
 
 /// The passes that leave something.
 const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
@@ -28,25 +29,18 @@ const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
 /// A directory that was named cannot be read.
 pub fn places(settings: &Settings, now: DateTime<Local>) -> Result<Vec<Place>> {
     let (mut places, mut seen) = (Vec::new(), BTreeSet::new());
+    let traces = Trace::read_all();
     let mut look = |path: PathBuf| {
         let resolved = resolved(&path);
-        seen.insert(resolved.clone()).then(|| place(path, resolved, now))
+        seen.insert(resolved.clone()).then(|| place(path, resolved, &traces, now))
     };
+    let has_something = |place: &Place| !place.passes.is_empty() || !place.unreported.is_empty();
     for directory in &settings.directories {
-        let mut below: Vec<PathBuf> = Vec::new();
-        for entry in fs::read_dir(directory).at("read", directory)? {
-            let path = entry.at("read", directory)?.path();
-            let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
-            if path.join(STATE_DIR).is_dir() {
-                below.push(path);
-            }
-        }
-        below.sort();
-        let own = look(directory.clone());
         let below: Vec<Place> =
-            below.into_iter().filter_map(&mut look).filter(|place| !place.passes.is_empty()).collect();
+            destinations_below(directory, &traces)?.into_iter().filter_map(&mut look).filter(has_something).collect();
         // A directory that only holds destinations is none itself.
-        places.extend(own.filter(|place| !place.passes.is_empty() || below.is_empty()));
+        let own = look(directory.clone()).filter(|place| has_something(place) || below.is_empty());
+        places.extend(own);
         places.extend(below);
     }
     // Where nothing was ever recorded there may not even be a directory.
@@ -54,13 +48,29 @@ pub fn places(settings: &Settings, now: DateTime<Local>) -> Result<Vec<Place>> {
     Ok(places)
 }
 
-/// The path without links, or where nothing stands the whole path.
-#[must_use]
-pub fn resolved(path: &Path) -> PathBuf {
-    fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+/// What one level below a directory could be a destination, by what passes have left there or by their traces.
+fn destinations_below(directory: &Path, traces: &[Trace]) -> Result<BTreeSet<PathBuf>> {
+    let here = resolved(directory);
+    let of_traces = traces.iter().filter(|trace| trace.place.parent() == Some(&here));
+    let mut below: BTreeSet<PathBuf> =
+        of_traces.filter_map(|trace| trace.place.file_name()).map(|name| directory.join(name)).collect();
+    match fs::read_dir(directory) {
+        // A pass that could not even make its destination.
+        Err(_) if !below.is_empty() || traces.iter().any(|trace| trace.place == here) => {}
+        entries => {
+            for entry in entries.at("read", directory)? {
+                let path = entry.at("read", directory)?.path();
+                if path.join(STATE_DIR).is_dir() {
+                    below.insert(path);
+                }
+            }
+        }
+    }
+    let named = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
+    Ok(below.into_iter().map(named).collect())
 }
 
-fn place(path: PathBuf, resolved: PathBuf, now: DateTime<Local>) -> Place {
+fn place(path: PathBuf, resolved: PathBuf, traces: &[Trace], now: DateTime<Local>) -> Place {
     let state = path.join(STATE_DIR);
     let names: BTreeSet<String> = fs::read_dir(&state)
         .into_iter()
@@ -70,7 +80,11 @@ fn place(path: PathBuf, resolved: PathBuf, now: DateTime<Local>) -> Place {
         .filter_map(|name| name.strip_suffix(".json").or_else(|| name.strip_suffix(".lock")).map(str::to_owned))
         .collect();
     let passes = names.iter().filter_map(|name| pass(&path, &state, name, now)).collect();
-    Place { space: Space::of(&path).ok(), path, resolved, passes }
+    let unreported = traces.iter().filter(|trace| trace.place == resolved).filter_map(|trace| {
+        let kind = PASSES.into_iter().find(|pass| *pass == trace.pass)?;
+        Some(Unreported { kind, trace: trace.clone() })
+    });
+    Place { space: Space::of(&path).ok(), unreported: unreported.collect(), path, resolved, passes }
 }
 
 /// The pass whose files are called `name`: `dashcam`, `record-2-of-5`.

@@ -83,6 +83,10 @@ pub struct Row {
     pub pending_files: Option<u64>,
     /// What failed: torn and damaged segments, programs and requests since the recorder began; files of the last run.
     pub failed_files: Option<u64>,
+    /// When the camera, the storage or the server of `upload` first answered; of a recorder none.
+    pub first_reached_timestamp_seconds: Option<i64>,
+    /// Runs in a row that found it away.
+    pub missed_passes: Option<u64>,
 }
 
 #[expect(clippy::ref_option, reason = "serde hands the field over so")]

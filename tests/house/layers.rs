@@ -9,6 +9,7 @@ const PASSES: [&str; 5] = ["dashcam", "hikvision", "record", "upload", "status"]
 /// What decides from values alone; the directory of the same name too.
 const PURE: &[&str] = &[
     "backoff",
+    "contact",
     "dashcam/address",
     "dashcam/fetch/want",
     "dashcam/listing",
@@ -91,12 +92,13 @@ const EFFECTS: [&str; 17] = [
 ];
 
 /// Of shared modules that are not pure, what is a value. Errors and units are values all.
-const VALUES: [(&str, &[&str]); 5] = [
+const VALUES: [(&str, &[&str]); 6] = [
     ("disk", &["Guard", "Shortage", "Space", "percent"]),
     ("ffmpeg", &["Version"]),
     ("lock", &["Holder"]),
     ("pass", &["Ended", "Failure", "Report"]),
     ("secret", &["Secret"]),
+    ("trace", &["Trace"]),
 ];
 
 #[test]

@@ -67,3 +67,39 @@ fn a_state_behind_a_link_is_not_told() {
     let output = bench.status(&["dest", "--json"]);
     assert!(!output.stdout.contains("somebody"), "{output}");
 }
+
+/// Another user of this machine can make folders beside those of ours.
+#[test]
+fn traces_that_others_may_have_written_are_not_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    bench.fetch("dest").expect_code(0);
+    let place = fs::canonicalize(bench.scratch.join("dest")).unwrap();
+    let trace = json!({
+        "pass": "dashcam", "place": place, "start_timestamp_seconds": 4e9, "reason": "usage", "message": "\u{1b}[2J lies",
+    });
+    let uid = rustix::process::geteuid().as_raw();
+    let folder = |name: String| bench.scratch.temporary().join(name);
+    let plant = |folder: &std::path::Path, text: &str| {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("trace-dashcam-1"), text).unwrap();
+    };
+    // Of another user by its name, open to all, and behind a link.
+    plant(&folder(format!("footage-{}", uid + 1)), &trace.to_string());
+    let open = folder(format!("footage-{uid}"));
+    plant(&open, &trace.to_string());
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    bench.json(&["dest"], 0);
+    fs::rename(&open, folder("elsewhere".into())).unwrap();
+    symlink(folder("elsewhere".into()), &open).unwrap();
+    bench.json(&["dest"], 0);
+    // One's own is read, and orders nothing.
+    fs::remove_file(&open).unwrap();
+    for text in ["", "{", "{\"pass\": 7}", &format!("\"{}\"", "a".repeat(1 << 20))] {
+        plant(&open, text);
+        bench.json(&["dest"], 0);
+    }
+    plant(&open, &trace.to_string());
+    let output = bench.status(&["dest"]).expect_code(3);
+    assert!(output.stdout.contains(" lies") && !output.stdout.contains('\u{1b}'), "{output:?}");
+}

@@ -43,13 +43,19 @@ pub use tree::{Node, tree};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// A directory of its own for one test, gone afterwards.
-pub struct Scratch(tempfile::TempDir);
+/// A directory of its own for one test, and another for what is temporary, gone afterwards.
+pub struct Scratch(tempfile::TempDir, tempfile::TempDir);
 
 impl Scratch {
     /// Makes the directory.
     pub fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary directory"))
+        let dir = || tempfile::tempdir().expect("a temporary directory");
+        Self(dir(), dir())
+    }
+
+    /// The `TMPDIR` of what is run.
+    pub fn temporary(&self) -> &Path {
+        self.1.path()
     }
 
     /// The directory.
@@ -76,6 +82,9 @@ impl Scratch {
         let ours = std::env::vars_os().map(|(name, _)| name);
         let ours = ours.filter(|name| name.as_encoded_bytes().starts_with(b"FOOTAGE_"));
         let program = Program::new(env!("CARGO_BIN_EXE_footage")).args(arguments).current_dir(self.path());
-        ours.fold(program, Program::env_remove).env_remove("JOURNAL_STREAM").env("TZ", "UTC")
+        ours.fold(program, Program::env_remove)
+            .env_remove("JOURNAL_STREAM")
+            .env("TZ", "UTC")
+            .env("TMPDIR", self.1.path())
     }
 }

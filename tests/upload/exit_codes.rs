@@ -103,3 +103,40 @@ fn a_signal_is_128_and_its_number() {
         uploads.assert_uploaded();
     }
 }
+
+#[test]
+fn missed_passes_count_while_the_server_is_away_and_status_finds_it_after_an_hour() {
+    let mut uploads = Uploads::with(&["a.ts"]);
+    let server = uploads.s3.server_endpoint();
+    let pass =
+        |uploads: &Uploads, server: &str| uploads.pass(&["--endpoint-url", server, "--cron"]).expect_code(0).stderr;
+    pass(&uploads, &server);
+    let contact = |uploads: &Uploads| -> serde_json::Value {
+        let text = std::fs::read_to_string(uploads.src(".footage/upload.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["contact"].clone()
+    };
+    assert!(contact(&uploads)["first_reached_timestamp_seconds"].is_f64(), "{}", contact(&uploads));
+    uploads.file("b.ts", "b");
+    uploads.s3.crash();
+    for missed in 1..=3 {
+        assert_eq!(pass(&uploads, &server), "");
+        assert_eq!(contact(&uploads)["missed_passes"], missed);
+    }
+    let status =
+        |uploads: &Uploads, options: &[&str]| uploads.scratch.footage([&["status", "src"], options].concat()).run();
+    status(&uploads, &[]).expect_code(0);
+    // As it would be an hour later.
+    let report = uploads.src(".footage/upload.json");
+    let mut older: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
+    let since = older["contact"]["missed_since_timestamp_seconds"].as_f64().unwrap();
+    older["contact"]["missed_since_timestamp_seconds"] = (since - 3700.0).into();
+    std::fs::write(&report, older.to_string()).unwrap();
+    let late = status(&uploads, &[]).expect_code(3);
+    assert!(late.stdout.contains("upload: away for 1h 1m (3 runs): "), "{late}");
+    status(&uploads, &["--max-age", "2h"]).expect_code(0);
+    // It comes back under another port.
+    uploads.s3.come_back();
+    pass(&uploads, &uploads.s3.server_endpoint());
+    assert_eq!(contact(&uploads)["missed_passes"], 0);
+    status(&uploads, &[]).expect_code(0);
+}

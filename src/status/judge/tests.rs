@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::*;
+use crate::contact::Contact;
 use crate::disk::Guard;
 use crate::pass::{Ended, Failure};
 use crate::status::Output;
+use crate::trace::Trace;
 use crate::units::ByteSize;
 
 const NOW: i64 = 1_795_000_000;
@@ -26,6 +28,7 @@ fn settings() -> Settings {
         directories: vec!["/data".into()],
         expected: Vec::new(),
         max_age: None,
+        max_pass_age: None,
         guard: Guard::default(),
         output: Output::Json,
         only_when_wrong: false,
@@ -42,7 +45,7 @@ fn newest(age_seconds: u64) -> Newest {
 
 fn place(passes: Vec<Pass>) -> Place {
     let space = Some(Space { total: 1000, free: 400, available: 400 });
-    Place { path: "/data".into(), resolved: "/data".into(), space, passes }
+    Place { path: "/data".into(), resolved: "/data".into(), space, passes, unreported: Vec::new() }
 }
 
 /// A dashcam's pass an hour ago.
@@ -101,8 +104,12 @@ fn a_pass_is_judged_by_its_report() {
         (ended("stopped"), "stopped", None),
         (ended("disk"), "failed", Some("why")),
         (ended("usage"), "failed", Some("why")),
-        (failed(&["a"]), "partly", Some("1 file failed: a: 500")),
-        (failed(&["a", "b", "c"]), "partly", Some("3 files failed: a: 500, and 2 more")),
+        (failed(&["a"]), "partly", Some("1 file failed: a: 500; all else is done, and a later run tries again")),
+        (
+            failed(&["a", "b", "c"]),
+            "partly",
+            Some("3 files failed: a: 500, and 2 more; all else is done, and a later run tries again"),
+        ),
     ] {
         let status = judged(vec![dashcam(report)]);
         assert_first(&status, state, problem);
@@ -112,6 +119,105 @@ fn a_pass_is_judged_by_its_report() {
         );
         assert_eq!(status.rows[0].pid, None);
     }
+}
+
+/// A pass that found its camera or server away an hour ago, for so many times since so long.
+fn away(kind: &'static str, missed_passes: u64, seconds: i64, reached: Option<f64>) -> Pass {
+    let contact = Contact {
+        peers: vec!["x".into()],
+        first_reached_timestamp_seconds: reached,
+        missed_passes,
+        missed_since_timestamp_seconds: Some(ago(seconds)),
+    };
+    let ended = Some(because("away", "x is away"));
+    let report = Report { pass: kind.into(), start_timestamp_seconds: ago(3600), ended, contact, ..Report::default() };
+    Pass { kind, left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam(Report::default()) }
+}
+
+#[test]
+fn away_is_wrong_for_what_was_never_reached_and_for_a_server_after_max_age() {
+    let never = "x is away; it has never answered: check the address";
+    let no_server = "x is away; it has never answered: check --endpoint-url and --region";
+    let no_input = "x is away; it has never been there: check INPUT";
+    let seen = Some(7.0);
+    for (pass, max_age_hours, problem) in [
+        (away("dashcam", 900, 9_000_000, seen), None, None),
+        (away("hikvision", 900, 9_000_000, seen), None, None),
+        (away("dashcam", 1, 0, None), None, Some(never)),
+        (away("hikvision", 1, 0, None), None, Some(no_input)),
+        (away("upload", 1, 0, None), Some(9), Some(no_server)),
+        (away("upload", 2, 7200, seen), None, None),
+        (away("upload", 9, 3599, seen), None, None),
+        (away("upload", 3, 3600, seen), None, Some("away for 1h (3 runs): x is away")),
+        (away("upload", 90, 7200, seen), Some(2), None),
+        (away("upload", 1, 7201, seen), Some(2), Some("away for 2h (1 run): x is away")),
+    ] {
+        let settings = Settings { max_age: max_age_hours.map(Duration::from_hours), ..settings() };
+        assert_first(&judge(&[place(vec![pass])], &settings, NOW), "away", problem);
+    }
+    // A report of an earlier version does not say.
+    assert_first(
+        &judged(vec![dashcam(Report { ended: Some(because("away", "gone")), ..Report::default() })]),
+        "away",
+        None,
+    );
+    let row = &judged(vec![away("upload", 3, 3600, seen)]).rows[0];
+    assert_eq!((row.first_reached_timestamp_seconds, row.missed_passes), (Some(7), Some(3)));
+}
+
+fn unreported(kind: &'static str, age: i64, reason: &str) -> Unreported {
+    let trace = Trace {
+        pass: kind.into(),
+        place: "/data".into(),
+        start_timestamp_seconds: ago(age),
+        reason: reason.into(),
+        message: "permission denied".into(),
+        uid: 1000,
+    };
+    Unreported { kind, trace }
+}
+
+#[test]
+fn a_run_that_left_no_report_is_wrong_until_one_does() {
+    let place = |passes, run| Place { unreported: vec![run], ..place(passes) };
+    let judged = |place| judge(&[place], &settings(), NOW);
+    let text = "the last run (of user 1000) left no report: permission denied";
+    let done = || vec![dashcam(Report::default())];
+    assert_first(&judged(place(done(), unreported("dashcam", 60, "destination"))), "failed", Some(text));
+    assert_first(&judged(place(done(), unreported("dashcam", 3601, "destination"))), "done", None);
+    // One of another pass is told beside it.
+    let status = judged(place(done(), unreported("hikvision", 60, "usage")));
+    let rows: Vec<_> = status.rows.iter().map(|row| (row.pass, row.state, row.ok)).collect();
+    assert_eq!(rows, [("dashcam", "done", true), ("hikvision", "failed", false)]);
+    let away = format!("{text}; no run has left anything here yet: check the path");
+    assert_first(&judged(place(Vec::new(), unreported("hikvision", 60, "away"))), "away", Some(&away));
+    // What keeps a second recorder from starting is no news of the first.
+    let (pass, live) = recorder(camera(State::Recording, 3600));
+    let free = Pass { lock: lock(false, BEFORE), ..pass.clone() };
+    let over = Live { ended: Some(because("done", "over")), ..live.clone() };
+    let run = || unreported("record", 1, "usage");
+    assert_first(&judged(place(vec![with(&pass, live)], run())), "running", None);
+    assert_first(&judged(place(vec![with(&free, over)], run())), "done", Some(text));
+}
+
+#[test]
+fn max_pass_age_finds_a_pass_that_cron_does_not_start_any_more() {
+    let judged = |pass: Pass, minutes| {
+        let settings = Settings { max_pass_age: Some(Duration::from_mins(minutes)), ..settings() };
+        judge(&[place(vec![pass])], &settings, NOW)
+    };
+    let old = "the last run ended 59m ago: does cron still start it?";
+    assert_first(&judged(dashcam(Report::default()), 59), "done", Some(old));
+    assert_first(&judged(dashcam(Report::default()), 60), "done", None);
+    assert_first(&judged(away("dashcam", 1, 9, Some(7.0)), 60), "away", None);
+    // A long run has started.
+    let running = Pass { lock: lock(true, BEFORE), ..dashcam(Report::default()) };
+    assert_first(&judged(running, 59), "running", None);
+    let (pass, live) = recorder(camera(State::Recording, 3600));
+    assert_first(&judged(with(&pass, live.clone()), 1), "running", None);
+    let done = Live { ended: Some(because("done", "over")), updated_timestamp_seconds: ago(7200), ..live };
+    let free = Pass { lock: lock(false, BEFORE), ..pass };
+    assert_first(&judged(with(&free, done), 60), "done", Some("the last run ended 2h ago: does cron still start it?"));
 }
 
 #[test]
