@@ -50,6 +50,7 @@
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`] |
 //! | time | [`recording_time`], [`zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`mp4`] |
+//! | the machine | [`machine`], [`sensors`] |
 //! | the network | [`http`], [`redirect`], [`login`], [`steady`] |
 //! | what comes from outside | [`text`], [`secret`], [`random`] |
 //! | at the bottom | [`error`], [`units`] |
@@ -130,6 +131,7 @@ pub mod live;
 pub mod lock;
 pub mod logging;
 pub mod login;
+pub mod machine;
 pub mod metrics;
 pub mod mp4;
 pub mod once;
@@ -145,6 +147,7 @@ pub mod remembered;
 pub mod retention;
 pub mod room;
 pub mod secret;
+pub mod sensors;
 pub mod stamp;
 pub mod status;
 pub mod stdout;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::{Machine, Usage};
 use crate::pass::Ended;
 
 /// How often the state file is written.
@@ -44,6 +45,10 @@ pub struct Live {
     /// Why it ended, once it has: [`DONE`] or a word of [`Error::reason`](crate::error::Error::reason), and the text. A
     /// recorder that was killed did not come to write this.
     pub ended: Option<Ended>,
+    /// What its own process takes of the machine, without its ffmpegs.
+    pub usage: Option<Usage>,
+    /// The machine that it runs on.
+    pub machine: Option<Machine>,
     /// Its cameras, sorted by name.
     pub cameras: Vec<CameraLive>,
 }
@@ -109,6 +114,8 @@ pub struct CameraLive {
     pub disk_used_ratio: Option<f64>,
     /// What may still be written to it.
     pub disk_free_bytes: Option<u64>,
+    /// What its running ffmpeg takes of the machine.
+    pub ffmpeg_usage: Option<Usage>,
 }
 
 /// A closed segment.

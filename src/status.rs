@@ -25,6 +25,8 @@ use chrono::{DateTime, Local};
 
 use crate::disk::Guard;
 use crate::error::{Error, Result};
+use crate::machine::Throttling;
+use crate::sensors::Look;
 use crate::stdout;
 
 /// What to look at, and what to make of it.
@@ -75,6 +77,7 @@ const WRONG: u8 = 3;
 /// # Errors
 /// [`Error::Source`] when no pass has left anything, [`Error::Io`] when a directory cannot be read.
 pub fn run(settings: &Settings, now: DateTime<Local>) -> Result<u8> {
+    let machine = Look::begin();
     let places = read::places(settings, now)?;
     if places.iter().all(|place| place.passes.is_empty() && place.unreported.is_empty()) && settings.expected.is_empty()
     {
@@ -85,7 +88,11 @@ pub fn run(settings: &Settings, now: DateTime<Local>) -> Result<u8> {
             named.join(", ")
         )));
     }
-    let status = judge::judge(&places, settings, now.timestamp());
+    let mut status = judge::judge(&places, settings, now.timestamp());
+    if settings.output != Output::ZabbixDiscovery && !(settings.only_when_wrong && status.ok) {
+        status.machine = machine.end();
+        status.warnings = status.machine.raspberry_pi.iter().flat_map(Throttling::warnings).collect();
+    }
     match settings.output {
         Output::ZabbixDiscovery => {
             stdout::json(&show::zabbix_discovery(&status));

@@ -3,13 +3,14 @@
 use serde_json::json;
 
 use super::{CameraLive, Live};
+use crate::machine::{Machine, Throttling};
 use crate::prometheus::{Exposition, Kind};
 
 /// A number of each camera that has one: its metric, what it is, and where it comes from.
 type Metric = (&'static str, &'static str, fn(&CameraLive) -> Option<f64>);
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
-const GAUGES: [Metric; 13] = [
+const GAUGES: [Metric; 14] = [
     ("up", "Whether footage of the camera arrives.", |c| Some(f64::from(u8::from(c.is_up())))),
     ("state_since_timestamp_seconds", "Since when the camera is in its state.", |c| {
         Some(c.state_since_timestamp_seconds)
@@ -34,6 +35,9 @@ const GAUGES: [Metric; 13] = [
     ("disk_used_ratio", "The used part of the disk of the camera's segments.", |c| c.disk_used_ratio),
     ("disk_free_bytes", "What may still be written to the disk of the camera's segments.", |c| {
         c.disk_free_bytes.map(|bytes| bytes as f64)
+    }),
+    ("ffmpeg_resident_memory_bytes", "Memory of the running ffmpeg.", |c| {
+        c.ffmpeg_usage.map(|usage| usage.resident_memory_bytes as f64)
     }),
 ];
 
@@ -69,6 +73,16 @@ impl Live {
         let refused = f64::from(u8::from(self.config_error.is_some()));
         text.gauge("config_refused", "Whether the last reload of the configuration was refused.", refused);
         text.gauge("cameras", "Cameras it records.", self.cameras.len() as f64);
+        let usage = self.usage;
+        text.family(
+            "cpu_seconds_total",
+            "Processor time of the recorder, without its ffmpegs.",
+            Kind::Counter,
+            one(usage.map(|usage| usage.cpu_seconds)),
+        );
+        let memory = usage.map(|usage| usage.resident_memory_bytes as f64);
+        text.family("resident_memory_bytes", "Memory of the recorder, without its ffmpegs.", Kind::Gauge, one(memory));
+        machine(&mut text, &self.machine.clone().unwrap_or_default());
         for (name, help, value) in GAUGES {
             let of = |camera| value(camera).map(|value| (label(camera), value));
             text.family(name, help, Kind::Gauge, self.cameras.iter().filter_map(of));
@@ -82,6 +96,9 @@ impl Live {
             let samples = self.cameras.iter().map(|camera| (label(camera), count(camera) as f64));
             text.family(name, help, Kind::Counter, samples);
         }
+        let cpu = |camera| CameraLive::ffmpeg_cpu_seconds(camera).map(|seconds| (label(camera), seconds));
+        let cpu = self.cameras.iter().filter_map(cpu);
+        text.family("ffmpeg_cpu_seconds_total", "Processor time of the running ffmpeg.", Kind::Counter, cpu);
         text.into_text()
     }
 
@@ -93,7 +110,43 @@ impl Live {
     }
 }
 
+/// A number that there may not be, and that has no labels.
+fn one(value: Option<f64>) -> Option<([(&'static str, &'static str); 0], f64)> {
+    value.map(|value| ([], value))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
+fn machine(text: &mut Exposition, machine: &Machine) {
+    for (name, at, help) in [
+        ("machine_load1", 0, "The load average of a minute."),
+        ("machine_load5", 1, "The load average of five minutes."),
+        ("machine_load15", 2, "The load average of 15 minutes."),
+    ] {
+        text.family(name, help, Kind::Gauge, one(machine.load_average.map(|load| load[at])));
+    }
+    let bytes = |bytes: Option<u64>| one(bytes.map(|bytes| bytes as f64));
+    text.family("machine_memory_total_bytes", "Memory.", Kind::Gauge, bytes(machine.memory_total_bytes));
+    let available = bytes(machine.memory_available_bytes);
+    text.family("machine_memory_available_bytes", "Memory that programs can still get.", Kind::Gauge, available);
+    let temperatures = machine.temperatures.iter().map(|at| ([("sensor", at.sensor.as_str())], at.celsius));
+    text.family("machine_temperature_celsius", "Temperatures, by sensor.", Kind::Gauge, temperatures);
+    let power = machine.raspberry_pi.unwrap_or_default();
+    let Throttling { under_voltage, throttled, frequency_capped, soft_temperature_limit, .. } = power;
+    for (name, help, value) in [
+        ("machine_under_voltage", "Whether a Raspberry Pi is under voltage.", under_voltage),
+        ("machine_throttled", "Whether a Raspberry Pi is throttled.", throttled),
+        ("machine_frequency_capped", "Whether the frequency of a Raspberry Pi is capped.", frequency_capped),
+        ("machine_soft_temperature_limit", "Whether a Raspberry Pi is above its soft limit.", soft_temperature_limit),
+    ] {
+        text.family(name, help, Kind::Gauge, one(value.map(|is| f64::from(u8::from(is)))));
+    }
+}
+
 impl CameraLive {
+    fn ffmpeg_cpu_seconds(&self) -> Option<f64> {
+        self.ffmpeg_usage.map(|usage| usage.cpu_seconds)
+    }
+
     /// One of [`CAMERA_VALUES`] in cameraleech's units: whole seconds for `outtime`, kbit/s for `bitrate`, which is -1 as
     /// long as it is not known. None for any other word.
     #[must_use]
@@ -177,7 +230,7 @@ mod tests {
         }
         assert_eq!(
             text.lines().filter(|line| line.starts_with("# HELP ")).count(),
-            4 + 1 + GAUGES.len() + COUNTERS.len()
+            4 + 2 + 10 + 1 + 1 + GAUGES.len() + COUNTERS.len()
         );
     }
 

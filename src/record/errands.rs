@@ -16,9 +16,11 @@ use super::url::shown;
 use crate::child::{self, Killed, Orphans};
 use crate::http::{self, explain};
 use crate::login;
+use crate::machine::{Machine, Usage};
 use crate::metrics::Sinks;
 use crate::redirect;
 use crate::secret::Secret;
+use crate::sensors;
 use crate::units::human_duration;
 
 /// So many at once.
@@ -45,6 +47,8 @@ pub(super) enum Errand {
     },
     /// Fetches a URL.
     Get { camera: CameraName, url: Secret },
+    /// Looks at the machine, and at what processes take of it.
+    Measure { pids: Vec<u32> },
     /// Pushes metrics.
     Push { sinks: Sinks, text: String },
 }
@@ -55,6 +59,7 @@ pub(super) enum Done {
     Hook(CameraName, Result<(), String>),
     Get(CameraName, Secret, Result<(), String>),
     Push(Result<(), String>),
+    Measure(Machine, Vec<(u32, Usage)>),
 }
 
 /// Where errands wait for a thread.
@@ -165,6 +170,11 @@ impl Errand {
             Self::Get { camera, url } => {
                 let got = get(url.reveal());
                 Done::Get(camera, url, got)
+            }
+            Self::Measure { pids } => {
+                let usage = sensors::usage(&pids);
+                let known = pids.into_iter().zip(usage).filter_map(|(pid, usage)| Some((pid, usage?)));
+                Done::Measure(sensors::machine(), known.collect())
             }
             Self::Push { sinks, text } => Done::Push(sinks.push(text, GET_PATIENCE)),
         }

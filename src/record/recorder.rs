@@ -217,6 +217,11 @@ impl Recorder {
         self.outage.is_some()
     }
 
+    /// The process of its ffmpeg, while it runs.
+    pub(super) fn ffmpeg_id(&self) -> Option<u32> {
+        if let Phase::Running(segmenter) = &self.phase { Some(segmenter.id()) } else { None }
+    }
+
     /// How long the ffmpeg that has just ended recorded.
     pub(super) fn lasted(&self, now: Instant) -> Option<Duration> {
         let Phase::Running(segmenter) = &self.phase else { return None };

@@ -37,7 +37,7 @@ use super::segmenter::Heard;
 use super::troubles::Troubles;
 use crate::error::{Error, Result};
 use crate::ffmpeg::Ffmpeg;
-use crate::live::Live;
+use crate::live::{EVERY, Live};
 use crate::pass::{Context, Report};
 use crate::progress::Lasting;
 use crate::units::timestamp_seconds;
@@ -89,6 +89,8 @@ pub(super) struct Supervisor<'a> {
     requests: Errands,
     /// Metrics are on their way to the Pushgateway.
     is_pushing: bool,
+    /// When the machine was last looked at; none while that goes on.
+    measured_at: Option<Instant>,
     live: Arc<Mutex<Live>>,
     /// When the next ffmpeg may start.
     next_start: Instant,
@@ -146,6 +148,7 @@ impl<'a> Supervisor<'a> {
             troubles: Troubles::default(),
             requests: Errands::new(done_box),
             is_pushing: false,
+            measured_at: now.checked_sub(EVERY),
             live,
             next_start: now,
             began: now,

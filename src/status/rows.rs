@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 
 use super::newest::Newest;
+use crate::machine::{Machine, Usage};
 
 /// How all of it stands.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -15,6 +16,10 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// The destinations.
     pub places: Vec<Disk>,
+    /// What a person should know and that is not wrong with any pass: of the power and heat of the machine.
+    pub warnings: Vec<String>,
+    /// The machine that `status` runs on.
+    pub machine: Machine,
     /// A row for each pass, below it one for each of its cameras.
     pub rows: Vec<Row>,
 }
@@ -83,6 +88,8 @@ pub struct Row {
     pub pending_files: Option<u64>,
     /// What failed: torn and damaged segments, programs and requests since the recorder began; files of the last run.
     pub failed_files: Option<u64>,
+    /// What the recorder takes of its machine, or for a camera its ffmpeg.
+    pub usage: Option<Usage>,
     /// When the camera, the storage or the server of `upload` first answered; of a recorder none.
     pub first_reached_timestamp_seconds: Option<i64>,
     /// Runs in a row that found it away.

@@ -9,8 +9,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::rows::{Disk, Problem, Row, Status};
 use crate::disk::percent;
+use crate::machine::Usage;
 use crate::text::printable;
-use crate::units::{ByteSize, bit_rate, short_duration};
+use crate::units::{ByteSize, bit_rate, count, short_duration};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -71,6 +72,14 @@ pub fn table(status: &Status, now: i64, width: Option<usize>) -> String {
         }
         text.push('\n');
     }
+    let machine = [status.machine.summary(), recorders(&status.rows)].into_iter().filter(|part| !part.is_empty());
+    let machine = machine.collect::<Vec<_>>().join("; ");
+    if !machine.is_empty() {
+        let _ = writeln!(text, "machine: {}\n", printable(&machine));
+    }
+    for warning in &status.warnings {
+        let _ = writeln!(text, "warning: {warning}\n");
+    }
     if status.problems.is_empty() {
         text.push_str("all is well");
     } else {
@@ -80,6 +89,25 @@ pub fn table(status: &Status, now: i64, width: Option<usize>) -> String {
         }
     }
     text
+}
+
+/// What recorders and their ffmpegs take of their machine: `recorder 12.1 MB, 3 ffmpegs 94.0 MB, processor time 2h 5m`.
+fn recorders(rows: &[Row]) -> String {
+    let used =
+        |is_camera: bool| rows.iter().filter(move |row| row.camera.is_some() == is_camera).filter_map(|row| row.usage);
+    let (own, ffmpegs): (Vec<Usage>, Vec<Usage>) = (used(false).collect(), used(true).collect());
+    if own.is_empty() {
+        return String::new();
+    }
+    let bytes = |of: &[Usage]| ByteSize(of.iter().map(|usage| usage.resident_memory_bytes).sum());
+    let seconds = own.iter().chain(&ffmpegs).map(|usage| usage.cpu_seconds).sum();
+    let time = short_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    let who = if own.len() == 1 { "recorder".to_owned() } else { count(own.len(), "recorder") };
+    let theirs = match ffmpegs.len() {
+        0 => String::new(),
+        n => format!(", {} {}", count(n, "ffmpeg"), bytes(&ffmpegs)),
+    };
+    format!("{who} {}{theirs}, processor time {time}", bytes(&own))
 }
 
 fn lines(text: &mut String, rows: &[&Row], now: i64, width: Option<usize>) {

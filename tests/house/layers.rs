@@ -27,6 +27,7 @@ const PURE: &[&str] = &[
     "http",
     "live",
     "login",
+    "machine",
     "mp4",
     "record/command",
     "record/config",

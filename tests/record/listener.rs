@@ -74,3 +74,42 @@ fn a_port_that_is_taken_is_told() {
     let output = site.record(&["--for", "3s"]).run();
     assert!(output.code.is_some_and(|code| code != 0) && output.stderr.contains(&address), "{output}");
 }
+
+#[test]
+fn cpu_seconds_and_resident_memory_of_recorder_and_ffmpeg_are_those_of_proc() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let port = free_port();
+    site.prepend(&format!("listen = \"127.0.0.1:{port}\""));
+    let running = site.start(&[]);
+    let plain = |text: &str, name: &str| {
+        let line = format!("footage_record_{name} ");
+        text.lines().find_map(|it| it.strip_prefix(&line)?.parse::<f64>().ok())
+    };
+    let (metrics, ffmpeg) = wait_for("what ffmpeg takes", || {
+        let metrics = get(port, "/metrics")?.body;
+        let bytes = metric(&metrics, "ffmpeg_resident_memory_bytes", "yard")?;
+        Some((metrics, bytes))
+    });
+    assert!(ffmpeg > 5e6 && metric(&metrics, "ffmpeg_cpu_seconds_total", "yard").is_some_and(|time| time < 60.0));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")).unwrap();
+    let own = plain(&metrics, "resident_memory_bytes").unwrap();
+    assert!((own / 1024.0 - kib.parse::<f64>().unwrap()).abs() < 16_384.0, "{own} is not {kib} KiB");
+    for name in ["cpu_seconds_total", "machine_load1", "machine_memory_total_bytes", "machine_memory_available_bytes"] {
+        assert!(plain(&metrics, name).is_some(), "no {name} in {metrics}");
+    }
+    // `status` has it from the state file, and sums it up.
+    let shown = wait_for("it in status", || {
+        let shown = site.footage(&["status", "dest"]).run().stdout;
+        shown.contains(", 1 ffmpeg ").then_some(shown)
+    });
+    assert!(shown.contains("; recorder ") && shown.contains("processor time "), "{shown}");
+    let status: serde_json::Value =
+        serde_json::from_str(&site.footage(&["status", "dest", "--json"]).run().stdout).unwrap();
+    for row in 0..2 {
+        assert!(status["rows"][row]["usage"]["resident_memory_bytes"].as_u64() > Some(1 << 20), "{status}");
+    }
+    running.term();
+    running.wait_timeout(Duration::from_secs(8)).expect_code(143);
+}

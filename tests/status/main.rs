@@ -6,6 +6,7 @@
 mod support;
 
 mod finding;
+mod machine;
 mod passes;
 mod planted;
 mod recorded;

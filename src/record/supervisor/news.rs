@@ -206,7 +206,7 @@ impl Supervisor<'_> {
     pub(super) fn done(&mut self, done: Done) {
         match &done {
             Done::Hook(..) => self.programs.finished(&done),
-            Done::Get(..) | Done::Push(..) => self.requests.finished(&done),
+            Done::Get(..) | Done::Push(..) | Done::Measure(..) => self.requests.finished(&done),
         }
         match done {
             Done::Hook(camera, Ok(())) => {
@@ -215,6 +215,7 @@ impl Supervisor<'_> {
             }
             Done::Hook(camera, Err(why)) => self.hook_failed(&camera, &why),
             Done::Get(camera, url, outcome) => self.requested(&camera, &url, outcome),
+            Done::Measure(machine, usage) => self.measured(machine, &usage),
             Done::Push(outcome) => {
                 self.is_pushing = false;
                 if let Err(error) = outcome {

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use super::{Supervisor, seconds};
 use crate::error::Result;
 use crate::live::{CameraLive, DONE, EVERY, Live, State};
+use crate::machine::{Machine, Usage};
 use crate::pass::Ended;
 use crate::record::errands::Errand;
 use crate::record::name::CameraName;
 use crate::record::places::file_name;
+use crate::record::recorder::Recorder;
 use crate::store::write_even_if_full;
 use crate::units::{ByteSize, bit_rate, count};
 
@@ -78,6 +80,7 @@ impl Supervisor<'_> {
             return;
         }
         self.wrote_at = now;
+        self.measure(now);
         self.write_at = now + EVERY;
         let now = seconds();
         self.live().updated_timestamp_seconds = now;
@@ -95,6 +98,30 @@ impl Supervisor<'_> {
             let text = self.live().to_prometheus();
             self.requests.run(Errand::Push { sinks: sinks.clone(), text });
         }
+    }
+
+    /// Looks at the machine, and at what the recorder and its ffmpegs take of it, as often as the state is written. Some
+    /// sensors are slow, and are not waited for here.
+    fn measure(&mut self, now: Instant) {
+        if self.measured_at.is_some_and(|at| now.saturating_duration_since(at) >= EVERY) {
+            self.measured_at = None;
+            let ffmpegs = self.recorders.values().filter_map(Recorder::ffmpeg_id);
+            self.requests.run(Errand::Measure { pids: std::iter::once(std::process::id()).chain(ffmpegs).collect() });
+        }
+    }
+
+    pub(super) fn measured(&mut self, machine: Machine, usage: &[(u32, Usage)]) {
+        self.measured_at = Some(Instant::now());
+        let of = |id: u32| usage.iter().find(|(pid, _)| *pid == id).map(|(_, usage)| *usage);
+        {
+            let mut live = self.live();
+            live.machine = Some(machine);
+            live.usage = of(std::process::id());
+        }
+        for recorder in self.recorders.values_mut() {
+            recorder.live.ffmpeg_usage = recorder.ffmpeg_id().and_then(of);
+        }
+        self.recorders.values().for_each(|recorder| self.publish_camera(recorder.live.clone()));
     }
 
     /// Has the keeper of a destination write the state of its cameras.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::machine::Machine;
 use crate::status::newest::Newest;
 
 const NOW: i64 = 1_795_000_000;
@@ -61,6 +62,8 @@ fn example() -> Status {
             message: "waiting for 2m: Connection\nrefused".into(),
         }],
         places: vec![disk("/srv/cameras"), disk("/srv/dashcam")],
+        warnings: Vec::new(),
+        machine: Machine::default(),
         rows: vec![runs, gate, row(Some("yard")), row(Some("裏庭 \x1b[2J")), dashcam],
     }
 }
@@ -122,6 +125,30 @@ fn on_a_narrow_terminal_the_lesser_columns_go() {
 fn when_all_is_well_it_says_so() {
     let status = Status { problems: Vec::new(), rows: vec![row(None)], ..example() };
     assert!(table(&status, NOW, None).ends_with("\n\nall is well"));
+}
+
+#[test]
+fn the_machine_and_what_recorders_take_of_it_are_lines_under_the_table() {
+    let usage = |cpu_seconds, resident_memory_bytes| Some(Usage { cpu_seconds, resident_memory_bytes });
+    let recorder = Row { usage: usage(100.0, 12_100_000), ..row(None) };
+    let cameras =
+        [("yard", 30.0), ("gate", 50.0)].map(|(name, cpu)| Row { usage: usage(cpu, 30_000_000), ..row(Some(name)) });
+    let status = Status {
+        problems: Vec::new(),
+        warnings: vec!["the Raspberry Pi is under voltage now: use a stronger power supply".into()],
+        machine: Machine { load_average: Some([0.5, 0.25, 0.125]), ..Machine::default() },
+        rows: [vec![recorder], cameras.into()].concat(),
+        ..example()
+    };
+    let text = table(&status, NOW, None);
+    let (_, shown) = text.split_once("machine: ").expect("a line");
+    insta::assert_snapshot!(shown, @r"
+    load 0.50 0.25 0.12; recorder 12.1 MB, 2 ffmpegs 60.0 MB, processor time 3m
+
+    warning: the Raspberry Pi is under voltage now: use a stronger power supply
+
+    all is well
+    ");
 }
 
 #[test]
