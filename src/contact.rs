@@ -59,7 +59,7 @@ impl Contact {
         !self.peers.is_empty() && self.first_reached_timestamp_seconds.is_none()
     }
 
-    /// For how long it has been away, when that is longer than `limit`; without a limit when it is [`TOO_LONG`].
+    /// For how long it has been away, when that is longer than `limit`; without a limit when three passes and an hour have gone by.
     #[must_use]
     pub fn away_too_long(&self, now: f64, limit: Option<Duration>) -> Option<Duration> {
         let away = Duration::try_from_secs_f64(now - self.missed_since_timestamp_seconds?).ok()?;

@@ -63,7 +63,7 @@ pub fn folder() -> PathBuf {
 /// How such folders are called; the number of the user follows.
 const PREFIX: &str = "footage-";
 
-/// Whether a directory is there, or could be made, that is ours and that nobody else may write to. Others may read it:
+/// Whether a directory is there, or could be made, that is ours and that only we may write to. Others may read it:
 /// `status` runs as another user.
 #[must_use]
 pub fn is_our_own(dir: &Path) -> bool {

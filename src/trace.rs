@@ -18,7 +18,7 @@ use crate::store::{read_state, remove, write_atomically};
 
 /// More than a trace ever is.
 const MAX_BYTES: u64 = 64 << 10;
-/// More than there are; whoever makes folders for what is temporary could make any number.
+/// More than there are. Any user can make folders in the directory for what is temporary.
 const MAX_FOLDERS: usize = 1000;
 const MAX_TRACES: usize = 1000;
 

@@ -170,11 +170,11 @@ fn what_was_never_reached_is_wrong_and_cron_hears_of_it_once() {
             .stderr
     };
     let never = "it has never answered: check the address";
-    let nobody = format!("127.0.0.1:{}", free_port());
-    let first = fetch(&nobody);
+    let unused = format!("127.0.0.1:{}", free_port());
+    let first = fetch(&unused);
     assert!(first.starts_with("warning: ") && first.contains(never), "{first}");
     for _ in 0..2 {
-        assert_eq!(fetch(&nobody), "");
+        assert_eq!(fetch(&unused), "");
     }
     let status = bench.json(&["dest"], 3);
     assert!(problems(&status)[0].ends_with(never), "{status}");
@@ -193,11 +193,11 @@ fn what_was_never_reached_is_wrong_and_cron_hears_of_it_once() {
     assert_eq!(fetch(&bench.camera.address()), "");
     bench.json(&["dest"], 0);
     // Another address has to answer by itself.
-    assert!(fetch(&nobody).contains(never));
+    assert!(fetch(&unused).contains(never));
     bench.json(&["dest"], 3);
 }
 
-/// A port on which nobody listens.
+/// A port that is not in use.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

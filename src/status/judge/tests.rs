@@ -185,7 +185,7 @@ fn a_run_that_left_no_report_is_wrong_until_one_does() {
     let done = || vec![dashcam(Report::default())];
     assert_first(&judged(place(done(), unreported("dashcam", 60, "destination"))), "failed", Some(text));
     assert_first(&judged(place(done(), unreported("dashcam", 3601, "destination"))), "done", None);
-    // One of another pass is told beside it.
+    // Another pass gets a row of its own.
     let status = judged(place(done(), unreported("hikvision", 60, "usage")));
     let rows: Vec<_> = status.rows.iter().map(|row| (row.pass, row.state, row.ok)).collect();
     assert_eq!(rows, [("dashcam", "done", true), ("hikvision", "failed", false)]);
