@@ -27,7 +27,7 @@ pub fn is_unreachable(error: &ureq::Error) -> bool {
         | ureq::Error::ConnectionFailed
         | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
         ureq::Error::Io(error) => {
-            matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable) || is_no_name(error)
+            matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
         }
         _ => false,
     }
@@ -38,17 +38,11 @@ pub fn is_unreachable(error: &ureq::Error) -> bool {
 pub fn explain(error: &ureq::Error, limit: &dyn Display) -> String {
     match error {
         ureq::Error::HostNotFound => "its name is not known".into(),
-        ureq::Error::Io(error) if is_no_name(error) => "its name is not known".into(),
         ureq::Error::Io(error) => with_causes(error),
         ureq::Error::Timeout(ureq::Timeout::Connect) => format!("no connection within {limit}"),
         ureq::Error::Timeout(_) => format!("no answer within {limit}"),
         other => with_causes(other),
     }
-}
-
-/// The resolver of the C library has no kind of error of its own.
-fn is_no_name(error: &std::io::Error) -> bool {
-    error.to_string().contains("failed to lookup address")
 }
 
 /// What of a URL is written as `%40` as the bytes that it stands for; what is no such thing stays as it is.
@@ -84,7 +78,7 @@ mod tests {
         let io = |error: io::Error| ureq::Error::Io(error);
         for (error, is_gone, text) in [
             (ureq::Error::HostNotFound, true, "its name is not known"),
-            (io(io::Error::other("failed to lookup address information: x")), true, "its name is not known"),
+            (io(io::Error::new(HostUnreachable, "its name is not known (x)")), true, "its name is not known (x)"),
             (io(ConnectionRefused.into()), true, "connection refused"),
             (ureq::Error::Timeout(ureq::Timeout::Connect), true, "no connection within --timeout"),
             (ureq::Error::Timeout(ureq::Timeout::RecvBody), false, "no answer within --timeout"),

@@ -51,8 +51,8 @@
 //! | time | [`recording_time`], [`zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
-//! | the network | [`http`], [`redirect`], [`login`], [`steady`] |
-//! | what comes from outside | [`text`], [`secret`], [`random`] |
+//! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`steady`] |
+//! | what comes from outside | [`text`], [`secret`], [`random`], [`home`] |
 //! | at the bottom | [`error`], [`units`] |
 //!
 //! # Glossary
@@ -126,6 +126,7 @@ pub mod disk;
 pub mod error;
 pub mod ffmpeg;
 pub mod hikvision;
+pub mod home;
 pub mod http;
 pub mod live;
 pub mod lock;
@@ -144,6 +145,7 @@ pub mod record;
 pub mod recording_time;
 pub mod redirect;
 pub mod remembered;
+pub mod resolve;
 pub mod retention;
 pub mod room;
 pub mod secret;

@@ -9,6 +9,7 @@ use crate::http::{self, explain};
 use crate::login;
 use crate::pass::{Report, Told};
 use crate::prometheus::Exposition;
+use crate::resolve;
 use crate::retention::Reason;
 use crate::secret::Secret;
 use crate::store::write_atomically;
@@ -56,7 +57,7 @@ impl Sinks {
     }
 
     fn push_to(&self, url: &str, text: String, timeout: Duration) -> Result<(), String> {
-        let agent: ureq::Agent = http::config().timeout_global(Some(timeout)).build().into();
+        let agent = resolve::agent(http::config().timeout_global(Some(timeout)).build());
         let url = format!("{url}/metrics/job{}/instance{}", grouping_value(&self.job), grouping_value(&self.instance));
         let (url, login) = login::apart(&url);
         let mut request = agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8");

@@ -11,6 +11,7 @@ use clap::builder::FalseyValueParser;
 use super::directories;
 use super::groups::{Common, Jobs, Keep, Rate, Tries};
 use crate::error::{Error, Result};
+use crate::home;
 use crate::store::read_small;
 use crate::units::{parse_age, parse_seconds};
 use crate::upload::key::Template;
@@ -210,7 +211,7 @@ fn check_apart(sources: &[PathBuf]) -> Result<()> {
 
 /// A file of the AWS CLI: where a variable says, else in `~/.aws`.
 fn aws_file(variable: &str, name: &str) -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = home::directory();
     match std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) {
         Some(path) => match (path.strip_prefix("~"), &home) {
             (Ok(inside), Some(home)) => Some(home.join(inside)),

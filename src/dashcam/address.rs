@@ -1,7 +1,7 @@
 //! Where the camera is: an ADDRESS as people type it. Pure.
 
 use std::fmt::{self, Display};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -23,16 +23,6 @@ pub struct Url {
     pub base: String,
     /// The value of an `Authorization` header, from `user:password@`; never shown.
     pub authorization: Option<String>,
-}
-
-impl Url {
-    /// Whether its host is a name. Waiting for a resolver costs a thread, which an IP address does not need.
-    #[must_use]
-    pub fn needs_resolving(&self) -> bool {
-        let uri: Option<ureq::http::Uri> = self.base.parse().ok();
-        let host = uri.as_ref().and_then(|uri| uri.host()).unwrap_or_default();
-        host.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
-    }
 }
 
 impl fmt::Debug for Url {

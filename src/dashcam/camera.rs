@@ -28,6 +28,7 @@ use super::wire::{ContentRange, content_length, text};
 use crate::error::{Error, Result};
 use crate::http::{self, is_unreachable};
 use crate::redirect;
+use crate::resolve;
 use crate::steady::{Steady, patience};
 use crate::stop::Stop;
 
@@ -98,17 +99,17 @@ impl Camera {
             log::info!("{host} is taken for a camera; if you mean the directory, write ./{host}");
         }
         // One connection at a time: cameras reset under parallel load. No proxy: a camera is on the LAN.
-        let agent: Agent = http::config()
+        let config = http::config()
             .http_status_as_error(false)
             .proxy(None)
             .timeout_connect(Some(http.timeout))
-            .timeout_resolve(url.needs_resolving().then_some(http.timeout))
+            .timeout_resolve(Some(http.timeout))
             .timeout_recv_response(Some(patience(http.timeout)))
             .timeout_per_read(Some(http.timeout))
             .timeout_per_write(Some(http.timeout))
             .input_buffer_size(BUFFER_BYTES)
-            .build()
-            .into();
+            .build();
+        let agent = resolve::agent(config);
         let closing = agent.clone();
         http.stop.also(move || closing.clone().shutdown());
         let mut headers = http.headers.clone();

@@ -19,6 +19,7 @@ use crate::login;
 use crate::machine::{Machine, Usage};
 use crate::metrics::Sinks;
 use crate::redirect;
+use crate::resolve;
 use crate::secret::Secret;
 use crate::sensors;
 use crate::units::human_duration;
@@ -212,7 +213,7 @@ fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bo
 
 /// Fetches a URL of a camera: without a proxy, for it is on the network here, and nowhere else than from it.
 fn get(url: &str) -> Result<(), String> {
-    let agent: ureq::Agent = http::config().timeout_global(Some(GET_PATIENCE)).proxy(None).build().into();
+    let agent = resolve::agent(http::config().timeout_global(Some(GET_PATIENCE)).proxy(None).build());
     let (url, login) = login::apart(url);
     let answer = redirect::follow(&url, |url| {
         let mut request = agent.get(url);

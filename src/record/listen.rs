@@ -19,6 +19,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use self::answer::{MAX_REQUEST_BYTES, Names, answer, host_of};
 use crate::error::{Error, Result};
 use crate::live::Live;
+use crate::resolve;
 
 /// So many connections at once.
 const MAX_CONNECTIONS: usize = 32;
@@ -53,7 +54,8 @@ impl Listener {
         let refuse = |error: &io::Error| {
             Error::Usage(format!("cannot listen on {address}: {error}; name another address, or none"))
         };
-        let listener = TcpListener::bind(address).map_err(|error| refuse(&error))?;
+        let addresses = resolve::socket_addresses(address).map_err(|error| refuse(&error))?;
+        let listener = TcpListener::bind(&addresses[..]).map_err(|error| refuse(&error))?;
         listener.set_nonblocking(true).map_err(|error| refuse(&error))?;
         let bound = listener.local_addr().map_err(|error| refuse(&error))?;
         let (ended, wake) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| refuse(&errno.into()))?;

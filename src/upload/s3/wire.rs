@@ -14,6 +14,7 @@ use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
 use super::xml::Element;
 use crate::error::Error;
 use crate::http::{self, explain, is_unreachable};
+use crate::resolve;
 use crate::steady::{Steady, patience};
 use crate::stop::Stop;
 use crate::upload::key::ObjectKey;
@@ -116,7 +117,7 @@ pub(super) struct Wire {
 impl Wire {
     /// Nothing is sent yet. `workers` use it at once.
     pub(super) fn new(access: &Access, bucket: &str, workers: usize, timeout: Duration, stop: &Stop) -> Self {
-        let agent: Agent = http::config()
+        let config = http::config()
             .http_status_as_error(false)
             .accept_encoding("identity")
             .timeout_connect(Some(timeout))
@@ -128,8 +129,8 @@ impl Wire {
             .max_idle_connections_per_host(workers + 1)
             .input_buffer_size(INPUT_BYTES)
             .output_buffer_size(OUTPUT_BYTES)
-            .build()
-            .into();
+            .build();
+        let agent = resolve::agent(config);
         let closing = agent.clone();
         stop.also(move || closing.clone().shutdown());
         Self {
