@@ -19,10 +19,11 @@ mod mdns;
 mod order;
 mod packet;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 const MAX_LOOKUP: Duration = Duration::from_mins(1);
 /// So many addresses of a name are used: as many as ureq keeps.
 const MAX_ADDRESSES: usize = 16;
+/// How long an answer of multicast DNS holds (RFC 6762, 6.7).
+const LOCAL_LIFETIME: Duration = Duration::from_secs(10);
 /// The stack of a thread that asks.
 const STACK_BYTES: usize = 256 << 10;
 
@@ -53,12 +56,32 @@ type Answer = Result<Vec<SocketAddr>, NoAddress>;
 /// The agent for these settings. It resolves names by this module: one that ureq makes by itself would ask the C library.
 #[must_use]
 pub fn agent(config: Config) -> Agent {
-    Agent::with_parts(config, DefaultConnector::default(), Names)
+    Agent::with_parts(config, DefaultConnector::default(), Names::default())
 }
 
 /// What ureq asks for the addresses of a host.
-#[derive(Debug)]
-struct Names;
+#[derive(Debug, Default)]
+struct Names {
+    /// Names in `.local` and when they were found: a camera that takes one request for each connection is not asked for each.
+    found: Mutex<BTreeMap<String, (Instant, Vec<SocketAddr>)>>,
+}
+
+impl Names {
+    fn lookup(&self, host: &str, until: Instant) -> Answer {
+        if !is_in(host, "local") {
+            return lookup(host, until);
+        }
+        let known = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, addresses)) = known().get(host)
+            && since.elapsed() < LOCAL_LIFETIME
+        {
+            return Ok(addresses.clone());
+        }
+        let addresses = lookup(host, until)?;
+        known().insert(host.to_owned(), (Instant::now(), addresses.clone()));
+        Ok(addresses)
+    }
+}
 
 impl Resolver for Names {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
@@ -70,7 +93,7 @@ impl Resolver for Names {
         });
         let (Some(host), Some(port)) = (uri.host(), port) else { return Err(bad()) };
         let until = Instant::now() + MAX_LOOKUP.min(*timeout.after);
-        let found = lookup(host, until).map_err(|none| match none {
+        let found = self.lookup(host, until).map_err(|none| match none {
             NoAddress::Unknown => ureq::Error::HostNotFound,
             NoAddress::Silence => ureq::Error::Io(io::Error::new(
                 io::ErrorKind::HostUnreachable,
@@ -99,7 +122,9 @@ pub fn socket_addresses(text: &str) -> io::Result<Vec<SocketAddr>> {
     let port = port.parse().map_err(|_| no_port())?;
     let unknown = |_| io::Error::new(io::ErrorKind::NotFound, "its name is not known");
     let mut addresses = lookup(host, Instant::now() + MAX_LOOKUP).map_err(unknown)?;
-    addresses.iter_mut().for_each(|address| address.set_port(port));
+    for address in &mut addresses {
+        address.set_port(port);
+    }
     Ok(addresses)
 }
 

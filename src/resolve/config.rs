@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use super::is_in;
+
 /// glibc asks no more servers, and knows the same limits of the options.
 const MAX_SERVERS: usize = 3;
 const MAX_DOMAINS: usize = 16;
@@ -78,6 +80,10 @@ impl Resolv {
         if let Some(full) = host.strip_suffix('.') {
             return vec![full.to_owned()];
         }
+        // A domain that answers for whatever is in it must not outrun the device itself.
+        if is_in(host, "local") {
+            return vec![host.to_owned()];
+        }
         let searched = self.domains.iter().map(|domain| format!("{host}.{domain}"));
         let itself = std::iter::once(host.to_owned());
         let dots = host.bytes().filter(|byte| *byte == b'.').count();
@@ -116,6 +122,7 @@ mod tests {
         assert_eq!(config.candidates("nas"), ["nas.lan", "nas.fritz.box", "nas"]);
         assert_eq!(config.candidates("nas.home"), ["nas.home", "nas.home.lan", "nas.home.fritz.box"]);
         assert_eq!(config.candidates("nas."), ["nas"]);
+        assert_eq!(config.candidates("nas.local"), ["nas.local"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Asks the devices of the local networks for their addresses: a one-shot query of multicast DNS (RFC 6762, 5.1).
 //!
-//! Each interface that is up is asked over IPv4 and IPv6, from a port of our own, so that responders answer to it alone. One
+//! Each interface that is up is asked over IPv4 and IPv6, from ports of our own, so that responders answer to them alone. One
 //! packet has one question: simple responders read no more.
 
 use std::collections::BTreeSet;
@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const SEND_AGAIN_AFTER: Duration = Duration::from_millis(400);
 /// With one address here, others may take so much longer.
 const MORE_ANSWERS_PATIENCE: Duration = Duration::from_millis(100);
+/// So many addresses of IPv4 are asked from: a host of containers has hundreds.
+const MAX_LINKS: usize = 64;
 /// Packets of multicast DNS are no larger (RFC 6762, 17).
 const PACKET_BYTES: usize = 9000;
 
@@ -32,6 +34,9 @@ pub(super) fn lookup(name: &str, until: Instant) -> Answer {
     let mut send_again = Some(Instant::now() + SEND_AGAIN_AFTER);
     let queries = [Kind::A, Kind::Aaaa].map(|kind| Query { id: dns::new_id(), name: name.to_owned(), kind });
     let links = links();
+    if links.is_empty() {
+        return Err(NoAddress::Unknown);
+    }
     ask(&links, &queries);
     let mut found = Vec::new();
     let mut buffer = [0; PACKET_BYTES];
@@ -68,43 +73,45 @@ pub(super) fn interface_index(zone: &str) -> Option<u32> {
     zone.parse().ok().or_else(by_name)
 }
 
-/// A socket to one local network.
+/// A socket to local networks.
 struct Link {
     socket: UdpSocket,
-    group: SocketAddr,
-    /// Of IPv4: the address here, and its network.
-    local: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// Where questions go, on each of the networks.
+    groups: Vec<SocketAddr>,
+    /// Of IPv4: the index of the one interface, the address here, and the mask of its network.
+    local: Option<(u32, Ipv4Addr, Ipv4Addr)>,
 }
 
-/// A link for each address of IPv4 and each interface with IPv6. One that cannot be opened is left out.
+/// A link for each address of IPv4 and one for all interfaces with IPv6. What cannot be opened is left out.
 fn links() -> Vec<Link> {
     let mut links = Vec::new();
     let mut indexes = BTreeSet::new();
     for interface in get_if_addrs().unwrap_or_default() {
+        let Some(index) = interface.index else { continue };
         match interface.addr {
-            IfAddr::V4(v4) => links.extend(Link::v4(v4.ip, v4.netmask)),
-            IfAddr::V6(_) => {
-                let index = interface.index.filter(|index| indexes.insert(*index));
-                links.extend(index.and_then(|index| Link::v6(index).ok()));
-            }
+            IfAddr::V4(v4) if links.len() < MAX_LINKS => links.extend(Link::v4(index, v4.ip, v4.netmask)),
+            IfAddr::V4(_) => {}
+            IfAddr::V6(_) => drop(indexes.insert(index)),
         }
     }
+    links.extend(Link::v6(&indexes));
     links
 }
 
 impl Link {
     /// Linux sends multicast through the interface that has the address which a socket is bound to.
-    fn v4(ip: Ipv4Addr, netmask: Ipv4Addr) -> io::Result<Self> {
+    fn v4(index: u32, ip: Ipv4Addr, netmask: Ipv4Addr) -> io::Result<Self> {
         let socket = UdpSocket::bind((ip, 0))?;
         socket.set_multicast_ttl_v4(255)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, group: (GROUP_V4, PORT).into(), local: Some((ip, netmask)) })
+        Ok(Self { socket, groups: vec![(GROUP_V4, PORT).into()], local: Some((index, ip, netmask)) })
     }
 
-    fn v6(index: u32) -> io::Result<Self> {
+    fn v6(indexes: &BTreeSet<u32>) -> io::Result<Self> {
         let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, group: SocketAddrV6::new(GROUP_V6, PORT, 0, index).into(), local: None })
+        let groups = indexes.iter().map(|index| SocketAddrV6::new(GROUP_V6, PORT, 0, *index).into());
+        Ok(Self { socket, groups: groups.collect(), local: None })
     }
 
     /// Reads one packet: the addresses in it, if it is an answer.
@@ -114,25 +121,28 @@ impl Link {
             return Vec::new();
         }
         let found = queries.iter().flat_map(|query| query.multicast_reply(&buffer[..length]));
-        found.map(|address| self.with_zone(address)).collect()
+        found.map(|address| self.with_zone(address, &from)).collect()
     }
 
     /// Responders answer from port 5353, and from this very network: nobody else is believed (RFC 6762, 6 and 11).
     fn is_from_responder(&self, from: &SocketAddr) -> bool {
         let is_near = match (from.ip(), self.local) {
-            (IpAddr::V4(from), Some((here, netmask))) => from.is_link_local() || from & netmask == here & netmask,
+            (IpAddr::V4(from), Some((_, here, netmask))) => from.is_link_local() || from & netmask == here & netmask,
             (IpAddr::V6(from), None) => from.is_unicast_link_local() || from.is_loopback(),
             _ => false,
         };
         from.port() == PORT && is_near
     }
 
-    /// A link-local address of IPv6 is one of this link.
-    fn with_zone(&self, address: IpAddr) -> SocketAddr {
-        match (address, self.group) {
-            (IpAddr::V6(v6), SocketAddr::V6(group)) if v6.is_unicast_link_local() => {
-                SocketAddrV6::new(v6, 0, 0, group.scope_id()).into()
-            }
+    /// A link-local address of IPv6 is one of the network that the answer came from.
+    fn with_zone(&self, address: IpAddr, from: &SocketAddr) -> SocketAddr {
+        let index = match (self.local, from) {
+            (Some((index, ..)), _) => index,
+            (None, SocketAddr::V6(from)) => from.scope_id(),
+            (None, SocketAddr::V4(_)) => 0,
+        };
+        match address {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, 0, 0, index).into(),
             _ => (address, 0).into(),
         }
     }
@@ -141,8 +151,10 @@ impl Link {
 fn ask(links: &[Link], queries: &[Query]) {
     for bytes in queries.iter().filter_map(|query| query.to_bytes(false)) {
         for link in links {
-            // An interface that is down, or without multicast: the others go on.
-            let _ = link.socket.send_to(&bytes, link.group);
+            // Some interface may be without multicast: the others go on.
+            for group in &link.groups {
+                let _ = link.socket.send_to(&bytes, group);
+            }
         }
     }
 }

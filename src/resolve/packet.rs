@@ -81,7 +81,7 @@ impl Query {
             return None;
         }
         Some(match packet.rcode() {
-            RCODE::NoError => match addresses(&name, packet.answers.iter()) {
+            RCODE::NoError => match addresses(&name, &packet.answers.iter()) {
                 found if found.is_empty() => Reply::Nothing,
                 found => Reply::Addresses(found),
             },
@@ -99,7 +99,7 @@ impl Query {
             let is_reply = packet.has_flags(PacketFlag::RESPONSE) && [self.id, 0].contains(&packet.id());
             let name = self.name()?;
             let records = packet.answers.iter().chain(&packet.additional_records);
-            (is_reply && packet.rcode() == RCODE::NoError).then(|| addresses(&name, records))
+            (is_reply && packet.rcode() == RCODE::NoError).then(|| addresses(&name, &records))
         };
         parse().unwrap_or_default()
     }
@@ -113,7 +113,7 @@ impl Query {
 /// The addresses that records have for a name, or for what it is an alias of.
 fn addresses<'r, 'p: 'r>(
     name: &Name<'_>,
-    records: impl Iterator<Item = &'r ResourceRecord<'p>> + Clone,
+    records: &(impl Iterator<Item = &'r ResourceRecord<'p>> + Clone),
 ) -> Vec<IpAddr> {
     let mut name: Name<'_> = name.clone();
     for _ in 0..MAX_ALIASES {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::assert_none;
 use super::support::camera::{Api, Camera};
 use super::support::{Program, Scratch, as_root};
 
@@ -12,6 +13,21 @@ fn the_binary_is_static() {
     let ldd = Program::new("ldd").arg(FOOTAGE).env("LC_ALL", "C").run();
     let said = format!("{}{}", ldd.stdout, ldd.stderr);
     assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "ldd says: {said}");
+}
+
+/// glibc loads the modules of `/etc/nsswitch.conf` into a static program too, and crashes in them. What a program cannot call does
+/// it no harm: who needs the address of a name takes `src/resolve.rs`, who needs a user reads `/etc/passwd`.
+#[test]
+fn getaddrinfo_and_getpw_are_not_in_the_binary() {
+    const LOOKUPS: [&str; 8] =
+        ["getaddrinfo", "getnameinfo", "gethostby", "getpw", "getgrnam", "getgrgid", "getservby", "__nss_lookup"];
+    let symbols = Program::new("nm").arg(FOOTAGE).run().expect_code(0).stdout;
+    assert!(symbols.lines().any(|line| line.ends_with(" main")), "no symbols: {symbols}");
+    let name = |line: &str| line.rsplit_once(' ').map(|(_, name)| name.to_owned());
+    // In glibc all of its lookups begin so; `gethostbyname3_context` is a part of its DNS module that only they would call.
+    let found = symbols.lines().filter_map(name).filter(|name| LOOKUPS.iter().any(|lookup| name.starts_with(lookup)));
+    let found: Vec<String> = found.filter(|name| !name.starts_with("gethostbyname3_")).collect();
+    assert_none(&found);
 }
 
 #[test]

@@ -116,6 +116,50 @@ fn what_decides_touches_nothing() {
 }
 
 #[test]
+fn every_ureq_agent_has_our_resolver() {
+    assert_none(&asks_the_c_library(&sources(&root().join("src"))));
+    for text in [
+        "let agent: Agent = http::config().build().into();",
+        "let agent: Agent = http::config()\n    .build()\n    .into();",
+        "Agent::new_with_config(config)",
+        "ureq::get(url)",
+        "ureq::agent()",
+        "(host, 80).to_socket_addrs()",
+        "std::env::home_dir()",
+    ] {
+        let source = Source { path: "metrics.rs".into(), text: text.into() };
+        assert_eq!(asks_the_c_library(&[source]).len(), 1, "{text}");
+    }
+}
+
+/// What would make an agent with ureq's own resolver, or ask the C library for a name or a user.
+fn asks_the_c_library(sources: &[Source]) -> Vec<String> {
+    const ASKS: [&str; 14] = [
+        ".build().into()",
+        "Agent::new",
+        "Agent::with_parts",
+        "Agent::default",
+        "DefaultResolver",
+        "ureq::agent(",
+        "ureq::get(",
+        "ureq::put(",
+        "ureq::post(",
+        "ureq::head(",
+        "ureq::delete(",
+        "ureq::run(",
+        "to_socket_addrs",
+        "home_dir",
+    ];
+    let mut broken = Vec::new();
+    for source in sources.iter().filter(|source| source.path != "resolve.rs") {
+        let code: String = code(&source.text).split_whitespace().collect();
+        let found = ASKS.iter().filter(|asks| code.contains(*asks));
+        broken.extend(found.map(|asks| format!("src/{}: {asks}: use src/resolve.rs or src/home.rs", source.path)));
+    }
+    broken
+}
+
+#[test]
 fn who_calls_itself_pure_is_looked_at() {
     let listed =
         |path: &str| PURE.iter().any(|pure| path == format!("{pure}.rs") || path.starts_with(&format!("{pure}/")));

@@ -30,6 +30,9 @@ pub(crate) const ACCESS_KEY: &str = "AKIAFOOTAGETESTS";
 /// Its secret, with the letters that secrets have.
 pub(crate) const SECRET_KEY: &str = "wJalr/K7MDENG+b#PxRf;CY=EXAMPLEKEY";
 
+/// Names by which the server knows itself; under any other it takes the host for a bucket.
+pub(crate) const NAMES: [&str; 4] = ["s3.test", "nas.local", "s3.localhost", "s3"];
+
 impl S3 {
     /// Starts the server over a directory of its own in `scratch`, with one bucket.
     pub(crate) fn start(scratch: &Scratch, bucket: &str) -> Self {
@@ -50,7 +53,7 @@ impl S3 {
     pub(crate) fn come_back(&mut self) {
         let server = Program::new(program())
             .args(["--host", "127.0.0.1", "--port", "0", "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY])
-            .args(["--domain", &self.domain()])
+            .args(NAMES.iter().flat_map(|name| ["--domain".to_owned(), self.endpoint_at(name)]))
             .arg(&self.root)
             .env("RUST_LOG", "s3s_fs=info")
             .spawn();
@@ -72,9 +75,14 @@ impl S3 {
         format!("http://{}", self.address)
     }
 
+    /// The server under one of its [`NAMES`], with the port.
+    pub(crate) fn endpoint_at(&self, name: &str) -> String {
+        format!("{name}:{}", self.proxy.address().port())
+    }
+
     /// The name under which buckets are hosts: `s3.test:PORT` and `bucket.s3.test:PORT`.
     pub(crate) fn domain(&self) -> String {
-        format!("s3.test:{}", self.proxy.address().port())
+        self.endpoint_at(NAMES[0])
     }
 
     /// Where a bucket is kept.
