@@ -162,7 +162,7 @@ fn lookup_local(host: &str, until: Instant) -> Answer {
     let (to, answers) = mpsc::channel::<Answer>();
     for ask in [lookup_in_mdns, lookup_in_dns] {
         let (to, host) = (to.clone(), host.to_owned());
-        // Without a thread there is no answer of this one. Whoever is late answers into the void.
+        // Where no thread can be started, the other way has to do. A late answer is dropped.
         let _ = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || to.send(ask(&host, until)));
     }
     drop(to);

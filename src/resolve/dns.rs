@@ -79,7 +79,7 @@ fn address(server: &Server) -> Option<SocketAddr> {
 /// Asks a server for both kinds of address of a name.
 fn exchange(server: SocketAddr, name: &str, until: Instant) -> io::Result<Outcome> {
     let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    // A port of its own each time and connected: who cannot see the question has to guess port and id to answer it.
+    // A new port for each exchange: an attacker who does not see the query has to guess port and id.
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(server)?;
     let queries = [Kind::A, Kind::Aaaa].map(|kind| Query { id: new_id(), name: name.to_owned(), kind });

@@ -17,7 +17,7 @@ use super::{Answer, MAX_ADDRESSES, NoAddress, dns};
 const PORT: u16 = 5353;
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 0, 0, 0xFB);
-/// Who is there answers within this time.
+/// A responder that is there answers within this time.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Then the questions are sent once more: Wi-Fi loses multicast packets.
 const SEND_AGAIN_AFTER: Duration = Duration::from_millis(400);
@@ -124,7 +124,7 @@ impl Link {
         found.map(|address| self.with_zone(address, &from)).collect()
     }
 
-    /// Responders answer from port 5353, and from this very network: nobody else is believed (RFC 6762, 6 and 11).
+    /// An answer counts only from port 5353 and from this network (RFC 6762, 6 and 11).
     fn is_from_responder(&self, from: &SocketAddr) -> bool {
         let is_near = match (from.ip(), self.local) {
             (IpAddr::V4(from), Some((_, here, netmask))) => from.is_link_local() || from & netmask == here & netmask,

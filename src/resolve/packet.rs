@@ -66,7 +66,7 @@ impl Query {
         if header_buffer::id(bytes).ok()? != self.id || !header_buffer::has_flags(bytes, PacketFlag::RESPONSE).ok()? {
             return None;
         }
-        // Where it was cut off it may not be parsed at all. Whoever forges this gains a connection over TCP.
+        // A truncated packet may not parse. One that is forged costs a connection over TCP, no more.
         if header_buffer::has_flags(bytes, PacketFlag::TRUNCATION).ok()? {
             return Some(Reply::Truncated);
         }

@@ -15,8 +15,8 @@ fn the_binary_is_static() {
     assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "ldd says: {said}");
 }
 
-/// glibc loads the modules of `/etc/nsswitch.conf` into a static program too, and crashes in them. What a program cannot call does
-/// it no harm: who needs the address of a name takes `src/resolve.rs`, who needs a user reads `/etc/passwd`.
+/// glibc loads the modules of `/etc/nsswitch.conf` into a static program too, and crashes in them. So the binary has no
+/// function that would: `src/resolve.rs` finds the addresses of names, `src/home.rs` reads `/etc/passwd`.
 #[test]
 fn getaddrinfo_and_getpw_are_not_in_the_binary() {
     const LOOKUPS: [&str; 8] =

@@ -45,8 +45,8 @@ fn dns_answers_with_search_domains_aliases_and_both_families() {
 fn a_dns_answer_that_is_truncated_is_asked_for_over_tcp() {
     in_own_network!();
     let (scratch, camera) = (Scratch::new(), camera());
-    let hosts: String = (1..=60).map(|n| format!("127.0.0.{n} many.example\n")).collect();
-    let hosts = format!("--addn-hosts={}", scratch.write("many", hosts).display());
+    let hosts: Vec<String> = (1..=60).map(|n| format!("127.0.0.{n} many.example\n")).collect();
+    let hosts = format!("--addn-hosts={}", scratch.write("many", hosts.concat()).display());
     let server = start_dnsmasq(&scratch, "", &["--edns-packet-max=512", &hosts]);
     expect_found(&scratch, "many.example", &camera);
     assert!(server.stderr().matches("query[A] many.example").count() >= 2, "{}", server.stderr());
@@ -94,7 +94,7 @@ fn wait_until_asks(id: u32) {
     });
 }
 
-/// Answers that nobody should believe: for another question, and with bytes that are none.
+/// Answers to another question, and bytes that are no answer, must be ignored.
 #[test]
 fn a_lying_dns_server_is_not_believed() {
     in_own_network!();
