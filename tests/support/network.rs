@@ -91,10 +91,16 @@ impl Device {
         let config = scratch.write(format!("{link}/avahi.conf"), config);
         let avahi = "/usr/sbin/avahi-daemon";
         assert!(Path::new(avahi).exists(), "{avahi} is not there: run tests/setup");
+        // Its user is the one that runs it: in a user namespace there is no other.
+        let passwd = scratch.write(format!("{link}/passwd"), "root:x:0:0::/:/bin/sh\navahi:x:0:0::/:/bin/sh\n");
+        let group = scratch.write(format!("{link}/group"), "root:x:0:\navahi:x:0:\n");
         let command = format!(
             "mkdir -p /run/avahi-daemon; mount --bind {} /etc/avahi/hosts
+             mount --bind {} /etc/passwd; mount --bind {} /etc/group
              exec {avahi} --no-drop-root --no-chroot --no-rlimits --file {}",
             hosts.display(),
+            passwd.display(),
+            group.display(),
             config.display()
         );
         let device = Self::start(link, net, &command);
@@ -115,14 +121,8 @@ fn ip(arguments: &[&str]) {
 pub(crate) fn start_dnsmasq(scratch: &Scratch, resolv_conf: &str, options: &[&str]) -> Running {
     let dnsmasq = "/usr/sbin/dnsmasq";
     assert!(Path::new(dnsmasq).exists(), "{dnsmasq} is not there: run tests/setup");
-    let own = [
-        "--keep-in-foreground",
-        "--user=root",
-        "--log-facility=-",
-        "--log-queries",
-        "--pid-file",
-        "--conf-file=/dev/null",
-    ];
+    // It stays the user that it is: in a user namespace there is no other.
+    let own = ["--no-daemon", "--log-facility=-", "--log-queries", "--conf-file=/dev/null"];
     let server = ["--no-resolv", "--no-hosts", "--listen-address=127.0.0.1", "--bind-interfaces", "--local=//"];
     let running = Program::new(dnsmasq).args(own).args(server).args(options).spawn();
     running.wait_for_stderr("started", super::site::PATIENCE);
