@@ -6,6 +6,7 @@ pub mod hikvision;
 pub mod record;
 pub mod status;
 pub mod upload;
+pub mod variables;
 
 use std::ffi::OsStr;
 use std::ops::Deref;

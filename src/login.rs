@@ -4,6 +4,31 @@ use base64::Engine;
 
 use crate::http::percent_decoded;
 
+/// What to do about a password that ends the host of its URL.
+pub const ESCAPES: &str = "write # / ? @ of a password as %23 %2F %3F %40";
+
+/// Whether a URL can only be meant as one with a password that has a `#`, `/` or `?` in it: what then stands before the
+/// path is no `host:port`, and the `@` comes later.
+#[must_use]
+pub fn is_cut(url: &str) -> bool {
+    let (authority, rest) = split_authority(url);
+    let has_port = authority.rsplit_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_host = has_port || authority.contains([']', '@']);
+    rest.contains('@') && (!is_host || rest.starts_with('#'))
+}
+
+/// Whether a URL may be one of those: an `@` stands behind its host, where it seldom belongs.
+#[must_use]
+pub fn may_be_cut(url: &str) -> bool {
+    split_authority(url).1.contains('@')
+}
+
+/// `user:password@host:port`, and what follows it.
+fn split_authority(url: &str) -> (&str, &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+}
+
 /// A URL without its login, and the value of `Authorization` that says it. It is a secret.
 #[must_use]
 pub fn apart(url: &str) -> (String, Option<String>) {
@@ -47,10 +72,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_password_that_ends_the_host_is_found() {
+        for url in [
+            "rtsp://admin:pa#ss@cam/live",
+            "rtsp://admin:pa/ss@cam:554/live",
+            "http://admin:pa?ss@cam",
+            "http://admin:12#ss@cam",
+            "http://admin#ss@cam",
+            "http://u:p@s#s@cam/",
+        ] {
+            assert!(is_cut(url) && may_be_cut(url), "{url}");
+        }
+        for url in [
+            "rtsp://admin:pa%23ss@cam/live",
+            "rtsp://admin:p@ss@cam/live",
+            "rtsp://cam:554/user@x",
+            "rtsp://[::1]:554/user@x",
+            "rtsp://[::1]/user@x",
+            "http://cam/x?mail=a@b",
+            "http://u:p@cam/x?mail=a@b",
+            "http://cam:81/#top",
+            "cam",
+        ] {
+            assert!(!is_cut(url), "{url}");
+        }
+        assert!(may_be_cut("rtsp://admin:12/34@cam/live") && !may_be_cut("rtsp://admin:p@ss@cam/live"));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_url_makes_it_panic(url in "\\PC{0,40}", login in "[%a-f0-9:@é]{0,10}") {
             let _ = apart(&url);
+            let _ = is_cut(&url);
             let _ = apart(&format!("http://{login}@cam/x"));
         }
     }

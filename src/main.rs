@@ -15,7 +15,7 @@ use footage::cli::hikvision::Hikvision;
 use footage::cli::record::Record;
 use footage::cli::status::Status;
 use footage::cli::upload::Upload;
-use footage::cli::{self, Cli, Command};
+use footage::cli::{self, Cli, Command, variables};
 use footage::error::Error;
 use footage::metrics::Sinks;
 use footage::once::Once;
@@ -132,6 +132,9 @@ fn run_record(args: &Record) -> ExitCode {
 
 fn run_status(args: &Status) -> ExitCode {
     let settings = args.settings().unwrap_or_else(|error| usage(&error));
+    if !args.cron {
+        name_unknown_variables();
+    }
     let outcome = status::run(&settings, runner::clock());
     let (code, failure) = match (outcome, stdout::take_failure()) {
         (Ok(code), None) => return ExitCode::from(code),
@@ -186,6 +189,10 @@ fn misread(error: &clap::Error) -> ! {
     {
         leave_traces(&pass, &places, "usage", &without_values(error));
     }
+    // The argument that is missing may be in a variable with a letter wrong.
+    if error.use_stderr() {
+        name_unknown_variables();
+    }
     error.exit()
 }
 
@@ -216,8 +223,16 @@ fn leave_traces(pass: &str, places: &[PathBuf], reason: &str, message: &str) {
 /// Says what is wrong as the parser of the command line does, and exits with 2. How commands are called is not told
 /// beside it: what is wrong is a value, perhaps one of a file.
 fn usage(error: &Error) -> ! {
+    name_unknown_variables();
     let text = printable_lines(&error.to_string());
     clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{text}\n")).exit()
+}
+
+/// Where there is no log yet.
+fn name_unknown_variables() {
+    if let Some(text) = variables::unknown() {
+        let _ = writeln!(std::io::stderr(), "warning: {}", printable(&text));
+    }
 }
 
 /// Prints what is all that was asked for.

@@ -189,6 +189,9 @@ pub fn parse_pushgateway_url(url: &Secret) -> Result<Secret, String> {
     let text = url.reveal();
     // What stands before an @ may be a password.
     let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    if login::is_cut(text) {
+        return Err(format!("--metrics-pushgateway-url: the host ends inside the password: {}", login::ESCAPES));
+    }
     let uri: ureq::http::Uri =
         text.parse().map_err(|_| format!("--metrics-pushgateway-url: {shown:?} is not a URL"))?;
     match uri.scheme_str() {

@@ -16,7 +16,7 @@ use footage::progress::Progress;
 use footage::stop::Stop;
 use footage::store::{MAX_STATE_BYTES, Store, read_small, read_state, resolved, write_atomically, write_even_if_full};
 use footage::trace::Trace;
-use footage::units::timestamp_seconds;
+use footage::units::{Interval, timestamp_seconds};
 use footage::{logging, stdout};
 
 /// What surrounds a pass of whatever kind.
@@ -50,7 +50,7 @@ pub(crate) struct Runner<'a> {
 pub(crate) struct Options<'a> {
     pub(crate) output: &'a Output,
     /// `--every`
-    pub(crate) every: Option<Duration>,
+    pub(crate) every: Option<Interval>,
     /// `--lock-file`
     pub(crate) lock_file: Option<&'a Path>,
     /// `--metrics-state-file`
@@ -85,6 +85,10 @@ impl Runner<'_> {
                 return ExitCode::FAILURE;
             }
         };
+        if let Some(hint) = self.options.every.and_then(Interval::hint) {
+            log::warn!("{hint}");
+        }
+        self.name_unknown_variables();
         loop {
             let began = Instant::now();
             let code = self.run_once(&stop, &progress, &mut pass);
@@ -92,10 +96,20 @@ impl Runner<'_> {
             if code == 2 {
                 return ExitCode::from(code);
             }
-            let pause = every.saturating_sub(began.elapsed());
+            let pause = every.duration.saturating_sub(began.elapsed());
             if let Err(stopped) = stop.sleep(pause) {
                 return ExitCode::from(stopped.exit_code());
             }
+        }
+    }
+
+    /// Variables that no option has. From cron they are said once for as long as they are there.
+    fn name_unknown_variables(&self) {
+        let once = self.options.output.cron.then(|| Once::about("variables", &[self.pass.to_owned()]));
+        match footage::cli::variables::unknown() {
+            Some(text) if once.as_ref().is_none_or(|once| once.is_new(&text)) => log::warn!("{text}"),
+            Some(text) => log::info!("{text}"),
+            None => once.iter().for_each(Once::is_over),
         }
     }
 

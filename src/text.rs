@@ -1,5 +1,6 @@
 //! Names and messages from outside, made fit for a terminal. Pure.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 /// Stands for what is not printed.
@@ -46,9 +47,110 @@ pub fn gives_orders(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// The order in which people list names: digits count as numbers, `cam2` before `cam10`.
+#[must_use]
+pub fn natural_order(a: &str, b: &str) -> Ordering {
+    let (mut rest_a, mut rest_b) = (a, b);
+    while !rest_a.is_empty() && !rest_b.is_empty() {
+        let (part_a, after_a) = split_part(rest_a);
+        let (part_b, after_b) = split_part(rest_b);
+        let order = match (digits(part_a), digits(part_b)) {
+            (Some(a), Some(b)) => (a.len(), a).cmp(&(b.len(), b)),
+            _ => part_a.cmp(part_b),
+        };
+        if order.is_ne() {
+            return order;
+        }
+        (rest_a, rest_b) = (after_a, after_b);
+    }
+    // `cam1` and `cam01` are two.
+    rest_a.len().cmp(&rest_b.len()).then_with(|| a.cmp(b))
+}
+
+/// The digits at the beginning of a text, or its first other letter; and what follows.
+fn split_part(text: &str) -> (&str, &str) {
+    match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(0) => text.split_at(text.chars().next().map_or(0, char::len_utf8)),
+        Some(end) => text.split_at(end),
+        None => (text, ""),
+    }
+}
+
+fn digits(part: &str) -> Option<&str> {
+    part.starts_with(|c: char| c.is_ascii_digit()).then(|| part.trim_start_matches('0'))
+}
+
+/// Items that failed for the same cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alike<'a> {
+    /// The cause.
+    pub cause: &'a str,
+    /// What failed for it, in the order given.
+    pub names: Vec<&'a str>,
+}
+
+/// Failures, each a name and its cause, by their causes: in the order in which these first occur.
+#[must_use]
+pub fn alike<'a>(failures: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Alike<'a>> {
+    let mut groups: Vec<Alike<'a>> = Vec::new();
+    for (name, cause) in failures {
+        match groups.iter_mut().find(|group| group.cause == cause) {
+            Some(group) => group.names.push(name),
+            None => groups.push(Alike { cause, names: vec![name] }),
+        }
+    }
+    groups
+}
+
+impl Alike<'_> {
+    /// `60 of 60 cameras`, `2 of 60 cameras (barn, yard)`, or where it is one alone its name.
+    #[must_use]
+    pub fn who(&self, of: usize, noun: &str) -> String {
+        const FEW: usize = 8;
+        let count = self.names.len();
+        match self.names.as_slice() {
+            [one] => (*one).to_owned(),
+            names if count == of && count > FEW || names.is_empty() => format!("{count} of {of} {noun}s"),
+            names if count <= FEW => format!("{count} of {of} {noun}s ({})", names.join(", ")),
+            names => format!("{count} of {of} {noun}s ({}, …)", names[..FEW].join(", ")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_in_natural_order() {
+        let mut names = ["cam10", "cam2", "cam", "cam1", "cam01", "Cam3", "1001", "99", "é2", "cam2b", "cam2-1"];
+        names.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(names, ["99", "1001", "Cam3", "cam", "cam01", "cam1", "cam2", "cam2-1", "cam2b", "cam10", "é2"]);
+    }
+
+    #[test]
+    fn failures_with_one_cause_are_told_together() {
+        let groups = alike([("a", "x"), ("b", "y"), ("c", "x")]);
+        assert_eq!((groups[0].who(3, "file"), groups[1].who(3, "file")), ("2 of 3 files (a, c)".into(), "b".into()));
+        let names: Vec<String> = (0..60).map(|n| n.to_string()).collect();
+        let groups = alike(names.iter().map(|name| (name.as_str(), "x")));
+        assert_eq!(groups[0].who(60, "camera"), "60 of 60 cameras");
+        assert_eq!(groups[0].who(64, "camera"), "60 of 64 cameras (0, 1, 2, 3, 4, 5, 6, 7, …)");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_natural_order_is_one(mut names in proptest::collection::vec("[a0-2]{0,4}", 0..6)) {
+            names.sort_by(|a, b| natural_order(a, b));
+            for (n, a) in names.iter().enumerate() {
+                for (m, b) in names.iter().enumerate() {
+                    let order = natural_order(a, b);
+                    proptest::prop_assert_eq!(order.is_eq(), a == b);
+                    proptest::prop_assert!(a == b || order == n.cmp(&m), "{} {}", a, b);
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_device_cannot_write_to_the_terminal() {

@@ -70,12 +70,19 @@ impl FromStr for ByteSize {
     }
 }
 
+/// A rate without a unit below this is one that somebody took for kB: `500`.
+const LEAST_BARE_RATE: u64 = 10_000;
+
 /// Bytes in a second: a [`ByteSize`] that is not zero, `20M` or `20MB/s`.
 ///
 /// # Errors
 /// A sentence that says how to write it.
 pub fn parse_rate(text: &str) -> Result<ByteSize, String> {
-    let size: ByteSize = text.strip_suffix("/s").unwrap_or(text).parse()?;
+    let text = text.strip_suffix("/s").unwrap_or(text).trim();
+    if let Ok(few @ 1..LEAST_BARE_RATE) = text.parse() {
+        return Err(format!("{few} would be bytes in a second: write {few}K for kB, or {few}B"));
+    }
+    let size: ByteSize = text.parse()?;
     if size.0 == 0 { Err("a rate of 0 would never end; leave the option out for no limit".into()) } else { Ok(size) }
 }
 
@@ -117,6 +124,39 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
         Some(duration) => Ok(duration),
         None => Err(format!("{text:?} is not a length of time: write 10, 2.5, 30s or 1m")),
     }
+}
+
+/// `--every`: a length of time, and whether a number alone stood for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval {
+    /// The time.
+    pub duration: Duration,
+    /// It was typed without a unit.
+    pub is_bare: bool,
+}
+
+impl Interval {
+    /// What to ask of somebody who may have meant minutes.
+    #[must_use]
+    pub fn hint(self) -> Option<String> {
+        let seconds = self.duration.as_secs();
+        (self.is_bare && self.duration.subsec_nanos() == 0 && seconds <= 60).then(|| {
+            format!("--every {seconds} is {}: write {seconds}m for minutes, or {seconds}s", count_seconds(seconds))
+        })
+    }
+}
+
+impl FromStr for Interval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_bare = text.trim().parse::<f64>().is_ok();
+        parse_seconds(text).map(|duration| Self { duration, is_bare })
+    }
+}
+
+fn count_seconds(seconds: u64) -> String {
+    count(usize::try_from(seconds).unwrap_or(usize::MAX), "second")
 }
 
 /// A length of time for people, to the nearest second: `3m 12s`; what is shorter than one in tenths: `0.4s`.
@@ -233,6 +273,24 @@ mod tests {
         ] {
             assert_eq!(short_duration(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn a_rate_needs_a_unit_where_its_number_is_small() {
+        assert!(parse_rate("500").expect_err("bytes").contains("500K"));
+        for (text, bytes) in [("500B", 500), ("500K", 500_000), ("512000", 512_000), ("1K/s", 1000)] {
+            assert_eq!(parse_rate(text), Ok(ByteSize(bytes)), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_interval_without_a_unit_asks_for_one() {
+        let hint = |text: &str| text.parse::<Interval>().expect("a time").hint();
+        assert_eq!(hint("10").as_deref(), Some("--every 10 is 10 seconds: write 10m for minutes, or 10s"));
+        for text in ["10s", "0.2", "900", "15m"] {
+            assert_eq!(hint(text), None, "{text}");
+        }
+        assert!("0".parse::<Interval>().is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::rate::Timetable;
 use crate::record::shard::Shard;
 use crate::retention;
 use crate::secret::Secret;
-use crate::units::{ByteSize, parse_age, parse_seconds};
+use crate::units::{ByteSize, Interval, parse_age, parse_seconds};
 
 /// Options of every pass that is repeated.
 #[derive(Debug, Args)]
@@ -39,8 +39,8 @@ pub struct Common {
 #[derive(Debug, Args)]
 pub struct Running {
     /// Repeat the pass after this time, until stopped: 15m
-    #[arg(long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_EVERY", help_heading = "Running")]
-    pub every: Option<Duration>,
+    #[arg(long, value_name = "TIME", env = "FOOTAGE_EVERY", help_heading = "Running")]
+    pub every: Option<Interval>,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub lock: Lock,

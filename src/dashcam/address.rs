@@ -57,7 +57,7 @@ impl FromStr for Address {
             }
             Some(_) => return Err(refuse("only http and https are spoken here")),
             None if text.contains('@') && text.contains(':') && !text.starts_with(['/', '.']) && text.contains('/') => {
-                return Err(refuse("write a / in a password as %2F"));
+                return Err(refuse(&format!("the host ends inside the password: {}", login::ESCAPES)));
             }
             None if text.contains('/') || text == "." || text == ".." => {
                 return Ok(Self::Directory(text.into()));
@@ -71,7 +71,7 @@ impl FromStr for Address {
             Err(_) => host.to_owned(),
         };
         if path.contains('@') && user.is_none() {
-            return Err(refuse("write a / in a password as %2F"));
+            return Err(refuse(&format!("the host ends inside the password: {}", login::ESCAPES)));
         }
         if path.contains(['?', '#']) {
             return Err(refuse("leave out what follows the path"));

@@ -30,6 +30,7 @@ pub use read::CameraListing;
 
 use super::read_at;
 use super::segment::{Medium, RingFile};
+use crate::text::natural_order;
 
 /// How many times an index is read before it is taken as it is, though the camera keeps writing it.
 const ATTEMPTS: u32 = 4;
@@ -98,7 +99,7 @@ pub fn discover<P: AsRef<Path>>(inputs: &[P]) -> Discovery {
         let place = fs::canonicalize(&camera.path).unwrap_or_else(|_| camera.path.clone());
         seen.insert((place, camera.datadirs.first().map(|datadir| datadir.path.clone())))
     });
-    discovery.cameras.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+    discovery.cameras.sort_by(|a, b| natural_order(&a.name, &b.name).then_with(|| a.path.cmp(&b.path)));
     discovery
 }
 

@@ -15,9 +15,10 @@ use super::said::Said;
 use crate::child;
 use crate::error::Result;
 use crate::ffmpeg::Ffmpeg;
+use crate::login;
 use crate::pass::{Context, Failure, Report};
 use crate::stdout;
-use crate::text::printable;
+use crate::text::{Alike, alike, printable};
 use crate::units::human_duration;
 
 /// So many are tried at once.
@@ -53,20 +54,33 @@ pub(super) fn run(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &
         };
         stdout::json(&json!({ "pass": "record", "cameras": results.iter().map(row).collect::<Vec<_>>() }));
     }
-    let width = results.iter().map(|(name, _)| name.as_str().chars().count()).max().unwrap_or(0);
-    for (name, result) in results {
-        let (word, text) = match &result {
-            Ok(text) => ("ok", text),
-            Err(text) => ("FAILS", text),
-        };
-        if !context.json {
-            stdout::line(&printable(&format!("{name:width$}  {word:5}  {text}")));
-        }
-        if let Err(message) = result {
-            report.failures.push(Failure { name: name.to_string(), reason: "camera".into(), message });
-        }
+    if !context.json {
+        let rows: Vec<(&str, &Result<String, String>)> =
+            results.iter().map(|(name, result)| (name.as_str(), result)).collect();
+        table(&rows).iter().for_each(|line| stdout::line(&printable(line)));
     }
+    let failures = results.into_iter().filter_map(|(name, result)| Some((name, result.err()?)));
+    report.failures.extend(failures.map(|(name, message)| Failure {
+        name: name.to_string(),
+        reason: "camera".into(),
+        message,
+    }));
     Ok(())
+}
+
+/// A line for each camera; where several fail for the same cause, one for all of them.
+fn table(rows: &[(&str, &Result<String, String>)]) -> Vec<String> {
+    let failing = rows.iter().filter_map(|(name, result)| Some((*name, result.as_ref().err()?.as_str())));
+    let (alike, apart): (Vec<Alike<'_>>, Vec<Alike<'_>>) =
+        alike(failing).into_iter().partition(|alike| alike.names.len() > 1);
+    let is_apart = |name: &str| apart.iter().any(|alike| alike.names == [name]);
+    let shown = || rows.iter().filter(|(name, result)| result.is_ok() || is_apart(name));
+    let width = shown().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let own = shown().map(|(name, result)| match result {
+        Ok(text) => format!("{name:width$}  ok     {text}"),
+        Err(text) => format!("{name:width$}  FAILS  {text}"),
+    });
+    own.chain(alike.iter().map(|alike| format!("{}: {}", alike.who(rows.len(), "camera"), alike.cause))).collect()
 }
 
 /// What comes from a camera: `h264 640x360 15 fps, pcm_alaw 8000 Hz`. Or why nothing does.
@@ -100,7 +114,9 @@ fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Res
     errors.take(&said, &camera.url, began, &mut |_, _| {});
     let late = || format!("nothing came within {}", human_duration(began.elapsed()));
     let why = if is_late { None } else { errors.last_words() };
-    Err(why.map_or_else(late, ToOwned::to_owned))
+    let why = why.map_or_else(late, ToOwned::to_owned);
+    // A password of digits that ends the host of its URL leaves a host and a port.
+    Err(if login::may_be_cut(camera.url.secret()) { format!("{why}; {}", login::ESCAPES) } else { why })
 }
 
 /// What ffmpeg says of the streams of its input: `Stream #0:0: Video: h264 (High), yuv420p(progressive), 640x360, 15 fps`.
@@ -138,6 +154,20 @@ fn streams(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cameras_with_one_cause_share_a_line() {
+        let (good, refused, away) =
+            (Ok("h264".to_owned()), Err("401 Unauthorized".to_owned()), Err("refused".to_owned()));
+        let names: Vec<String> = (1..=60).map(|n| format!("cam{n}")).collect();
+        let all: Vec<_> = names.iter().map(|name| (name.as_str(), &refused)).collect();
+        assert_eq!(table(&all), ["60 of 60 cameras: 401 Unauthorized"]);
+        let mixed = [("barn", &refused), ("door", &away), ("gate", &good), ("yard", &refused)];
+        assert_eq!(
+            table(&mixed),
+            ["door  FAILS  refused", "gate  ok     h264", "2 of 4 cameras (barn, yard): 401 Unauthorized"]
+        );
+    }
 
     #[test]
     fn streams_are_told_in_short() {

@@ -20,6 +20,7 @@
 
 mod camera;
 mod section;
+mod syntax;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -112,9 +113,11 @@ impl Config {
     pub fn parse(source: &str, surroundings: &Surroundings) -> Result<Self, Invalid> {
         let reader = Reader { source, surroundings };
         let document = DeTable::parse(source).map_err(|error| {
-            let line = reader.line(error.span().map_or(0, |span| span.start));
+            let span = error.span().unwrap_or(0..0);
+            let line = reader.line(span.start);
             // The parser quotes what it cannot read, and that may be a password: only its words are taken.
-            Invalid(vec![Problem { line, key: String::new(), message: error.message().to_owned() }])
+            let syntax::Stop { key, message } = syntax::stop(source, span, error.message());
+            Invalid(vec![Problem { line, key, message }])
         })?;
         let mut problems = Vec::new();
         let config = reader.config(document.get_ref(), &mut problems);

@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> Result<()> {
     let holders = holders(settings, config)?;
     if holders.is_empty() {
-        return Err(nobody("could be stopped"));
+        return Err(no_recorder(settings));
     }
     // A recorder holds all of its destinations: of several, all but one were started with another configuration.
     if holders.len() > 1 {
@@ -32,6 +32,7 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
             pids.join(", pid ")
         )));
     }
+    let are_from_cron = holders.iter().any(|pid| is_from_cron(*pid));
     for pid in &holders {
         signal(*pid, Signal::TERM)?;
     }
@@ -47,24 +48,44 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
         }
         context.stop.sleep(TICK)?;
     }
+    if are_from_cron {
+        let pids: Vec<String> = holders.iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
+        log::warn!(
+            "the recorder (pid {}) has ended; the crontab line starts it again: comment it out first",
+            pids.join(", pid ")
+        );
+    }
     Ok(())
+}
+
+/// Whether a recorder was started with `--cron`, as its arguments or its environment say.
+fn is_from_cron(pid: Pid) -> bool {
+    let words = |name: &str| std::fs::read(format!("/proc/{}/{name}", pid.as_raw_nonzero())).unwrap_or_default();
+    let is_off = |value: &[u8]| matches!(value, b"" | b"0" | b"n" | b"no" | b"f" | b"false" | b"off");
+    words("cmdline").split(|byte| *byte == 0).any(|word| word.starts_with(b"--cr") && b"--cron".starts_with(word))
+        || words("environ")
+            .split(|byte| *byte == 0)
+            .filter_map(|word| word.strip_prefix(b"FOOTAGE_CRON="))
+            .any(|value| !is_off(&value.to_ascii_lowercase()))
 }
 
 /// Has the recorder read its configuration again.
 pub(super) fn reload(settings: &Settings, config: &Config) -> Result<()> {
     let holders = holders(settings, config)?;
     if holders.is_empty() {
-        return Err(nobody("could read its configuration again"));
+        return Err(no_recorder(settings));
     }
     holders.into_iter().try_for_each(|pid| signal(pid, Signal::HUP))
 }
 
-/// It is found by the locks of its destinations, and those may have been others when it began.
-fn nobody(what: &str) -> Error {
-    Error::Away(format!(
-        "nothing records there that {what}; a recorder that was started with another destination, --shard or --lock-file is \
-         found with the same"
-    ))
+/// A recorder is found by the locks of its destinations, and those may have been others when it began.
+fn no_recorder(settings: &Settings) -> Error {
+    let hint = if settings.shard.is_all() && settings.lock_file.is_none() {
+        "if it was started with --shard or --lock-file, give them here too"
+    } else {
+        "--shard, --lock-file and the destinations must be those that it was started with"
+    };
+    Error::Away(format!("no recorder runs for {} ({hint})", settings.source))
 }
 
 fn signal(pid: Pid, signal: Signal) -> Result<()> {

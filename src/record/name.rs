@@ -10,6 +10,7 @@
 //! the night in which clocks go back the second `02-30-00` differs from the first by its offset. Segments sort by that
 //! instant; sorted as text, those of that one hour stand between each other.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,10 +18,24 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeZone, Timelike, Utc};
 
 use crate::recording_time::{self, RecordingTime};
+use crate::text::natural_order;
 
 /// What a camera is called: one folder of a destination, a word in metrics and in the log.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Ordered as people list them: `cam2` before `cam10`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CameraName(String);
+
+impl Ord for CameraName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        natural_order(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for CameraName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl CameraName {
     /// The longest name, in bytes: what stands beside it in a path fits any file system.

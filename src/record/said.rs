@@ -16,6 +16,9 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// reason for anything.
 const OF_STAMPS: &str = "Non-monoton";
 
+/// What ffmpeg says of a number of the system when it knows no more; the line before tells which name is not known.
+const OF_NO_CAUSE: [&str; 2] = ["Input/output error", "Invalid argument"];
+
 /// What one ffmpeg has said.
 #[derive(Debug, Default)]
 pub(super) struct Said {
@@ -68,8 +71,12 @@ impl Said {
         if text.starts_with(OF_STAMPS) {
             return;
         }
-        let last = if level == Level::Error { &mut self.last_error } else { &mut self.last_line };
-        *last = Some(text);
+        let has_no_cause = OF_NO_CAUSE.iter().any(|end| text.ends_with(end));
+        match level {
+            Level::Error if has_no_cause && self.last_error.is_some() => {}
+            Level::Error => self.last_error = Some(text),
+            _ => self.last_line = Some(text),
+        }
     }
 }
 
@@ -120,6 +127,18 @@ mod tests {
             ]
         );
         assert!(lines[6].len() <= MAX_LINE_BYTES);
+    }
+
+    #[test]
+    fn the_cause_of_an_input_output_error_is_the_line_before() {
+        let url: CameraUrl = "rtsp://nowhere.invalid/live".parse().expect("an address");
+        let mut said = Said::default();
+        let mut take = |text: &str| said.take(text.as_bytes(), &url, Instant::now(), &mut |_, _| ());
+        take("[tcp @ 0x1] [error] Failed to resolve hostname nowhere.invalid: Name or service not known\n");
+        take("[error] rtsp://nowhere.invalid/live: Input/output error\n");
+        take("[fatal] Error opening input files: Input/output error\n");
+        let cause = "Failed to resolve hostname nowhere.invalid: Name or service not known";
+        assert_eq!(said.last_words(), Some(cause));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::http::percent_decoded;
+use crate::login;
 
 /// The schemes that are taken, and the protocols of ffmpeg that each may use: a camera that redirects or describes its
 /// stream cannot make ffmpeg read a local file.
@@ -116,12 +117,28 @@ impl FromStr for CameraUrl {
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err("the address has spaces or control characters in it; write them as %20".into());
         }
+        if login::is_cut(text) {
+            return Err(format!("the host ends inside the password: {}", login::ESCAPES));
+        }
         let (_, place, _) = parts(text);
         if place.is_empty() || place.starts_with('/') {
             return Err("the address names no host".into());
         }
+        if !has_usable_port(place) {
+            return Err("the port of the address is no number from 1 to 65535".into());
+        }
         Ok(Self { text: format!("{scheme}://{rest}"), scheme, protocols })
     }
+}
+
+/// Whether a host comes with no port, or with one that can be connected to.
+fn has_usable_port(place: &str) -> bool {
+    let host = place.split('/').next().unwrap_or_default();
+    let behind = host.rsplit_once(']').map_or(host, |(_, behind)| behind);
+    // Without a `]`, several colons are an IPv6 address whose brackets are missing: ffmpeg says so.
+    behind
+        .split_once(':')
+        .is_none_or(|(_, port)| port.is_empty() || port.contains(':') || port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// Whether a URL has what is a secret by its looks: a login, or a query of such names.
@@ -193,7 +210,6 @@ mod tests {
     fn a_password_is_never_shown() {
         for text in [
             "rtsp://admin:hunter2@cam:554/live",
-            "rtsp://admin:hun/hunter2@cam:554/live",
             "rtsp://admin:hunter2%40home@cam/live",
             "http://cam/video.cgi?user=admin&pwd=hunter2",
         ] {
@@ -217,10 +233,23 @@ mod tests {
 
     #[test]
     fn what_is_no_camera_is_refused() {
-        for text in
-            ["", "-i", "cam", "file:///etc/passwd", "concat://a", "rtsp://", "rtsp:///live", "rtsp://a b/", "-f://x"]
-        {
-            assert!(text.parse::<CameraUrl>().is_err(), "{text}");
+        for text in [
+            "",
+            "-i",
+            "cam",
+            "file:///etc/passwd",
+            "concat://a",
+            "rtsp://",
+            "rtsp:///live",
+            "rtsp://a b/",
+            "-f://x",
+            "rtsp://cam:99999/live",
+            "rtsp://cam:0/live",
+            "rtsp://u:p@cam:live/1",
+            "rtsp://admin:hunter2/hunter2@cam:554/live",
+        ] {
+            let refused = text.parse::<CameraUrl>().expect_err(text);
+            assert!(!refused.contains("hunter2"), "{refused}");
         }
         assert_eq!(url("RTSP://cam/x").scheme(), "rtsp");
     }

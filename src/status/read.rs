@@ -17,6 +17,7 @@ use crate::live::Live;
 use crate::lock::Holder;
 use crate::pass::Report;
 use crate::store::{MAX_STATE_BYTES, STATE_DIR, read_state, resolved};
+use crate::text::natural_order;
 use crate::trace::Trace;
 
 /// The passes that leave something.
@@ -49,7 +50,7 @@ pub fn places(settings: &Settings, now: DateTime<Local>) -> Result<Vec<Place>> {
 }
 
 /// What one level below a directory could be a destination, by what passes have left there or by their traces.
-fn destinations_below(directory: &Path, traces: &[Trace]) -> Result<BTreeSet<PathBuf>> {
+fn destinations_below(directory: &Path, traces: &[Trace]) -> Result<Vec<PathBuf>> {
     let here = resolved(directory);
     let of_traces = traces.iter().filter(|trace| trace.place.parent() == Some(&here));
     let mut below: BTreeSet<PathBuf> =
@@ -67,7 +68,9 @@ fn destinations_below(directory: &Path, traces: &[Trace]) -> Result<BTreeSet<Pat
         }
     }
     let named = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
-    Ok(below.into_iter().map(named).collect())
+    let mut below: Vec<PathBuf> = below.into_iter().map(named).collect();
+    below.sort_by(|a, b| natural_order(&a.to_string_lossy(), &b.to_string_lossy()).then_with(|| a.cmp(b)));
+    Ok(below)
 }
 
 fn place(path: PathBuf, resolved: PathBuf, traces: &[Trace], now: DateTime<Local>) -> Place {
@@ -150,6 +153,6 @@ fn extracted(root: &Path, now: DateTime<Local>) -> Vec<(String, Option<Newest>)>
             cameras.push((name, newest.fold(None, Newest::or)));
         }
     }
-    cameras.sort_by(|a, b| a.0.cmp(&b.0));
+    cameras.sort_by(|a, b| natural_order(&a.0, &b.0));
     cameras
 }

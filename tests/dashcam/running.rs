@@ -31,6 +31,51 @@ fn a_pass_repeats_until_it_is_stopped() {
 }
 
 #[test]
+fn every_without_a_unit_asks_for_one() {
+    let bench = Bench::with([NAME]);
+    for (every, is_asked) in [("10", true), ("10s", false), ("900", false)] {
+        let running = bench.footage(&["--json"]).env("FOOTAGE_EVERY", every).spawn();
+        running.wait_for_stdout("\"exit_code\":0", SOON);
+        running.term();
+        let output = running.wait_timeout(SOON).expect_code(143);
+        assert_eq!(output.stderr.contains("--every 10 is 10 seconds: write 10m for minutes"), is_asked, "{output}");
+    }
+}
+
+#[test]
+fn limit_rate_without_a_unit_is_refused_where_it_is_tiny() {
+    let bench = Bench::with([NAME]);
+    for rate in ["500", "06:00,512 23:00,off"] {
+        let output = bench.pass(&["--limit-rate", rate]).expect_code(2);
+        assert!(output.stderr.contains("K for kB"), "{output}");
+    }
+    bench.quiet_pass(&["--limit-rate", "512000"]);
+}
+
+#[test]
+fn an_unknown_variable_is_named_once_and_its_value_never() {
+    let bench = Bench::with([NAME]);
+    let temporary = bench.scratch.join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let pass = |options: &[&str]| {
+        let set = [("FOOTAGE_KEPP", "hunter22"), ("FOOTAGE_EVERY", ""), ("FOOTAGE_SEGMENT_PATH", "x")];
+        let program = set.iter().fold(bench.footage(options), |program, (name, value)| program.env(name, value));
+        program.env("TMPDIR", &temporary).env("FOOTAGE_SERVICE_HOST", "10.0.0.1").run()
+    };
+    let named = "unknown variable, which footage ignores: FOOTAGE_KEPP (did you mean FOOTAGE_KEEP?)";
+    for (options, is_named) in [(&[][..], true), (&[], true), (&["--cron"], true), (&["--cron"], false)] {
+        let output = pass(options).expect_code(0);
+        assert_eq!(output.stderr.contains(named), is_named, "{options:?}: {output}");
+        assert!(!format!("{output}").contains("hunter22") && !output.stderr.contains("SERVICE"), "{output}");
+    }
+    // Gone, it is news again.
+    bench.footage(&["--cron"]).env("TMPDIR", &temporary).run().expect_silence();
+    assert!(pass(&["--cron"]).stderr.contains(named));
+    let output = bench.scratch.footage(["dashcam"]).env("FOOTAGE_ADRESS", "cam").run().expect_code(2);
+    assert!(output.stderr.contains("did you mean FOOTAGE_ADDRESS?"), "{output}");
+}
+
+#[test]
 fn a_pause_between_passes_ends_at_once() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let bench = Bench::with([NAME]);

@@ -141,7 +141,7 @@ fn what_breaks_off_at_a_low_limit_goes_on() {
     let bench = Bench::empty();
     bench.camera.add(NAME, mp4::movie(2000, 1));
     bench.camera.fault(&format!("GET {NAME}"), Fault::Cut { after: 1000 }, Times::First(1));
-    bench.pass(&["--timeout", "0.2", "--limit-rate", "500", "--skip-metadata", "t3g"]).run().expect_code(0);
+    bench.pass(&["--timeout", "0.2", "--limit-rate", "500B", "--skip-metadata", "t3g"]).run().expect_code(0);
     assert_eq!(bench.starts().len(), 2, "in one pass: {:?}", bench.starts());
 }
 

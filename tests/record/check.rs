@@ -6,6 +6,32 @@ use crate::support::rtsp::{Film, PASSWORD, PASSWORD_IN_URL, RtspCamera, USER};
 use crate::support::site::{QUICK, Site};
 
 #[test]
+fn check_names_the_cause_of_an_unknown_host() {
+    let table = |url: &str| format!("url = {url:?}");
+    let cameras =
+        [("gone", table("rtsp://nowhere.invalid/live")), ("cut", table("rtsp://nowhere.invalid:12/34@127.0.0.1:1/x"))];
+    let output = Site::with(QUICK, &cameras).record(&["--check"]).run().expect_code(3);
+    let row = |name: &str| output.stdout.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(row("gone").contains("resolve hostname nowhere.invalid"), "{output}");
+    assert!(!row("gone").contains("%23") && row("cut").contains("%23 %2F %3F %40"), "{output}");
+}
+
+#[test]
+fn check_has_one_line_for_cameras_with_the_same_401() {
+    let locked = RtspCamera::start_locked(Film::Plain);
+    let names: Vec<String> = (1..=12).map(|n| format!("cam{n}")).collect();
+    let cameras: Vec<_> = names.iter().map(|name| (name.as_str(), locked.table())).collect();
+    let site = Site::with(QUICK, &cameras);
+    let output = site.record(&["--check"]).run().expect_code(3);
+    assert!(output.stdout.starts_with("12 of 12 cameras: ") && output.stdout.contains("401"), "{output}");
+    assert_eq!(output.stdout.lines().count(), 1, "{output}");
+    let output = site.record(&["--check", "--json"]).run().expect_code(3);
+    let checked: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let told: Vec<_> = checked["cameras"].as_array().expect("rows").iter().map(|row| row["camera"].as_str()).collect();
+    assert_eq!(told, names.iter().map(|name| Some(name.as_str())).collect::<Vec<_>>(), "in natural order");
+}
+
+#[test]
 fn a_table_of_cameras() {
     let (plain, sound) = (RtspCamera::start(Film::Large), RtspCamera::start(Film::ALaw));
     let (locked, off, pictures) =

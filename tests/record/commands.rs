@@ -83,8 +83,27 @@ fn it_is_stopped_and_reloaded_by_its_configuration() {
     let stop = site.footage(&["record", "--stop", "footage.toml"]).run().expect_code(75);
     let reload = site.footage(&["record", "--reload", "footage.toml"]).run().expect_code(75);
     for output in [stop, reload] {
-        assert!(output.stderr.contains("nothing records") && output.stderr.lines().count() == 1, "{output}");
+        assert!(
+            output.stderr.contains("no recorder runs for footage.toml (if it was started with --shard")
+                && output.stderr.lines().count() == 1,
+            "{output}"
+        );
     }
+}
+
+#[test]
+fn stop_names_the_crontab_line_that_starts_the_recorder_again() {
+    let (site, _camera) = one();
+    for (options, variable) in [(&["--cron"][..], ""), (&[], "1"), (&[], "0"), (&[], "")] {
+        let running = site.record(options).env("FOOTAGE_CRON", variable).spawn();
+        site.segmenter("yard");
+        let stop = site.record(&["--stop"]).run().expect_code(0);
+        running.wait_timeout(SOON).expect_code(143);
+        let is_from_cron = !options.is_empty() || variable == "1";
+        assert_eq!(stop.stderr.contains("crontab line starts it again: comment it out"), is_from_cron, "{stop}");
+    }
+    let stop = site.record(&["--stop", "--shard", "1/2"]).run().expect_code(75);
+    assert!(stop.stderr.contains("no recorder runs for footage.toml") && stop.stderr.contains("--shard"), "{stop}");
 }
 
 /// A configuration that is to take a destination over from another one.

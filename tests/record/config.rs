@@ -29,6 +29,9 @@ fn errors_name_the_key_and_its_line() {
         ("video = \"vp9\"", "cameras.yard.video", "h264"),
         ("audio = 3", "cameras.yard.audio", ""),
         ("fps = 0", "cameras.yard.fps", ""),
+        ("bitrate = 1000", "cameras.yard.bitrate", "\"1000k\""),
+        ("bitrate = \"1000\"", "cameras.yard.bitrate", "\"1000k\""),
+        ("segment = 5", "cameras.yard.segment", "\"5m\""),
         ("bitrate = \"fast\"", "cameras.yard.bitrate", ""),
         ("transport = \"pigeon\"", "cameras.yard.transport", "tcp"),
         ("timezone = \"Mars/Base\"", "cameras.yard.timezone", "Mars/Base"),
@@ -36,6 +39,7 @@ fn errors_name_the_key_and_its_line() {
         ("keep_bytes = -1", "cameras.yard.keep_bytes", ""),
         ("schedule = [{ at = \"25:00\", get = \"http://c/day\" }]", "cameras.yard.schedule", ""),
         ("schedule = [{ at = \"06:00\", get = \"file:///etc/passwd\" }]", "cameras.yard.schedule", "http"),
+        ("schedule = [{ at = \"06:00\", get = \"http://u:a#b@c/day\" }]", "cameras.yard.schedule", "%23"),
         ("on_segment = [1]", "cameras.yard.on_segment", ""),
         ("input_options = [\"-y\", 7]", "cameras.yard.input_options", ""),
     ] {
@@ -63,6 +67,55 @@ fn errors_outside_of_a_camera() {
     ] {
         let said_all = refusal(text);
         assert!(said_all.contains(line) && said_all.contains(said), "{text}: {said_all}");
+    }
+}
+
+#[test]
+fn a_duplicate_key_names_its_camera_and_both_lines() {
+    for (text, line, key, first) in [
+        (
+            "[cameras.cam1]\nurl = \"rtsp://c/1\"\n[cameras.cam2]\nurl = \"rtsp://c/2\"\nurl = \"rtsp://u:hunter22@c/3\"\n",
+            "line 5",
+            "cameras.cam2.url",
+            "line 4",
+        ),
+        (
+            "[cameras.a]\nurl = \"rtsp://c/1\"\n[cameras.b]\nurl = \"rtsp://c/1\"\n  [cameras.a] # again\nurl = \"rtsp://c/2\"\n",
+            "line 5",
+            "cameras.a",
+            "line 1",
+        ),
+        ("[cameras]\na = { url = \"rtsp://c/1\", url = \"rtsp://c/1\" }\n", "line 2", "cameras.a.url", ""),
+        ("listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"\n", "line 2", "listen", "line 1"),
+        ("[cameras.a]\n\"url\" = \"rtsp://c/1\"\nurl = \"rtsp://c/1\"\n", "line 3", "cameras.a.url", "line 2"),
+    ] {
+        let said = refusal(text);
+        assert!(said.contains(&format!("{line}: {key}: duplicate key")) && said.contains(first), "{text}: {said}");
+        assert!(!said.contains("hunter22"), "{said}");
+    }
+}
+
+#[test]
+fn what_the_parser_refuses_names_the_section() {
+    let said = refusal("[cameras.a]\nurl = \"rtsp://c/1\"\n[cameras.yard]\nurl = \"rtsp://u:hunter22@c/1\n");
+    assert!(said.contains("line 4: cameras.yard: ") && !said.contains("hunter22"), "{said}");
+}
+
+#[test]
+fn a_password_that_ends_the_host_is_refused_with_its_escapes() {
+    for password in ["hunter22#x", "hunter22/x", "hunter22?x", "12#hunter22"] {
+        let url = format!("rtsp://admin:{password}@127.0.0.1:1/live");
+        let said = refusal(&format!("[cameras.yard]\nurl = \"{url}\"\ndestination = \"dest\"\n"));
+        assert!(said.contains("line 2: cameras.yard.url: ") && said.contains("as %23 %2F %3F %40"), "{said}");
+        assert!(!said.contains("hunter22"), "{said}");
+    }
+    let site = Site::new();
+    let push = "http://u:hunter22#x@push:9091";
+    let output = site.footage(&["dashcam", "127.0.0.1:1", "--metrics-pushgateway-url", push]).run().expect_code(2);
+    assert!(output.stderr.contains("%23 %2F %3F %40") && !output.stderr.contains("hunter22"), "{output}");
+    for address in ["u:hunter22/x@127.0.0.1:1", "http://u:12/hunter22@127.0.0.1:1"] {
+        let output = site.footage(&["dashcam", address]).run().expect_code(2);
+        assert!(output.stderr.contains("%23 %2F %3F %40") && !output.stderr.contains("hunter22"), "{output}");
     }
 }
 

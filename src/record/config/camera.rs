@@ -7,7 +7,8 @@ use chrono::NaiveTime;
 use toml::de::DeValue;
 
 use super::Surroundings;
-use super::section::{Section, boolean, one_of, rate, seconds, size, text, text_as, words};
+use super::section::{Section, bare_number, boolean, one_of, rate, seconds, size, text, text_as, words};
+use crate::login;
 use crate::record::name::Container;
 use crate::record::schedule::Entry;
 use crate::record::url::{CameraUrl, shown};
@@ -238,6 +239,10 @@ fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
 }
 
 fn segment_length(value: &DeValue<'_>) -> Result<Duration, String> {
+    // Whoever writes 5 hardly means segments of five seconds.
+    if let Some(few @ 1..10) = bare_number(value) {
+        return Err(format!("{few} would be seconds: write \"{few}m\", or \"{few}s\""));
+    }
     let length = seconds(value)?;
     if length > LONGEST_SEGMENT || length < SHORTEST_SEGMENT || length.subsec_nanos() != 0 {
         return Err("a segment is of whole seconds, and at most a day long".into());
@@ -247,6 +252,11 @@ fn segment_length(value: &DeValue<'_>) -> Result<Duration, String> {
 
 /// Bits in a second: `1M`, `800k`.
 fn bit_rate(value: &DeValue<'_>) -> Result<ByteSize, String> {
+    const LEAST_BARE: u64 = 32_000;
+    // visdcam counts in kbit.
+    if let Some(few @ 1..LEAST_BARE) = bare_number(value) {
+        return Err(format!("{few} would be bits in a second: write \"{few}k\" for kbit"));
+    }
     let rate: Result<ByteSize, String> = size(value);
     match rate {
         Ok(rate) if rate.0 >= 1000 => Ok(rate),
@@ -267,6 +277,9 @@ fn schedule(value: &DeValue<'_>) -> Result<Vec<Entry>, String> {
             let is_http = get.starts_with("http://") || get.starts_with("https://");
             if !is_http {
                 return Err(format!("{:?} is no http or https URL", shown(get)));
+            }
+            if login::is_cut(get) {
+                return Err(format!("the host of a URL ends inside the password: {}", login::ESCAPES));
             }
             Ok(Entry { at: at.map_err(|_| "a time of day is needed, such as \"06:00\"")?, get: get.to_owned().into() })
         })

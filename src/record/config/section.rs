@@ -158,6 +158,11 @@ fn number_or_text(value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
+/// A whole number without a unit.
+pub(super) fn bare_number(value: &DeValue<'_>) -> Option<u64> {
+    number_or_text(value).ok()?.trim().parse().ok()
+}
+
 /// A size, a bit rate, an age: whatever is a number or a number with a unit.
 pub(super) fn size<T: FromStr<Err = String>>(value: &DeValue<'_>) -> Result<T, String> {
     number_or_text(value)?.parse()

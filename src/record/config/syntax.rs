@@ -1,0 +1,78 @@
+//! Where in a configuration the parser of TOML stopped: it knows a position, people know sections and keys. No value is
+//! quoted, which may be a password. Pure.
+
+use std::ops::Range;
+
+/// What stopped the parser.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// The section, and of a duplicate the key: `cameras.yard.url`; empty before all sections.
+    pub(super) key: String,
+    /// What is wrong.
+    pub(super) message: String,
+}
+
+/// The parser's word for a key, or a section, that is there twice.
+const DUPLICATE: &str = "duplicate key";
+
+/// Names the place of an error of the parser.
+pub(super) fn stop(source: &str, span: Range<usize>, message: &str) -> Stop {
+    let lines: Vec<Line<'_>> = lines(source);
+    let number = source.get(..span.start).map_or(0, |before| before.matches('\n').count());
+    let Some(line) = lines.get(number) else { return Stop { key: String::new(), message: message.to_owned() } };
+    if message != DUPLICATE {
+        return Stop { key: line.section.clone(), message: message.to_owned() };
+    }
+    let mut key = line.path();
+    // In an inline table the key is not the one at the beginning of the line.
+    let name = source.get(span).map(unquoted).filter(|name| is_key(name)).unwrap_or_default();
+    if !line.is_header && !name.is_empty() && line.key.is_some_and(|key| !key.ends_with(name)) {
+        key = format!("{key}.{name}");
+    }
+    let first = lines[..number].iter().position(|other| other.is_header == line.is_header && other.path() == key);
+    let first = first.map(|first| format!(", first in line {}", first + 1)).unwrap_or_default();
+    Stop { key, message: format!("{message}{first}") }
+}
+
+/// A line of a configuration, as far as names go.
+struct Line<'a> {
+    /// The section that it is in, or begins.
+    section: String,
+    is_header: bool,
+    key: Option<&'a str>,
+}
+
+impl Line<'_> {
+    fn path(&self) -> String {
+        match self.key {
+            Some(key) if self.section.is_empty() => key.to_owned(),
+            Some(key) => format!("{}.{key}", self.section),
+            None => self.section.clone(),
+        }
+    }
+}
+
+fn lines(source: &str) -> Vec<Line<'_>> {
+    let mut section = String::new();
+    let mut lines = Vec::new();
+    for text in source.split('\n').map(str::trim_start) {
+        let header = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(header, _)| header);
+        let header = header.filter(|header| header.split('.').all(|part| is_key(unquoted(part))));
+        if let Some(header) = header {
+            section = header.split('.').map(unquoted).collect::<Vec<_>>().join(".");
+        }
+        let key = text.split_once('=').map(|(key, _)| unquoted(key)).filter(|key| is_key(key));
+        let is_header = header.is_some();
+        lines.push(Line { section: section.clone(), is_header, key: key.filter(|_| !is_header) });
+    }
+    lines
+}
+
+/// Whether a text can be a name, and nothing else.
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches(['"', '\''])
+}
