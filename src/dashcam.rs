@@ -34,6 +34,7 @@ pub mod learned;
 pub mod listing;
 mod make_room;
 pub mod name;
+mod nothing;
 pub mod partials;
 pub mod plan;
 pub mod policy;
@@ -164,6 +165,16 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     if let Some(offer) = offer {
         report.seen_recordings = offer.listing.videos.len();
         tell(offer, &plan, context);
+        for (option, code) in nothing::unknown_codes(&offer.listing.videos, &held, &settings.policy) {
+            let text = format_args!(
+                "{option} {code} fits no recording: types are {}, directions {}",
+                name::TYPES,
+                name::DIRECTIONS
+            );
+            context.told.warn(&format!("code:{option}:{code}"), text);
+        }
+        let nothing = nothing::why(&offer.listing.videos, &held, &plan, &settings.policy, context.local_now());
+        report.nothing(&context.told, nothing);
     }
     report.selected_recordings = plan.selected;
     report.waiting_files = plan.waiting.len();

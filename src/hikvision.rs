@@ -34,6 +34,7 @@ pub mod index;
 mod job;
 pub mod mp4;
 pub mod name;
+mod nothing;
 pub mod picture;
 pub mod plan;
 pub mod read_at;
@@ -161,7 +162,9 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let found = source::find(settings, context, report)?;
     report.contact.reached(report.start_timestamp_seconds);
     if settings.is_list {
-        show::list(&source::read(found, context, report)?, &policy, context.json);
+        let sources = source::read(found, context, report)?;
+        show::list(&sources, &policy, context.json);
+        report.nothing(&context.told, nothing::to_list(&sources, &policy, &settings.selection));
         return Ok(());
     }
     for camera in &found {
@@ -193,6 +196,11 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
         report.selected_recordings += source.listing.segments.len() - plan.unwanted - plan.expired;
         report.open_files += usize::try_from(source.listing.in_progress).unwrap_or(usize::MAX);
         works.push(Work { source, held, plan });
+    }
+    if report.waiting_files == 0 {
+        for nothing in nothing::why(&works, &settings.selection) {
+            report.nothing(&context.told, Some(nothing));
+        }
     }
     failed_before.forget_others(works.iter().map(|work| (&work.source.tag, &work.source.listing.segments)));
     if context.changes_nothing {

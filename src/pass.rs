@@ -68,6 +68,17 @@ impl Told {
         self.log(key, log::Level::Error, text);
     }
 
+    /// As [`warn`](Self::warn), for what may be meant so: only where people look, which is not from cron, and not again in the
+    /// next pass. Whether it was said.
+    #[must_use]
+    pub fn hint(&self, key: &str, text: impl std::fmt::Display) -> bool {
+        let is_new = self.now.borrow_mut().insert(key.to_owned()) && !self.before.contains(key) && !self.across_passes;
+        if is_new {
+            log::warn!("{text}");
+        }
+        is_new
+    }
+
     /// The condition lasts, and is not worth saying again: remembers it for the next pass.
     pub fn lasts(&self, key: &str) {
         if self.before.contains(key) {
@@ -196,6 +207,20 @@ pub struct Report {
     pub told: BTreeSet<String>,
     /// Whether the other side answers.
     pub contact: Contact,
+    /// Why there is nothing to do although the source has something, for the summary.
+    #[serde(skip)]
+    pub nothing_because: Option<String>,
+}
+
+/// Why there is nothing to do although the source has something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nothing {
+    /// The condition, for [`Told`]: without numbers and times that change from pass to pass.
+    pub key: String,
+    /// What all of it has in common: `all 6 recordings are older than --keep 2w`.
+    pub because: String,
+    /// It is hardly meant so. Else a filter has done what it is for.
+    pub is_wrong: bool,
 }
 
 impl Report {
@@ -243,6 +268,17 @@ impl Report {
         self.failures.push(failure);
     }
 
+    /// Says why there is nothing to do: what is hardly meant so is a warning, the rest a hint to people who look.
+    pub fn nothing(&mut self, told: &Told, nothing: Option<Nothing>) {
+        let Some(Nothing { key, because, is_wrong }) = nothing else { return };
+        let (key, text) = (format!("nothing:{key}"), format!("nothing to {}: {because}", self.verb()));
+        if is_wrong {
+            told.warn(&key, text);
+        } else if !told.hint(&key, text) {
+            self.nothing_because = Some(because);
+        }
+    }
+
     /// Counts a removed file.
     pub fn removed(&mut self, reason: Reason, bytes: u64) {
         *self.removed_files.entry(reason.to_string()).or_default() += 1;
@@ -267,7 +303,8 @@ impl Report {
         let verb = Verb::of(&self.pass);
         let nothing_new = self.ended.is_none() && self.failures.is_empty() && !self.has_news();
         let mut line = if nothing_new && self.pass != "record" {
-            format!("nothing to {} from {}", verb.now, self.source)
+            let because = self.nothing_because.as_ref().map(|because| format!(": {because}")).unwrap_or_default();
+            format!("nothing to {} from {}{because}", verb.now, self.source)
         } else {
             let (files, bytes) = (count(self.arrived_files, "file"), ByteSize(self.transferred_bytes));
             let (what, from) = match self.pass.as_str() {

@@ -86,6 +86,24 @@ fn whole_days(age: Duration) -> Option<Days> {
     is_whole.then(|| Days::new(age.as_secs() / DAY_SECONDS))
 }
 
+impl fmt::Display for Keep {
+    /// As people type it: `2w`, `90d`, `36h`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const HOUR_SECONDS: u64 = 3600;
+        let Self::For(age) = self else { return f.write_str("forever") };
+        let hours = age.as_secs() / HOUR_SECONDS;
+        if age.as_secs() % HOUR_SECONDS != 0 || age.subsec_nanos() != 0 {
+            humantime::format_duration(*age).fmt(f)
+        } else if hours.is_multiple_of(7 * 24) && hours <= 8 * 7 * 24 {
+            write!(f, "{}w", hours / (7 * 24))
+        } else if hours.is_multiple_of(24) {
+            write!(f, "{}d", hours / 24)
+        } else {
+            write!(f, "{hours}h")
+        }
+    }
+}
+
 impl FromStr for Keep {
     type Err = String;
 
@@ -120,6 +138,17 @@ impl FromStr for KeepRule {
 /// All of `--keep`. Without any rule everything is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeepRules(pub Vec<KeepRule>);
+
+impl fmt::Display for KeepRules {
+    /// `2w,E=90d`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, KeepRule { kind, keep }) in self.0.iter().enumerate() {
+            let kind = kind.as_ref().map(|kind| format!("{kind}=")).unwrap_or_default();
+            write!(f, "{}{kind}{keep}", if n == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
 
 impl KeepRules {
     /// Whether something of this kind and time has outlived its rule. The kind's own rule wins over the general
@@ -202,6 +231,14 @@ mod tests {
         let now = at("2018-10-29 13:15:13");
         assert!(!rules(&["1d"]).expired("N", at("2037-01-01 00:00:00"), now));
         assert!(!rules(&["4294967295"]).expired("N", at("1970-01-01 00:00:00"), now));
+    }
+
+    #[test]
+    fn ages_are_shown_as_they_are_typed() {
+        for word in ["2w", "365d", "90d", "36h", "1d", "forever", "1h 30m"] {
+            assert_eq!(word.parse::<Keep>().map(|keep| keep.to_string()), Ok(word.to_owned()));
+        }
+        assert_eq!(rules(&["2w", "E=90d", "M=forever"]).to_string(), "2w,E=90d,M=forever");
     }
 
     #[test]

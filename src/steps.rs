@@ -111,6 +111,9 @@ fn total(report: &Report, steps: &[Step]) -> String {
             let _ = write!(line, ", {n} {what}");
         }
     }
+    if let Some(because) = &report.nothing_because {
+        let _ = write!(line, "; {because}");
+    }
     line
 }
 

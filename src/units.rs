@@ -198,6 +198,12 @@ pub fn bit_rate(bps: f64) -> String {
     if bps >= 999_500.0 { format!("{:.1} Mbit/s", bps / 1e6) } else { format!("{:.0} kbit/s", bps / 1e3) }
 }
 
+/// `all 6 recordings are`, `the only recording is`.
+#[must_use]
+pub fn all_are(n: usize, noun: &str) -> String {
+    if n == 1 { format!("the only {noun} is") } else { format!("all {n} {noun}s are") }
+}
+
 /// `1 recording`, `2 recordings`.
 #[must_use]
 pub fn count(n: usize, noun: &str) -> String {

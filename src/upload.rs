@@ -55,12 +55,13 @@ use self::s3::Client;
 use self::transfer::Transfer;
 use self::zone::Zone;
 use crate::error::{Error, Result};
-use crate::pass::{Context, Report, failure_key};
+use crate::pass::{Context, Nothing, Report, failure_key};
 use crate::rate::{Pacer, Timetable};
 use crate::retention::Keep;
 use crate::steps;
 use crate::stop::Stop;
 use crate::store::Store;
+use crate::units::{all_are, human_duration};
 
 /// The settings of a pass, resolved.
 #[derive(Debug)]
@@ -133,6 +134,9 @@ impl Settings {
     }
 }
 
+/// A file is closed long before it is so old.
+const UNUSUAL_MIN_AGE: Duration = Duration::from_hours(1);
+
 /// Whether the sources are there: a pass asks before anything is made in them.
 ///
 /// # Errors
@@ -141,7 +145,8 @@ pub fn check(settings: &Settings) -> Result<()> {
     let is_dir = |source: &&PathBuf| source.is_dir();
     match settings.sources.iter().find(|source| !is_dir(source)) {
         Some(source) if source.exists() => {
-            Err(Error::Usage(format!("{} is not a directory: name one", source.display())))
+            let text = "is not a directory: name one (a --pattern with a * needs quotes, as '*.mp4')";
+            Err(Error::Usage(format!("{} {text}", source.display())))
         }
         Some(source) => Err(Error::Away(format!("{} is not there: is it mounted?", source.display()))),
         None => Ok(()),
@@ -326,6 +331,7 @@ fn tidy(journals: &mut [Journal], files: &[Local], stores: &[Store]) {
 /// The files of all sources that could be uploaded.
 fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut Report) -> Result<Vec<Local>> {
     let mut files = Vec::new();
+    let (mut unfit, mut example) = (0, None);
     for (place, store) in stores.iter().enumerate() {
         let found = local::find(place, store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
         report.open_files += found.young;
@@ -342,9 +348,43 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
                 ),
             );
         }
+        unfit += found.unfit;
+        example = example.or(found.unfit_example);
         files.extend(found.files);
     }
+    if files.is_empty() && report.failures.is_empty() {
+        report.nothing(&context.told, nothing_found(settings, report, unfit, example));
+    }
     Ok(files)
+}
+
+/// Why no file could be uploaded.
+fn nothing_found(settings: &Settings, report: &Report, unfit: usize, example: Option<String>) -> Option<Nothing> {
+    let young = report.open_files;
+    match example {
+        _ if young > 0 => {
+            let age = human_duration(settings.min_age);
+            let because = format!("{} younger than --min-age {age}, or empty", all_are(young, "file"));
+            // That is what the option is for.
+            Some(Nothing { key: "--min-age".into(), because, is_wrong: false })
+                .filter(|_| settings.min_age >= UNUSUAL_MIN_AGE)
+        }
+        Some(example) => Some(Nothing {
+            key: format!("--pattern {}", settings.patterns),
+            because: format!(
+                "{} --pattern {} ({example:?}): write it as '*.ts,*.mp4'",
+                if unfit == 1 {
+                    "the only file does not fit".to_owned()
+                } else {
+                    format!("none of {unfit} files fits")
+                },
+                settings.patterns,
+            ),
+            // Where something was uploaded before, other files may well stay behind.
+            is_wrong: report.last_arrival_timestamp_seconds.is_none(),
+        }),
+        None => None,
+    }
 }
 
 /// What is known of uploads whose file is not there any more.

@@ -41,8 +41,8 @@ pub struct Hikvision {
     /// Only what begins at this moment of the camera's clock or later: 2025-09-07 or 2025-09-07T14:30
     #[arg(long, value_name = "MOMENT", value_parser = parse_moment, env = "FOOTAGE_FROM", help_heading = "Which recordings")]
     pub from: Option<CameraTime>,
-    /// Only what begins before this moment
-    #[arg(long, value_name = "MOMENT", value_parser = parse_moment, env = "FOOTAGE_TO", help_heading = "Which recordings")]
+    /// Only what begins before this moment; a day counts whole
+    #[arg(long, value_name = "MOMENT", value_parser = parse_end, env = "FOOTAGE_TO", help_heading = "Which recordings")]
     pub to: Option<CameraTime>,
     /// Only what is not older than this: 7 (days), 12h
     #[arg(long, value_name = "AGE", value_parser = parse_age, env = "FOOTAGE_SINCE", help_heading = "Which recordings")]
@@ -106,12 +106,27 @@ fn parse_moment(text: &str) -> Result<CameraTime, String> {
         .ok_or_else(|| format!("{text:?} is no moment of a camera's clock: write 2025-09-07 or 2025-09-07T14:30:15"))
 }
 
+/// The moment before which recordings begin: a day without a time counts whole.
+fn parse_end(text: &str) -> Result<CameraTime, String> {
+    let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok();
+    match day.and_then(|day| day.succ_opt()) {
+        Some(next) => Ok(CameraTime::from_digits(next.and_time(NaiveTime::MIN))),
+        None => parse_moment(text),
+    }
+}
+
 impl Hikvision {
     /// What was typed, resolved into what the pass works with.
     ///
     /// # Errors
     /// [`Error::Usage`]
     pub fn settings(&self) -> Result<Settings> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            let text = "--to is not after --from: nothing begins between them; write a later --to";
+            return Err(Error::Usage(text.into()));
+        }
         let mut renames = BTreeMap::new();
         for Rename { folder, tag } in &self.camera {
             if renames.insert(folder.clone(), tag.clone()).is_some_and(|before| before != *tag) {

@@ -154,7 +154,7 @@ fn is_waiting(file: FileName, held: &Held, policy: &Policy, now: NaiveDateTime) 
 
 /// The recordings to fetch, by `--include`, `--exclude` and `--context`. Neighbours are those of the same direction
 /// and flag: the front camera's clip before an event and the one after it.
-fn select(videos: &[FileName], policy: &Policy) -> Vec<FileName> {
+pub(super) fn select(videos: &[FileName], policy: &Policy) -> Vec<FileName> {
     let mut chosen = vec![false; videos.len()];
     let mut streams: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (index, video) in videos.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! What the user wants of a pass: which recordings, in which order, for how long. Pure.
 
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -29,7 +30,25 @@ pub struct Code {
     direction: Option<char>,
 }
 
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        [Some(self.kind), self.direction].into_iter().flatten().try_for_each(|letter| f.write_char(letter))
+    }
+}
+
 impl Code {
+    /// Whether some camera is known to write these letters.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        TYPES.contains(self.kind) && self.direction.is_none_or(|direction| DIRECTIONS.contains(direction))
+    }
+
+    /// Whether it means all that another code means.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self.kind == other.kind && (self.direction.is_none() || self.direction == other.direction)
+    }
+
     /// Whether a file is meant. A sidecar that all directions share is meant with each of them.
     #[must_use]
     pub fn matches(self, name: FileName) -> bool {

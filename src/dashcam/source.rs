@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::Read;
+use std::path::Path;
 
 use super::address::Address;
 use super::camera::{self, Camera};
@@ -89,6 +90,17 @@ pub enum Source {
     Card(Card),
 }
 
+/// What to add where a card was named without its slash, and taken for a host.
+fn hint(address: &Address) -> String {
+    let Address::Http(_) = address else { return String::new() };
+    let host = address.to_string();
+    if Path::new(&host).is_dir() {
+        format!("; there is a directory of this name: write ./{host}")
+    } else {
+        String::new()
+    }
+}
+
 impl Source {
     /// The first address that answers, and what it has.
     ///
@@ -103,8 +115,8 @@ impl Source {
                 Address::Directory(path) => Card::insert(path).map(|(card, offer)| (Self::Card(card), offer)),
             };
             match found {
-                Err(Error::Away(cause)) => away.push(cause),
-                Err(error @ Error::Source(_)) => no_camera = no_camera.or(Some(error)),
+                Err(Error::Away(cause)) => away.push(cause + &hint(address)),
+                Err(Error::Source(cause)) => no_camera = no_camera.or(Some(Error::Source(cause + &hint(address)))),
                 other => return other,
             }
             http.stop.check()?;

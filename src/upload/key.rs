@@ -142,6 +142,7 @@ impl std::str::FromStr for Template {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        refuse_slips(text)?;
         let a_time = DateTime::UNIX_EPOCH.fixed_offset();
         let mut pieces = Vec::new();
         let mut rest = text;
@@ -176,11 +177,40 @@ impl std::str::FromStr for Template {
         }
         let has_offset = times().flatten().any(tells_offset);
         let has_name = pieces.iter().any(|piece| matches!(piece, Piece::Name | Piece::Path));
+        if !has_name && times().flatten().all(|item| matches!(item, Item::Literal(_) | Item::Space(_))) {
+            return Err(format!(
+                "every file of a camera would have this key: write {{name}} or {{path}} into it; {CUT}"
+            ));
+        }
         let template = Self { pieces, has_name, has_offset };
         // What cannot be for any file should be said before the first.
         let moment = Moment::at_the_epoch();
         template.key("", &Named { path: "a.b", dir: "c", moment: &moment }).map_err(|error| error.to_string())?;
         Ok(template)
+    }
+}
+
+/// What becomes of a `%` in a crontab.
+const CUT: &str = "in a crontab cron ends the command at a %: write \\% there";
+
+/// Refuses what a crontab, a shell or a file of variables leaves in a template and nobody wants in a key.
+fn refuse_slips(text: &str) -> Result<(), String> {
+    let is_quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+    let singles = text.replace("%%", "");
+    if text.contains('\\') {
+        Err(format!("{text:?} has a backslash: cron takes that of \\% away, elsewhere write % alone"))
+    } else if is_quoted('"') || is_quoted('\'') {
+        Err(format!("{text:?} has quotes around it: only a shell takes them away, leave them out here"))
+    } else if text.contains(char::is_control) {
+        Err(format!("{text:?} has a line end or another control character in it"))
+    } else if text.trim() != text {
+        Err(format!("{text:?} has a blank at one end"))
+    } else if !singles.contains('%') && text.contains("%%Y") {
+        Err(format!("{text:?} writes %% for %, as systemd wants it: write % alone here"))
+    } else if text.ends_with(['/', '-', '_', '.']) {
+        Err(format!("{text:?} looks cut off: {CUT}"))
+    } else {
+        Ok(())
     }
 }
 
@@ -317,6 +347,21 @@ mod tests {
             ["", "/a", "{path}/", "a//{path}", "{what}", "{camera", "%Q", "cam%#z/%H.{ext}", "../{path}", "a/./{path}"]
         {
             assert!(template.parse::<Template>().is_err(), "{template}");
+        }
+        for (template, said) in [
+            (r"{camera}/\%Y/{name}.{ext}", "cron takes that"),
+            ("'{path}'", "quotes"),
+            ("\"{camera}/%Y/{path}\"", "quotes"),
+            ("{path}\r", "control"),
+            ("{path} ", "blank"),
+            ("{camera}/%%Y/{name}.{ext}", "systemd"),
+            ("{camera}/", "in a crontab cron ends"),
+            ("{camera}/{name}_", "in a crontab cron ends"),
+            ("{camera}", "in a crontab cron ends"),
+            ("cam1.{ext}", "{name} or {path}"),
+        ] {
+            let refused = template.parse::<Template>().expect_err(template);
+            assert!(refused.contains(said), "{refused}");
         }
         let long = "a/".repeat(600) + "x";
         assert!(ObjectKey::new(long).is_err());

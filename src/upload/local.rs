@@ -79,6 +79,10 @@ pub struct Found {
     pub young: usize,
     /// Names that are not text, which no key can have.
     pub unnamed: Vec<PathBuf>,
+    /// Files that no pattern fits, and one of them.
+    pub unfit: usize,
+    /// The first that was found.
+    pub unfit_example: Option<String>,
     /// Destinations of passes that bring again what is missing.
     pub refilled: Vec<PathBuf>,
 }
@@ -118,6 +122,10 @@ impl Search<'_> {
             }
             let Ok(file_type) = entry.file_type() else { continue };
             if !(file_type.is_dir() || file_type.is_file() && self.patterns.matches(&name.to_string_lossy())) {
+                if file_type.is_file() {
+                    self.found.unfit += 1;
+                    self.found.unfit_example.get_or_insert_with(|| name.to_string_lossy().into_owned());
+                }
                 continue;
             }
             let Some(name) = name.to_str() else {

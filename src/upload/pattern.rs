@@ -1,5 +1,6 @@
 //! `--pattern`: which names are wanted. Pure.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// Patterns of names, where `*` is any text and `?` any one letter; case does not matter.
@@ -17,10 +18,26 @@ impl FromStr for Patterns {
         if let Some(word) = words.iter().find(|word| word.contains('/')) {
             return Err(format!("{word:?}: a pattern is of names and has no folders"));
         }
-        if let Some(word) = words.iter().find(|word| word.contains(['[', ']'])) {
-            return Err(format!("{word:?}: a pattern has * and ? and no brackets; ? stands for any one letter"));
+        let is_quoted = |word: &str| word.starts_with(['"', '\'']) || word.ends_with(['"', '\'']);
+        if let Some(word) = words.iter().find(|word| word.contains(['[', ']', '{', '}', '\\']) || is_quoted(word)) {
+            return Err(format!(
+                "{word:?}: a pattern has * and ? and no brackets, braces, backslashes or quotes: write *.ts,*.mp4"
+            ));
+        }
+        if let Some(word) = words.iter().find(|word| word.starts_with('.')) {
+            return Err(format!("{word:?} fits only hidden files, which are never uploaded: write '*{word}'"));
+        }
+        if let Some(word) = words.iter().find(|word| word.contains(" *") || word.contains(" .")) {
+            return Err(format!("{word:?}: patterns are separated by commas: write '*.ts,*.mp4'"));
         }
         Ok(Self(words.iter().map(|word| word.to_lowercase().chars().collect()).collect()))
+    }
+}
+
+impl fmt::Display for Patterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self.0.iter().map(|word| word.iter().collect()).collect();
+        f.write_str(&words.join(","))
     }
 }
 
@@ -63,13 +80,13 @@ mod tests {
     #[test]
     fn names_are_matched_whole() {
         let patterns: Patterns = "*.ts, *_N?.MP4,x*y*z".parse().expect("patterns");
-        for name in ["a.ts", ".ts", "A.TS", "20181029_131513_NF.mp4", "xyz", "x1yyyz2z", "é.ts"] {
+        for name in ["a.ts", "A.TS", "20181029_131513_NF.mp4", "xyz", "x1yyyz2z", "é.ts"] {
             assert!(patterns.matches(name), "{name}");
         }
         for name in ["a.ts.part", "ts", "20181029_131513_N.mp4", "xz", "xyza", ""] {
             assert!(!patterns.matches(name), "{name}");
         }
-        for text in ["", " , ", "cam1/*.ts", "[ab].ts"] {
+        for text in ["", " , ", "cam1/*.ts", "[ab].ts", "*.{ts,mp4}", ".mp4", "*.ts,.MP4", "*.ts *.mp4", r".*\.mp4$"] {
             assert!(text.parse::<Patterns>().is_err(), "{text}");
         }
         let slow: Patterns = "*a*a*a*a*a*a*a*a*b".parse().expect("patterns");

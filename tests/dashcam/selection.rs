@@ -5,11 +5,60 @@ use std::collections::BTreeSet;
 use crate::support::camera::Api;
 use crate::{Bench, set};
 
-/// Everything that is fetched with these options.
+/// Everything that is fetched with these options; where that is nothing, the pass says so.
 fn fetched(recordings: &[&str], options: &[&str]) -> BTreeSet<String> {
     let bench = Bench::with(recordings);
-    bench.quiet_pass(options);
-    bench.recordings().into_iter().collect()
+    let output = bench.pass(options).expect_code(0);
+    let fetched: BTreeSet<String> = bench.recordings().into_iter().collect();
+    assert_eq!(output.stderr.contains("nothing to fetch: "), fetched.is_empty(), "{output}");
+    assert!(output.stderr.is_empty() || fetched.is_empty(), "{output}");
+    fetched
+}
+
+#[test]
+fn include_and_exclude_that_fit_nothing_say_so() {
+    for (options, said, is_wrong) in [
+        (&["--include", "E"][..], "all 2 recordings are of other types or directions than --include E", false),
+        (&["--include", "NR,P"], "than --include NR,P", false),
+        (&["--exclude", "N"], "all 2 recordings are left out by --exclude N", false),
+        (&["--include", "NF,NR", "--exclude", "N"], "--exclude N leaves nothing of --include NF,NR", true),
+        (&["--include", "Z"], "--include Z fits no recording: types are MEIBOATRXGDLYFNP, directions FRIO", true),
+        (&["--include", "NZ"], "--include NZ fits no recording", true),
+        (&["--exclude", "Z"], "--exclude Z fits no recording", true),
+        (&["--protect", "Z"], "--protect Z fits no recording", true),
+        (&["--keep", "Z=2w"], "--keep Z fits no recording", true),
+    ] {
+        let bench = Bench::with(["20181029_100000_NF", "20181029_100100_NF"]);
+        for run in 0..2 {
+            let output = bench.pass(&[options, &["--cron"]].concat()).expect_code(0);
+            // From cron it is no news that no event has come, and what is wrong is said once.
+            assert_eq!(output.stderr.contains(said), is_wrong && run == 0, "{options:?}: {output}");
+        }
+        let bench = Bench::with(["20181029_100000_NF", "20181029_100100_NF"]);
+        let output = bench.pass(&[options, &["--dry-run"]].concat()).expect_code(0);
+        assert!(output.stderr.contains(said), "{options:?}: {output}");
+        let output = bench.pass(&[options, &["-v"]].concat()).expect_code(0);
+        assert!(output.stderr.contains(said), "{options:?}: {output}");
+    }
+}
+
+#[test]
+fn keep_that_all_recordings_have_outlived_asks_for_the_clock() {
+    let names = ["20180101_100000_NF", "20171231_100000_NF", "20171230_100000_NF"];
+    let said =
+        "nothing to fetch: all 3 recordings are older than --keep 2w (newest 2018-01-01): is the camera's clock right?";
+    let bench = Bench::with(names);
+    for (options, is_said) in [(&["--cron"][..], true), (&["--cron"], false), (&[], true), (&["--dry-run"], true)] {
+        let output = bench.pass(&[&["--keep", "14"], options].concat()).expect_code(0);
+        assert_eq!(output.stderr.contains(said), is_said, "{output}");
+    }
+    // With the clock set, all is well, and what is old is left out without a word.
+    let new = crate::ago(crate::today(), 1, "100000_NF");
+    bench.add([&new]);
+    bench.quiet_pass(&["--keep", "2w"]);
+    bench.quiet_pass(&["--keep", "2w"]);
+    let output = bench.pass(&["--keep", "2w,E=90d", "--exclude", &new[16..]]).expect_code(0);
+    assert!(output.stderr.contains("nothing to fetch: "), "{output}");
 }
 
 const MIXED: [&str; 7] = [
