@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::permission;
 use crate::units::ByteSize;
 
 /// The result of everything that can end a pass.
@@ -123,7 +124,14 @@ impl Error {
     /// The text with its chain of causes: "cannot open /x: permission denied".
     #[must_use]
     pub fn with_causes(&self) -> String {
-        with_causes(self)
+        let text = with_causes(self);
+        match self {
+            Self::Io { path, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                let hint = permission::hint(path);
+                if hint.is_empty() { text } else { format!("{text}; {hint}") }
+            }
+            _ => text,
+        }
     }
 }
 
@@ -196,8 +204,8 @@ mod tests {
         let error = Error::Io {
             verb: "open",
             path: PathBuf::from("/footage/x"),
-            source: io::Error::from(io::ErrorKind::PermissionDenied),
+            source: io::Error::from(io::ErrorKind::TimedOut),
         };
-        assert_eq!(error.with_causes(), "cannot open /footage/x: permission denied");
+        assert_eq!(error.with_causes(), "cannot open /footage/x: timed out");
     }
 }

@@ -47,7 +47,7 @@
 //! | shared by passes | |
 //! | --- | --- |
 //! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`once`], [`contact`], [`trace`] |
-//! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`] |
+//! | the destination | [`permission`], [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`] |
 //! | time | [`recording_time`], [`zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
@@ -137,6 +137,7 @@ pub mod metrics;
 pub mod mp4;
 pub mod once;
 pub mod pass;
+pub mod permission;
 pub mod progress;
 pub mod prometheus;
 pub mod random;

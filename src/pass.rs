@@ -87,10 +87,15 @@ impl Told {
     }
 
     fn log(&self, key: &str, level: log::Level, text: impl std::fmt::Display) {
-        let is_new = !(self.across_passes && self.before.contains(key));
-        if self.now.borrow_mut().insert(key.to_owned()) {
+        if let Some(is_new) = self.note(key) {
             log::log!(if is_new { level } else { log::Level::Info }, "{text}");
         }
+    }
+
+    /// Remembers a condition: whether it is news, or none where it was noted in this pass.
+    fn note(&self, key: &str) -> Option<bool> {
+        let is_new = !(self.across_passes && self.before.contains(key));
+        self.now.borrow_mut().insert(key.to_owned()).then_some(is_new)
     }
 
     /// What was said, for the next pass. A pass that ended early has not seen what else may last; one that found nobody,
@@ -203,13 +208,31 @@ pub struct Report {
     pub removal_frees_nothing: bool,
     /// Recordings that broke off without getting further: the next pass tries them last.
     pub broke_off: BTreeSet<String>,
+    /// By what the objects of a destination of `upload` were called last.
+    pub keyed: BTreeMap<String, Keyed>,
     /// What was said, so that it is not said at every pass from cron.
     pub told: BTreeSet<String>,
     /// Whether the other side answers.
     pub contact: Contact,
+    /// How many items failed for one cause, by its words, that were not said before.
+    #[serde(skip)]
+    pub alike: BTreeMap<String, usize>,
     /// Why there is nothing to do although the source has something, for the summary.
     #[serde(skip)]
     pub nothing_because: Option<String>,
+}
+
+/// So many items that failed for one cause have a line of their own; `-v` shows all.
+const SHOWN_ALIKE: usize = 5;
+
+/// How `upload` called the objects of a destination.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Keyed {
+    /// `--key` and `--timezone`.
+    pub by: String,
+    /// Files that are there under another key than that gives them.
+    pub other_files: usize,
 }
 
 /// Why there is nothing to do although the source has something.
@@ -242,6 +265,7 @@ impl Report {
             broke_off: last.broke_off.clone(),
             removal_frees_nothing: last.removal_frees_nothing,
             contact: last.contact.carried_over(peers, last.last_arrival_timestamp_seconds.or(last.well())),
+            keyed: last.keyed.clone(),
             ..Self::default()
         }
     }
@@ -264,8 +288,20 @@ impl Report {
     /// Counts and tells what failed for one item.
     pub fn fail(&mut self, told: &Told, name: impl std::fmt::Display, reason: &str, message: impl Into<String>) {
         let failure = Failure { name: name.to_string(), reason: reason.to_owned(), message: message.into() };
-        told.warn(&failure_key(&name), format_args!("{name}: {}", failure.message));
+        if let Some(is_new) = told.note(&failure_key(&name)) {
+            let alike = self.alike.entry(failure.message.clone()).or_default();
+            *alike += usize::from(is_new);
+            let is_shown = is_new && *alike <= SHOWN_ALIKE;
+            log::log!(if is_shown { log::Level::Warn } else { log::Level::Info }, "{name}: {}", failure.message);
+        }
         self.failures.push(failure);
+    }
+
+    /// A line for each cause that more items failed for than have a line of their own.
+    #[must_use]
+    pub fn more_alike(&self) -> Vec<String> {
+        let more = self.alike.iter().filter_map(|(message, count)| Some((message, count.checked_sub(SHOWN_ALIKE)?)));
+        more.filter(|(_, more)| *more > 0).map(|(message, more)| format!("and {more} more: {message}")).collect()
     }
 
     /// Says why there is nothing to do: what is hardly meant so is a warning, the rest a hint to people who look.

@@ -170,6 +170,7 @@ impl Runner<'_> {
         };
         stop.forget_hooks();
         report.count_contact(&outcome);
+        report.more_alike().iter().for_each(|line| log::warn!("{line}"));
         self.tell(&outcome, &context, &report.contact);
         report.exit_code = self.exit_code(&outcome, &report);
         report.ended = outcome.as_ref().err().map(Ended::by);

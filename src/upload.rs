@@ -25,6 +25,8 @@ pub mod ini;
 pub mod journal;
 pub mod key;
 pub mod local;
+mod nothing;
+mod other_keys;
 pub mod parts;
 pub mod pattern;
 pub mod piece;
@@ -55,13 +57,12 @@ use self::s3::Client;
 use self::transfer::Transfer;
 use self::zone::Zone;
 use crate::error::{Error, Result};
-use crate::pass::{Context, Nothing, Report, failure_key};
+use crate::pass::{Context, Report, failure_key};
 use crate::rate::{Pacer, Timetable};
 use crate::retention::Keep;
 use crate::steps;
 use crate::stop::Stop;
 use crate::store::Store;
-use crate::units::{all_are, human_duration};
 
 /// The settings of a pass, resolved.
 #[derive(Debug)]
@@ -134,9 +135,6 @@ impl Settings {
     }
 }
 
-/// A file is closed long before it is so old.
-const UNUSUAL_MIN_AGE: Duration = Duration::from_hours(1);
-
 /// Whether the sources are there: a pass asks before anything is made in them.
 ///
 /// # Errors
@@ -197,6 +195,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
             .collect();
         plan::plan(&known, &orphans(&journals, &files), &policy)
     };
+    other_keys::name(settings, &files, &names, &journals, &policy, report);
     let young = report.open_files;
     let mut open = leave_open_files(&mut plan, &files, stores, context);
     report.open_files = young + open.len();
@@ -353,38 +352,12 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
         files.extend(found.files);
     }
     if files.is_empty() && report.failures.is_empty() {
-        report.nothing(&context.told, nothing_found(settings, report, unfit, example));
+        report.nothing(
+            &context.told,
+            nothing::why(settings, report.open_files, report.last_arrival_timestamp_seconds.is_some(), unfit, example),
+        );
     }
     Ok(files)
-}
-
-/// Why no file could be uploaded.
-fn nothing_found(settings: &Settings, report: &Report, unfit: usize, example: Option<String>) -> Option<Nothing> {
-    let young = report.open_files;
-    match example {
-        _ if young > 0 => {
-            let age = human_duration(settings.min_age);
-            let because = format!("{} younger than --min-age {age}, or empty", all_are(young, "file"));
-            // That is what the option is for.
-            Some(Nothing { key: "--min-age".into(), because, is_wrong: false })
-                .filter(|_| settings.min_age >= UNUSUAL_MIN_AGE)
-        }
-        Some(example) => Some(Nothing {
-            key: format!("--pattern {}", settings.patterns),
-            because: format!(
-                "{} --pattern {} ({example:?}): write it as '*.ts,*.mp4'",
-                if unfit == 1 {
-                    "the only file does not fit".to_owned()
-                } else {
-                    format!("none of {unfit} files fits")
-                },
-                settings.patterns,
-            ),
-            // Where something was uploaded before, other files may well stay behind.
-            is_wrong: report.last_arrival_timestamp_seconds.is_none(),
-        }),
-        None => None,
-    }
 }
 
 /// What is known of uploads whose file is not there any more.

@@ -57,7 +57,9 @@ pub(super) fn run(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &
     if !context.json {
         let rows: Vec<(&str, &Result<String, String>)> =
             results.iter().map(|(name, result)| (name.as_str(), result)).collect();
-        table(&rows).iter().for_each(|line| stdout::line(&printable(line)));
+        for line in table(&rows) {
+            stdout::line(&printable(&line));
+        }
     }
     let failures = results.into_iter().filter_map(|(name, result)| Some((name, result.err()?)));
     report.failures.extend(failures.map(|(name, message)| Failure {

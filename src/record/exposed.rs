@@ -9,6 +9,7 @@ use super::config::{Camera, Config};
 use super::url::holds_secret;
 use crate::ffmpeg::Version;
 use crate::pass::Context;
+use crate::text::alike;
 
 /// Others may read it, others may write it: `chmod(2)`.
 const READ_BY_OTHERS: u32 = 0o004;
@@ -37,6 +38,7 @@ pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, contex
     if ffmpeg.is_at_least(CHECKS_BY_ITSELF, 0) {
         return;
     }
+    let mut unchecked: Vec<(&str, String)> = Vec::new();
     for (name, camera) in &config.cameras {
         let value = camera.input_options.iter().position(|option| option == VERIFY);
         let value = value.and_then(|at| camera.input_options.get(at + 1)).map(String::as_str);
@@ -55,8 +57,13 @@ pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, contex
             _ => continue,
         };
         if !says_so {
-            context.told.warn(&format!("tls:{name}"), format_args!("{name}: {text}; {VERIFY} 0 ends this warning"));
+            unchecked.push((name.as_str(), text));
         }
+    }
+    for alike in alike(unchecked.iter().map(|(name, text)| (*name, text.as_str()))) {
+        let who = alike.who(config.cameras.len(), "camera");
+        let text = format_args!("{who}: {}; {VERIFY} 0 ends this warning", alike.cause);
+        context.told.warn(&format!("tls:{}", alike.names.join(",")), text);
     }
 }
 

@@ -1,12 +1,14 @@
 //! Where the configuration comes from: a file, or options.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::zone::Tz;
 
 use super::config::{Config, Surroundings};
 use crate::error::{Error, Result};
+use crate::permission;
 use crate::secret::Secret;
 
 /// Where the configuration comes from.
@@ -45,8 +47,7 @@ impl Source {
         let (text, base) = match self {
             Self::Options(text) => (text.reveal().to_owned(), PathBuf::new()),
             Self::File(path, _) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Error::Usage(format!("cannot read {}: {error}", path.display())))?;
+                let text = std::fs::read_to_string(path).map_err(|error| Error::Usage(cannot_read(path, &error)))?;
                 (text, path.parent().unwrap_or(Path::new("")).to_owned())
             }
         };
@@ -66,6 +67,14 @@ impl Source {
             config.override_with(overrides).map_err(|invalid| Error::Usage(invalid.to_string()))?;
         }
         Ok(config)
+    }
+}
+
+fn cannot_read(path: &Path, error: &std::io::Error) -> String {
+    let text = format!("cannot read {}: {error}", path.display());
+    match permission::hint(path) {
+        hint if error.kind() == ErrorKind::PermissionDenied && !hint.is_empty() => format!("{text}; {hint}"),
+        _ => text,
     }
 }
 

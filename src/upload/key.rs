@@ -122,11 +122,19 @@ impl<'a> Named<'a> {
 /// `--key`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
+    /// As it was typed.
+    text: String,
     pieces: Vec<Piece>,
     /// It tells any two files of a directory apart.
     has_name: bool,
     /// It tells the two runs of an hour apart.
     has_offset: bool,
+}
+
+impl std::fmt::Display for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,17 +185,21 @@ impl std::str::FromStr for Template {
         }
         let has_offset = times().flatten().any(tells_offset);
         let has_name = pieces.iter().any(|piece| matches!(piece, Piece::Name | Piece::Path));
-        if !has_name && times().flatten().all(|item| matches!(item, Item::Literal(_) | Item::Space(_))) {
+        if !has_name && times().flatten().all(is_text) {
             return Err(format!(
                 "every file of a camera would have this key: write {{name}} or {{path}} into it; {CUT}"
             ));
         }
-        let template = Self { pieces, has_name, has_offset };
+        let template = Self { text: text.to_owned(), pieces, has_name, has_offset };
         // What cannot be for any file should be said before the first.
         let moment = Moment::at_the_epoch();
         template.key("", &Named { path: "a.b", dir: "c", moment: &moment }).map_err(|error| error.to_string())?;
         Ok(template)
     }
+}
+
+fn is_text(item: &Item<'_>) -> bool {
+    matches!(item, Item::Literal(_) | Item::OwnedLiteral(_) | Item::Space(_) | Item::OwnedSpace(_))
 }
 
 /// What becomes of a `%` in a crontab.

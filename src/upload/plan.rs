@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Local as HostZone, Utc};
 
 use super::journal::{Begun, Record};
-use super::key::{Moment, Named, ObjectKey, Template};
+use super::key::{KeyError, Moment, Named, ObjectKey, Template};
 use super::local::Local;
 use super::parts::MAX_BYTES;
 use super::zone::Zone;
@@ -199,6 +199,14 @@ fn abort(place: usize, path: &str, record: &Record) -> Option<Step> {
 }
 
 impl Policy {
+    /// The key of a file in a source of this name.
+    ///
+    /// # Errors
+    /// What comes out cannot be a key.
+    pub fn key(&self, local: &Local, dir: &str) -> Result<ObjectKey, KeyError> {
+        self.template.key(&self.prefix, &Named { path: &local.path, dir, moment: &self.moment(local) })
+    }
+
     fn moment(&self, local: &Local) -> Moment {
         Moment::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), self.zone)
     }

@@ -31,6 +31,16 @@ fn with_card(name: &str) -> (Bench, PathBuf) {
 }
 
 #[test]
+fn a_card_without_its_slash_is_named() {
+    let bench = Bench::new(crate::support::camera::Api::Old);
+    std::fs::create_dir(bench.scratch.join("card")).expect("made");
+    let output = bench.footage_from("card", &["--timeout", "2"]).run().expect_code(75);
+    assert!(output.stderr.contains("; there is a directory of this name: write ./card"), "{output}");
+    let output = bench.footage_from("no-card", &["--timeout", "2"]).run().expect_code(75);
+    assert!(!output.stderr.contains("directory"), "{output}");
+}
+
+#[test]
 fn a_card_is_found_in_its_three_forms_and_left_as_it_is() {
     let (bench, card) = with_card("card");
     let before = tree(&card);

@@ -56,7 +56,7 @@ fn limit_rate_without_a_unit_is_refused_where_it_is_tiny() {
 fn an_unknown_variable_is_named_once_and_its_value_never() {
     let bench = Bench::with([NAME]);
     let temporary = bench.scratch.join("tmp");
-    std::fs::create_dir(&temporary).unwrap();
+    std::fs::create_dir(&temporary).expect("made");
     let pass = |options: &[&str]| {
         let set = [("FOOTAGE_KEPP", "hunter22"), ("FOOTAGE_EVERY", ""), ("FOOTAGE_SEGMENT_PATH", "x")];
         let program = set.iter().fold(bench.footage(options), |program, (name, value)| program.env(name, value));

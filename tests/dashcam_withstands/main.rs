@@ -13,6 +13,7 @@ mod faults;
 mod kill;
 mod listing;
 mod locks;
+mod permissions;
 mod planted;
 mod resume;
 mod review;

@@ -10,13 +10,47 @@ fn times_are_the_cameras() {
     let (bench, mut storage) =
         Bench::with(&["2025-09-06 23:59:59", "2025-09-07 00:00:00", "2025-09-07 14:30:00", "2025-09-08 00:00:00"]);
     storage.store(&picture(&jpeg()), "2025-09-07 14:00:00");
-    let options = ["--from", "2025-09-07", "--to", "2025-09-08", "--no-pictures"];
+    let options = ["--from", "2025-09-07", "--to", "2025-09-07", "--no-pictures"];
     bench.footage(&options).env("TZ", "America/New_York").run().expect_code(0);
     let names = ["00-00-00", "14-30-00"];
     assert_eq!(bench.held(), set(names.map(|time| format!("tuin/video/2025-09-07_{time}-tuin.mp4"))));
     let list = [["hikvision", "nas", "--list"].as_slice(), &["--from", "2025-09-07 14:00", "--to", "2025-09-07T15:00"]];
     let listed = bench.scratch.footage(list.concat()).run().expect_code(0).stdout;
     assert!(listed.contains("2 recordings of 1 camera"), "{listed}");
+}
+
+#[test]
+fn a_day_in_to_counts_whole() {
+    let (bench, _storage) = Bench::with(&["2025-09-07 23:59:59", "2025-09-08 00:00:00", "2025-09-08 12:00:00"]);
+    bench.pass(&["--to", "2025-09-08T00:00"]).expect_code(0);
+    assert_eq!(bench.held(), set(["tuin/video/2025-09-07_23-59-59-tuin.mp4"]));
+    bench.pass(&["--from", "2025-09-08", "--to", "2025-09-08"]).expect_code(0);
+    assert_eq!(bench.held().len(), 3);
+    for (from, to) in [("2025-09-08", "2025-09-07"), ("2025-09-08T10:00", "2025-09-08T10:00")] {
+        let output = bench.pass(&["--from", from, "--to", to]).expect_code(2);
+        assert!(output.stderr.contains("--to is not after --from"), "{output}");
+    }
+}
+
+#[test]
+fn from_to_and_keep_that_fit_nothing_say_so() {
+    let (bench, _storage) = Bench::with(&["2018-01-01 00:00:00", "2017-12-31 00:00:00"]);
+    let filter = "all 2 recordings are left out by --from (the oldest is of 2017-12-31, the newest of 2018-01-01)";
+    let output = bench.pass(&["--from", "2030-01-01"]).expect_code(0);
+    assert!(output.stderr.contains(&format!("nothing to extract: {filter}")), "{output}");
+    let list = ["hikvision", "nas", "--list", "--from", "2030-01-01"];
+    let output = bench.scratch.footage(list).run().expect_code(0);
+    assert!(output.stderr.contains(filter), "{output}");
+    let since = bench.pass(&["--since", "7", "--cron"]).expect_code(0);
+    assert_eq!(since.stderr, "", "a camera that was off for a week is no news for cron");
+    let keep = "nothing to extract: all 2 recordings are older than --keep 2w (newest 2018-01-01): is the camera's clock right?";
+    for (options, is_said) in [(&["--cron"][..], true), (&["--cron"], false), (&["--dry-run"], true)] {
+        let output = bench.pass(&[&["--keep", "2w"], options].concat()).expect_code(0);
+        assert_eq!(output.stderr.contains(keep), is_said, "{output}");
+    }
+    // A pass that has extracted all says nothing of it.
+    bench.pass(&[]).expect_code(0);
+    assert_eq!(bench.pass(&[]).expect_code(0).stderr, "");
 }
 
 #[test]

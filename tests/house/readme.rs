@@ -200,6 +200,7 @@ fn the_shell_blocks_are_shell() {
 fn the_commands_can_be_typed() {
     let (mut broken, mut count) = (Vec::new(), 0);
     for (language, block) in fenced(&readme()) {
+        let block = if language == "crontab" { as_cron_runs_it(&block) } else { block };
         for line in block.replace("\\\n", " ").lines() {
             for command in commands(line).iter().filter_map(|words| footage_in(words)) {
                 count += 1;
@@ -212,6 +213,14 @@ fn the_commands_can_be_typed() {
     }
     assert_none(&broken);
     assert!(count > 40, "only {count} commands are found");
+}
+
+/// Without the backslashes that keep cron from ending a command at a `%`.
+fn as_cron_runs_it(block: &str) -> String {
+    const ESCAPED: char = '\u{1}';
+    let kept = block.replace(r"\%", &ESCAPED.to_string());
+    assert!(!kept.contains('%'), "cron ends the command at the %: {block}");
+    kept.replace(ESCAPED, "%")
 }
 
 #[test]

@@ -45,6 +45,14 @@ fn a_configuration_that_everybody_can_change_is_told() {
     assert_eq!(warnings(open, 0o664), "");
 }
 
+#[test]
+fn cameras_with_unchecked_certificates_share_a_line() {
+    let site = Site::with(QUICK, &[("yard", "url = \"https://c/1\""), ("gate", "url = \"https://c/2\"")]);
+    set_permissions(site.scratch.join("footage.toml"), Permissions::from_mode(0o600)).unwrap();
+    let told = site.record(&["--dry-run"]).run().expect_code(0).stderr;
+    assert!(told.starts_with("warning: 2 of 2 cameras (gate, yard): ") && told.lines().count() == 1, "{told}");
+}
+
 /// ffmpeg checks no certificate unless it is told to, and over RTSP not even then; from version 9 on it does.
 #[test]
 fn a_certificate_that_nobody_checks_is_told() {

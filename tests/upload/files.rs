@@ -8,6 +8,56 @@ use crate::support::Program;
 use crate::support::uploads::{MTIME, Uploads, content, set_mtime};
 
 #[test]
+fn a_pattern_that_fits_nothing_says_so() {
+    let uploads = Uploads::with(&["cam1/a.mp4", "b.ts"]);
+    for pattern in [".mp4", "*.{mp4,ts}", "*.mp4 *.ts", "'*.mp4'", r".*\.mp4"] {
+        let output = uploads.pass(&["--pattern", pattern]).expect_code(2);
+        assert!(output.stderr.contains("*.ts,*.mp4") || output.stderr.contains("'*.mp4'"), "{output}");
+    }
+    let said = |name: &str| format!("nothing to upload: none of 2 files fits --pattern mp4 (\"{name}\")");
+    let is_said =
+        |output: &crate::support::Output| ["a.mp4", "b.ts"].iter().any(|name| output.stderr.contains(&said(name)));
+    for (options, expected) in [(&["--cron"][..], true), (&["--cron"], false), (&[], true), (&["--dry-run"], true)] {
+        let output = uploads.pass(&[&["--pattern", "mp4"], options].concat()).expect_code(0);
+        assert_eq!(is_said(&output), expected, "{output}");
+    }
+    // What stays behind of others, where uploads go well, is no news.
+    uploads.quiet_pass(&["--pattern", "*.mp4", "--delete"]);
+    uploads.pass(&["--pattern", "*.mp4", "--delete", "--cron"]).expect_silence();
+    File::options()
+        .write(true)
+        .open(uploads.src("b.ts"))
+        .and_then(|file| file.set_modified(SystemTime::now()))
+        .unwrap();
+    let output = uploads.pass(&["--min-age", "1d", "-v"]).expect_code(0);
+    assert!(output.stderr.contains("the only file is younger than --min-age"), "{output}");
+    let output = uploads.footage_from(&["src", "src/b.ts"], &[]).run().expect_code(2);
+    assert!(output.stderr.contains("needs quotes"), "{output}");
+}
+
+#[test]
+fn failures_with_one_cause_are_counted_after_the_fifth() {
+    use std::os::unix::ffi::OsStrExt;
+    let uploads = Uploads::with(&["a.ts"]);
+    for n in b'0'..b'8' {
+        std::fs::write(
+            uploads.scratch.join("src").join(std::ffi::OsStr::from_bytes(&[n, 0xff, b'.', b't', b's'])),
+            "x",
+        )
+        .unwrap();
+    }
+    let cause = "its name is not UTF-8, as a key has to be";
+    let output = uploads.pass(&["--cron"]).expect_code(3);
+    assert_eq!(output.stderr.matches(cause).count(), 6, "{output}");
+    assert!(output.stderr.contains(&format!("warning: and 3 more: {cause}")), "{output}");
+    assert_eq!(uploads.report(3, &[])["failures"].as_array().map(Vec::len), Some(8));
+    let output = uploads.pass(&["--cron"]).expect_code(3);
+    assert!(!output.stderr.contains(cause), "{output}");
+    let output = uploads.pass(&["-v"]).expect_code(3);
+    assert_eq!(output.stderr.matches(&format!(": {cause}")).count(), 9, "{output}");
+}
+
+#[test]
 fn only_what_the_pattern_names_and_nothing_hidden() {
     let uploads = Uploads::with(&["a.ts", "b.mkv", "sub/c.mp4"]);
     for name in ["d.jpg", ".e.ts", ".hidden/f.ts", "g.ts.part", "h"] {

@@ -23,6 +23,51 @@ fn without_a_template_a_key_is_the_path() {
 }
 
 #[test]
+fn a_key_that_a_crontab_or_a_shell_has_spoilt_is_refused() {
+    let uploads = Uploads::with(&["a.ts"]);
+    for (key, said) in [
+        (r"{camera}/\%Y/{name}.{ext}", r"cron takes that of \% away, elsewhere write % alone"),
+        ("{camera}/", r"in a crontab cron ends the command at a %: write \% there"),
+        ("{camera}_{name}_", r"write \% there"),
+        ("{camera}.{ext}", "write {name} or {path} into it"),
+        ("'{path}'", "quotes"),
+        ("{camera}/%%Y/{name}.{ext}", "systemd"),
+    ] {
+        let output = uploads.pass(&["--key", key]).expect_code(2);
+        assert!(output.stderr.contains(said), "{key}: {output}");
+    }
+    assert!(uploads.keys().is_empty());
+}
+
+#[test]
+fn a_new_key_is_said_to_be_for_new_files_before_delete_removes_others() {
+    let uploads = Uploads::with(&["a.ts", "b.ts"]);
+    uploads.quiet_pass(&[]);
+    uploads.quiet_pass(&["--cron", "--key", "{path}"]);
+    let key = ["--key", "%Y/{path}"];
+    let said = "2 files were uploaded under another key (\"cams/";
+    let dry = uploads.pass(&[&key[..], &["--delete", "--dry-run"]].concat()).expect_code(0);
+    assert!(dry.stderr.contains(said) && dry.stderr.contains("--delete removes"), "{dry}");
+    let first = uploads.pass(&[&key[..], &["--cron"]].concat()).expect_code(0);
+    assert!(first.stderr.contains(said) && first.stderr.contains("src/.footage/upload.journal"), "{first}");
+    assert!(!first.stderr.contains("--delete"), "{first}");
+    uploads.quiet_pass(&key);
+    let keyed = uploads.report(0, &key)["keyed"].clone();
+    assert_eq!(keyed.as_object().and_then(|keyed| keyed.values().next()?["other_files"].as_u64()), Some(2), "{keyed}");
+    assert_eq!(uploads.keys(), ["cams/a.ts", "cams/b.ts"], "nothing is sent again");
+    let other = ["--key", "%Y/%m/{path}", "--delete"];
+    let removing = uploads.pass(&other).expect_code(0);
+    assert!(removing.stderr.contains(said) && !uploads.src("a.ts").exists(), "{removing}");
+    uploads.quiet_pass(&other);
+    // What it says to do does it.
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.quiet_pass(&[]);
+    std::fs::remove_file(uploads.src(".footage/upload.journal")).unwrap();
+    uploads.quiet_pass(&key);
+    assert_eq!(uploads.keys(), ["cams/2025/a.ts", "cams/a.ts"]);
+}
+
+#[test]
 fn a_bucket_needs_no_prefix() {
     for to in ["s3://footage", "s3://footage/"] {
         let uploads = Uploads::with(&["a.ts"]);
