@@ -82,7 +82,7 @@ fn remedy(case: &Case<'_>, users: &str) -> String {
     let state = obstacle.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == STATE_DIR));
     let missing_state = missing.is_some_and(|missing| missing.file_name().is_some_and(|name| name == STATE_DIR));
     match (state, missing) {
-        // An earlier pass ran as somebody else.
+        // An earlier pass ran as another user.
         (Some(state), _) => run_as_or(users, owner, &format!("sudo chown -R {me} {}", quoted(state))),
         (None, None) if obstacle.is_file() => run_as_or(users, owner, &format!("sudo chown {me} {}", quoted(obstacle))),
         (None, Some(missing)) if !missing_state => format!("sudo install -d -o {me} {}", quoted(missing)),

@@ -103,7 +103,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Variables that no option has. From cron they are said once for as long as they are there.
+    /// Warns of variables that no option has; from cron once for as long as they are set.
     fn name_unknown_variables(&self) {
         let once = self.options.output.cron.then(|| Once::about("variables", &[self.pass.to_owned()]));
         match footage::cli::variables::unknown() {

@@ -70,7 +70,7 @@ impl FromStr for ByteSize {
     }
 }
 
-/// A rate without a unit below this is one that somebody took for kB: `500`.
+/// A rate without a unit below this was probably meant in kB: `500`.
 const LEAST_BARE_RATE: u64 = 10_000;
 
 /// Bytes in a second: a [`ByteSize`] that is not zero, `20M` or `20MB/s`.
@@ -136,7 +136,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// What to ask of somebody who may have meant minutes.
+    /// How to write it, where minutes may have been meant.
     #[must_use]
     pub fn hint(self) -> Option<String> {
         let seconds = self.duration.as_secs();

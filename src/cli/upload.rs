@@ -200,7 +200,7 @@ impl Upload {
 fn check_apart(sources: &[PathBuf]) -> Result<()> {
     let real: Vec<PathBuf> =
         sources.iter().map(|source| source.canonicalize().unwrap_or_else(|_| source.clone())).collect();
-    // A file is told as what it is, by the pass: most probably a shell has put it there for the * of --pattern.
+    // The pass refuses a file by itself: probably a shell has put it there for the * of --pattern.
     for (n, source) in real.iter().enumerate().filter(|(_, source)| !source.is_file()) {
         if let Some(outer) = real.iter().enumerate().find(|(m, outer)| *m != n && source.starts_with(outer)) {
             let text = format!("{} is in {}: name one of them", sources[n].display(), sources[outer.0].display());

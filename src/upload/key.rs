@@ -205,7 +205,7 @@ fn is_text(item: &Item<'_>) -> bool {
 /// What becomes of a `%` in a crontab.
 const CUT: &str = "in a crontab cron ends the command at a %: write \\% there";
 
-/// Refuses what a crontab, a shell or a file of variables leaves in a template and nobody wants in a key.
+/// Refuses what a crontab, a shell or a file of variables leaves in a template and what no key should have.
 fn refuse_slips(text: &str) -> Result<(), String> {
     let is_quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
     let singles = text.replace("%%", "");

@@ -31,7 +31,7 @@ fn include_and_exclude_that_fit_nothing_say_so() {
         let bench = Bench::with(["20181029_100000_NF", "20181029_100100_NF"]);
         for run in 0..2 {
             let output = bench.pass(&[options, &["--cron"]].concat()).expect_code(0);
-            // From cron it is no news that no event has come, and what is wrong is said once.
+            // From cron footage is silent about a missing event, and warns once of what is wrong.
             assert_eq!(output.stderr.contains(said), is_wrong && run == 0, "{options:?}: {output}");
         }
         let bench = Bench::with(["20181029_100000_NF", "20181029_100100_NF"]);

@@ -6,14 +6,14 @@ use std::path::Path;
 
 use crate::support::{Output, Program, Scratch};
 
-/// Nobody, on every system.
+/// The user `nobody`, on every system.
 const UID: u32 = 65534;
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("ours");
 }
 
-/// A pass as somebody who is not root, over what root has made; as who runs the tests, where that is not root.
+/// A pass as `nobody` over what root has made; as the user of the tests, where that is not root.
 fn pass(scratch: &Scratch, command: &[&str]) -> Output {
     let words = scratch.footage(command).into_words();
     let program = if rustix::process::geteuid().is_root() {

@@ -239,7 +239,7 @@ fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
 }
 
 fn segment_length(value: &DeValue<'_>) -> Result<Duration, String> {
-    // Whoever writes 5 hardly means segments of five seconds.
+    // A bare 5 hardly means segments of five seconds.
     if let Some(few @ 1..10) = bare_number(value) {
         return Err(format!("{few} would be seconds: write \"{few}m\", or \"{few}s\""));
     }
