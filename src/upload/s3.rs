@@ -280,6 +280,7 @@ impl Client {
             status: answer.status,
             body: body.as_bytes(),
             retry_after: answer.header("retry-after"),
+            region: answer.header("x-amz-bucket-region"),
             date: answer.header("date"),
         };
         let what = key.map_or_else(|| what.to_owned(), |key| format!("{what} {:?}", key.as_str()));

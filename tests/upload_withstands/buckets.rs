@@ -74,3 +74,23 @@ fn an_endpoint_that_is_no_s3() {
     assert!(uploads.src("a.ts").exists() || output.code == Some(0), "{output}");
     assert_recovers(&uploads);
 }
+
+#[test]
+fn a_wrong_region_is_one_line_before_any_file_fails() {
+    let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region 'us-east-1' is wrong; \
+                     expecting 'eu-west-3'</Message></Error>";
+    let unknown =
+        "<Error><Code>InvalidRegionName</Code><Message>the region must be one of: wnam, eu-west-3</Message></Error>";
+    let moved = "<Error><Code>PermanentRedirect</Code><Endpoint>x.s3.eu-west-3.amazonaws.com</Endpoint></Error>";
+    for (status, body) in [(400, malformed), (400, unknown), (301, moved), (307, moved)] {
+        let uploads = Uploads::with(&["a.ts", "b.ts", "c.ts", "d.ts", "e.ts", "f.ts"]);
+        let answer = Answer { when: When::Early, status, headers: Vec::new(), body: body.into() };
+        uploads.s3.proxy.fault("", answer.into(), Times::Always);
+        let output = uploads.pass(&["--delete"]).expect_code(1);
+        assert_eq!(output.stderr.lines().count(), 1, "{output}");
+        assert!(output.stderr.contains("eu-west-3") && output.stderr.contains("--region"), "{output}");
+        let report = uploads.report(1, &[]);
+        assert_eq!(report["failures"], serde_json::json!([]), "{report}");
+        assert_recovers(&uploads);
+    }
+}

@@ -38,6 +38,8 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
     /// `Retry-After`
     pub retry_after: Option<&'a str>,
+    /// The bucket's region: `x-amz-bucket-region`.
+    pub region: Option<&'a str>,
     /// The server's clock: `Date`.
     pub date: Option<&'a str>,
 }
@@ -74,6 +76,20 @@ impl Reply<'_> {
             (_, "SignatureDoesNotMatch") => {
                 fatal("the secret does not belong to the access key: check the profile".into())
             }
+            // The same for every file: another region was tried before, where the server names one as it should.
+            (301 | 307 | 308, _) | (_, "AuthorizationHeaderMalformed" | "InvalidRegionName") => {
+                let named = self.region.map(str::to_owned).or_else(|| named_region(document.as_ref()?));
+                let region = named.map(|region| region.chars().take(MAX_SAID_CHARS).collect::<String>());
+                fatal(match region {
+                    Some(region) => format!("the bucket {bucket:?} is in the region {region:?}: give it with --region"),
+                    None if self.status == 400 && !message.contains("region") => {
+                        format!(
+                            "the server does not take the signature for the bucket {bucket:?}: check the profile and --region"
+                        )
+                    }
+                    None => format!("the region is wrong for the bucket {bucket:?}: give its own with --region"),
+                })
+            }
             (_, "NoSuchBucket") => {
                 fatal(format!("there is no bucket {bucket:?} here: make it, or check --to and --region"))
             }
@@ -92,7 +108,6 @@ impl Reply<'_> {
             (401 | 403, _) => fatal(format!(
                 "the access key may not do this in the bucket {bucket:?}: it needs to read, write and list it"
             )),
-            (301 | 307 | 308, _) => fatal(format!("the bucket {bucket:?} is in another region: give its --region")),
             _ => Trouble::Refused(message),
         }
     }
@@ -103,14 +118,48 @@ impl Reply<'_> {
     }
 }
 
+/// The region that an error names: in an element of its own, in the address of the bucket, or in its words, as in "the region
+/// 'us-east-1' is wrong; expecting 'eu-west-1'" (AWS).
+fn named_region(error: &Element) -> Option<String> {
+    let endpoint = || {
+        let labels = || error.get("Endpoint").unwrap_or_default().split('.');
+        let region = labels().skip_while(|label| *label != "s3").nth(1).filter(|label| *label != "amazonaws");
+        region.or_else(|| labels().find_map(|label| label.strip_prefix("s3-")))
+    };
+    let words = || error.get("Message")?.split_once("expecting '")?.1.split('\'').next();
+    let named = error.get("Region").or_else(endpoint).or_else(words);
+    named.filter(|region| !region.is_empty()).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn trouble(status: u16, code: &str) -> Trouble {
         let body = format!("<Error><Code>{code}</Code><Message>because</Message></Error>");
-        let reply = Reply { status, body: body.as_bytes(), retry_after: Some("7"), date: Some("Sat") };
+        let reply = Reply { status, body: body.as_bytes(), retry_after: Some("7"), region: None, date: Some("Sat") };
         reply.trouble("videos", "PUT \"a\"")
+    }
+
+    #[test]
+    fn a_wrong_region_ends_the_pass_and_the_right_one_is_named() {
+        let said = "<Message>the region 'us-east-1' is wrong; expecting 'eu-west-3'</Message>";
+        for (status, header, error, named) in [
+            (400, None, format!("<Code>AuthorizationHeaderMalformed</Code>{said}"), "\"eu-west-3\""),
+            (400, None, "<Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region>".into(), "\"eu-west-3\""),
+            (400, Some("eu-west-3"), "<Code>AuthorizationHeaderMalformed</Code>".into(), "\"eu-west-3\""),
+            (400, None, "<Code>InvalidRegionName</Code><Message>Must be one of: wnam, auto</Message>".into(), "wnam"),
+            (301, None, "<Endpoint>videos.s3.eu-west-3.amazonaws.com</Endpoint>".into(), "\"eu-west-3\""),
+            (307, None, "<Endpoint>s3-eu-west-3.amazonaws.com</Endpoint>".into(), "\"eu-west-3\""),
+            (301, None, "<Endpoint>videos.s3.amazonaws.com</Endpoint>".into(), "region is wrong"),
+            (400, None, "<Code>AuthorizationHeaderMalformed</Code><Message>no key</Message>".into(), "profile"),
+        ] {
+            let body = format!("<Error>{error}</Error>");
+            let reply = Reply { status, body: body.as_bytes(), retry_after: None, region: header, date: None };
+            let trouble = reply.trouble("videos", "HEAD");
+            let Trouble::Fatal(error) = trouble else { panic!("{body}: {trouble:?}") };
+            assert!(error.exit_code() == 1 && error.to_string().contains(named), "{body}: {error}");
+        }
     }
 
     #[test]
@@ -146,7 +195,7 @@ mod tests {
         assert!(matches!(trouble(404, "NoSuchUpload"), Trouble::NoSuchUpload));
         assert!(matches!(trouble(501, ""), Trouble::NotImplemented(_)));
         assert!(matches!(trouble(400, "InvalidArgument"), Trouble::Refused(_)));
-        let garbage = Reply { status: 502, body: b"<html>", retry_after: None, date: None };
+        let garbage = Reply { status: 502, body: b"<html>", retry_after: None, region: None, date: None };
         assert!(matches!(garbage.trouble("b", "HEAD"), Trouble::Passing { retry_after: None, .. }));
     }
 }
