@@ -141,7 +141,7 @@ impl<T> Deref for Options<T> {
     }
 }
 
-/// A list apart by commas; blanks are left out, as in the peer's.
+/// A comma-separated list; blanks around its items do not count.
 #[derive(Debug, Clone)]
 pub struct List<T>(Vec<T>);
 
@@ -199,9 +199,17 @@ fn typed_destination(words: &[String]) -> Option<&str> {
 fn directories(typed: &[PathBuf], variable: &str) -> Vec<PathBuf> {
     match (typed, std::env::var_os(variable)) {
         ([one], Some(value)) if *one.as_os_str() == value && !one.exists() => {
-            std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect()
+            std::env::split_paths(&value).map(trimmed).filter(|path| !path.as_os_str().is_empty()).collect()
         }
         (typed, _) => typed.to_vec(),
+    }
+}
+
+/// Without the blanks around an item of a list, unless a file is called with them.
+fn trimmed(path: PathBuf) -> PathBuf {
+    match path.to_str() {
+        Some(text) if !path.exists() => PathBuf::from(text.trim()),
+        _ => path,
     }
 }
 

@@ -197,6 +197,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     for removal in &plan.removals {
         retain::remove_entry(pass, report, removal)?;
     }
+    report.removals.log();
     let (source, offer) = source?;
     let mut execution = execute::Execution::new(pass, &plan, &mut learned, report, source);
     let ended = execution.fetch_all(&offer, &plan);

@@ -47,9 +47,9 @@
 //! | shared by passes | |
 //! | --- | --- |
 //! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`once`], [`contact`], [`trace`] |
-//! | the destination | [`permission`], [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`] |
+//! | the destination | [`permission`], [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`removals`] |
 //! | time | [`recording_time`], [`zone`], [`backoff`], [`rate`] |
-//! | programs and media | [`ffmpeg`], [`child`], [`mp4`] |
+//! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
 //! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`steady`] |
 //! | what comes from outside | [`text`], [`secret`], [`random`], [`home`] |
@@ -136,6 +136,7 @@ pub mod machine;
 pub mod metrics;
 pub mod mp4;
 pub mod once;
+pub mod open_files;
 pub mod pass;
 pub mod permission;
 pub mod progress;
@@ -146,6 +147,7 @@ pub mod record;
 pub mod recording_time;
 pub mod redirect;
 pub mod remembered;
+pub mod removals;
 pub mod resolve;
 pub mod retention;
 pub mod room;

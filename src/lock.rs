@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fs2::FileExt;
@@ -19,7 +19,9 @@ use crate::error::{At, Error, Result};
 /// Held until dropped, or until the process ends in whatever way.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    path: PathBuf,
+    since: String,
+    file: File,
     _foreign: Option<File>,
 }
 
@@ -49,7 +51,25 @@ impl Lock {
         // Who holds it is a courtesy: on a full disk the pass that would make room must still start.
         let holder = format!("{HOLDER}{} since {now_rfc3339}\n", std::process::id());
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
-        Ok(Self { _file: file, _foreign: foreign })
+        Ok(Self { path: path.to_owned(), since: now_rfc3339.to_owned(), file, _foreign: foreign })
+    }
+
+    /// Takes the lock again where its file was deleted or replaced: on the old one it keeps out no other pass. Whether that
+    /// was so. The folder that it stands in has to be there.
+    ///
+    /// # Errors
+    /// As of [`acquire`](Self::acquire): [`Error::Busy`] when another pass has taken the lock meanwhile.
+    pub fn renew(&mut self) -> Result<bool> {
+        let ours = self.file.metadata().at("read the lock file", &self.path)?;
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => return Ok(false),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).at("look after the lock", &self.path);
+            }
+            _ => {}
+        }
+        self.file = Self::acquire(&self.path, None, &self.since)?.file;
+        Ok(true)
     }
 }
 
@@ -229,6 +249,23 @@ mod tests {
         assert_eq!(Holder::process(&path).expect("free"), None);
         assert_eq!(Holder::process(&dir.path().join("other.lock")).expect("not there"), None);
         Lock::acquire(&path, None, "2026-11-21T10:00:02Z").expect("free again");
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_deleted_is_renewed_unless_another_has_it() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("record.lock");
+        let mut lock = Lock::acquire(&path, None, "2026-11-21T10:00:00Z").expect("free");
+        assert!(!lock.renew().expect("it is there"));
+        std::fs::remove_file(&path).expect("deleted");
+        assert!(lock.renew().expect("free"));
+        assert_eq!(Holder::look(&path).since.as_deref(), Some("2026-11-21T10:00:00Z"), "it still began then");
+        Lock::acquire(&path, None, "2026-11-21T10:00:01Z").expect_err("held anew");
+        std::fs::remove_file(&path).expect("deleted");
+        let other = Lock::acquire(&path, None, "2026-11-21T10:00:02Z").expect("another one's");
+        assert!(matches!(lock.renew(), Err(Error::Busy { .. })));
+        drop(other);
+        assert!(lock.renew().expect("free"));
     }
 
     #[test]

@@ -32,13 +32,21 @@ pub fn level(verbose: u8, quiet: bool) -> LevelFilter {
 /// The target of a pass's summary: one line that is shown whatever the level, where a summary is wanted.
 pub const SUMMARY: &str = "footage::summary";
 
+/// The target of what tells of removed footage in few lines: shown without `-v` too, which has a line for each file, and not
+/// with `--quiet`.
+pub const REMOVALS: &str = "footage::removed";
+
 /// Installs the log for this process. Lines of other crates (ureq) are left out: they hold addresses and headers.
 pub fn init(format: Format, level: LevelFilter, wants_summary: bool, progress: Progress) {
     let journal = std::env::var("JOURNAL_STREAM").is_ok_and(|stream| is_stderr(&stream));
     let stamped = level >= LevelFilter::Debug;
     let log = Logger { format, level, wants_summary, journal, stamped, progress };
     if log::set_boxed_logger(Box::new(log)).is_ok() {
-        log::set_max_level(if wants_summary { level.max(LevelFilter::Info) } else { level });
+        log::set_max_level(if wants_summary || level == LevelFilter::Warn {
+            level.max(LevelFilter::Info)
+        } else {
+            level
+        });
     }
 }
 
@@ -61,6 +69,9 @@ struct Logger {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        if metadata.target() == REMOVALS {
+            return self.level == LevelFilter::Warn;
+        }
         let is_summary = self.wants_summary && metadata.target() == SUMMARY;
         is_summary || (metadata.level() <= self.level && metadata.target().starts_with(env!("CARGO_PKG_NAME")))
     }

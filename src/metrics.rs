@@ -88,7 +88,7 @@ fn grouping_value(value: &str) -> String {
 
 /// The kinds of failure of one item in each pass, so that each metric exists before its first failure.
 pub const FAILURE_REASONS: [(&str, &[&str]); 3] = [
-    ("dashcam", &["damaged", "empty", "http", "length", "network", "refused"]),
+    ("dashcam", &["content", "damaged", "empty", "http", "length", "network", "refused"]),
     ("hikvision", &["damaged", "encrypted", "ffmpeg", "gone", "read", "refused", "storage", "timeout"]),
     ("upload", &["conflict", "name", "network", "proof", "read", "refused", "server"]),
 ];

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Local, NaiveDateTime};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::contact::Contact;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::removals::Removals;
 use crate::retention::Reason;
 use crate::stop::Stop;
 use crate::units::{ByteSize, count, human_duration, timestamp_seconds};
@@ -186,12 +188,17 @@ pub struct Report {
     pub oldest_pending_seconds: Option<f64>,
     /// Recordings left on the camera because they are older than what the limits of room allow.
     pub left_out_recordings: usize,
-    /// Files compared by `--verify` or `--reconcile`.
+    /// Files compared by `--verify` or `--reconcile`, whatever came of it.
     pub verified_files: usize,
+    /// Of those, the ones that were found as they should be, by what was compared: the words of [`Compared`].
+    pub verified_by: BTreeMap<String, usize>,
     /// Files removed, by reason.
     pub removed_files: BTreeMap<String, usize>,
     /// Their bytes.
     pub removed_bytes: u64,
+    /// Those that are not logged yet.
+    #[serde(skip)]
+    pub removals: Removals,
     /// What failed.
     pub failures: Vec<Failure>,
     /// `*.failed` markers in the destination.
@@ -315,10 +322,35 @@ impl Report {
         }
     }
 
-    /// Counts a removed file.
-    pub fn removed(&mut self, reason: Reason, bytes: u64) {
+    /// Counts and logs a removed file; `camera` is empty where a pass has but one, or does not know.
+    pub fn removed(&mut self, camera: &str, file: &Path, reason: Reason, bytes: u64) {
+        self.removals.add(camera, file, reason, bytes);
         *self.removed_files.entry(reason.to_string()).or_default() += 1;
         self.removed_bytes += bytes;
+    }
+
+    /// Counts a file that was found as it should be.
+    pub fn verified(&mut self, compared: Compared) {
+        *self.verified_by.entry(compared.word().to_owned()).or_default() += 1;
+    }
+
+    /// What `--verify` has found as it should be, and what it compared: never more than that.
+    fn verified_summary(&self) -> String {
+        let mut text = String::new();
+        let mut without_content = 0;
+        for compared in Compared::ALL {
+            let n = self.verified_by.get(compared.word()).copied().unwrap_or(0);
+            if n > 0 {
+                let _ = write!(text, "; {n} {}", compared.phrase());
+            }
+            without_content += if compared.is_of_content() { 0 } else { n };
+        }
+        match (without_content, self.verified_by.values().sum::<usize>()) {
+            (0, _) => {}
+            (n, all) if n == all => text += "; content not compared",
+            (n, _) => drop(write!(text, "; content of {} not compared", count(n, "file"))),
+        }
+        text
     }
 
     /// What the pass does with footage: `fetch`, `extract`, `record`, `upload`.
@@ -359,10 +391,10 @@ impl Report {
             let time = Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default();
             format!("{what} {} from {from} in {}", verb.done, human_duration(time))
         };
+        line += &self.verified_summary();
         let removed: usize = self.removed_files.values().sum();
         for (n, what) in [
             (self.already_there_files, "there already"),
-            (self.verified_files, "verified"),
             (removed, "removed"),
             (self.open_files, "still being written"),
             (self.left_out_recordings, "left out for room"),
@@ -374,6 +406,72 @@ impl Report {
             }
         }
         line
+    }
+}
+
+/// What of a file `--verify` and `--reconcile` have compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// Every byte with the other copy's.
+    Content,
+    /// Its hash and size with those of the object in the bucket.
+    Hash,
+    /// The object's ETag and size with those that the journal has from the upload; the file's size and time with those of then.
+    Etag,
+    /// Its length with the camera's, and its MP4 structure.
+    LengthAndStructure,
+    /// Its length with the camera's.
+    Length,
+    /// Its MP4 structure: the camera has it no more, or does not tell its length.
+    Structure,
+    /// Its size with the object's, whose ETag is no hash.
+    Size,
+    /// Nothing: a sidecar that the camera has no more.
+    Nothing,
+}
+
+impl Compared {
+    const ALL: [Self; 8] = [
+        Self::Content,
+        Self::Hash,
+        Self::Etag,
+        Self::LengthAndStructure,
+        Self::Length,
+        Self::Structure,
+        Self::Size,
+        Self::Nothing,
+    ];
+
+    /// As reports have it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Hash => "hash",
+            Self::Etag => "etag",
+            Self::LengthAndStructure => "length-and-structure",
+            Self::Length => "length",
+            Self::Structure => "structure",
+            Self::Size => "size",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    /// For people.
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::Content => "identical by content",
+            Self::Hash => "identical by hash and size",
+            Self::Etag => "unchanged by ETag and size",
+            Self::LengthAndStructure => "complete by length and structure",
+            Self::Length => "complete by length",
+            Self::Structure => "complete by structure",
+            Self::Size => "equal by size",
+            Self::Nothing => "not compared",
+        }
+    }
+
+    fn is_of_content(self) -> bool {
+        matches!(self, Self::Content | Self::Hash)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDateTime, NaiveTime, TimeZone};
 
-use crate::units::parse_age;
+use crate::units::{ByteSize, parse_age};
 use crate::zone::Tz;
 
 /// Why something is removed; the log, the dry run and the metrics show the same word.
@@ -108,7 +108,87 @@ impl FromStr for Keep {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.eq_ignore_ascii_case("forever") { Ok(Self::Forever) } else { parse_age(text).map(Self::For) }
+        let text = text.trim();
+        match text {
+            _ if text.eq_ignore_ascii_case("forever") => Ok(Self::Forever),
+            "0" => Err("0 would keep nothing: leave it out, or write forever, to keep everything".into()),
+            _ => parse_retention_age(text).map(Self::For),
+        }
+    }
+}
+
+/// A [`Keep`] of recordings that last a minute and longer: a shorter one would remove each of them as it arrives.
+///
+/// # Errors
+/// A sentence that says how to write it.
+pub fn parse_keep(text: &str) -> Result<Keep, String> {
+    const LEAST: Duration = Duration::from_mins(1);
+    match text.parse()? {
+        Keep::For(age) if age < LEAST => Err(format!("{text:?} would keep no recording: write 36h, 30 (days) or 2w")),
+        keep => Ok(keep),
+    }
+}
+
+/// An age after which footage is removed: as [`parse_age`] reads it, but for a bare `m`. That is minutes to `humantime` and
+/// months to many people, and the wrong reading empties an archive.
+///
+/// # Errors
+/// A sentence that says how to write it, with both readings of an `m`.
+pub fn parse_retention_age(text: &str) -> Result<Duration, String> {
+    const DAYS_OF_A_MONTH: u64 = 30;
+    let text = text.trim();
+    let Some(number) = number_before_bare_m(text) else { return parse_age(text) };
+    let both = match number.parse::<u64>().ok().and_then(|n| Some((n, n.checked_mul(DAYS_OF_A_MONTH)?))) {
+        Some((n, days)) => format!("{n}min, or {days}d for {n} months"),
+        None => "30min, or 60d for two months".to_owned(),
+    };
+    Err(format!("{text:?}: m may mean minutes or months: write {both}"))
+}
+
+/// The digits before a unit that is `m` alone, if one is.
+fn number_before_bare_m(text: &str) -> Option<&str> {
+    let mut rest = text;
+    while let Some(begin) = rest.find(|c: char| c.is_ascii_digit()) {
+        let from_number = &rest[begin..];
+        let unit_at = from_number.find(|c: char| !c.is_ascii_digit())?;
+        let (number, from_unit) = from_number.split_at(unit_at);
+        let from_unit = from_unit.trim_start();
+        let end = from_unit.find(|c: char| !c.is_alphabetic()).unwrap_or(from_unit.len());
+        if &from_unit[..end] == "m" {
+            return Some(number);
+        }
+        rest = &from_unit[end..];
+    }
+    None
+}
+
+/// A size that decides what is removed, or how full a disk gets: a [`ByteSize`] with its unit. A bare number is bytes to
+/// programs and gigabytes to people.
+///
+/// # Errors
+/// A sentence that says how to write it, with both readings of a bare number.
+pub fn parse_retention_size(text: &str) -> Result<ByteSize, String> {
+    /// More than this is hardly a number of gigabytes.
+    const PLAIN_BYTES: u64 = 100_000;
+    let text = text.trim();
+    let size: ByteSize = text.parse()?;
+    let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+    match size.0 {
+        0 if !has_unit => Err(format!("{text:?} has no unit: write a size such as 500GB")),
+        n if !has_unit && n > PLAIN_BYTES => Err(format!("{text:?} has no unit: write {n}B for bytes, or 500GB")),
+        n if !has_unit => Err(format!("{text:?} has no unit: write {n}B for bytes, or {text}GB")),
+        _ => Ok(size),
+    }
+}
+
+/// A quota of footage: as [`parse_retention_size`], and more than nothing.
+///
+/// # Errors
+/// A sentence that says how to write it.
+pub fn parse_quota(text: &str) -> Result<ByteSize, String> {
+    match parse_retention_size(text) {
+        Ok(ByteSize(0)) => Err(format!("{text:?} would keep nothing: leave it out to keep everything")),
+        other => other,
     }
 }
 
@@ -127,10 +207,10 @@ impl FromStr for KeepRule {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
             Some((kind, keep)) if !kind.trim().is_empty() => {
-                Ok(Self { kind: Some(kind.trim().to_owned()), keep: keep.trim().parse()? })
+                Ok(Self { kind: Some(kind.trim().to_owned()), keep: parse_keep(keep.trim())? })
             }
             Some(_) => Err(format!("{text:?} names no kind before the '='")),
-            None => Ok(Self { kind: None, keep: text.trim().parse()? }),
+            None => Ok(Self { kind: None, keep: parse_keep(text.trim())? }),
         }
     }
 }
@@ -189,6 +269,59 @@ pub fn evict<K: Copy>(candidates: &[Candidate<K>], excess: u64) -> Vec<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keep_refuses_a_bare_m_with_both_readings() {
+        for (text, both) in [
+            ("2m", ["2min", "60d"]),
+            ("12 m", ["12min", "360d"]),
+            ("1h 30m", ["30min", "900d"]),
+            ("1y6m", ["6min", "180d"]),
+            ("99999999999999999999m", ["30min", "60d"]),
+        ] {
+            let refused = text.parse::<Keep>().expect_err(text);
+            assert!(both.iter().all(|reading| refused.contains(reading)), "{refused}");
+            assert_eq!(parse_retention_age(text), Err(refused));
+        }
+        let days = |n: u64| Keep::For(Duration::from_secs(n * 86_400));
+        for (text, keep) in [
+            ("90", days(90)),
+            ("14", days(14)),
+            ("2w", days(14)),
+            (" 60d ", days(60)),
+            ("30min", Keep::For(Duration::from_mins(30))),
+            ("30 minutes", Keep::For(Duration::from_mins(30))),
+            ("2M", Keep::For(Duration::from_secs(2 * 2_630_016))),
+            ("2months", Keep::For(Duration::from_secs(2 * 2_630_016))),
+            ("5ms", Keep::For(Duration::from_millis(5))),
+            ("forever", Keep::Forever),
+        ] {
+            assert_eq!(text.parse(), Ok(keep), "{text}");
+        }
+        for text in ["0", "0d", "-1", "m", "d", "", "2x"] {
+            assert!(text.parse::<Keep>().is_err(), "{text}");
+        }
+        for text in ["5s", "59s", "5ms"] {
+            assert!(parse_keep(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_keep("1min"), "1min".parse());
+    }
+
+    #[test]
+    fn keep_bytes_refuses_a_size_without_a_unit_with_both_readings() {
+        for (text, both) in
+            [("500", ["500B", "500GB"]), ("1.5", ["1B", "1.5GB"]), ("500000000000", ["500000000000B", "500GB"])]
+        {
+            let refused = parse_quota(text).expect_err(text);
+            assert!(both.iter().all(|reading| refused.contains(reading)), "{refused}");
+        }
+        for text in ["0", "0GB", "", "GB", "-1GB", "50%"] {
+            assert!(parse_quota(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_quota("500GB"), Ok(ByteSize(500_000_000_000)));
+        assert_eq!(parse_quota(" 500 B "), Ok(ByteSize(500)));
+        assert_eq!(parse_retention_size("0B"), Ok(ByteSize(0)));
+    }
 
     fn at(text: &str) -> NaiveDateTime {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").expect("a time")

@@ -169,6 +169,7 @@ impl Runner<'_> {
             Err(error) => (Vec::new(), Err(error)),
         };
         stop.forget_hooks();
+        report.removals.log();
         report.count_contact(&outcome);
         report.more_alike().iter().for_each(|line| log::warn!("{line}"));
         self.tell(&outcome, &context, &report.contact);

@@ -38,13 +38,21 @@ impl Store {
         }
         fs::create_dir_all(root).at("create the destination", root)?;
         let store = Self { identity: Some(identity(root)?), ..Self::at(root) };
-        // Without the slash that `join("")` leaves at its end, and which follows a link.
-        let state = root.join(STATE_DIR);
-        match fs::create_dir(&state) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_real_dir(&state)?,
-            other => other.at("create", &state)?,
-        }
+        store.make_state_dir()?;
         Ok(store)
+    }
+
+    /// Makes the state folder where it is not there; whether it was not. The destination itself is not made.
+    ///
+    /// # Errors
+    /// Also when a symbolic link or a file stands at its name.
+    pub fn make_state_dir(&self) -> Result<bool> {
+        // Without the slash that `join("")` leaves at its end, and which follows a link.
+        let state = self.root.join(STATE_DIR);
+        match fs::create_dir(&state) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_real_dir(&state).map(|()| false),
+            other => other.at("create", &state).map(|()| true),
+        }
     }
 
     /// The destination at `root` as it is, for a dry run: nothing is created.

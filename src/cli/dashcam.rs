@@ -14,7 +14,7 @@ use crate::dashcam::address::Address;
 use crate::dashcam::name::{Format, Grouping};
 use crate::dashcam::policy::{Code, Policy, Priority, Protect};
 use crate::error::{Error, Result};
-use crate::retention::{KeepRule, KeepRules};
+use crate::retention::{KeepRule, KeepRules, parse_quota};
 use crate::secret::Secret;
 use crate::units::ByteSize;
 
@@ -67,7 +67,13 @@ pub struct Dashcam {
     #[arg(short, long, value_name = "AGE", value_parser = parse_keep, env = "FOOTAGE_KEEP", help_heading = "Retention")]
     pub keep: Vec<List<KeepRule>>,
     /// Remove the oldest recordings when all are more than this, such as 500GB; the newest are then fetched first
-    #[arg(long, value_name = "SIZE", env = "FOOTAGE_KEEP_BYTES", help_heading = "Retention")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = parse_quota,
+        env = "FOOTAGE_KEEP_BYTES",
+        help_heading = "Retention"
+    )]
     pub keep_bytes: Option<ByteSize>,
     /// Never remove these: codes such as E,M, or a moment such as
     /// `20181029_131513`, which is marked for good

@@ -14,7 +14,7 @@ use crate::logging;
 use crate::metrics::{Sinks, parse_pushgateway_url};
 use crate::rate::Timetable;
 use crate::record::shard::Shard;
-use crate::retention;
+use crate::retention::{self, parse_keep, parse_retention_size};
 use crate::secret::Secret;
 use crate::units::{ByteSize, Interval, parse_age, parse_seconds};
 
@@ -121,7 +121,7 @@ impl Metrics {
 #[derive(Debug, Args)]
 pub struct Keep {
     /// Remove recordings older than this: 2w, 30 (days), 36h
-    #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP", help_heading = "Retention")]
+    #[arg(short, long, value_name = "AGE", value_parser = parse_keep, env = "FOOTAGE_KEEP", help_heading = "Retention")]
     pub keep: Option<retention::Keep>,
 }
 
@@ -139,7 +139,13 @@ pub struct Disk {
     )]
     pub max_used_disk: Option<u8>,
     /// Stop before less than this is free: 10GB
-    #[arg(long, value_name = "SIZE", env = "FOOTAGE_MIN_FREE", help_heading = "Retention")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = parse_retention_size,
+        env = "FOOTAGE_MIN_FREE",
+        help_heading = "Retention"
+    )]
     pub min_free: Option<ByteSize>,
 }
 

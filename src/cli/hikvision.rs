@@ -10,7 +10,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use super::groups::{Common, Disk, Ffmpeg, Jobs, Keep, Tries};
-use super::{directories, directory};
+use super::{List, directories, directory, flat};
 use crate::error::{Error, Result};
 use crate::hikvision::camera_time::CameraTime;
 use crate::hikvision::name::Tag;
@@ -36,8 +36,8 @@ pub struct Hikvision {
     #[arg(short, long, env = "FOOTAGE_LIST", value_parser = FalseyValueParser::new())]
     pub list: bool,
     /// What a camera is called, by its folder: Camera-Tuin=tuin
-    #[arg(short, long, value_name = "FOLDER=NAME", value_delimiter = ',', env = "FOOTAGE_CAMERA")]
-    pub camera: Vec<Rename>,
+    #[arg(short, long, value_name = "FOLDER=NAME", env = "FOOTAGE_CAMERA")]
+    pub camera: Vec<List<Rename>>,
     /// Only what begins at this moment of the camera's clock or later: 2025-09-07 or 2025-09-07T14:30
     #[arg(long, value_name = "MOMENT", value_parser = parse_moment, env = "FOOTAGE_FROM", help_heading = "Which recordings")]
     pub from: Option<CameraTime>,
@@ -87,7 +87,8 @@ impl FromStr for Rename {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.rsplit_once('=') {
-            Some((folder, name)) if !folder.is_empty() => {
+            Some((folder, name)) if !folder.trim().is_empty() => {
+                let (folder, name) = (folder.trim(), name.trim());
                 let tag = Tag::new(name).map_err(|error| error.to_string())?;
                 Ok(Self { folder: folder.to_owned(), tag })
             }
@@ -128,8 +129,8 @@ impl Hikvision {
             return Err(Error::Usage(text.into()));
         }
         let mut renames = BTreeMap::new();
-        for Rename { folder, tag } in &self.camera {
-            if renames.insert(folder.clone(), tag.clone()).is_some_and(|before| before != *tag) {
+        for Rename { folder, tag } in flat(&self.camera) {
+            if renames.insert(folder.clone(), tag.clone()).is_some_and(|before| before != tag) {
                 return Err(Error::Usage(format!("--camera: {folder:?} gets two names: give it one")));
             }
         }

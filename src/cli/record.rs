@@ -11,9 +11,9 @@ use super::groups::{Disk, Ffmpeg, Full, Lock, Metrics, Output, Share, WhenFull};
 use crate::error::{Error, Result};
 use crate::record::name::CameraName;
 use crate::record::{Action, Settings, Source};
-use crate::retention::Keep;
+use crate::retention::{Keep, parse_quota};
 use crate::secret::Secret;
-use crate::units::{ByteSize, parse_seconds};
+use crate::units::parse_seconds;
 use crate::zone::Tz;
 
 /// `footage record`
@@ -129,7 +129,7 @@ pub struct Camera {
     #[arg(short, long, value_name = "AGE", value_parser = read(Keep::from_str), env = "FOOTAGE_KEEP")]
     pub keep: Option<String>,
     /// Remove the oldest recordings when all are more than this, such as 500GB
-    #[arg(long, value_name = "SIZE", value_parser = read(ByteSize::from_str), env = "FOOTAGE_KEEP_BYTES")]
+    #[arg(long, value_name = "SIZE", value_parser = read(parse_quota), env = "FOOTAGE_KEEP_BYTES")]
     pub keep_bytes: Option<String>,
     /// Run this program for each closed segment, as words apart by blanks
     #[arg(long, value_name = "PROGRAM", env = "FOOTAGE_ON_SEGMENT")]
@@ -212,7 +212,7 @@ impl Record {
         let all = [
             ("listen", self.listen.clone()),
             ("max_used_disk", self.disk.max_used_disk.map(|percent| percent.to_string())),
-            ("min_free", self.disk.min_free.map(|size| size.0.to_string())),
+            ("min_free", self.disk.min_free.map(|size| format!("{}B", size.0))),
             ("when_full", action.map(str::to_owned)),
         ];
         all.iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", quoted(value.as_ref()?)))).collect()

@@ -12,8 +12,9 @@ use super::directories;
 use super::groups::{Common, Jobs, Keep, Rate, Tries};
 use crate::error::{Error, Result};
 use crate::home;
+use crate::retention::parse_retention_age;
 use crate::store::read_small;
-use crate::units::{parse_age, parse_seconds};
+use crate::units::parse_seconds;
 use crate::upload::key::Template;
 use crate::upload::pattern::Patterns;
 use crate::upload::profile::{Addressing, Around, Asked, resolve};
@@ -85,7 +86,7 @@ pub struct Upload {
     #[arg(
         long,
         value_name = "AGE",
-        value_parser = parse_age,
+        value_parser = parse_retention_age,
         env = "FOOTAGE_DELETE_AFTER",
         conflicts_with = "delete",
         help_heading = "Retention"

@@ -17,8 +17,7 @@ pub(super) fn remove_entry(pass: Pass<'_>, report: &mut Report, removal: &Remova
     let path = store.root().join(dir).join(removal.entry.to_string());
     let bytes = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
     store.remove(Path::new(dir).join(removal.entry.to_string()))?;
-    log::info!("{}: removed ({})", removal.entry, removal.reason);
-    report.removed(removal.reason, bytes);
+    report.removed("", Path::new(&removal.entry.to_string()), removal.reason, bytes);
     if matches!(removal.entry, Entry::Failed(_)) {
         report.failed_marker_files = report.failed_marker_files.saturating_sub(1);
     }

@@ -153,6 +153,12 @@ impl Source {
         }
     }
 
+    /// Whether to read all of a file again costs no more than reading it here: of a card, and not of a camera on Wi-Fi.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Card(_))
+    }
+
     /// How long a file is now; `None` when the source does not say.
     ///
     /// # Errors

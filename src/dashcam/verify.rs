@@ -1,4 +1,10 @@
 //! `--verify`: what is held, against the camera and against itself.
+//!
+//! A camera tells the lengths of its files and no hashes, and over Wi-Fi to fetch all of them again would take hours: there,
+//! lengths are compared, and a video with its own structure. A card in a reader is compared byte for byte.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
 
 use super::Pass;
 use super::held::Dir;
@@ -6,7 +12,7 @@ use super::name::{FileName, Format};
 use super::source::{Offer, Source, Trouble};
 use crate::error::{Error, Result};
 use crate::mp4::{self, Structure};
-use crate::pass::Report;
+use crate::pass::{Compared, Report};
 use crate::store::open_regular;
 
 /// A file to fetch again.
@@ -20,9 +26,12 @@ pub(super) struct Repair {
     pub(super) dir: Dir,
 }
 
-/// Compares every held file with the camera, by length, and every video with its own structure. What is shorter or
-/// broken is returned, to be fetched again; what differs in another way is counted as failed and left as it is: the
-/// copy here may be the better one.
+/// How much of a file is compared at once.
+const PIECE_BYTES: u64 = 128 << 10;
+
+/// Compares every held file with the camera, by length, or with its card, by content, and every video with its own
+/// structure. What is shorter or broken is returned, to be fetched again; what differs in another way is counted as failed
+/// and left as it is: the copy here may be the better one.
 pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut Report) -> Result<Vec<Repair>> {
     let Pass { held, store, context, .. } = pass;
     let mut again = Vec::new();
@@ -54,6 +63,9 @@ pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut
         let Some(video) = video_on_camera(file.name, offer) else {
             if let Some(why) = broken {
                 report.fail(&context.told, file.name, "damaged", format!("{why}; the camera no longer has it"));
+            } else {
+                let is_video = file.name.format() == Format::Video;
+                report.verified(if is_video { Compared::Structure } else { Compared::Nothing });
             }
             continue;
         };
@@ -72,13 +84,74 @@ pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut
                 let message = format!("{length} bytes here, {there} on the camera; left as it is");
                 report.fail(&context.told, file.name, "length", message);
             }
-            _ => {}
+            (Some(_), None) if source.is_local() => match differs_at(pass, source, (file.name, video), &mut opened) {
+                Ok(None) => report.verified(Compared::Content),
+                Ok(Some(at)) => {
+                    let message = format!("differs from the card's from byte {at} on; left as it is");
+                    report.fail(&context.told, file.name, "content", message);
+                }
+                Err(error) => {
+                    context.stop.check()?;
+                    report.fail(&context.told, file.name, "content", format!("not compared with the card's: {error}"));
+                }
+            },
+            (there, None) => report.verified(match (file.name.format(), there) {
+                (Format::Video, Some(_)) => Compared::LengthAndStructure,
+                (Format::Video, None) => Compared::Structure,
+                (_, Some(_)) => Compared::Length,
+                (_, None) => Compared::Nothing,
+            }),
         }
     }
     for Repair { file, .. } in &again {
         context.told.warn(&format!("repair:{file}"), format_args!("{file}: not as on the camera; fetching it again"));
     }
     Ok(again)
+}
+
+/// The first byte in which a file differs from the source's of the same length, if one does.
+///
+/// # Errors
+/// One of the two cannot be read, or the pass is to stop.
+fn differs_at(
+    pass: Pass<'_>,
+    source: &Source,
+    (file, video): (FileName, FileName),
+    here: &mut File,
+) -> io::Result<Option<u64>> {
+    let opened = source.open(file, video, 0).map_err(|trouble| io::Error::other(in_words(trouble)))?;
+    let mut there = opened.body;
+    here.rewind()?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while !pass.context.stop.is_requested() {
+        read_piece(here, &mut ours)?;
+        read_piece(&mut there, &mut theirs)?;
+        let differs = ours.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs);
+        let ends = (ours.len() != theirs.len()).then(|| ours.len().min(theirs.len()));
+        if let Some(n) = differs.or(ends) {
+            return Ok(Some(at + n as u64));
+        }
+        if ours.is_empty() {
+            return Ok(None);
+        }
+        at += ours.len() as u64;
+    }
+    Err(io::ErrorKind::Interrupted.into())
+}
+
+fn read_piece(from: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
+    bytes.clear();
+    from.take(PIECE_BYTES).read_to_end(bytes).map(drop)
+}
+
+fn in_words(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Lost(cause) | Trouble::Refused(cause) => cause,
+        Trouble::Absent => "it is not there any more".to_owned(),
+        Trouble::Empty => "it is empty there".to_owned(),
+        Trouble::Status(status) => format!("status {status}"),
+    }
 }
 
 /// The listed recording to which a file belongs.

@@ -76,10 +76,10 @@ impl Execution<'_> {
                 let path = self.store.root().join(&name);
                 let bytes = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
                 self.store.remove(&name)?;
-                log::info!("{}: removed ({reason})", name.display());
-                self.report.removed(reason, bytes);
+                self.report.removed(work.source.tag.as_str(), &name, reason, bytes);
             }
         }
+        self.report.removals.log();
         Ok(())
     }
 

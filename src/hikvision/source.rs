@@ -1,7 +1,7 @@
 //! The cameras of the inputs, with their tags, their indexes read, and what is wrong with them told.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Settings;
 use super::name::Tag;
@@ -28,12 +28,8 @@ pub(super) struct Source {
 /// Finds all cameras, and tells what is wrong with them.
 pub(super) fn find(settings: &Settings, context: &Context, report: &mut Report) -> Result<Vec<Found>> {
     let (found, problems) = look(settings)?;
-    let is_used = |folder: &String| {
-        found.iter().any(|found| found.camera.name == *folder || found.camera.path.display().to_string() == *folder)
-    };
-    let folders = || found.iter().map(|found| format!("{:?}", found.camera.name)).collect::<Vec<_>>().join(", ");
-    for folder in settings.renames.keys().filter(|folder| !is_used(folder)) {
-        let text = format_args!("--camera: there is no camera {folder:?}; these are: {}", folders());
+    for folder in unused_names(settings, &found) {
+        let text = format_args!("--camera: {folder:?} has no camera's storage now");
         context.told.warn(&format!("camera:{folder}"), text);
     }
     tell(&problems, context, report);
@@ -44,7 +40,7 @@ pub(super) fn find(settings: &Settings, context: &Context, report: &mut Report) 
 ///
 /// # Errors
 /// [`Error::Away`] when no input is there, [`Error::Source`] when there is no camera in any, [`Error::Usage`] when two
-/// cameras would have one name.
+/// cameras would have one name, or `--camera` names one that is not there.
 pub(super) fn look(settings: &Settings) -> Result<(Vec<Found>, Vec<Problem>)> {
     let Discovery { cameras, problems } = discover(&settings.inputs);
     if cameras.is_empty() {
@@ -61,8 +57,28 @@ pub(super) fn look(settings: &Settings) -> Result<(Vec<Found>, Vec<Problem>)> {
     let folders: Vec<Folder<'_>> =
         cameras.iter().zip(&paths).map(|(camera, path)| Folder { name: &camera.name, path }).collect();
     let tags = tags(&folders, &settings.renames).map_err(|clash| Error::Usage(clash.to_string()))?;
-    let found = cameras.into_iter().zip(tags).map(|(camera, tag)| Found { camera, tag }).collect();
+    let found: Vec<Found> = cameras.into_iter().zip(tags).map(|(camera, tag)| Found { camera, tag }).collect();
+    // A name may be that of a camera on a share that is away, or of one that has not written yet.
+    let may_come = |folder: &str| {
+        let is_folder = |input: &PathBuf| input.join(folder).is_dir();
+        problems.iter().any(|problem| matches!(problem, Problem::Folder { .. }))
+            || settings.inputs.iter().any(is_folder)
+    };
+    if let Some(folder) = unused_names(settings, &found).find(|folder| !may_come(folder)) {
+        let cameras: Vec<String> = found.iter().map(|found| format!("{:?}", found.camera.name)).collect();
+        let text = format!("--camera: there is no camera {folder:?}; these are: {}", cameras.join(", "));
+        return Err(Error::Usage(text));
+    }
     Ok((found, problems))
+}
+
+/// The folders of `--camera` that are no camera's. A misspelt one would have its camera extracted under another name, and all
+/// of it again once it is corrected.
+fn unused_names<'a>(settings: &'a Settings, found: &'a [Found]) -> impl Iterator<Item = &'a str> {
+    let is_used = |folder: &&String| {
+        found.iter().any(|found| found.camera.name == **folder || found.camera.path.display().to_string() == **folder)
+    };
+    settings.renames.keys().filter(move |folder| !is_used(folder)).map(String::as_str)
 }
 
 /// Reads the indexes of all cameras.

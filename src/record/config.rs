@@ -33,7 +33,7 @@ pub use self::camera::{Audio, CAMERA_KEYS, Camera, Transport, Video};
 use self::section::{Section, text, text_as};
 use super::name::CameraName;
 use crate::disk::Guard;
-use crate::units::ByteSize;
+use crate::retention::parse_retention_size;
 use crate::zone::Tz;
 
 /// A configuration.
@@ -151,12 +151,13 @@ impl Config {
             percent @ 5..=98 => u8::try_from(percent).map_err(|error| error.to_string()),
             _ => Err("a percentage from 5 to 98 is needed".into()),
         };
+        let min_free = |value: &DeValue<'_>| parse_retention_size(&section::number_or_text(value)?);
         let actions = [("stop", false), ("delete-oldest", true)];
         self.listen = top.take("listen", |value| text(value).map(str::to_owned)).or(self.listen.take());
         self.wants_hints = top.take("hints", section::boolean).unwrap_or(self.wants_hints);
         self.ffmpeg = top.take("ffmpeg", text_as).or(self.ffmpeg.take());
         self.guard.max_used_percent = top.take("max_used_disk", percent).or(self.guard.max_used_percent);
-        self.guard.min_free = top.take("min_free", section::size::<ByteSize>).or(self.guard.min_free);
+        self.guard.min_free = top.take("min_free", min_free).or(self.guard.min_free);
         let delete_oldest = top.take("when_full", |value| section::one_of(value, &actions));
         self.delete_oldest = delete_oldest.unwrap_or(self.delete_oldest);
     }

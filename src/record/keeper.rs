@@ -10,8 +10,8 @@ mod room;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 pub(super) use self::job::{Job, Look, News, Turn, Whole};
@@ -23,6 +23,9 @@ use super::mailbox::Mailbox;
 use super::name::{CameraName, OpenName, SegmentName, Token};
 use super::troubles::Troubles;
 use crate::error::{Error, Result};
+use crate::lock::Lock;
+use crate::open_files::OpenFiles;
+use crate::removals::Removals;
 use crate::retention::Reason;
 use crate::store::{Store, write_even_if_full};
 
@@ -30,6 +33,8 @@ use crate::store::{Store, write_even_if_full};
 const AGAIN: Duration = Duration::from_secs(30);
 /// How long to let a torn segment rest where another host's ffmpeg may be writing it.
 const REST: Duration = Duration::from_secs(90);
+/// A segment that another process has open is looked at again after this.
+const WHILE_OPEN: Duration = Duration::from_secs(2);
 /// When the cameras of the configuration have begun, what others have left is looked for.
 const STRAYS_AFTER: Duration = Duration::from_secs(10);
 
@@ -49,6 +54,7 @@ impl Keeper {
         ffmpeg: PathBuf,
         is_shared: bool,
         is_ours: bool,
+        lock: Weak<Mutex<Lock>>,
         news: Mailbox<(PathBuf, News)>,
     ) -> Result<Self> {
         let (jobs, inbox) = mpsc::channel();
@@ -58,6 +64,7 @@ impl Keeper {
             store,
             ffmpeg,
             is_shared,
+            lock,
             news: Box::new(move |told| news.send((root.clone(), told))),
             looks: looks.clone(),
             files: files.clone(),
@@ -67,6 +74,7 @@ impl Keeper {
             was_full: false,
             is_over: false,
             troubles: Troubles::default(),
+            removals: Removals::default(),
         };
         let builder = std::thread::Builder::new().name("keeper".into()).stack_size(256 << 10);
         builder
@@ -100,6 +108,8 @@ struct Thread {
     store: Store,
     ffmpeg: PathBuf,
     is_shared: bool,
+    /// What locks the destination; gone when it is given up.
+    lock: Weak<Mutex<Lock>>,
     news: Box<dyn Fn(News) + Send>,
     looks: Latest<(), Look>,
     files: Latest<PathBuf, Vec<u8>>,
@@ -111,6 +121,7 @@ struct Thread {
     was_full: bool,
     is_over: bool,
     troubles: Troubles,
+    removals: Removals,
 }
 
 /// A camera whose segments come here.
@@ -201,6 +212,32 @@ impl Thread {
                     self.look_into_one();
                 }
                 self.tell(News::Flushed { is_all_closed: !self.torn.iter().any(|torn| torn.has_failed) });
+            }
+        }
+    }
+
+    /// Has the lock and the state folder be there: who deletes `.footage` must not make this recorder one that cannot be
+    /// found, beside which another starts.
+    fn look_after_lock(&mut self) {
+        let renewed = self.store.make_state_dir().and_then(|was_gone| match self.lock.upgrade() {
+            Some(lock) => {
+                lock.lock().unwrap_or_else(PoisonError::into_inner).renew().map(|renewed| renewed || was_gone)
+            }
+            None => Ok(was_gone),
+        });
+        let place = self.store.root().display().to_string();
+        match renewed {
+            Ok(is_new) => {
+                self.troubles.is_over("lock", format_args!("{place}: its lock is looked after again"));
+                if is_new {
+                    log::warn!("{place}: .footage or the lock was deleted while recording; both were made anew");
+                    self.tell(News::Renewed);
+                }
+            }
+            Err(error @ Error::Busy { .. }) => self.tell(News::Taken(error)),
+            Err(error) => {
+                self.troubles
+                    .warn("lock", format_args!("{place}: its lock is not looked after: {}", error.with_causes()));
             }
         }
     }
@@ -305,7 +342,19 @@ impl Thread {
             self.torn.push_back(Torn { not_before: now + REST, ..torn });
             return;
         }
+        if torn.whole.is_none() && self.is_open_elsewhere(&torn) {
+            log::info!("{}/{}: another process has it open: left to it", torn.camera, torn.open);
+            self.torn.push_back(Torn { not_before: now + WHILE_OPEN, ..torn });
+            return;
+        }
         self.close(torn);
+    }
+
+    /// Whether what looks torn is still written: by the ffmpeg of a recorder that has lost its lock.
+    fn is_open_elsewhere(&self, torn: &Torn) -> bool {
+        let path = self.store.root().join(torn.camera.as_str()).join(torn.open.to_string());
+        let open = OpenFiles::look(std::iter::once(path.as_path()));
+        std::fs::symlink_metadata(&path).is_ok_and(|metadata| open.has(&metadata))
     }
 
     fn close(&mut self, torn: Torn) {
@@ -375,7 +424,7 @@ impl Thread {
     /// Removes a closed segment.
     fn remove(&mut self, camera: &CameraName, name: SegmentName, bytes: u64, reason: Reason) -> Result<()> {
         self.store.remove(Path::new(camera.as_str()).join(name.to_string()))?;
-        log::info!("{camera}/{name}: removed ({reason})");
+        self.removals.add(camera.as_str(), &Path::new(camera.as_str()).join(name.to_string()), reason, bytes);
         if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
             held.remove(name, bytes);
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::shard::Shard;
 use crate::error::{At, Error, Result};
@@ -10,7 +11,7 @@ use crate::live::Live;
 use crate::lock::Lock;
 use crate::store::{STATE_DIR, Store};
 
-/// A destination by what it is: device and inode of its state folder. One may be named in two ways.
+/// A destination by what it is: device and inode. One may be named in two ways.
 type Identity = (u64, u64);
 
 /// Destinations, and the locks on them.
@@ -18,10 +19,13 @@ type Identity = (u64, u64);
 pub(super) struct Places {
     shard: Shard,
     /// `--lock-file`, held.
-    one_for_all: Option<Lock>,
+    one_for_all: Option<SharedLock>,
     stores: BTreeMap<PathBuf, (Store, Identity)>,
-    locks: BTreeMap<Identity, Lock>,
+    locks: BTreeMap<Identity, SharedLock>,
 }
+
+/// Shared with the keeper of the destination, which looks after it without keeping it.
+pub(super) type SharedLock = Arc<Mutex<Lock>>;
 
 /// A destination that can be used, locked if it was not.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ impl Places {
         lock_file: Option<&Path>,
         since: &str,
     ) -> Result<(Self, BTreeMap<PathBuf, String>)> {
-        let one_for_all = lock_file.map(|path| Lock::acquire(path, None, since)).transpose()?;
+        let one_for_all = lock_file.map(|path| Lock::acquire(path, None, since)).transpose()?.map(shared);
         let mut places = Self { shard, one_for_all, stores: BTreeMap::new(), locks: BTreeMap::new() };
         let mut lost = BTreeMap::new();
         let mut first = None;
@@ -89,17 +93,23 @@ impl Places {
     /// One more is open.
     pub(super) fn adopt(&mut self, destination: &Path, opened: Opened) {
         if let Some(lock) = opened.lock {
-            self.locks.insert(opened.identity, lock);
+            self.locks.insert(opened.identity, shared(lock));
         }
         self.stores.insert(destination.to_owned(), (opened.store, opened.identity));
     }
 
     /// A destination is none any more. What locked it is for the caller to drop: on a dead share that may take its time.
     #[must_use]
-    pub(super) fn release(&mut self, destination: &Path) -> Option<Lock> {
+    pub(super) fn release(&mut self, destination: &Path) -> Option<SharedLock> {
         let (_, identity) = self.stores.remove(destination)?;
         let is_used = self.stores.values().any(|(_, other)| *other == identity);
         if is_used { None } else { self.locks.remove(&identity) }
+    }
+
+    /// What locks a destination.
+    pub(super) fn lock_of(&self, destination: &Path) -> Option<&SharedLock> {
+        let (_, identity) = self.stores.get(destination)?;
+        self.one_for_all.as_ref().or_else(|| self.locks.get(identity))
     }
 
     /// The destination, locked.
@@ -112,8 +122,7 @@ impl Opener {
     /// Opens a destination, and locks it if that is not done.
     pub(super) fn open(&self, destination: &Path, since: &str) -> Result<Opened> {
         let store = Store::create(destination)?;
-        let state = destination.join(STATE_DIR);
-        let metadata = std::fs::metadata(&state).at("read", &state)?;
+        let metadata = std::fs::metadata(destination).at("read", destination)?;
         let identity = (metadata.dev(), metadata.ino());
         let lock = match &self.locked {
             Some(locked) if !locked.contains(&identity) => {
@@ -123,6 +132,10 @@ impl Opener {
         };
         Ok(Opened { store, identity, lock })
     }
+}
+
+fn shared(lock: Lock) -> SharedLock {
+    Arc::new(Mutex::new(lock))
 }
 
 /// The lock file of a share of the cameras in a destination.

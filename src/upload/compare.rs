@@ -15,7 +15,7 @@ use super::plan::Policy;
 use super::s3::Object;
 use super::transfer::{Failure, Transfer};
 use crate::error::{Error, Result};
-use crate::pass::{Context, Failure as Failed, Report};
+use crate::pass::{Compared, Context, Failure as Failed, Report};
 use crate::stdout;
 use crate::store::{Store, open_regular};
 use crate::units::count;
@@ -111,11 +111,11 @@ impl Comparison<'_> {
                 }
             }
             let mut status = self.status(local, record.as_ref(), object.as_ref());
-            // An ETag that is not made of MD5s may look as if it were, and only HEAD tells that it is not.
+            // An ETag that is not made of MD5s may look as if it were, and only HEAD tells that it is not, and a SHA-256 beside it.
             let has_size = |object: &Object| object.size == local.identity.size;
             if !is_doubtful
                 && object.as_ref().is_some_and(has_size)
-                && matches!(status, Ok(Status::Differs | Status::Lost))
+                && matches!(status, Ok(Status::Differs | Status::Lost | Status::Unproven))
             {
                 match self.head(&key)? {
                     Ok(asked) => {
@@ -137,6 +137,12 @@ impl Comparison<'_> {
                 }
             };
             *counts.entry(status.word()).or_default() += 1;
+            match (status, self.mode) {
+                (Status::Same, Mode::Reconcile) => report.verified(Compared::Etag),
+                (Status::Same | Status::Found, _) => report.verified(Compared::Hash),
+                (Status::Unproven, _) => report.verified(Compared::Size),
+                _ => {}
+            }
             if self.mode == Mode::Reconcile {
                 match (status, &object) {
                     (Status::Found, Some(object)) => {
@@ -236,7 +242,8 @@ impl Comparison<'_> {
                 false => return Ok(Status::Lost),
             }
         }
-        if object.size == local.identity.size && object.is_opaque {
+        // One that was uploaded from here carries its SHA-256, which HEAD tells.
+        if object.size == local.identity.size && object.is_opaque && object.sha256.is_none() {
             return Ok(Status::Unproven);
         }
         let path = self.stores[local.place].root().join(&local.path);
@@ -285,9 +292,10 @@ impl Comparison<'_> {
         words.sort_unstable();
         let words: Vec<String> = words.iter().map(|(word, n)| format!("{n} {word}")).collect();
         stdout::line(&format_args!(
-            "{} compared with {}: {}; {} in the bucket alone",
+            "{} compared with {} by {} and size: {}; {} in the bucket alone",
             count(counts.values().sum(), "file"),
             count(listed, "object"),
+            if self.mode == Mode::Verify { "hash" } else { "ETag" },
             if words.is_empty() { "nothing".to_owned() } else { words.join(", ") },
             count(others, "object"),
         ));

@@ -212,3 +212,22 @@ fn a_card_as_its_own_destination_loses_nothing() {
     assert_eq!(files(&record), before);
     assert_ne!(before, set([""; 0]));
 }
+
+#[test]
+fn verify_compares_content_with_a_card() {
+    let (bench, card) = with_card("card");
+    bench.footage_from("card/", &[]).run().expect_code(0);
+    let output = bench.footage_from("card/", &["--verify", "-v"]).run().expect_code(0);
+    assert!(output.stderr.contains("identical by content"), "{output}");
+    assert!(!output.stderr.contains("not compared"), "{output}");
+    let video = format!("{NAME}.mp4");
+    let path = bench.dest().join(&video);
+    let mut bytes = std::fs::read(&path).expect("the recording");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes).expect("written");
+    let output = bench.footage_from("card/", &["--verify"]).run().expect_code(3);
+    assert!(output.stderr.contains(&video) && output.stderr.contains(&format!("byte {middle}")), "{output}");
+    assert_eq!(std::fs::read(&path).expect("left as it is"), bytes);
+    assert!(card.exists());
+}

@@ -253,7 +253,7 @@ fn a_protected_moment_is_marked_for_good() {
             bench.quiet_pass(&["-k", "2w"]);
             assert_eq!(bench.held(), left);
         }
-        bench.quiet_pass(&["--keep-bytes", "1", "--when-full", "delete-oldest", "-g", "daily"]);
+        bench.quiet_pass(&["--keep-bytes", "1B", "--when-full", "delete-oldest", "-g", "daily"]);
         assert_eq!(bench.held(), left, "neither does it go for room");
         std::fs::remove_file(marker).expect("the way to release it");
         bench.quiet_pass(&["-k", "2w"]);
@@ -321,4 +321,63 @@ fn each_removal_tells_its_reason() {
     assert!(plan.stdout.contains("remove  2018-01/20180101_000000_NF.mp4 (expired)\n"), "{plan}");
     let output = bench.pass(&["-k", "2w", "-v"]).expect_code(0);
     assert!(output.stderr.contains("20180101_000000_NF.mp4: removed (expired)\n"), "{output}");
+}
+
+#[test]
+fn keep_with_a_bare_m_and_keep_bytes_without_a_unit_remove_nothing() {
+    let bench = Bench::new(Api::Old);
+    bench.put_recording("", "20180101_000000_NF");
+    let before = bench.held();
+    for (option, variable, value, readings) in [
+        ("--keep", "FOOTAGE_KEEP", "2m", ["2min", "60d"]),
+        ("--keep", "FOOTAGE_KEEP", "2w,E=3m", ["3min", "90d"]),
+        ("--keep-bytes", "FOOTAGE_KEEP_BYTES", "500", ["500B", "500GB"]),
+        ("--min-free", "FOOTAGE_MIN_FREE", "10", ["10B", "10GB"]),
+        ("--keep", "FOOTAGE_KEEP", "5s", ["36h", "2w"]),
+        ("--keep", "FOOTAGE_KEEP", "0", ["forever", "everything"]),
+        ("--keep-bytes", "FOOTAGE_KEEP_BYTES", "0GB", ["nothing", "everything"]),
+    ] {
+        for output in [bench.pass(&[option, value]), bench.footage(&[]).env(variable, value).run()] {
+            let output = output.expect_code(2);
+            assert!(readings.iter().all(|reading| output.stderr.contains(reading)), "{output}");
+            assert!(output.stderr.contains(option), "{output}");
+        }
+    }
+    assert_eq!(bench.held(), before);
+    // A bare number is days, as it always was, and M is months.
+    for keep in ["14", "2w", "30min", "2M"] {
+        bench.put_recording("", "20180101_000000_NF");
+        bench.quiet_pass(&["--keep", keep]);
+        assert_eq!(bench.held(), set([""; 0]), "{keep}");
+    }
+}
+
+#[test]
+fn cron_logs_removals_in_one_line_for_each_reason() {
+    let old = ["20180101_000000_NF", "20180102_000000_NF", "20180103_000000_NF"];
+    let with_old = || {
+        let bench = Bench::new(Api::Old);
+        for recording in old {
+            bench.put_recording("", recording);
+        }
+        bench
+    };
+    for options in [&["--keep", "2w", "--cron"][..], &["--keep", "2w"]] {
+        let output = with_old().pass(options).expect_code(0);
+        let [line] = output.removals()[..] else { panic!("one line: {output}") };
+        for part in ["12 files", "expired", "20180101_000000_N", "20180103_000000_NF", " kB: "] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
+    let bench = with_old();
+    let output = bench.pass(&["--keep", "2w", "--cron", "-v"]).expect_code(0);
+    assert_eq!(output.removals().len(), 12, "{output}");
+    // What is normal is silent, and so is --quiet.
+    bench.pass(&["--keep", "2w", "--cron"]).expect_silence();
+    with_old().pass(&["--keep", "2w", "--cron", "--quiet"]).expect_silence();
+    // Also while the camera is away.
+    let bench = with_old();
+    bench.camera.depart(How::Refused);
+    let output = bench.pass(&["--keep-bytes", "1B", "--cron"]).expect_code(0);
+    assert!(matches!(output.removals()[..], [line] if line.contains("over-quota")), "{output}");
 }

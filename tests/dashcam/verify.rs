@@ -163,3 +163,23 @@ fn all_sound_forms_of_a_movie_are_whole_and_all_others_are_not() {
     assert_eq!((&report["waiting_files"], &report["exit_code"]), (&broken.len().into(), &0.into()));
     assert!(bench.asked().is_empty());
 }
+
+#[test]
+fn verify_says_what_it_compared() {
+    let bench = after(|mut whole| {
+        let middle = whole.len() / 2;
+        whole[middle] ^= 1;
+        whole
+    });
+    // No longer on the camera.
+    bench.put_recording("2018-10", "20181001_131513_NF");
+    let output = bench.pass(&["--verify", "-v"]).expect_code(0);
+    assert!(!output.stderr.contains("verified"), "{output}");
+    for said in ["by length and structure", "by length;", "content not compared"] {
+        assert!(output.stderr.contains(said), "{said}: {output}");
+    }
+    let by = bench.report(&["--verify"])["verified_by"].clone();
+    let count = |word: &str| by[word].as_u64().unwrap_or(0);
+    assert_eq!((count("length-and-structure"), count("content")), (2, 0), "{by}");
+    assert!(count("length") > 0 && count("nothing") > 0, "{by}");
+}

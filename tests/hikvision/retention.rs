@@ -5,6 +5,7 @@ use std::fs;
 use chrono::{Days, Utc};
 
 use crate::support::bench::{Bench, clip, set};
+use crate::support::hikvision::Model;
 
 fn days_ago(days: u64) -> String {
     Utc::now().date_naive().checked_sub_days(Days::new(days)).unwrap().to_string()
@@ -76,4 +77,31 @@ fn the_future_is_new() {
     storage.record(&clip(), &format!("{} 14:00:15", days_ago(1)));
     bench.pass(&["--keep", "1h"]).expect_code(0);
     assert_eq!(bench.held(), set(["tuin/video/2037-09-07_14-00-15-tuin.mp4"]));
+}
+
+#[test]
+fn keep_with_a_bare_m_removes_nothing() {
+    let (bench, _storage) = Bench::with(&[&format!("{} 14:00:15", days_ago(40))]);
+    bench.pass(&[]).expect_code(0);
+    let before = bench.held();
+    for output in [bench.pass(&["--keep", "2m"]), bench.footage(&[]).env("FOOTAGE_KEEP", "2m").run()] {
+        let output = output.expect_code(2);
+        assert!(output.stderr.contains("2min") && output.stderr.contains("60d"), "{output}");
+    }
+    bench.pass(&["--min-free", "10"]).expect_code(2);
+    assert_eq!(bench.held(), before);
+}
+
+#[test]
+fn cron_logs_removals_of_each_camera() {
+    let old = |time: &str| format!("{} {time}", days_ago(40));
+    let (bench, _storage) = Bench::with(&[&old("14:00:15"), &old("14:10:15"), &old("14:20:15")]);
+    bench.camera("oprit", Model::default()).record(&clip(), &old("14:00:15"));
+    bench.pass(&[]).expect_code(0);
+    let output = bench.pass(&["--keep", "30d", "--cron"]).expect_code(0);
+    let lines = output.removals();
+    assert_eq!(lines.len(), 2, "{output}");
+    assert!(lines[0].contains("oprit/video/") && lines[1].contains("tuin: 3 files"), "{output}");
+    assert!(lines.iter().all(|line| line.contains("expired")), "{output}");
+    bench.pass(&["--keep", "30d", "--cron"]).expect_silence();
 }

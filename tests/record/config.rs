@@ -37,6 +37,11 @@ fn errors_name_the_key_and_its_line() {
         ("timezone = \"Mars/Base\"", "cameras.yard.timezone", "Mars/Base"),
         ("keep = \"never\"", "cameras.yard.keep", "never"),
         ("keep_bytes = -1", "cameras.yard.keep_bytes", ""),
+        ("keep = \"2m\"", "cameras.yard.keep", "write 2min, or 60d for 2 months"),
+        ("keep = \"30min\"", "cameras.yard.keep", "a segment (1h)"),
+        ("keep_bytes = 500", "cameras.yard.keep_bytes", "write 500B for bytes, or 500GB"),
+        ("keep_bytes = \"500\"", "cameras.yard.keep_bytes", "write 500B for bytes, or 500GB"),
+        ("keep_bytes = \"0GB\"", "cameras.yard.keep_bytes", "would keep nothing"),
         ("schedule = [{ at = \"25:00\", get = \"http://c/day\" }]", "cameras.yard.schedule", ""),
         ("schedule = [{ at = \"06:00\", get = \"file:///etc/passwd\" }]", "cameras.yard.schedule", "http"),
         ("schedule = [{ at = \"06:00\", get = \"http://u:a#b@c/day\" }]", "cameras.yard.schedule", "%23"),
@@ -62,6 +67,8 @@ fn errors_outside_of_a_camera() {
             "line 2",
             "container",
         ),
+        ("min_free = 10\n[cameras.yard]\nurl = \"rtsp://c/1\"\ndestination = \"dest\"\n", "line 1", "10GB"),
+        ("[defaults]\nkeep = \"2m\"\n[cameras.yard]\nurl = \"rtsp://c/1\"\ndestination = \"dest\"\n", "line 2", "60d"),
         ("[cameras.yard\n", "line 1", ""),
         ("[cameras.a]\nurl = \"rtsp://c/1\"\n[cameras.a]\nurl = \"rtsp://c/2\"\n", "line 3", ""),
     ] {
@@ -157,4 +164,22 @@ fn what_is_wrong_with_an_option_is_told_of_that_option() {
         let output = site.footage(&[&["record", "--url", "rtsp://c/1"], options].concat()).run().expect_code(2);
         assert!(output.stderr.contains(said) && !output.stderr.contains("[defaults]"), "{output}");
     }
+}
+
+#[test]
+fn keep_and_keep_bytes_as_options_and_variables_refuse_what_may_mean_two_things() {
+    let site = Site::new();
+    let record = || site.footage(&["record", "--url", "rtsp://127.0.0.1:1/x", "-d", "dest", "--dry-run"]);
+    for (option, variable, value, readings) in [
+        ("--keep", "FOOTAGE_KEEP", "2m", ["2min", "60d"]),
+        ("--keep-bytes", "FOOTAGE_KEEP_BYTES", "500", ["500B", "500GB"]),
+        ("--min-free", "FOOTAGE_MIN_FREE", "10", ["10B", "10GB"]),
+    ] {
+        for output in [record().args([option, value]).run(), record().env(variable, value).run()] {
+            let output = output.expect_code(2);
+            assert!(readings.iter().all(|reading| output.stderr.contains(reading)), "{output}");
+        }
+    }
+    let options = ["--keep", "2w", "--keep-bytes", "500GB", "--min-free", "10GB"];
+    record().args(options).run().expect_code(0);
 }

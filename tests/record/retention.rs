@@ -1,7 +1,7 @@
 //! What is kept, and what goes.
 
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site, wait_for};
+use crate::support::site::{PATIENCE, QUICK, Site, wait_for};
 
 #[test]
 fn what_is_too_old_goes_and_nothing_else() {
@@ -91,4 +91,23 @@ fn what_somebody_else_has_removed_counts_no_more() {
     site.wait_for_closed("yard", 6);
     assert_eq!(site.live("yard")["removed_segments"], 0);
     drop(running);
+}
+
+#[test]
+fn cron_logs_removals_of_each_camera() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", format!("{}\nkeep = \"2d\"", camera.table()))]);
+    for hour in 10..15 {
+        site.scratch.write(format!("dest/yard/2020-01-01/2020-01-01_{hour}-00-00+0000.mkv"), "old");
+    }
+    let damaged = site.scratch.write("dest/yard/.1577880000-0123abcd.mkv.damaged", "old");
+    let running = site.start(&["--cron"]);
+    running.wait_for_stderr("removed (", PATIENCE);
+    wait_for("the damaged one's removal", || (!damaged.exists()).then_some(()));
+    running.term();
+    let output = running.wait();
+    let removals = output.removals().join("\n");
+    assert!(removals.contains("yard: ") && removals.contains("expired"), "{output}");
+    assert!(removals.contains("2020-01-01_14-00-00+0000.mkv"), "{output}");
+    assert!(removals.contains("6 files") || removals.contains(".damaged"), "{output}");
 }

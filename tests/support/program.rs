@@ -247,6 +247,18 @@ impl Output {
         let silent = self.code == Some(0) && self.stdout.is_empty() && self.stderr.is_empty();
         assert!(silent, "expected silence; {self}");
     }
+
+    /// The lines on stderr that tell of removed footage, as no other lines are.
+    pub fn removals(&self) -> Vec<&str> {
+        self.stderr.lines().filter(|line| line.contains(" removed (") && !line.starts_with("warning: ")).collect()
+    }
+
+    /// Asserts that it found nothing wrong and said nothing but what it removed.
+    #[track_caller]
+    pub fn expect_silence_but_for_removals(self) {
+        let silent = self.code == Some(0) && self.stdout.is_empty();
+        assert!(silent && self.removals().len() == self.stderr.lines().count(), "expected silence; {self}");
+    }
 }
 
 impl fmt::Display for Output {

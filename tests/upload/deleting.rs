@@ -142,6 +142,12 @@ fn a_length_of_time_that_is_none_is_refused() {
     for age in ["soon", "-1d", ""] {
         uploads.pass(&["--delete-after", age]).expect_code(2);
     }
+    for (option, variable) in [("--delete-after", "FOOTAGE_DELETE_AFTER"), ("--keep", "FOOTAGE_KEEP")] {
+        for output in [uploads.pass(&[option, "2m"]), uploads.footage(&[]).env(variable, "2m").run()] {
+            let output = output.expect_code(2);
+            assert!(output.stderr.contains("2min") && output.stderr.contains("60d"), "{output}");
+        }
+    }
     assert!(uploads.s3.proxy.requests().is_empty());
 }
 
@@ -154,4 +160,15 @@ fn keep_removes_old_recordings_that_are_proven() {
     assert!(!uploads.src("20181029_131513_NF.mp4").exists());
     assert!(uploads.src("29990101_000000_NF.mp4").exists(), "not old");
     assert!(uploads.src("20181029_131613_NF.mp4").exists(), "not proven");
+}
+
+#[test]
+fn cron_logs_removals_of_what_was_uploaded() {
+    let uploads = Uploads::with(&["a.ts", "b.ts"]);
+    let output = uploads.pass(&["--delete", "--cron"]).expect_code(0);
+    assert!(
+        matches!(output.removals()[..], [line] if line.contains("2 files") && line.contains("uploaded")),
+        "{output}"
+    );
+    uploads.pass(&["--delete", "--cron"]).expect_silence();
 }

@@ -7,13 +7,15 @@ use chrono::NaiveTime;
 use toml::de::DeValue;
 
 use super::Surroundings;
-use super::section::{Section, bare_number, boolean, one_of, rate, seconds, size, text, text_as, words};
+use super::section::{
+    Section, bare_number, boolean, number_or_text, one_of, rate, seconds, size, text, text_as, words,
+};
 use crate::login;
 use crate::record::name::Container;
 use crate::record::schedule::Entry;
 use crate::record::url::{CameraUrl, shown};
-use crate::retention::Keep;
-use crate::units::ByteSize;
+use crate::retention::{Keep, parse_quota};
+use crate::units::{ByteSize, short_duration};
 use crate::zone::Tz;
 
 /// How a camera is recorded. What is compared when a configuration is read again.
@@ -149,6 +151,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_BITRATE: ByteSize = ByteSize(1_000_000);
 const LONGEST_SEGMENT: Duration = Duration::from_hours(24);
+/// Ages of whole days count calendar days, and keep at least yesterday.
+const DAY: Duration = Duration::from_hours(24);
 const SHORTEST_SEGMENT: Duration = Duration::from_secs(1);
 
 /// A key and what is wrong with it, or with its absence.
@@ -212,7 +216,7 @@ pub(super) fn read(
         output_options: take!("output_options", words).unwrap_or_default(),
         zone: take!("timezone", text_as).unwrap_or(around.zone),
         keep: take!("keep", size::<Keep>).unwrap_or(Keep::Forever),
-        keep_bytes: take!("keep_bytes", size::<ByteSize>),
+        keep_bytes: take!("keep_bytes", |value| parse_quota(&number_or_text(value)?)),
         on_segment: take!("on_segment", words).unwrap_or_default(),
         schedule: take!("schedule", schedule).unwrap_or_default(),
         destination: around.base.join(destination.clone().unwrap_or_default()),
@@ -227,6 +231,19 @@ pub(super) fn read(
     }
     if camera.video == Video::Copy && is_jpeg && camera.container != Container::Mkv {
         return Err(("video", format!("JPEG pictures do not fit into {}: write \"h264\"", container.extension())));
+    }
+    if let Keep::For(age) = camera.keep
+        && age <= camera.segment
+        && age < DAY
+    {
+        return Err((
+            "keep",
+            format!(
+                "{} is no more than a segment ({}): each would be removed as soon as it is closed",
+                short_duration(age),
+                short_duration(camera.segment)
+            ),
+        ));
     }
     Ok(is_enabled.then_some(camera))
 }

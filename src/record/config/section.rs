@@ -150,7 +150,7 @@ pub(super) fn integer(value: &DeValue<'_>) -> Result<i64, String> {
 }
 
 /// A number or a text, as text.
-fn number_or_text(value: &DeValue<'_>) -> Result<String, String> {
+pub(super) fn number_or_text(value: &DeValue<'_>) -> Result<String, String> {
     match value {
         DeValue::Integer(_) => integer(value).map(|number| number.to_string()),
         DeValue::Float(number) => Ok(number.as_str().to_owned()),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::units::ByteSize;
 
 fn parse(source: &str) -> Result<Config, Invalid> {
     Config::parse(source, &Surroundings { base: "/etc".into(), zone: Tz::UTC, is_options: false })

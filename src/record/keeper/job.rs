@@ -111,6 +111,10 @@ pub(in crate::record) enum News {
         /// What is missing.
         full: Option<String>,
     },
+    /// The lock was made anew, or the folder of the state.
+    Renewed,
+    /// The lock was deleted, and another recorder has taken it since.
+    Taken(Error),
     /// The destination is another one than it was. This keeper has ended.
     Gone(Error),
     /// Whether a destination that could not be used can be; no keeper tells this.

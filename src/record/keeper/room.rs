@@ -70,6 +70,7 @@ impl Thread {
             }
             return self.tell(News::Room { space: None, full: Some(gone.with_causes()) });
         }
+        self.look_after_lock();
         let names: Vec<CameraName> = self.cameras.keys().cloned().collect();
         for camera in &names {
             let what = super::not_removed(camera);
@@ -87,6 +88,8 @@ impl Thread {
             Ok((space, full)) => (Some(space), full),
             Err(error) => (None, Some(error.with_causes())),
         };
+        // What has gone at this look, in one line for each camera and reason.
+        self.removals.log();
         let was_full = std::mem::replace(&mut self.was_full, full.is_some());
         self.tell(News::Room { space, full });
         if was_full && !self.was_full {
@@ -285,13 +288,19 @@ impl Thread {
     }
 
     /// What cannot be played is kept as long as what can.
-    fn remove_damaged(&self, camera: &CameraName, keep: Keep, now: DateTime<Tz>) -> Result<()> {
+    fn remove_damaged(&mut self, camera: &CameraName, keep: Keep, now: DateTime<Tz>) -> Result<()> {
         let Some(cutoff) = keep.cutoff_at(now) else { return Ok(()) };
         let mut over: Vec<OpenName> = Vec::new();
         self.store.for_each_entry(camera.as_str(), |name, file_type| {
             let open = name.parse().ok().filter(|open: &OpenName| open.is_damaged && file_type.is_file());
             over.extend(open.filter(|open| open.start().is_some_and(|start| start < cutoff)));
         })?;
-        over.iter().try_for_each(|open| self.store.remove(Path::new(camera.as_str()).join(open.to_string())))
+        for open in over {
+            let file = Path::new(camera.as_str()).join(open.to_string());
+            let bytes = fs::symlink_metadata(self.store.root().join(&file)).map_or(0, |file| file.len());
+            self.store.remove(&file)?;
+            self.removals.add(camera.as_str(), &file, Reason::Expired, bytes);
+        }
+        Ok(())
     }
 }

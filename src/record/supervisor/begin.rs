@@ -58,7 +58,8 @@ impl Supervisor<'_> {
         let is_shared = !self.settings.shard.is_all();
         // With a lock elsewhere somebody else may record here too.
         let is_ours = !is_shared && self.settings.lock_file.is_none();
-        let keeper = Keeper::start(store, self.ffmpeg.path.clone(), is_shared, is_ours, self.news_box.clone())?;
+        let lock = self.places.lock_of(destination).map(Arc::downgrade).unwrap_or_default();
+        let keeper = Keeper::start(store, self.ffmpeg.path.clone(), is_shared, is_ours, lock, self.news_box.clone())?;
         self.keepers.insert(destination.to_owned(), keeper);
         Ok(())
     }

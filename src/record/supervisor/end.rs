@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Supervisor;
 use super::timers::Timer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::live::{CameraLive, State};
 use crate::random::random;
 use crate::record::keeper::Job;
@@ -23,6 +23,8 @@ const REAP_AGAIN: Duration = Duration::from_millis(100);
 pub(super) enum Reason {
     /// `--for`
     TimeIsUp,
+    /// Another recorder has taken the lock, which was deleted.
+    Taken(Error),
 }
 
 /// The end of it all.
@@ -131,6 +133,15 @@ impl Supervisor<'_> {
         }
     }
 
+    /// The cameras are another recorder's, which was started when the lock had been deleted: one of the two has to end, and
+    /// `--stop` finds the other one.
+    pub(super) fn taken(&mut self, error: Error) {
+        if self.ending.is_none() {
+            log::warn!("the lock was deleted while recording, and another recorder has taken it; this one ends");
+            self.end(Some(Reason::Taken(error)));
+        }
+    }
+
     /// Ends everything: every ffmpeg completes its segment.
     pub(super) fn end(&mut self, reason: Option<Reason>) {
         log::info!("recording ends");
@@ -197,6 +208,7 @@ impl Supervisor<'_> {
         let reason = self.ending.take().and_then(|ending| ending.reason);
         let outcome = match reason {
             Some(Reason::TimeIsUp) => Ok(()),
+            Some(Reason::Taken(error)) => Err(error),
             None => self.context.stop.check(),
         };
         for recorder in self.left.values() {
@@ -211,7 +223,10 @@ impl Supervisor<'_> {
                 });
             }
         }
-        self.write_last_state(&outcome);
+        // The state is that of the recorder which has the lock.
+        if !matches!(outcome, Err(Error::Busy { .. })) {
+            self.write_last_state(&outcome);
+        }
         outcome
     }
 }

@@ -93,6 +93,8 @@ impl Supervisor<'_> {
             News::Damaged(camera) => self.count(&camera, |live| live.damaged_segments += 1),
             News::Removed(camera) => self.count(&camera, |live| live.removed_segments += 1),
             News::Room { space, full } => self.room(place, space, full),
+            News::Renewed => self.write_soon(),
+            News::Taken(error) => self.taken(error),
             News::Gone(error) => self.gone(place, &error),
             News::Opened(opened) => self.sought(place, opened),
             News::Flushed { is_all_closed } if self.is_given_up(place, is_all_closed) => {}

@@ -1,13 +1,14 @@
 //! Removing files that are proven to be in the bucket.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Execution, Flight};
 use crate::error::Result;
+use crate::open_files::OpenFiles;
 use crate::retention::Reason;
-use crate::upload::local::{Identity, Local, OpenFiles};
+use crate::upload::local::{Identity, Local};
 use crate::upload::plan::Step;
 
 /// Files are removed together: to see whether somebody has opened one, all processes are looked through.
@@ -20,7 +21,10 @@ impl Execution<'_> {
             Step::Remove { file, reason } => Some((*file, *reason)),
             _ => None,
         });
-        self.remove_files(&removals.collect::<Vec<_>>())
+        let removed = self.remove_files(&removals.collect::<Vec<_>>());
+        // Before the uploads, which may take long.
+        self.report.removals.log();
+        removed
     }
 
     /// Removes files that are proven to be in the bucket, unless somebody has opened them, or they are others now.
@@ -39,8 +43,7 @@ impl Execution<'_> {
                 continue;
             }
             self.stores[self.files[*file].place].remove(name)?;
-            log::info!("{name}: removed ({reason})");
-            self.report.removed(*reason, identity.size);
+            self.report.removed("", Path::new(name), *reason, identity.size);
         }
         Ok(())
     }
