@@ -81,6 +81,12 @@ impl Shortage {
 }
 
 impl Guard {
+    /// Whether an empty disk would be empty enough. If not, to remove footage for it would end with none.
+    #[must_use]
+    pub fn can_be_met(&self, space: Space) -> bool {
+        self.min_free.is_none_or(|min_free| min_free.0 < space.usable())
+    }
+
     /// What is missing before `need` more bytes may be written; `None` when there is room.
     #[must_use]
     pub fn shortage(&self, space: Space, need: u64) -> Option<Shortage> {
@@ -156,6 +162,13 @@ mod tests {
         assert_eq!(guard.shortage(space(300), 250).map(|s| (s.missing, s.option)), Some((50, Some("--min-free"))));
         // Without any option a file that cannot fit is still refused before it is written.
         assert_eq!(Guard::default().shortage(space(300), 301).map(|s| s.missing), Some(1));
+    }
+
+    #[test]
+    fn min_free_of_more_than_the_disk_cannot_be_met() {
+        let guard = |bytes| Guard { max_used_percent: None, min_free: Some(ByteSize(bytes)) };
+        assert!(guard(949).can_be_met(space(300)) && Guard::default().can_be_met(space(300)));
+        assert!(!guard(950).can_be_met(space(300)));
     }
 
     #[test]

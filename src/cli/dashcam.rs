@@ -85,7 +85,7 @@ pub struct Dashcam {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub full: Full,
-    /// Compare everything here with the camera, and fetch again what is short or broken
+    /// Compare lengths and MP4 structure with the camera, content with a card; fetch again what is short or broken
     #[arg(long, env = "FOOTAGE_VERIFY", value_parser = FalseyValueParser::new(), help_heading = "Comparing")]
     pub verify: bool,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
@@ -123,6 +123,7 @@ impl FromStr for SkipMetadata {
     fn from_str(text: &str) -> Result<Self, String> {
         let format = |letter| Format::ALL.into_iter().find(|format| format.skip_letter() == Some(letter));
         text.chars()
+            .filter(|letter| !matches!(letter, ' ' | ','))
             .map(|letter| format(letter).ok_or_else(|| format!("{letter:?} is no sidecar: t, 3 and g are")))
             .collect::<Result<_, _>>()
             .map(Self)

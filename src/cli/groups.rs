@@ -64,7 +64,7 @@ pub struct Output {
     /// Print the report, or what else is asked for, as JSON on stdout
     #[arg(long, env = "FOOTAGE_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,
-    /// Run from cron: silent unless footage arrived or something is wrong
+    /// Run from cron: silent unless footage arrives, is removed, or something is wrong
     #[arg(long, env = "FOOTAGE_CRON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub cron: bool,
     /// Say more; -vv says everything

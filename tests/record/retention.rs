@@ -111,3 +111,17 @@ fn cron_logs_removals_of_each_camera() {
     assert!(removals.contains("2020-01-01_14-00-00+0000.mkv"), "{output}");
     assert!(removals.contains("6 files") || removals.contains(".damaged"), "{output}");
 }
+
+/// More than the whole disk: to remove everything would not be enough.
+#[test]
+fn min_free_of_more_than_the_disk_removes_nothing() {
+    let camera = RtspCamera::start(Film::Plain);
+    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    site.prepend("min_free = \"1000TB\"\nwhen_full = \"delete-oldest\"");
+    let old = site.scratch.write("dest/yard/2020-01-01/2020-01-01_10-00-00+0000.mkv", "old");
+    let running = site.start(&[]);
+    running.wait_for_stderr("full", PATIENCE);
+    running.term();
+    let output = running.wait();
+    assert!(old.exists() && output.removals().is_empty(), "{output}");
+}

@@ -102,7 +102,8 @@ impl Thread {
         loop {
             let space = Space::of(self.store.root())?;
             let Some(shortage) = guard.shortage(space, need) else { return Ok((space, None)) };
-            let freed = if delete_oldest { self.make_room(shortage.missing)? } else { 0 };
+            let may_help = delete_oldest && guard.can_be_met(space);
+            let freed = if may_help { self.make_room(shortage.missing)? } else { 0 };
             let after = Space::of(self.store.root())?;
             // Snapshots and links keep what was removed: to remove all of it would free nothing either.
             if freed == 0 || after.free <= space.free {
