@@ -7,30 +7,30 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`address`] | where the camera is, as people type it |
-//! | [`source`] | what a pass fetches from: [`camera`], over HTTP, or [`card`], in a reader |
+//! | [`source`] | what a pass fetches from: [`blackvue`], over HTTP, or [`card`], in a reader; [`connect`] finds it |
 //! | [`listing`] | what the camera says it has |
 //! | [`name`] | what its files are called, and what stands beside them |
 //! | [`policy`] | what the user wants: which recordings, in which order, for how long |
 //! | [`held`] | what the destination holds, in all groupings at once |
-//! | [`learned`] | what earlier passes learned about the camera |
+//! | `absent` | the sidecars that the camera does not have, remembered from pass to pass |
 //! | [`plan`] | offer, held files and policy in, removals and fetches out |
-//! | [`fetch`] | one file: resumed, proven, published |
+//! | [`download`] | one file: resumed, verified, published |
 //! | [`partials`] | how far each partial file can be trusted |
 //! | `execute` | the plan under way, and what to do when the camera leaves |
 //! | `make_room`, `retain` | what goes for new footage, and how |
-//! | `verify`, `compare` | what is held, against the camera and against itself |
+//! | `verify` | the files that are here, against the camera and against their own structure |
 //!
 //! The words are those of the [glossary](crate#glossary). A *unit* is what goes together when room is made: a recording with its
 //! sidecars, or what of one is shared.
 
+mod absent;
 pub mod address;
-pub mod camera;
+pub mod blackvue;
 pub mod card;
-mod compare;
+pub mod connect;
+pub mod download;
 mod execute;
-pub mod fetch;
 pub mod held;
-pub mod learned;
 pub mod listing;
 mod make_room;
 pub mod name;
@@ -50,13 +50,15 @@ use std::time::Duration;
 
 use ureq::http::header::{HeaderName, HeaderValue};
 
+use self::absent::AbsentFile;
 use self::address::Address;
-use self::camera::Http;
+use self::blackvue::Http;
+use self::connect::connect;
 use self::held::{Held, Reading};
-use self::learned::{AbsentFile, Learned};
 use self::name::FileName;
+use self::plan::Learned;
 use self::policy::Policy;
-use self::source::{Offer, Source};
+use self::source::Offer;
 use crate::disk::{Guard, Space};
 use crate::error::{Error, Result};
 use crate::pass::{Context, Report, failure_key};
@@ -134,7 +136,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let http = Http { timeout: settings.timeout, headers: settings.headers.clone(), stop: context.stop.clone() };
 
     // Read: what the camera has, what is here.
-    let source = Source::connect(&settings.addresses, &http);
+    let source = connect(&settings.addresses, &http);
     let reading =
         Reading { afresh: settings.verify, remember: !context.changes_nothing, with_lengths: settings.is_limited() };
     let held = Held::read(store, context.now.into(), reading)?;
@@ -187,7 +189,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
                 return Err(error);
             }
         };
-        let repairs = if settings.verify { verify::check(pass, &source, &offer, report)? } else { Vec::new() };
+        let repairs = if settings.verify { verify::check(pass, source.as_ref(), &offer, report)? } else { Vec::new() };
         steps::show(report, &show::steps(&plan, &repairs, &held, settings.policy.grouping), context.json);
         return Ok(());
     }

@@ -28,7 +28,7 @@
 //!
 //! | | the way of one item |
 //! | --- | --- |
-//! | [`dashcam`] | [`fetch`](dashcam::fetch) resumes the partial file, proves it by its length and its MP4 structure ([`mp4`]), publishes it |
+//! | [`dashcam`] | [`download`](dashcam::download) resumes the partial file, verifies it by its length and its MP4 structure ([`mp4`]), publishes it |
 //! | [`hikvision`] | [`extract`](hikvision::extract) feeds the segment's bytes to ffmpeg, checks the stream's clock before and after, publishes the result |
 //! | [`record`] | the supervisor listens to each camera's ffmpeg; the keeper of the destination looks at a segment that it has completed and publishes it |
 //! | [`upload`] | a transfer hashes the file, sends it signed ([`upload::s3`]), compares ETag and size, and notes the proof in the [`journal`](upload::journal) |
@@ -47,13 +47,13 @@
 //! | shared by passes | |
 //! | --- | --- |
 //! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`once`], [`contact`], [`trace`] |
-//! | the destination | [`permission`], [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`removals`] |
+//! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`removals`] |
 //! | time | [`recording_time`], [`zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
 //! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`steady`] |
 //! | what comes from outside | [`text`], [`secret`], [`random`], [`home`] |
-//! | at the bottom | [`error`], [`units`] |
+//! | at the bottom | [`error`], [`failure`], [`permission`], [`units`] |
 //!
 //! # Glossary
 //!
@@ -124,6 +124,7 @@ pub mod contact;
 pub mod dashcam;
 pub mod disk;
 pub mod error;
+pub mod failure;
 pub mod ffmpeg;
 pub mod hikvision;
 pub mod home;

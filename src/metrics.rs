@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ureq::http::header::AUTHORIZATION;
 
+use crate::failure::FailureReason;
 use crate::http::{self, explain};
 use crate::login;
 use crate::pass::{Report, Told};
@@ -87,11 +88,19 @@ fn grouping_value(value: &str) -> String {
 }
 
 /// The kinds of failure of one item in each pass, so that each metric exists before its first failure.
-pub const FAILURE_REASONS: [(&str, &[&str]); 3] = [
-    ("dashcam", &["content", "damaged", "empty", "http", "length", "network", "refused"]),
-    ("hikvision", &["damaged", "encrypted", "ffmpeg", "gone", "read", "refused", "storage", "timeout"]),
-    ("upload", &["conflict", "name", "network", "proof", "read", "refused", "server"]),
-];
+fn failure_reasons(pass: &str) -> &'static [FailureReason] {
+    use FailureReason::{
+        Conflict, Content, Damaged, Empty, Encrypted, Ffmpeg, Gone, Http, Length, Name, Network, Proof, Read, Refused,
+        Server, Storage, Timeout,
+    };
+    match pass {
+        "dashcam" => &[Content, Damaged, Empty, Http, Length, Network, Refused],
+        "hikvision" => &[Damaged, Encrypted, Ffmpeg, Gone, Read, Refused, Storage, Timeout],
+        "upload" => &[Conflict, Name, Network, Proof, Read, Refused, Server],
+        _ => &[],
+    }
+}
+
 /// The kinds of failure of a pass.
 const END_REASONS: [&str; 7] = ["away", "busy", "destination", "disk", "source", "stopped", "usage"];
 
@@ -121,11 +130,10 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
         "last_run_failed_files",
         "Files that failed in the last pass.",
         "reason",
-        FAILURE_REASONS
-            .iter()
-            .filter(|(pass, _)| *pass == report.pass)
-            .flat_map(|(_, reasons)| *reasons)
-            .map(|reason| (*reason, report.failures.iter().filter(|failure| failure.reason == *reason).count() as f64)),
+        failure_reasons(&report.pass).iter().map(|reason| {
+            let failed = report.failures.iter().filter(|failure| failure.reason == *reason).count();
+            (reason.word(), failed as f64)
+        }),
     );
     let reached = report.contact.first_reached_timestamp_seconds.is_some();
     text.gauge(

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::Contact;
 use crate::error::{Error, Result};
+use crate::failure::{FailureReason, ItemFailure};
 use crate::progress::Progress;
 use crate::removals::Removals;
 use crate::retention::Reason;
@@ -119,7 +120,7 @@ pub struct Failure {
     /// The item.
     pub name: String,
     /// The kind of failure: a metric's label.
-    pub reason: String,
+    pub reason: FailureReason,
     /// What happened, for people.
     pub message: String,
 }
@@ -293,8 +294,9 @@ impl Report {
     }
 
     /// Counts and tells what failed for one item.
-    pub fn fail(&mut self, told: &Told, name: impl std::fmt::Display, reason: &str, message: impl Into<String>) {
-        let failure = Failure { name: name.to_string(), reason: reason.to_owned(), message: message.into() };
+    pub fn fail(&mut self, told: &Told, name: impl std::fmt::Display, failure: ItemFailure) {
+        let ItemFailure { reason, message, .. } = failure;
+        let failure = Failure { name: name.to_string(), reason, message };
         if let Some(is_new) = told.note(&failure_key(&name)) {
             let alike = self.alike.entry(failure.message.clone()).or_default();
             *alike += usize::from(is_new);

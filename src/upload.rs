@@ -57,6 +57,7 @@ use self::s3::Client;
 use self::transfer::Transfer;
 use self::zone::Zone;
 use crate::error::{Error, Result};
+use crate::failure::{FailureReason, ItemFailure};
 use crate::open_files::OpenFiles;
 use crate::pass::{Context, Report, failure_key};
 use crate::rate::{Pacer, Timetable};
@@ -200,8 +201,8 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
     let young = report.open_files;
     let mut open = leave_open_files(&mut plan, &files, stores, context);
     report.open_files = young + open.len();
-    for (file, reason, message) in &plan.refused {
-        report.fail(&context.told, &files[*file].path, reason, message);
+    for (file, failure) in &plan.refused {
+        report.fail(&context.told, &files[*file].path, failure.clone());
     }
     for file in &plan.waiting {
         report.waiting_files += 1;
@@ -336,7 +337,8 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
         let found = local::find(place, store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
         report.open_files += found.young;
         for path in found.unnamed {
-            report.fail(&context.told, path.display(), "name", "its name is not UTF-8, as a key has to be");
+            let failure = ItemFailure::passing(FailureReason::Name, "its name is not UTF-8, as a key has to be");
+            report.fail(&context.told, path.display(), failure);
         }
         for path in found.refilled.iter().filter(|_| settings.delete_after.is_some()) {
             context.told.warn(

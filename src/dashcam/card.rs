@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::address::Address;
 use super::listing::Listing;
 use super::name::{FileName, Format};
-use super::source::{Offer, Opened, Sidecars, Trouble};
+use super::source::{Offer, Opened, Refusal, Sidecars, Source};
 use crate::error::{At, Error, Result};
 use crate::store::open_regular;
 
@@ -24,11 +25,22 @@ pub struct Card {
 }
 
 impl Card {
-    /// Finds the recordings below `path` and lists them.
-    ///
-    /// # Errors
-    /// [`Error::Away`] when the directory is not there: the card is not inserted.
-    pub fn insert(path: &Path) -> Result<(Self, Offer)> {
+    /// The card mounted at a directory. It is not looked at yet.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { root: path.to_owned(), record_dir: path.to_owned() }
+    }
+
+    fn open_file(&self, file: FileName) -> Result<(File, u64), Refusal> {
+        let opened = open_regular(&self.record_dir.join(file.to_string())).map_err(|error| refusal(&error))?;
+        let length = opened.metadata().map_err(|error| refusal(&error))?.len();
+        Ok((opened, length))
+    }
+}
+
+impl Source for Card {
+    fn list(&mut self) -> Result<Offer> {
+        let path = &self.root;
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error).at("look into", path),
@@ -63,50 +75,44 @@ impl Card {
             return Err(Error::Away(text));
         }
         listing.videos.sort_unstable();
-        Ok((Self { root: path.to_owned(), record_dir }, Offer { listing, sidecars: Sidecars::Listed(sidecars) }))
+        self.record_dir = record_dir;
+        Ok(Offer { listing, sidecars: Sidecars::Listed(sidecars) })
     }
 
-    /// Whether this is the card at a path.
-    #[must_use]
-    pub fn is_at(&self, path: &Path) -> bool {
-        self.root == path
-    }
-
-    /// Whether the card is still there.
-    pub fn answers(&self) -> Result<(), String> {
-        fs::read_dir(&self.record_dir).map(drop).map_err(|error| format!("{}: {error}", self.record_dir.display()))
-    }
-
-    fn open_file(&self, file: FileName) -> Result<(File, u64), Trouble> {
-        let opened = open_regular(&self.record_dir.join(file.to_string())).map_err(|error| trouble(&error))?;
-        let length = opened.metadata().map_err(|error| trouble(&error))?.len();
-        Ok((opened, length))
-    }
-
-    /// As [`Source::open`](super::source::Source::open).
-    pub fn open(&self, file: FileName, from: u64) -> Result<Opened, Trouble> {
+    fn open(&self, file: FileName, _video: FileName, from: u64) -> Result<Opened, Refusal> {
         let (mut opened, total) = self.open_file(file)?;
         let start = if from <= total { from } else { 0 };
-        opened.seek(SeekFrom::Start(start)).map_err(|error| trouble(&error))?;
+        opened.seek(SeekFrom::Start(start)).map_err(|error| refusal(&error))?;
         if total == 0 && file.format() == Format::Video {
-            return Err(Trouble::Empty);
+            return Err(Refusal::Empty);
         }
         let body = Box::new(io::Read::take(opened, total - start));
         Ok(Opened { start, total: Some(total), validator: None, is_framed: true, body })
     }
 
-    /// As [`Source::length`](super::source::Source::length).
-    pub fn length(&self, file: FileName) -> Result<Option<u64>, Trouble> {
+    fn length(&self, file: FileName, _video: FileName) -> Result<Option<u64>, Refusal> {
         self.open_file(file).map(|(_, length)| Some(length))
+    }
+
+    fn answers(&self) -> Result<(), String> {
+        fs::read_dir(&self.record_dir).map(drop).map_err(|error| format!("{}: {error}", self.record_dir.display()))
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+
+    fn is_at(&self, address: &Address) -> bool {
+        matches!(address, Address::Directory(path) if *path == self.root)
     }
 }
 
-fn trouble(error: &io::Error) -> Trouble {
+fn refusal(error: &io::Error) -> Refusal {
     match Errno::from_io_error(error) {
-        Some(Errno::NOENT) => Trouble::Absent,
+        Some(Errno::NOENT) => Refusal::Absent,
         Some(Errno::IO | Errno::NODEV | Errno::NXIO | Errno::STALE | Errno::NOTCONN) => {
-            Trouble::Lost(error.to_string())
+            Refusal::Lost(error.to_string())
         }
-        _ => Trouble::Refused(error.to_string()),
+        _ => Refusal::Refused(error.to_string()),
     }
 }

@@ -6,21 +6,20 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDateTime;
 
-use super::fetch::{Fetched, Fetcher, Interruption, Want};
+use super::download::{Downloader, Outcome, Want};
 use super::held::{Dir, marker};
-use super::learned::Learned;
 use super::make_room::RoomMaker;
 use super::name::{Entry, FileName, Format};
 use super::partials::Partials;
-use super::plan::{Fetch, Plan};
+use super::plan::{Fetch, Learned, Plan};
 use super::source::{Offer, Source};
 use super::verify::Repair;
 use super::{Pass, verify};
 use crate::error::{Error, Result};
+use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::Report;
 use crate::progress::Item;
 use crate::rate::Pacer;
-use crate::steady::is_too_slow;
 use crate::store::write_atomically;
 use crate::units::{ByteSize, human_duration};
 
@@ -28,31 +27,19 @@ use crate::units::{ByteSize, human_duration};
 const RECENT: chrono::Duration = chrono::Duration::hours(1);
 /// So many recordings in a row that break off, although the camera answers, and the pass is over.
 const MAX_LOST_IN_A_ROW: u32 = 3;
-/// A file may break off so often, each time further on, before it is left for a later pass.
-const MAX_RESUMPTIONS: u32 = 100;
 
 /// A plan under way.
 pub(super) struct Execution<'a> {
     pass: Pass<'a>,
     learned: &'a mut Learned,
     report: &'a mut Report,
-    source: Source,
+    downloader: Downloader<'a>,
     /// The newest recording listed.
     newest: Option<NaiveDateTime>,
     room: RoomMaker<'a>,
-    partials: Partials,
-    pacer: Pacer,
-    buffer: Vec<u8>,
     lost_in_a_row: u32,
     /// Listed, and yet answered with 404.
     vanished: Vec<Want>,
-}
-
-/// What ends the fetching of one file without ending the pass.
-enum Ended {
-    As(Fetched),
-    /// It breaks off, although the camera answers.
-    Lost(String),
 }
 
 impl<'a> Execution<'a> {
@@ -61,7 +48,7 @@ impl<'a> Execution<'a> {
         plan: &Plan,
         learned: &'a mut Learned,
         report: &'a mut Report,
-        source: Source,
+        source: Box<dyn Source>,
     ) -> Self {
         let mut partials = Partials::load(pass.store);
         let existing: HashSet<String> = pass
@@ -78,12 +65,18 @@ impl<'a> Execution<'a> {
             pass,
             learned,
             report,
-            source,
+            downloader: Downloader {
+                addresses: &pass.settings.addresses,
+                http: pass.http,
+                source,
+                partials,
+                pacer: Pacer::new(pass.settings.timetable.clone(), pass.context.now),
+                buffer: Vec::new(),
+                received: 0,
+                paced: Duration::ZERO,
+            },
             newest: None,
             room: RoomMaker::new(pass, plan),
-            partials,
-            pacer: Pacer::new(pass.settings.timetable.clone(), pass.context.now),
-            buffer: Vec::new(),
             lost_in_a_row: 0,
             vanished: Vec::new(),
         }
@@ -105,7 +98,7 @@ impl<'a> Execution<'a> {
         drop(items);
         self.explain_vanished()?;
         if self.pass.settings.verify {
-            let repairs = verify::check(self.pass, &self.source, offer, self.report)?;
+            let repairs = verify::check(self.pass, self.downloader.source.as_ref(), offer, self.report)?;
             let items = self.pass.context.progress.items(repairs.len(), 0);
             for Repair { file, video, dir } in repairs {
                 if self.is_paused() {
@@ -121,7 +114,7 @@ impl<'a> Execution<'a> {
 
     /// Whether nothing is to be begun at this time of day.
     fn is_paused(&self) -> bool {
-        let is_paused = self.pacer.is_paused();
+        let is_paused = self.downloader.pacer.is_paused();
         if is_paused {
             log::info!("--limit-rate pauses now: the rest is left for a later pass");
         }
@@ -134,14 +127,14 @@ impl<'a> Execution<'a> {
         if self.vanished.is_empty() {
             return Ok(());
         }
-        let here = self.pass.settings.addresses.iter().filter(|address| self.source.is_at(address));
-        let (_, offer) = Source::connect(here, self.pass.http)?;
+        let offer = self.downloader.source.list()?;
         for want in std::mem::take(&mut self.vanished) {
             if offer.listing.videos.binary_search(&want.file).is_err() {
                 log::info!("{}: no longer on the camera", want.file);
                 continue;
             }
-            self.report.fail(&self.pass.context.told, want.file, "http", "the camera lists it, and answers 404");
+            let failure = ItemFailure::lasting(FailureReason::Http, "the camera lists it, and answers 404");
+            self.report.fail(&self.pass.context.told, want.file, failure);
             self.leave_marker(&want)?;
         }
         Ok(())
@@ -156,7 +149,7 @@ impl<'a> Execution<'a> {
             if !is_orphan || self.pass.held.has(name) {
                 continue;
             }
-            if self.partials.publish_if_whole(name, &self.path(*dir, *entry))? {
+            if self.downloader.partials.publish_if_whole(name, &self.path(*dir, *entry))? {
                 log::info!("{name}: no longer on the camera, and all of it is here");
                 self.report.arrived_files += 1;
                 self.report.arrived_recordings += 1;
@@ -185,7 +178,8 @@ impl<'a> Execution<'a> {
             let file = fetch.video.sibling(*format);
             let want = match self.want(file, fetch.video, fetch.dir) {
                 Err(error) if error.is_in_the_way() => {
-                    self.report.fail(&self.pass.context.told, file, "refused", error.with_causes());
+                    let failure = ItemFailure::passing(FailureReason::Refused, error.with_causes());
+                    self.report.fail(&self.pass.context.told, file, failure);
                     break;
                 }
                 want => want?,
@@ -205,7 +199,7 @@ impl<'a> Execution<'a> {
         if !self.pass.settings.is_limited() || is_begun || !fetch.formats.contains(&Format::Video) {
             return Ok(false);
         }
-        match self.source.length(fetch.video, fetch.video) {
+        match self.downloader.source.length(fetch.video, fetch.video) {
             Ok(Some(length)) => self.room.has_to_leave(length, fetch.video),
             // Whatever it is, the fetching will meet it too.
             _ => Ok(false),
@@ -235,31 +229,22 @@ impl<'a> Execution<'a> {
 
     /// Fetches one file and accounts for it. Returns whether to go on with its sidecars.
     fn fetch_file(&mut self, want: &Want, item: &Item) -> Result<bool> {
-        let (began, received_before) = (Instant::now(), self.report.transferred_bytes);
+        let (began, received_before) = (Instant::now(), self.downloader.received);
         let told = &self.pass.context.told;
         let is_video = want.file.format() == Format::Video;
-        let fetched = match self.fetch_through(want, item) {
-            Ok(Ended::As(fetched)) => fetched,
-            Ok(Ended::Lost(cause)) => {
-                self.learned.broke_off.insert(want.video);
-                let message = format!("{cause}; what has arrived is kept for the next pass");
-                self.report.fail(told, want.file, "network", message);
-                self.lost_in_a_row += 1;
-                if self.lost_in_a_row == MAX_LOST_IN_A_ROW {
-                    let text = format!("the camera answers, but one recording after the other breaks off: {cause}");
-                    return Err(Error::Source(text));
-                }
-                return Ok(false);
-            }
+        let (room, report) = (&mut self.room, &mut *self.report);
+        let outcome = self.downloader.download(want, item, &mut |need| room.ask(report, need, want.file));
+        let received = self.downloader.received - received_before;
+        self.report.transferred_bytes += received;
+        let outcome = match outcome {
             Err(error) if error.is_in_the_way() => {
-                self.report.fail(told, want.file, "refused", error.with_causes());
-                return Ok(true);
+                Outcome::Failed(ItemFailure::passing(FailureReason::Refused, error.with_causes()))
             }
             Err(error) => return Err(self.pass.store.check_still_there().err().unwrap_or(error)),
+            Ok(outcome) => outcome,
         };
-        match fetched {
-            Fetched::Published => {
-                let received = self.report.transferred_bytes - received_before;
+        match outcome {
+            Outcome::Published => {
                 log::info!("{}: fetched {} in {}", want.file, ByteSize(received), human_duration(began.elapsed()));
                 self.lost_in_a_row = 0;
                 self.learned.broke_off.remove(&want.video);
@@ -267,28 +252,40 @@ impl<'a> Execution<'a> {
                 self.report.arrived_recordings += usize::from(is_video);
                 self.remove_marker(want)?;
             }
-            Fetched::StillWritten => {
+            Outcome::StillWritten => {
                 self.report.open_files += 1;
                 return Ok(false);
             }
-            Fetched::LeftOut => {
+            Outcome::LeftOut => {
                 self.report.left_out_recordings += usize::from(is_video);
                 return Ok(false);
             }
-            Fetched::Absent if is_video => {
+            Outcome::Absent if is_video => {
                 self.vanished.push(want.clone());
                 return Ok(false);
             }
-            Fetched::Absent => {
+            Outcome::Absent => {
                 // Beside a recording that has just ended it may still come.
                 if !want.is_recent {
                     self.learned.absent.insert(want.file);
                 }
                 self.remove_marker(want)?;
             }
-            Fetched::Failed { reason, message, lasts } => {
-                self.report.fail(told, want.file, reason, message);
-                if lasts && !want.replaces {
+            Outcome::BrokeOff { cause, .. } => {
+                self.learned.broke_off.insert(want.video);
+                let message = format!("{cause}; what has arrived is kept for the next pass");
+                self.report.fail(told, want.file, ItemFailure::passing(FailureReason::Network, message));
+                self.lost_in_a_row += 1;
+                if self.lost_in_a_row == MAX_LOST_IN_A_ROW {
+                    let text = format!("the camera answers, but one recording after the other breaks off: {cause}");
+                    return Err(Error::Source(text));
+                }
+                return Ok(false);
+            }
+            Outcome::Failed(failure) => {
+                let leaves_marker = failure.retry_later && !want.replaces;
+                self.report.fail(told, want.file, failure);
+                if leaves_marker {
                     self.leave_marker(want)?;
                 }
             }
@@ -296,59 +293,9 @@ impl<'a> Execution<'a> {
         Ok(true)
     }
 
-    /// Fetches one file, going on after each break as long as the camera answers and the file grows, and not
-    /// at a drip.
-    fn fetch_through(&mut self, want: &Want, item: &Item) -> Result<Ended> {
-        let mut furthest = None;
-        for _ in 0..MAX_RESUMPTIONS {
-            let asked = Instant::now();
-            let (room, report) = (&mut self.room, &mut *self.report);
-            let mut ask = |need: u64| room.ask(report, need, want.file);
-            let mut fetcher = Fetcher {
-                source: &self.source,
-                partials: &mut self.partials,
-                pacer: &self.pacer,
-                stop: &self.pass.context.stop,
-                buffer: &mut self.buffer,
-                received: 0,
-                paced: Duration::ZERO,
-            };
-            let outcome = fetcher.fetch(want, item, &mut ask);
-            let (received, took) = (fetcher.received, asked.elapsed().saturating_sub(fetcher.paced));
-            self.report.transferred_bytes += received;
-            let (cause, have) = match outcome {
-                Ok(outcome) => return Ok(Ended::As(outcome)),
-                Err(Interruption::Error(error)) => return Err(error),
-                Err(Interruption::Lost { cause, have }) => (cause, have),
-            };
-            log::info!("{}: {cause}", want.file);
-            self.reconnect(&cause)?;
-            let is_slow = is_too_slow(received, took, self.pass.settings.timeout);
-            if is_slow || furthest.is_some_and(|furthest| have <= furthest) {
-                return Ok(Ended::Lost(cause));
-            }
-            furthest = Some(have);
-        }
-        Ok(Ended::Lost("it broke off too often".into()))
-    }
-
-    /// The one question after a break: is the camera still there, or at another of its addresses?
-    fn reconnect(&mut self, cause: &str) -> Result<()> {
-        let Err(silence) = self.source.answers() else { return Ok(()) };
-        self.pass.context.stop.check()?;
-        log::debug!("asked again: {silence}");
-        let others = self.pass.settings.addresses.iter().filter(|address| !self.source.is_at(address));
-        if let Ok((found, _)) = Source::connect(others, self.pass.http) {
-            self.source = found;
-            return Ok(());
-        }
-        self.pass.context.stop.check()?;
-        Err(Error::Away(format!("the camera has left ({cause}); what is complete is kept, the rest waits for it")))
-    }
-
     /// Leaves the journals as short as they can be.
     pub(super) fn finish(self) {
-        self.partials.tidy();
+        self.downloader.partials.tidy();
     }
 
     fn leave_marker(&mut self, want: &Want) -> Result<()> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::NaiveDateTime;
 
-use super::fetch::{Answer, MAX_FILE_BYTES};
 use super::name::FileName;
 use super::plan::{Plan, Unit, candidates, files_of};
 use super::{Pass, retain};
@@ -46,15 +45,12 @@ impl<'a> RoomMaker<'a> {
         self.room.is_filled_for_good()
     }
 
-    /// Asks for room for `need` bytes of a file, and removes what has to go for it.
+    /// Asks for room for `need` bytes of a file, and removes what has to go for it. Returns whether there is some.
     ///
     /// # Errors
     /// [`Error::DiskFull`] when the disk stays full.
-    pub(super) fn ask(&mut self, report: &mut Report, need: u64, file: FileName) -> Result<Answer> {
+    pub(super) fn ask(&mut self, report: &mut Report, need: u64, file: FileName) -> Result<bool> {
         let space = Space::of(self.pass.store.root())?;
-        if need > MAX_FILE_BYTES {
-            return Ok(Answer::Implausible);
-        }
         report.disk_used_ratio = Some(space.used_ratio());
         let shortage = self.room.shortage(need, space);
         if shortage.is_none() {
@@ -69,7 +65,7 @@ impl<'a> RoomMaker<'a> {
         let units = match self.room.ask(need, file.at(), space) {
             verdict @ (Verdict::TooOld | Verdict::NoRoom) => {
                 self.leave(&verdict, need, file);
-                return Ok(Answer::LeaveIt);
+                return Ok(false);
             }
             Verdict::Full(shortage) => return Err(shortage.into_error(self.pass.store.root())),
             Verdict::Fits(units) => units,
@@ -84,7 +80,7 @@ impl<'a> RoomMaker<'a> {
             self.wait_until_freed(report, need)?;
         }
         self.room.write(need, file.at());
-        Ok(Answer::WriteIt)
+        Ok(true)
     }
 
     /// Whether a recording of this length has to be left on the camera; asked before anything of it is fetched.

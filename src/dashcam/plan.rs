@@ -7,11 +7,21 @@ use std::str::FromStr;
 use chrono::NaiveDateTime;
 
 use super::held::{Dir, Held};
-use super::learned::Learned;
 use super::name::{Entry, FileName, Format, Moment, NotAName};
 use super::policy::{Policy, Priority, Protect};
 use super::source::{Offer, Sidecars};
 use crate::retention::{Candidate, Reason, evict};
+
+/// What a plan takes into account beside the listing and the destination.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Sidecars that the camera was asked for and does not have: not asked for again while it lists their recordings.
+    pub absent: BTreeSet<FileName>,
+    /// What was removed for room is not fetched again.
+    pub given_up: BTreeSet<Unit>,
+    /// Recordings that broke off without getting further: they come last, so that the others are not kept waiting.
+    pub broke_off: BTreeSet<FileName>,
+}
 
 /// Files of one recording to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use std::io::{self, Read, Seek};
 use super::Pass;
 use super::held::Dir;
 use super::name::{FileName, Format};
-use super::source::{Offer, Source, Trouble};
+use super::source::{Offer, Refusal, Source};
 use crate::error::{Error, Result};
+use crate::failure::{FailureReason, ItemFailure};
 use crate::mp4::{self, Structure};
 use crate::pass::{Compared, Report};
 use crate::store::open_regular;
@@ -32,7 +33,7 @@ const PIECE_BYTES: u64 = 128 << 10;
 /// Compares every held file with the camera, by length, or with its card, by content, and every video with its own
 /// structure. What is shorter or broken is returned, to be fetched again; what differs in another way is counted as failed
 /// and left as it is: the copy here may be the better one.
-pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut Report) -> Result<Vec<Repair>> {
+pub(super) fn check(pass: Pass<'_>, source: &dyn Source, offer: &Offer, report: &mut Report) -> Result<Vec<Repair>> {
     let Pass { held, store, context, .. } = pass;
     let mut again = Vec::new();
     let items = context.progress.items(held.files.len(), 0);
@@ -45,7 +46,8 @@ pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut
             // Another pass removed it in between.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
-                report.fail(&context.told, file.name, "damaged", format!("it cannot be read here: {error}"));
+                let failure = format!("it cannot be read here: {error}");
+                report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Damaged, failure));
                 continue;
             }
         };
@@ -62,7 +64,8 @@ pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut
         report.verified_files += 1;
         let Some(video) = video_on_camera(file.name, offer) else {
             if let Some(why) = broken {
-                report.fail(&context.told, file.name, "damaged", format!("{why}; the camera no longer has it"));
+                let failure = format!("{why}; the camera no longer has it");
+                report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Damaged, failure));
             } else {
                 let is_video = file.name.format() == Format::Video;
                 report.verified(if is_video { Compared::Structure } else { Compared::Nothing });
@@ -70,7 +73,7 @@ pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut
             continue;
         };
         let mut there = source.length(file.name, video);
-        if let Err(Trouble::Lost(cause)) = &there {
+        if let Err(Refusal::Lost(cause)) = &there {
             context.stop.check()?;
             source.answers().map_err(|_| Error::Away(format!("the camera has left ({cause})")))?;
             there = source.length(file.name, video);
@@ -82,17 +85,18 @@ pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut
             (_, Some(_)) => again.push(Repair { file: file.name, video, dir: file.dir }),
             (Some(there), None) if length > there => {
                 let message = format!("{length} bytes here, {there} on the camera; left as it is");
-                report.fail(&context.told, file.name, "length", message);
+                report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Length, message));
             }
             (Some(_), None) if source.is_local() => match differs_at(pass, source, (file.name, video), &mut opened) {
                 Ok(None) => report.verified(Compared::Content),
                 Ok(Some(at)) => {
                     let message = format!("differs from the card's from byte {at} on; left as it is");
-                    report.fail(&context.told, file.name, "content", message);
+                    report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Content, message));
                 }
                 Err(error) => {
                     context.stop.check()?;
-                    report.fail(&context.told, file.name, "content", format!("not compared with the card's: {error}"));
+                    let message = format!("not compared with the card's: {error}");
+                    report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Content, message));
                 }
             },
             (there, None) => report.verified(match (file.name.format(), there) {
@@ -115,7 +119,7 @@ pub(super) fn check(pass: Pass<'_>, source: &Source, offer: &Offer, report: &mut
 /// One of the two cannot be read, or the pass is to stop.
 fn differs_at(
     pass: Pass<'_>,
-    source: &Source,
+    source: &dyn Source,
     (file, video): (FileName, FileName),
     here: &mut File,
 ) -> io::Result<Option<u64>> {
@@ -145,12 +149,12 @@ fn read_piece(from: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
     from.take(PIECE_BYTES).read_to_end(bytes).map(drop)
 }
 
-fn in_words(trouble: Trouble) -> String {
-    match trouble {
-        Trouble::Lost(cause) | Trouble::Refused(cause) => cause,
-        Trouble::Absent => "it is not there any more".to_owned(),
-        Trouble::Empty => "it is empty there".to_owned(),
-        Trouble::Status(status) => format!("status {status}"),
+fn in_words(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Lost(cause) | Refusal::Refused(cause) => cause,
+        Refusal::Absent => "it is not there any more".to_owned(),
+        Refusal::Empty => "it is empty there".to_owned(),
+        Refusal::Status(status) => format!("status {status}"),
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::failed::FailedBefore;
-use super::job::{Failed, Job, Outcome};
+use super::job::{Job, Outcome};
 use super::name::{OutputName, Tag};
 use super::plan::Step;
 use super::segment::{Medium, Segment};
@@ -17,6 +17,7 @@ use super::source::Source;
 use super::{Settings, Work, extract};
 use crate::disk::Space;
 use crate::error::{Error, Result};
+use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::{Context, Report};
 use crate::store::Store;
 use crate::units::{ByteSize, human_duration};
@@ -149,7 +150,8 @@ impl Execution<'_> {
         let dir = match dirs.get(self.store, &source.tag, name.medium) {
             Ok(dir) => dir,
             Err(error) if error.is_in_the_way() => {
-                self.report.fail(&self.context.told, want.path(), "refused", error.with_causes());
+                let failure = ItemFailure::passing(FailureReason::Refused, error.with_causes());
+                self.report.fail(&self.context.told, want.path(), failure);
                 return Ok(Ready::Never);
             }
             Err(error) => return Err(error),
@@ -183,9 +185,10 @@ impl Execution<'_> {
                 self.report.transferred_bytes += bytes;
                 self.report.arrived_recordings += 1;
             }
-            Outcome::Failed(Failed { reason, message, lasts }) => {
-                self.report.fail(told, path, reason, message);
-                if lasts {
+            Outcome::Failed(failure) => {
+                let waits = failure.retry_later;
+                self.report.fail(told, path, failure);
+                if waits {
                     self.failed.add(&want.source.tag, want.segment);
                 }
             }

@@ -17,6 +17,7 @@ use super::read_at;
 use super::segment::{Medium, Segment};
 use crate::disk::Space;
 use crate::error::{At, Error, Result, with_causes};
+use crate::failure::{FailureReason, ItemFailure};
 use crate::store::{publish, remove, replace};
 
 /// A recording to extract.
@@ -37,7 +38,7 @@ enum Written {
     /// All of it, perhaps without its sound, for the reason that ffmpeg gives.
     Whole { lost_sound: Option<String> },
     /// What there is of it.
-    Part(Failed),
+    Part(ItemFailure),
 }
 
 /// What became of it.
@@ -46,29 +47,18 @@ pub(super) enum Outcome {
     /// It stands under its name, with so many bytes; what was wrong with the sound, if anything.
     Published { bytes: u64, lost_sound: Option<String> },
     /// It failed, and the others go on.
-    Failed(Failed),
+    Failed(ItemFailure),
     /// The destination failed, which ends the pass.
     Ended(Error),
     /// It was stopped.
     Stopped,
 }
 
-/// Why one recording failed.
-#[derive(Debug)]
-pub(super) struct Failed {
-    /// A word of [`FAILURE_REASONS`](crate::metrics::FAILURE_REASONS).
-    pub(super) reason: &'static str,
-    /// For people.
-    pub(super) message: String,
-    /// It will be the same in the next pass.
-    pub(super) lasts: bool,
-}
-
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
         // Something of the user's stands in the way: that item fails, the others go on.
         if error.is_in_the_way() {
-            Self::Failed(Failed { reason: "refused", message: error.with_causes(), lasts: false })
+            Self::Failed(ItemFailure::passing(FailureReason::Refused, error.with_causes()))
         } else {
             Self::Ended(error)
         }
@@ -123,7 +113,7 @@ impl Job {
                 }
                 let kept = Entry::Damaged(self.name).file_name(&self.tag);
                 let message = format!("{}; what there is of it is kept as {kept}", failed.message);
-                Ok(Outcome::Failed(Failed { message, lasts: true, ..failed }))
+                Ok(Outcome::Failed(ItemFailure { message, retry_later: true, ..failed }))
             }
         }
     }
@@ -147,12 +137,12 @@ impl Job {
             }
             Ok(Extracted { damage: Some(error), .. }) => {
                 self.check_disk(path)?;
-                Ok(Written::Part(Failed::because_of(&error)))
+                Ok(Written::Part(extraction_failure(&error)))
             }
             Err(ExtractError::Stopped) => Err(Outcome::Stopped),
             Err(error) => {
                 self.check_disk(path)?;
-                Err(Outcome::Failed(Failed::because_of(&error)))
+                Err(Outcome::Failed(extraction_failure(&error)))
             }
         }
     }
@@ -172,7 +162,7 @@ impl Job {
         let span = self.segment.span;
         let cannot_read = |error: io::Error| {
             let message = format!("cannot read the ring file at byte {}: {error}", span.start());
-            Outcome::Failed(Failed { reason: "read", message, lasts: false })
+            Outcome::Failed(ItemFailure::passing(FailureReason::Read, message))
         };
         let mut range = vec![0; usize::try_from(span.len().min(MAX_PICTURE_LEN)).unwrap_or(usize::MAX)];
         let ring_file = read_at::open(&self.ring_file).map_err(cannot_read)?;
@@ -181,11 +171,11 @@ impl Job {
         let (jpeg, damage) = match picture::cut(&range) {
             Ok(jpeg) => (jpeg, None),
             Err(error @ PictureError::NoEnd { start }) => (&range[start..], Some(error)),
-            Err(error) => return Err(Outcome::Failed(Failed::because_of_picture(error))),
+            Err(error) => return Err(Outcome::Failed(picture_failure(error))),
         };
         file.write_all_at(jpeg, 0).at("write", path)?;
         let whole = Written::Whole { lost_sound: None };
-        Ok(damage.map_or(whole, |error| Written::Part(Failed::because_of_picture(error))))
+        Ok(damage.map_or(whole, |error| Written::Part(picture_failure(error))))
     }
 }
 
@@ -215,26 +205,24 @@ fn modification_time(start: CameraTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
-impl Failed {
-    fn because_of(error: &ExtractError) -> Self {
-        let (reason, lasts) = match error {
-            ExtractError::Gone(_) => ("gone", true),
-            ExtractError::Read { .. } => ("read", false),
-            // Killed from outside (out of memory) or missing by now: another pass may fare better.
-            ExtractError::Start(_) => ("ffmpeg", false),
-            ExtractError::Failed { was_killed, .. } => ("ffmpeg", !was_killed),
-            ExtractError::Timeout(_) | ExtractError::Stopped => ("timeout", true),
-            ExtractError::Mp4(_) | ExtractError::NoVideo | ExtractError::Duration { .. } => ("damaged", true),
-        };
-        Self { reason, message: with_causes(error), lasts }
-    }
+fn extraction_failure(error: &ExtractError) -> ItemFailure {
+    let (reason, retry_later) = match error {
+        ExtractError::Gone(_) => (FailureReason::Gone, true),
+        ExtractError::Read { .. } => (FailureReason::Read, false),
+        // Killed from outside (out of memory) or missing by now: another pass may fare better.
+        ExtractError::Start(_) => (FailureReason::Ffmpeg, false),
+        ExtractError::Failed { was_killed, .. } => (FailureReason::Ffmpeg, !was_killed),
+        ExtractError::Timeout(_) | ExtractError::Stopped => (FailureReason::Timeout, true),
+        ExtractError::Mp4(_) | ExtractError::NoVideo | ExtractError::Duration { .. } => (FailureReason::Damaged, true),
+    };
+    ItemFailure { reason, message: with_causes(error), retry_later }
+}
 
-    fn because_of_picture(error: PictureError) -> Self {
-        let reason = match error {
-            PictureError::Encrypted => "encrypted",
-            PictureError::NoJpeg => "gone",
-            PictureError::NoEnd { .. } => "damaged",
-        };
-        Self { reason, message: error.to_string(), lasts: true }
-    }
+fn picture_failure(error: PictureError) -> ItemFailure {
+    let reason = match error {
+        PictureError::Encrypted => FailureReason::Encrypted,
+        PictureError::NoJpeg => FailureReason::Gone,
+        PictureError::NoEnd { .. } => FailureReason::Damaged,
+    };
+    ItemFailure::lasting(reason, error.to_string())
 }

@@ -8,6 +8,7 @@ use super::name::Tag;
 use super::plan::{Folder, tags};
 use super::storage::{Camera, CameraListing, Discovery, Problem, discover};
 use crate::error::{Error, Result, with_causes};
+use crate::failure::FailureReason;
 use crate::pass::{Context, Failure, Report};
 
 /// A camera, and what it is called in the destination.
@@ -101,7 +102,7 @@ fn tell(problems: &[Problem], context: &Context, report: &mut Report) {
         // What changes from pass to pass, such as a count, is not in the key.
         context.told.warn(&format!("storage:{}:{name}", problem.kind()), &message);
         if problem.hides_footage() {
-            report.failures.push(Failure { name, reason: "storage".to_owned(), message });
+            report.failures.push(Failure { name, reason: FailureReason::Storage, message });
         }
     }
 }

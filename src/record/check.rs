@@ -14,6 +14,7 @@ use super::name::CameraName;
 use super::said::Said;
 use crate::child;
 use crate::error::Result;
+use crate::failure::FailureReason;
 use crate::ffmpeg::Ffmpeg;
 use crate::login;
 use crate::pass::{Context, Failure, Report};
@@ -64,7 +65,7 @@ pub(super) fn run(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &
     let failures = results.into_iter().filter_map(|(name, result)| Some((name, result.err()?)));
     report.failures.extend(failures.map(|(name, message)| Failure {
         name: name.to_string(),
-        reason: "camera".into(),
+        reason: FailureReason::Camera,
         message,
     }));
     Ok(())

@@ -15,6 +15,7 @@ use super::plan::Policy;
 use super::s3::Object;
 use super::transfer::{Failure, Transfer};
 use crate::error::{Error, Result};
+use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::{Compared, Context, Failure as Failed, Report};
 use crate::stdout;
 use crate::store::{Store, open_regular};
@@ -132,7 +133,8 @@ impl Comparison<'_> {
                 // Somebody is writing it after all, or has removed it.
                 Err(Failure::Changed | Failure::Vanished) => continue,
                 Err(failure) => {
-                    report.fail(&self.context.told, &local.path, "read", failure.to_string());
+                    let failure = ItemFailure::passing(FailureReason::Read, failure.to_string());
+                    report.fail(&self.context.told, &local.path, failure);
                     continue;
                 }
             };
@@ -158,7 +160,7 @@ impl Comparison<'_> {
             };
             if is_wrong {
                 let message = format!("{}: {key:?}", status.word());
-                report.failures.push(Failed { name: local.path.clone(), reason: "proof".into(), message });
+                report.failures.push(Failed { name: local.path.clone(), reason: FailureReason::Proof, message });
             }
             if status != Status::Same {
                 rows.push((status, local, key, object));

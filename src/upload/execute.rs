@@ -21,6 +21,7 @@ use super::parts::Cut;
 use super::plan::{Policy, Step, Upload};
 use super::transfer::{Failure, Job, Open, PartDone, Proof, Start, Transfer, content_type};
 use crate::error::{Error, Result};
+use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::{Context, Report};
 use crate::progress::Items;
 use crate::retention::Reason;
@@ -326,9 +327,9 @@ impl Execution<'_> {
             journal.spoil(&local.path, key.as_str(), etag);
         }
         drop(spoilt);
-        let (reason, message, lasts) = match failure {
-            Failure::File { reason, message, lasts } => (reason, message, lasts),
-            Failure::NoSuchUpload => ("server", "the server forgets its uploads".to_owned(), false),
+        let failure = match failure {
+            Failure::File(failure) => failure,
+            Failure::NoSuchUpload => ItemFailure::passing(FailureReason::Server, "the server forgets its uploads"),
             Failure::Changed | Failure::Vanished => {
                 log::info!("{}: it has changed in the meantime: left for a later pass", local.path);
                 if matches!(failure, Failure::Changed) {
@@ -342,11 +343,12 @@ impl Execution<'_> {
             }
             Failure::Left | Failure::Ended(_) => return,
         };
-        if lasts {
+        if failure.retry_later {
             journal.fail(&local.path, local.identity, key.as_str(), now);
         }
-        self.report.fail(&self.context.told, &local.path, reason, message);
-        flight.failed_in_a_row += usize::from(matches!(reason, "network" | "server"));
+        let is_elsewhere = matches!(failure.reason, FailureReason::Network | FailureReason::Server);
+        flight.failed_in_a_row += usize::from(is_elsewhere);
+        self.report.fail(&self.context.told, &local.path, failure);
     }
 
     /// A journal that cannot be written costs the next pass some questions; what is uploaded stays uploaded.

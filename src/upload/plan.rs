@@ -13,6 +13,7 @@ use super::key::{KeyError, Moment, Named, ObjectKey, Template};
 use super::local::Local;
 use super::parts::MAX_BYTES;
 use super::zone::Zone;
+use crate::failure::{FailureReason, ItemFailure};
 use crate::retention::{Keep, Reason};
 
 /// What is wanted.
@@ -97,7 +98,7 @@ pub struct Plan {
     /// Files that failed and are not due for another try, by number.
     pub waiting: Vec<usize>,
     /// Files that cannot be uploaded, by number, and why: a kind of failure and a text.
-    pub refused: Vec<(usize, &'static str, String)>,
+    pub refused: Vec<(usize, ItemFailure)>,
 }
 
 /// Plans what to do with `files`. `orphans` are records with an upload under way of which the file is not there.
@@ -143,7 +144,8 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
             give_up(record);
         }
         if local.identity.size > MAX_BYTES {
-            plan.refused.push((number, "refused", "it is larger than any object can be".into()));
+            let failure = ItemFailure::passing(FailureReason::Refused, "it is larger than any object can be");
+            plan.refused.push((number, failure));
             continue;
         }
         let moment = policy.moment(local);
@@ -163,7 +165,7 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
                     moment,
                 });
             }
-            Err(error) => plan.refused.push((number, "name", error.to_string())),
+            Err(error) => plan.refused.push((number, ItemFailure::passing(FailureReason::Name, error.to_string()))),
         }
     }
     uploads.sort_by(|a, b| {
@@ -183,7 +185,7 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
             files[*other].local.path,
             upload.key.as_str()
         );
-        plan.refused.push((upload.file, "conflict", message));
+        plan.refused.push((upload.file, ItemFailure::passing(FailureReason::Conflict, message)));
         false
     });
     plan.steps = removals;

@@ -21,6 +21,7 @@ pub use self::wire::{Content, Header, Piece};
 use self::xml::{Element, is_url_encoded, url_decoded};
 use super::key::ObjectKey;
 use super::profile::Access;
+use crate::failure::FailureReason;
 use crate::stop::Stop;
 
 /// To put the parts of a large object together may take this many times `--timeout`.
@@ -267,7 +268,7 @@ impl Client {
                 Ok(_) => {}
                 Err(error) => {
                     let message = format!("the server's answer to {what} is {error}");
-                    return Err(Trouble::Passing { reason: "server", message, retry_after: None });
+                    return Err(Trouble::Passing { reason: FailureReason::Server, message, retry_after: None });
                 }
             }
         }

@@ -26,6 +26,7 @@ use super::piece::{FilePiece, Flow};
 use super::s3::error::Trouble;
 use super::s3::{Client, Header, Stored};
 use crate::error::Result;
+use crate::failure::{FailureReason, ItemFailure};
 use crate::store::open_regular;
 
 /// How often a piece is stored again of which the server says another hash.
@@ -211,7 +212,7 @@ impl<'a> Transfer<'a> {
             }
         }
         let message = format!("the server says another hash than that of what was sent, {STORES} times");
-        Err(Store::Failure(Failure::File { reason: "proof", message, lasts: false }))
+        Err(Store::Failure(Failure::File(ItemFailure::passing(FailureReason::Proof, message))))
     }
 
     /// Sends one part.

@@ -11,7 +11,6 @@ const PURE: &[&str] = &[
     "backoff",
     "contact",
     "dashcam/address",
-    "dashcam/fetch/want",
     "dashcam/listing",
     "dashcam/name",
     "dashcam/nothing",
@@ -220,7 +219,7 @@ fn layer(module: &str) -> u8 {
     match module {
         "main" | "runner" => 0,
         "lib" | "cli" => 1,
-        "error" | "permission" | "units" => 4,
+        "error" | "failure" | "permission" | "units" => 4,
         pass if PASSES.contains(&pass) => 2,
         _ => 3,
     }
@@ -326,7 +325,10 @@ fn impure_imports(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for path in code.split("crate::").skip(1) {
         for module in first_names(path) {
-            if layer(&module) < 3 || ["error", "units"].contains(&module.as_str()) || PURE.contains(&module.as_str()) {
+            if layer(&module) < 3
+                || ["error", "failure", "units"].contains(&module.as_str())
+                || PURE.contains(&module.as_str())
+            {
                 continue;
             }
             let values = VALUES.iter().find(|(of, _)| *of == module).map_or(&[][..], |(_, values)| values);

@@ -218,7 +218,7 @@ impl Supervisor<'_> {
                 let message = recorder.live.last_error.clone().unwrap_or_default();
                 self.report.failures.push(crate::pass::Failure {
                     name: recorder.name.to_string(),
-                    reason: "camera".into(),
+                    reason: crate::failure::FailureReason::Camera,
                     message,
                 });
             }

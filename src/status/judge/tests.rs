@@ -95,7 +95,8 @@ fn assert_first(status: &Status, state: &str, problem: Option<&str>) {
 #[test]
 fn a_pass_is_judged_by_its_report() {
     let ended = |reason: &str| Report { ended: Some(because(reason, "why")), ..Report::default() };
-    let failure = |name: &str| Failure { name: name.into(), reason: "http".into(), message: "500".into() };
+    let failure =
+        |name: &str| Failure { name: name.into(), reason: crate::failure::FailureReason::Http, message: "500".into() };
     let failed =
         |names: &[&str]| Report { failures: names.iter().map(|name| failure(name)).collect(), ..Report::default() };
     for (report, state, problem) in [

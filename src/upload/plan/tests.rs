@@ -111,7 +111,7 @@ fn two_files_do_not_get_one_key() {
     let plan = plan_of(&files, &policy("%Y%m%d.{ext}"));
     assert_eq!(told(&plan), ["upload 0 p/20181029.mp4"]);
     assert_eq!(plan.refused.len(), 1);
-    assert_eq!((plan.refused[0].0, plan.refused[0].1), (1, "conflict"));
+    assert_eq!((plan.refused[0].0, plan.refused[0].1.reason), (1, FailureReason::Conflict));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::xml::Element;
 use crate::error::Error;
+use crate::failure::FailureReason;
 
 /// Why a request did not do what it should.
 #[derive(Debug)]
@@ -14,8 +15,8 @@ pub enum Trouble {
     Unreachable(String),
     /// It may pass by itself.
     Passing {
-        /// A word of [`FAILURE_REASONS`](crate::metrics::FAILURE_REASONS).
-        reason: &'static str,
+        /// The kind.
+        reason: FailureReason,
         /// For people.
         message: String,
         /// How long the server wants to be left alone.
@@ -100,10 +101,10 @@ impl Reply<'_> {
                 400,
                 "BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody" | "RequestTimeout" | "InternalError",
             )
-            | (408, _) => self.passing("network", message),
+            | (408, _) => self.passing(FailureReason::Network, message),
             (429 | 500..=599, _)
             | (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded" | "InternalError") => {
-                self.passing("server", message)
+                self.passing(FailureReason::Server, message)
             }
             (401 | 403, _) => fatal(format!(
                 "the access key may not do this in the bucket {bucket:?}: it needs to read, write and list it"
@@ -112,7 +113,7 @@ impl Reply<'_> {
         }
     }
 
-    fn passing(self, reason: &'static str, message: String) -> Trouble {
+    fn passing(self, reason: FailureReason, message: String) -> Trouble {
         let retry_after = self.retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
         Trouble::Passing { reason, message, retry_after: retry_after.map(|wait| wait.min(MAX_RETRY_AFTER)) }
     }

@@ -13,6 +13,7 @@ use super::place::Place;
 use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
 use super::xml::Element;
 use crate::error::Error;
+use crate::failure::FailureReason;
 use crate::http::{self, explain, is_unreachable};
 use crate::resolve;
 use crate::steady::{Steady, patience};
@@ -241,7 +242,7 @@ impl Wire {
         body.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes).map_err(|error| {
             let message = format!("the answer broke off: {error}");
             self.stop.check().map_or_else(Trouble::Fatal, |()| Trouble::Passing {
-                reason: "network",
+                reason: FailureReason::Network,
                 message,
                 retry_after: None,
             })
@@ -264,7 +265,7 @@ impl Wire {
                 )))
             }
             _ => Trouble::Passing {
-                reason: "network",
+                reason: FailureReason::Network,
                 message: format!("the connection broke: {text}"),
                 retry_after: None,
             },

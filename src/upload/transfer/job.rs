@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use crate::error::Error;
+use crate::failure::{FailureReason, ItemFailure};
 use crate::progress::Item;
 use crate::upload::key::ObjectKey;
 use crate::upload::local::Identity;
@@ -72,14 +73,7 @@ pub(in crate::upload) enum Failure {
     /// The pass ends.
     Ended(Error),
     /// This file fails; the others go on.
-    File {
-        /// A word of [`FAILURE_REASONS`](crate::metrics::FAILURE_REASONS).
-        reason: &'static str,
-        /// For people.
-        message: String,
-        /// It will be the same in the next pass.
-        lasts: bool,
-    },
+    File(ItemFailure),
     /// The file has changed since the pass looked: for a later one.
     Changed,
     /// It is gone: another pass or the user removed it.
@@ -94,7 +88,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended(error) => f.write_str(&error.with_causes()),
-            Self::File { message, .. } => f.write_str(message),
+            Self::File(failure) => f.write_str(&failure.message),
             Self::Changed => f.write_str("it has changed in the meantime"),
             Self::Vanished => f.write_str("it has gone in the meantime"),
             Self::NoSuchUpload => f.write_str("the server has forgotten the upload"),
@@ -108,7 +102,7 @@ impl Failure {
     pub(in crate::upload) fn unreadable(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Vanished,
-            _ => Self::File { reason: "read", message: format!("cannot read it: {error}"), lasts: false },
+            _ => Self::File(ItemFailure::passing(FailureReason::Read, format!("cannot read it: {error}"))),
         }
     }
 
@@ -123,7 +117,7 @@ impl Failure {
         } else {
             format!("{key:?} is in the bucket with other content ({size} bytes, ETag {etag:?}), and is not overwritten")
         };
-        Self::File { reason: "conflict", message, lasts: true }
+        Self::File(ItemFailure::lasting(FailureReason::Conflict, message))
     }
 
     /// It was sent, and the bucket has something else.
@@ -135,13 +129,13 @@ impl Failure {
             job.key.as_str(),
             job.identity.size
         );
-        Self::File { reason: "proof", message, lasts: false }
+        Self::File(ItemFailure::passing(FailureReason::Proof, message))
     }
 
     /// It was sent, and the bucket has nothing.
     pub(super) fn gone(job: &Job) -> Self {
         let message = format!("it was sent, and {:?} is not in the bucket", job.key.as_str());
-        Self::File { reason: "proof", message, lasts: false }
+        Self::File(ItemFailure::passing(FailureReason::Proof, message))
     }
 }
 

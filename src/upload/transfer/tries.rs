@@ -7,6 +7,7 @@ use super::Transfer;
 use super::job::Failure;
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
+use crate::failure::{FailureReason, ItemFailure};
 use crate::random::random;
 use crate::upload::s3::error::Trouble;
 
@@ -51,7 +52,7 @@ impl<'a> Tries<'a> {
                 None
             }
             Trouble::Passing { reason, message, .. } if is_last => {
-                return Err(Failure::File { reason, message, lasts: false });
+                return Err(Failure::File(ItemFailure::passing(reason, message)));
             }
             Trouble::Passing { message, retry_after, .. } => {
                 log::info!("{message}; trying again");
@@ -59,7 +60,7 @@ impl<'a> Tries<'a> {
             }
             Trouble::NoSuchUpload => return Err(Failure::NoSuchUpload),
             Trouble::NotImplemented(message) | Trouble::Refused(message) => {
-                return Err(Failure::File { reason: "refused", message, lasts: false });
+                return Err(Failure::File(ItemFailure::passing(FailureReason::Refused, message)));
             }
         };
         let wait = asked.unwrap_or_else(|| BACKOFF.wait(self.failures, random()));

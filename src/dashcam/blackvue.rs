@@ -1,4 +1,4 @@
-//! The camera's HTTP side. Which of two APIs it speaks is found by asking, never from a version.
+//! A BlackVue dashcam over HTTP. Which of two APIs it speaks is found by asking, never from a version.
 //!
 //! | | old | new (2026) |
 //! | --- | --- | --- |
@@ -20,10 +20,10 @@ use ureq::http::header::{CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED, RANGE, 
 use ureq::http::{HeaderValue, Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
 
-use super::address::Url;
+use super::address::{Address, Url};
 use super::listing::{Listing, ListingError};
 use super::name::{FileName, Format};
-use super::source::{Offer, Opened, Sidecars, Trouble};
+use super::source::{Offer, Opened, Refusal, Sidecars, Source};
 use super::wire::{ContentRange, content_length, text};
 use crate::error::{Error, Result};
 use crate::http::{self, is_unreachable};
@@ -66,14 +66,15 @@ impl Api {
     }
 }
 
-/// A camera that has answered.
+/// A BlackVue dashcam.
 #[derive(Debug)]
-pub struct Camera {
+pub struct BlackVue {
     agent: Agent,
     base: String,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The API that answered the last listing.
     api: Api,
-    timeout: Duration,
+    http: Http,
     /// Not on every camera does HEAD tell a length.
     head_works: Cell<bool>,
 }
@@ -88,12 +89,12 @@ enum Probe {
     Other(Error),
 }
 
-impl Camera {
-    /// Finds the API and reads the listing.
+impl BlackVue {
+    /// The camera at a URL. It is not asked anything yet.
     ///
     /// # Errors
-    /// [`Error::Away`] when nothing answers, [`Error::Source`] when the answer is no listing.
-    pub fn connect(url: &Url, http: &Http) -> Result<(Self, Offer)> {
+    /// [`Error::Usage`]: its login cannot be sent.
+    pub fn at(url: &Url, http: &Http) -> Result<Self> {
         let host = url.base.split_once("://").map_or(url.base.as_str(), |(_, host)| host);
         if std::path::Path::new(host).is_dir() {
             log::info!("{host} is taken for a camera; if you mean the directory, write ./{host}");
@@ -119,32 +120,8 @@ impl Camera {
             value.set_sensitive(true);
             headers.push((ureq::http::header::AUTHORIZATION, value));
         }
-        let mut camera = Self {
-            agent,
-            base: url.base.clone(),
-            headers,
-            api: Api::Old,
-            timeout: http.timeout,
-            head_works: Cell::new(true),
-        };
-        let listing = camera.probe().map_err(|probe| match probe {
-            Probe::Unreachable(cause) | Probe::Unanswered(cause) => {
-                Error::Away(format!("the camera at {} is away: {cause}", camera.host()))
-            }
-            Probe::Other(error) => error,
-        });
-        http.stop.check()?;
-        let sidecars = match camera.api {
-            Api::Old => vec![Format::Thumbnail, Format::Accelerometer, Format::Gps],
-            Api::New => vec![Format::Thumbnail, Format::Gps],
-        };
-        Ok((camera, Offer { listing: listing?, sidecars: Sidecars::Ask(sidecars) }))
-    }
-
-    /// Whether this is the camera at a URL.
-    #[must_use]
-    pub fn is_at(&self, url: &Url) -> bool {
-        self.base == url.base
+        let (base, api, head_works) = (url.base.clone(), Api::Old, Cell::new(true));
+        Ok(Self { agent, base, headers, api, http: http.clone(), head_works })
     }
 
     fn host(&self) -> &str {
@@ -166,7 +143,7 @@ impl Camera {
         };
         log::debug!("/accessible answered {accessible}");
         let order = if accessible == 200 { [Api::New, Api::Old] } else { [Api::Old, Api::New] };
-        let first = match self.list(order[0]) {
+        let first = match self.list_by(order[0]) {
             Ok(listing) => return Ok(listing),
             Err(probe @ Probe::Unreachable(_)) => return Err(probe),
             Err(probe) => probe,
@@ -174,24 +151,24 @@ impl Camera {
         // The other API, where there is a sign of it: asking a silent camera twice only costs the user's time.
         match (&first, order[1]) {
             (Probe::Unanswered(_), Api::New) => Err(first),
-            _ => self.list(order[1]).map_err(|second| match (first, second) {
+            _ => self.list_by(order[1]).map_err(|second| match (first, second) {
                 (first @ Probe::Other(_), _) => first,
                 (_, second) => second,
             }),
         }
     }
 
-    fn list(&mut self, api: Api) -> Result<Listing, Probe> {
+    fn list_by(&mut self, api: Api) -> Result<Listing, Probe> {
         let path = api.listing_path();
-        let limit = Some(self.timeout.saturating_mul(LISTING_TIMEOUTS));
+        let limit = Some(self.http.timeout.saturating_mul(LISTING_TIMEOUTS));
         let response = self.send(&Method::GET, &self.url(path), None, limit).map_err(|error| {
             let text = explain(&error);
             if is_unreachable(&error) { Probe::Unreachable(text) } else { Probe::Unanswered(text) }
         })?;
         let status = response.status().as_u16();
         if status != 200 {
-            let text = match self.trouble(&response) {
-                Trouble::Refused(why) => why,
+            let text = match self.refusal(&response) {
+                Refusal::Refused(why) => why,
                 _ => format!(
                     "the camera at {} answered {status} for its listing, {path}: is it a BlackVue dashcam?",
                     self.host()
@@ -206,74 +183,6 @@ impl Camera {
             }
             Err(ListingError::Io(error)) => Err(Probe::Unanswered(format!("its listing broke off: {error}"))),
             Err(error) => Err(Probe::Other(Error::Source(format!("the camera at {}, {path}: {error}", self.host())))),
-        }
-    }
-
-    /// As [`Source::answers`](super::source::Source::answers).
-    pub fn answers(&self) -> Result<(), String> {
-        // The listing, of which the body is left unread: the one thing of which it is known that this camera answers it.
-        match self.send(&Method::GET, &self.url(self.api.listing_path()), None, None) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(explain(&error)),
-        }
-    }
-
-    /// As [`Source::open`](super::source::Source::open).
-    pub fn open(&self, file: FileName, video: FileName, from: u64) -> Result<Opened, Trouble> {
-        if self.asks_metadata(file) {
-            return self.metadata(file, video);
-        }
-        let range = (from > 0).then(|| format!("bytes={from}-"));
-        let response = self.send(&Method::GET, &self.url(&self.path(file)), range.as_deref(), None).map_err(lost)?;
-        let status = response.status().as_u16();
-        let headers = response.headers();
-        let validator = text(headers, &ETAG).or_else(|| text(headers, &LAST_MODIFIED)).map(str::to_owned);
-        let content_range = text(headers, &CONTENT_RANGE).and_then(ContentRange::parse);
-        let (start, total) = match (status, content_range) {
-            (206, Some(ContentRange { start: Some(start), total, .. })) => (start, total),
-            // Where it starts is anybody's guess: nothing can be done with the body.
-            (206, _) => return Err(Trouble::Refused("it answers with a part and does not say which".into())),
-            (200, _) => (0, content_length(headers)),
-            (416, _) if from > 0 => return self.open(file, video, 0),
-            (416, _) => return Err(Trouble::Status(416)),
-            _ => return Err(self.trouble(&response)),
-        };
-        let is_framed = headers.contains_key(TRANSFER_ENCODING);
-        let body = Box::new(Steady::new(response.into_body().into_reader(), self.timeout));
-        Ok(Opened { start, total, validator, is_framed, body })
-    }
-
-    /// As [`Source::length`](super::source::Source::length).
-    pub fn length(&self, file: FileName, video: FileName) -> Result<Option<u64>, Trouble> {
-        if self.asks_metadata(file) {
-            return self.metadata(file, video).map(|opened| opened.total);
-        }
-        let path = self.path(file);
-        if self.head_works.get() {
-            match self.send(&Method::HEAD, &self.url(&path), None, None) {
-                Ok(head) if head.status() == 200 => match content_length(head.headers()) {
-                    // Many a small server announces the body of this very answer, which has none.
-                    None | Some(0) => {}
-                    length => return Ok(length),
-                },
-                Ok(_) => {}
-                // It has left, or it does not like HEAD: if it is still there, the next question is another.
-                Err(error) => {
-                    self.head_works.set(false);
-                    return Err(lost(error));
-                }
-            }
-        }
-        // The headers of a GET for one byte say it too. The body is left unread.
-        let get = self.send(&Method::GET, &self.url(&path), Some("bytes=0-0"), None).map_err(lost)?;
-        let headers = get.headers();
-        if get.status().is_success() {
-            self.head_works.set(false);
-        }
-        match get.status().as_u16() {
-            206 => Ok(text(headers, &CONTENT_RANGE).and_then(ContentRange::parse).and_then(|range| range.total)),
-            200 => Ok(content_length(headers)),
-            _ => Err(self.trouble(&get)),
         }
     }
 
@@ -321,17 +230,107 @@ impl Camera {
         })
     }
 
-    fn trouble(&self, response: &Response<Body>) -> Trouble {
+    fn refusal(&self, response: &Response<Body>) -> Refusal {
         let status = response.status();
         match status.as_u16() {
-            204 => Trouble::Empty,
-            404 | 410 => Trouble::Absent,
+            204 => Refusal::Empty,
+            404 | 410 => Refusal::Absent,
             _ if status.is_redirection() => {
                 let target = redirect::location(response).unwrap_or("nowhere");
-                Trouble::Refused(format!("{} redirects to {target:?}, another place: not followed", self.host()))
+                Refusal::Refused(format!("{} redirects to {target:?}, another place: not followed", self.host()))
             }
-            status => Trouble::Status(status),
+            status => Refusal::Status(status),
         }
+    }
+}
+
+impl Source for BlackVue {
+    fn list(&mut self) -> Result<Offer> {
+        let listing = self.probe().map_err(|probe| match probe {
+            Probe::Unreachable(cause) | Probe::Unanswered(cause) => {
+                Error::Away(format!("the camera at {} is away: {cause}", self.host()))
+            }
+            Probe::Other(error) => error,
+        });
+        self.http.stop.check()?;
+        let sidecars = match self.api {
+            Api::Old => vec![Format::Thumbnail, Format::Accelerometer, Format::Gps],
+            Api::New => vec![Format::Thumbnail, Format::Gps],
+        };
+        Ok(Offer { listing: listing?, sidecars: Sidecars::Ask(sidecars) })
+    }
+
+    fn answers(&self) -> Result<(), String> {
+        // The listing, of which the body is left unread: the one thing of which it is known that this camera answers it.
+        match self.send(&Method::GET, &self.url(self.api.listing_path()), None, None) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(explain(&error)),
+        }
+    }
+
+    fn open(&self, file: FileName, video: FileName, from: u64) -> Result<Opened, Refusal> {
+        if self.asks_metadata(file) {
+            return self.metadata(file, video);
+        }
+        let range = (from > 0).then(|| format!("bytes={from}-"));
+        let response = self.send(&Method::GET, &self.url(&self.path(file)), range.as_deref(), None).map_err(lost)?;
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let validator = text(headers, &ETAG).or_else(|| text(headers, &LAST_MODIFIED)).map(str::to_owned);
+        let content_range = text(headers, &CONTENT_RANGE).and_then(ContentRange::parse);
+        let (start, total) = match (status, content_range) {
+            (206, Some(ContentRange { start: Some(start), total, .. })) => (start, total),
+            // Where it starts is anybody's guess: nothing can be done with the body.
+            (206, _) => return Err(Refusal::Refused("it answers with a part and does not say which".into())),
+            (200, _) => (0, content_length(headers)),
+            (416, _) if from > 0 => return self.open(file, video, 0),
+            (416, _) => return Err(Refusal::Status(416)),
+            _ => return Err(self.refusal(&response)),
+        };
+        let is_framed = headers.contains_key(TRANSFER_ENCODING);
+        let body = Box::new(Steady::new(response.into_body().into_reader(), self.http.timeout));
+        Ok(Opened { start, total, validator, is_framed, body })
+    }
+
+    fn length(&self, file: FileName, video: FileName) -> Result<Option<u64>, Refusal> {
+        if self.asks_metadata(file) {
+            return self.metadata(file, video).map(|opened| opened.total);
+        }
+        let path = self.path(file);
+        if self.head_works.get() {
+            match self.send(&Method::HEAD, &self.url(&path), None, None) {
+                Ok(head) if head.status() == 200 => match content_length(head.headers()) {
+                    // Many a small server announces the body of this very answer, which has none.
+                    None | Some(0) => {}
+                    length => return Ok(length),
+                },
+                Ok(_) => {}
+                // It has left, or it does not like HEAD: if it is still there, the next question is another.
+                Err(error) => {
+                    self.head_works.set(false);
+                    return Err(lost(error));
+                }
+            }
+        }
+        // The headers of a GET for one byte say it too. The body is left unread.
+        let get = self.send(&Method::GET, &self.url(&path), Some("bytes=0-0"), None).map_err(lost)?;
+        let headers = get.headers();
+        if get.status().is_success() {
+            self.head_works.set(false);
+        }
+        match get.status().as_u16() {
+            206 => Ok(text(headers, &CONTENT_RANGE).and_then(ContentRange::parse).and_then(|range| range.total)),
+            200 => Ok(content_length(headers)),
+            _ => Err(self.refusal(&get)),
+        }
+    }
+
+    fn is_local(&self) -> bool {
+        false
+    }
+
+    fn is_at(&self, address: &Address) -> bool {
+        matches!(address, Address::Http(url) if url.base == self.base)
     }
 }
 
@@ -339,11 +338,11 @@ fn explain(error: &ureq::Error) -> String {
     http::explain(error, &"--timeout")
 }
 
-fn lost(error: ureq::Error) -> Trouble {
+fn lost(error: ureq::Error) -> Refusal {
     match error {
-        ureq::Error::Http(error) => Trouble::Refused(error.to_string()),
-        ureq::Error::BadUri(uri) => Trouble::Refused(uri),
-        error => Trouble::Lost(explain(&error)),
+        ureq::Error::Http(error) => Refusal::Refused(error.to_string()),
+        ureq::Error::BadUri(uri) => Refusal::Refused(uri),
+        error => Refusal::Lost(explain(&error)),
     }
 }
 

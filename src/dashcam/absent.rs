@@ -1,23 +1,11 @@
-//! What earlier passes learned about the camera and must not learn again at every pass.
+//! The sidecars that the camera does not have, remembered so that no pass asks for them again.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::name::FileName;
-use super::plan::Unit;
 use super::source::Offer;
 use crate::store::{MAX_STATE_BYTES, Store, read_state, write_atomically};
-
-/// What a plan takes into account beside the listing and the destination.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Learned {
-    /// Sidecars that the camera was asked for and does not have: not asked for again while it lists their recordings.
-    pub absent: BTreeSet<FileName>,
-    /// What was removed for room is not fetched again.
-    pub given_up: BTreeSet<Unit>,
-    /// Recordings that broke off without getting further: they come last, so that the others are not kept waiting.
-    pub broke_off: BTreeSet<FileName>,
-}
 
 /// The file with the absent sidecars, a name a line.
 #[derive(Debug)]
