@@ -48,7 +48,7 @@
 //! | --- | --- |
 //! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`once`], [`contact`], [`trace`] |
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`removals`] |
-//! | time | [`recording_time`], [`zone`], [`backoff`], [`rate`] |
+//! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
 //! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`steady`] |
@@ -128,6 +128,7 @@ pub mod failure;
 pub mod ffmpeg;
 pub mod hikvision;
 pub mod home;
+pub mod host_zone;
 pub mod http;
 pub mod live;
 pub mod lock;

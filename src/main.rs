@@ -17,12 +17,14 @@ use footage::cli::status::Status;
 use footage::cli::upload::Upload;
 use footage::cli::{self, Cli, Command, variables};
 use footage::error::Error;
+use footage::host_zone::HostZone;
 use footage::metrics::Sinks;
 use footage::once::Once;
 use footage::store::resolved;
 use footage::text::{printable, printable_lines};
 use footage::trace::Trace;
 use footage::units::timestamp_seconds;
+use footage::zone::Tz;
 use footage::{dashcam, hikvision, record, status, stdout, upload};
 use runner::{Options, Runner};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -135,7 +137,12 @@ fn run_status(args: &Status) -> ExitCode {
     if !args.cron {
         name_unknown_variables();
     }
-    let outcome = status::run(&settings, runner::clock());
+    let HostZone { zone, problem } = HostZone::read();
+    let is_news = !args.cron || runner::is_zone_news(problem.as_deref());
+    if let Some(problem) = problem.filter(|_| is_news) {
+        let _ = writeln!(std::io::stderr(), "warning: {}", printable(&problem));
+    }
+    let outcome = status::run(&settings, runner::clock(zone));
     let (code, failure) = match (outcome, stdout::take_failure()) {
         (Ok(code), None) => return ExitCode::from(code),
         (Ok(_), Some(failure)) => (1, failure),
@@ -211,7 +218,7 @@ fn leave_traces(pass: &str, places: &[PathBuf], reason: &str, message: &str) {
         let trace = Trace {
             pass: pass.to_owned(),
             place: resolved(place),
-            start_timestamp_seconds: timestamp_seconds(&runner::clock()),
+            start_timestamp_seconds: timestamp_seconds(&runner::clock(Tz::UTC)),
             reason: reason.to_owned(),
             message: message.to_owned(),
             uid: 0,

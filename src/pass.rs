@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, Local, NaiveDateTime};
+use chrono::{DateTime, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Contact;
@@ -17,12 +17,13 @@ use crate::removals::Removals;
 use crate::retention::Reason;
 use crate::stop::Stop;
 use crate::units::{ByteSize, count, human_duration, timestamp_seconds};
+use crate::zone::Tz;
 
 /// What a pass is given beside its settings. The clock was read once, by `runner` in the binary.
 #[derive(Debug)]
 pub struct Context {
-    /// When this pass began.
-    pub now: DateTime<Local>,
+    /// When this pass began, in the zone of this machine.
+    pub now: DateTime<Tz>,
     /// A dry run, a listing or a comparison: what there is, or would be done, is printed.
     pub changes_nothing: bool,
     /// Whether results go to stdout as JSON.
@@ -258,7 +259,7 @@ impl Report {
     /// Begins the report of a pass with these `peers`: what it asks for footage, or sends footage to. What lasts is taken
     /// from the last one.
     #[must_use]
-    pub fn begin(pass: &str, source: String, peers: &[String], now: DateTime<Local>, last: &Self) -> Self {
+    pub fn begin(pass: &str, source: String, peers: &[String], now: DateTime<Tz>, last: &Self) -> Self {
         let since_last = timestamp_seconds(&now) - last.start_timestamp_seconds;
         Self {
             pass: pass.to_owned(),

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Local, NaiveTime, TimeZone};
+use chrono::{DateTime, NaiveTime};
 
 pub use self::timetable::{Pace, Timetable};
 use crate::error::Result;
 use crate::stop::Stop;
+use crate::zone::Tz;
 
 /// Reads are cut to this part of a second's bytes, so that a slow rate flows instead of coming in bursts.
 const SLICES_PER_SECOND: u64 = 10;
@@ -22,7 +23,7 @@ const MAX_CATCH_UP: Duration = Duration::from_millis(500);
 pub struct Pacer {
     timetable: Timetable,
     /// When the pass began, by both clocks.
-    began: (DateTime<Local>, Instant),
+    began: (DateTime<Tz>, Instant),
     /// Bytes in a second; 0 is no limit.
     rate: AtomicU64,
     /// When everything that has passed so far should have.
@@ -32,7 +33,7 @@ pub struct Pacer {
 impl Pacer {
     /// For a pass that begins now.
     #[must_use]
-    pub fn new(timetable: Timetable, now: DateTime<Local>) -> Self {
+    pub fn new(timetable: Timetable, now: DateTime<Tz>) -> Self {
         let pacer = Self { timetable, began: (now, Instant::now()), rate: AtomicU64::new(0), due: Mutex::new(None) };
         pacer.look();
         pacer
@@ -82,7 +83,7 @@ impl Pacer {
             return Pace::Free;
         }
         let (began, instant) = &self.began;
-        let pace = self.timetable.at(time_of_day(began, instant.elapsed()));
+        let pace = self.timetable.at(time_of_day(*began, instant.elapsed()));
         let rate = match pace {
             Pace::Limited(rate) => rate.0.max(1),
             Pace::Free => 0,
@@ -95,9 +96,9 @@ impl Pacer {
 }
 
 /// What the clock on the wall shows so long after a moment: in between it may have been put forward or back.
-fn time_of_day<Z: TimeZone>(began: &DateTime<Z>, elapsed: Duration) -> NaiveTime {
+fn time_of_day(began: DateTime<Tz>, elapsed: Duration) -> NaiveTime {
     let elapsed = chrono::Duration::from_std(elapsed).unwrap_or_default();
-    began.clone().checked_add_signed(elapsed).unwrap_or_else(|| began.clone()).naive_local().time()
+    began.checked_add_signed(elapsed).unwrap_or(began).naive_local().time()
 }
 
 #[cfg(test)]
@@ -107,9 +108,9 @@ mod tests {
     #[test]
     fn a_pass_lasts_longer_than_summer_time() {
         let shown = |began: &str, hours: u64| {
-            let zone = crate::zone::Tz::named("Europe/Berlin").expect("a zone");
+            let zone = Tz::named("Europe/Berlin").expect("a zone");
             let began = began.parse::<DateTime<chrono::Utc>>().expect("a time").with_timezone(&zone);
-            time_of_day(&began, Duration::from_hours(hours)).to_string()
+            time_of_day(began, Duration::from_hours(hours)).to_string()
         };
         for (began, hours, expected) in [
             ("2026-10-24T20:00:00Z", 0, "22:00:00"),

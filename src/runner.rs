@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Local, SecondsFormat};
+use chrono::{DateTime, SecondsFormat, Utc};
 use footage::cli::groups::{Common, Output};
 use footage::contact::{self, Contact};
 use footage::error::{Error, Result};
+use footage::host_zone::HostZone;
 use footage::lock::Lock;
 use footage::metrics::Sinks;
 use footage::once::Once;
@@ -17,6 +18,7 @@ use footage::stop::Stop;
 use footage::store::{MAX_STATE_BYTES, Store, read_small, read_state, resolved, write_atomically, write_even_if_full};
 use footage::trace::Trace;
 use footage::units::{Interval, timestamp_seconds};
+use footage::zone::Tz;
 use footage::{logging, stdout};
 
 /// What surrounds a pass of whatever kind.
@@ -118,7 +120,7 @@ impl Runner<'_> {
     }
 
     /// The places, locked. A dry run leaves them as they are and looks without a lock.
-    fn open(&self, now: DateTime<Local>) -> Result<(Vec<Store>, Vec<Lock>)> {
+    fn open(&self, now: DateTime<Tz>) -> Result<(Vec<Store>, Vec<Lock>)> {
         if self.changes_nothing {
             return Ok((self.stores(), Vec::new()));
         }
@@ -148,7 +150,8 @@ impl Runner<'_> {
         pass: &mut impl FnMut(&[Store], &Context, &mut Report) -> Result<()>,
     ) -> u8 {
         let began = Instant::now();
-        let now = clock();
+        let HostZone { zone, problem } = HostZone::read();
+        let now = clock(zone);
         let (stores, locks) = match self.open(now) {
             Ok((stores, locks)) => (stores, Ok(locks)),
             Err(error) => (self.stores(), Err(error)),
@@ -163,6 +166,7 @@ impl Runner<'_> {
             progress: progress.clone(),
             told: Told::new(last.told.clone(), self.options.output.cron),
         };
+        self.tell_zone(problem.as_deref(), &context);
         let mut report = Report::begin(self.pass, self.source.clone(), &self.peers, now, &last);
         let (locks, outcome) = match locks {
             Ok(locks) => (locks, pass(&state.stores, &context, &mut report)),
@@ -179,7 +183,7 @@ impl Runner<'_> {
         if self.changes_nothing {
             return and_printed(report.exit_code);
         }
-        let finished = timestamp_seconds(&clock());
+        let finished = timestamp_seconds(&clock(zone));
         if report.has_news() {
             report.last_arrival_timestamp_seconds = Some(finished);
         }
@@ -242,6 +246,17 @@ impl Runner<'_> {
         let level = if is_silent { log::Level::Info } else { log::Level::Warn };
         let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
         log::log!(level, "{text}; no pass has left anything in {places} yet: check the path");
+    }
+
+    /// What is wrong with the zone of this machine, by which times are told and retention counts its days.
+    fn tell_zone(&self, problem: Option<&str>, context: &Context) {
+        // A recorder has no place yet in which that would be remembered.
+        let is_news = self.once.is_none() || is_zone_news(problem);
+        match problem {
+            Some(problem) if is_news => context.told.warn("zone", problem),
+            Some(problem) => log::info!("{problem}"),
+            None => {}
+        }
     }
 
     fn exit_code(&self, outcome: &Result<()>, report: &Report) -> u8 {
@@ -337,8 +352,18 @@ fn peer_timestamp(bytes: &[u8]) -> Option<f64> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
-pub(crate) fn clock() -> DateTime<Local> {
-    Local::now()
+pub(crate) fn clock(zone: Tz) -> DateTime<Tz> {
+    Utc::now().with_timezone(&zone)
+}
+
+/// Whether a problem with the zone of this machine is a new one, for a command that cron repeats and that keeps no report.
+pub(crate) fn is_zone_news(problem: Option<&str>) -> bool {
+    let once = Once::about("zone", &[]);
+    let Some(problem) = problem else {
+        once.is_over();
+        return false;
+    };
+    once.is_new(problem)
 }
 
 /// The exit code of a pass, which has not done all when what was asked for on stdout did not get there.

@@ -21,13 +21,14 @@ pub mod show;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, Local};
+use chrono::DateTime;
 
 use crate::disk::Guard;
 use crate::error::{Error, Result};
 use crate::machine::Throttling;
 use crate::sensors::Look;
 use crate::stdout;
+use crate::zone::Tz;
 
 /// What to look at, and what to make of it.
 #[derive(Debug, Clone)]
@@ -76,7 +77,7 @@ const WRONG: u8 = 3;
 ///
 /// # Errors
 /// [`Error::Source`] when no pass has left anything, [`Error::Io`] when a directory cannot be read.
-pub fn run(settings: &Settings, now: DateTime<Local>) -> Result<u8> {
+pub fn run(settings: &Settings, now: DateTime<Tz>) -> Result<u8> {
     let machine = Look::begin();
     let places = read::places(settings, now)?;
     if places.iter().all(|place| place.passes.is_empty() && place.unreported.is_empty()) && settings.expected.is_empty()

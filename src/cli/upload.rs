@@ -12,14 +12,15 @@ use super::directories;
 use super::groups::{Common, Jobs, Keep, Rate, Tries};
 use crate::error::{Error, Result};
 use crate::home;
+use crate::host_zone::HostZone;
 use crate::retention::parse_retention_age;
 use crate::store::read_small;
 use crate::units::parse_seconds;
 use crate::upload::key::Template;
 use crate::upload::pattern::Patterns;
 use crate::upload::profile::{Addressing, Around, Asked, resolve};
-use crate::upload::zone::Zone;
 use crate::upload::{Mode, Settings};
+use crate::zone::Tz;
 
 /// `footage upload`
 #[derive(Debug, Args)]
@@ -78,7 +79,7 @@ pub struct Upload {
     pub key: Template,
     /// The zone of the times in keys, such as Asia/Kolkata [default: this machine's]
     #[arg(long, value_name = "ZONE", env = "FOOTAGE_TIMEZONE", help_heading = "Keys")]
-    pub timezone: Option<Zone>,
+    pub timezone: Option<Tz>,
     /// Remove each file once it is proven to be in the bucket
     #[arg(long, env = "FOOTAGE_DELETE", value_parser = FalseyValueParser::new(), help_heading = "Retention")]
     pub delete: bool,
@@ -180,7 +181,7 @@ impl Upload {
             patterns: self.pattern.clone(),
             min_age: self.min_age,
             template: self.key.clone(),
-            zone: self.timezone.unwrap_or_default(),
+            zone: self.timezone.unwrap_or_else(|| HostZone::read().zone),
             delete_after: if self.delete { Some(Duration::ZERO) } else { self.delete_after },
             keep: self.keep.keep,
             jobs: self.jobs.jobs.map_or(1, NonZeroUsize::get),

@@ -4,10 +4,9 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::zone::Tz;
-
 use super::config::{Config, Surroundings};
 use crate::error::{Error, Result};
+use crate::host_zone::HostZone;
 use crate::permission;
 use crate::secret::Secret;
 
@@ -54,7 +53,7 @@ impl Source {
         // States and programs are told of files by paths that mean the same everywhere.
         let base = if base.as_os_str().is_empty() { ".".into() } else { base };
         let base = std::path::absolute(&base).unwrap_or(base);
-        let around = Surroundings { base, zone: zone(), is_options: self.path().is_none() };
+        let around = Surroundings { base, zone: HostZone::read().zone, is_options: self.path().is_none() };
         let parsed = Config::parse(&text, &around).map_err(|invalid| match self {
             Self::File(path, _) => {
                 let lines = invalid.0.iter().map(|problem| format!("{}: {problem}", path.display()));
@@ -76,11 +75,4 @@ fn cannot_read(path: &Path, error: &std::io::Error) -> String {
         hint if error.kind() == ErrorKind::PermissionDenied && !hint.is_empty() => format!("{text}; {hint}"),
         _ => text,
     }
-}
-
-/// The zone of this machine, for cameras that name none.
-fn zone() -> Tz {
-    let named = std::env::var("TZ").ok().and_then(|name| name.trim_start_matches(':').parse().ok());
-    let set = || iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok());
-    named.or_else(set).unwrap_or(Tz::UTC)
 }

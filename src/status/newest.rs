@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Local, NaiveDate, TimeZone, Weekday};
+use chrono::{DateTime, NaiveDate, TimeZone, Weekday};
 use serde::Serialize;
 
 use crate::recording_time::{self, is_group};
+use crate::zone::Tz;
 
 /// What recordings are: sidecars, markers and partials are not.
 const KINDS: [&str; 4] = ["mp4", "mkv", "ts", "jpg"];
@@ -32,7 +33,7 @@ pub enum Clock {
 impl Newest {
     /// The newest recording in a directory, or in its directories of years, months, weeks and days.
     #[must_use]
-    pub fn below(dir: &Path, clock: Clock, now: DateTime<Local>) -> Option<Self> {
+    pub fn below(dir: &Path, clock: Clock, now: DateTime<Tz>) -> Option<Self> {
         let (mut newest, mut groups) = (None::<(i64, String)>, Vec::new());
         for entry in fs::read_dir(dir).ok()?.flatten() {
             let name = entry.file_name();
@@ -76,7 +77,7 @@ fn monday_of(day: &str) -> Option<String> {
 }
 
 /// How many seconds ago the recording of this name began; none for what is no recording.
-fn age(name: &str, clock: Clock, now: DateTime<Local>) -> Option<i64> {
+fn age(name: &str, clock: Clock, now: DateTime<Tz>) -> Option<i64> {
     let (stem, ending) = name.rsplit_once('.')?;
     if !KINDS.contains(&ending) {
         return None;
@@ -95,8 +96,9 @@ fn age(name: &str, clock: Clock, now: DateTime<Local>) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn now() -> DateTime<Local> {
-        Local.with_ymd_and_hms(2026, 11, 21, 12, 0, 0).single().expect("a time")
+    fn now() -> DateTime<Tz> {
+        let zone = Tz::named("Europe/Berlin").expect("a zone");
+        zone.with_ymd_and_hms(2026, 11, 21, 12, 0, 0).single().expect("a time")
     }
 
     #[test]

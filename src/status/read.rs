@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Local};
+use chrono::DateTime;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -19,6 +19,7 @@ use crate::pass::Report;
 use crate::store::{MAX_STATE_BYTES, STATE_DIR, read_state, resolved};
 use crate::text::natural_order;
 use crate::trace::Trace;
+use crate::zone::Tz;
 
 /// The passes that leave something.
 const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
@@ -28,7 +29,7 @@ const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
 ///
 /// # Errors
 /// A directory that was named cannot be read.
-pub fn places(settings: &Settings, now: DateTime<Local>) -> Result<Vec<Place>> {
+pub fn places(settings: &Settings, now: DateTime<Tz>) -> Result<Vec<Place>> {
     let (mut places, mut seen) = (Vec::new(), BTreeSet::new());
     let traces = Trace::read_all();
     let mut look = |path: PathBuf| {
@@ -73,7 +74,7 @@ fn destinations_below(directory: &Path, traces: &[Trace]) -> Result<Vec<PathBuf>
     Ok(below)
 }
 
-fn place(path: PathBuf, resolved: PathBuf, traces: &[Trace], now: DateTime<Local>) -> Place {
+fn place(path: PathBuf, resolved: PathBuf, traces: &[Trace], now: DateTime<Tz>) -> Place {
     let state = path.join(STATE_DIR);
     let names: BTreeSet<String> = fs::read_dir(&state)
         .into_iter()
@@ -91,7 +92,7 @@ fn place(path: PathBuf, resolved: PathBuf, traces: &[Trace], now: DateTime<Local
 }
 
 /// The pass whose files are called `name`: `dashcam`, `record-2-of-5`.
-fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Local>) -> Option<Pass> {
+fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Tz>) -> Option<Pass> {
     let kind = PASSES.into_iter().find(|pass| {
         name.strip_prefix(pass).is_some_and(|rest| rest.is_empty() || rest.starts_with('-') && !rest.contains('.'))
     })?;
@@ -143,7 +144,7 @@ fn left(bytes: &[u8]) -> Left {
 }
 
 /// The cameras of `hikvision`, each with its newest video or picture.
-fn extracted(root: &Path, now: DateTime<Local>) -> Vec<(String, Option<Newest>)> {
+fn extracted(root: &Path, now: DateTime<Tz>) -> Vec<(String, Option<Newest>)> {
     let mut cameras: Vec<(String, Option<Newest>)> = Vec::new();
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };

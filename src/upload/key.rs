@@ -12,8 +12,8 @@ use std::fmt::Write;
 use chrono::format::{Fixed, Item, Numeric, StrftimeItems};
 use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, Offset, Utc};
 
-use super::zone::Zone;
 use crate::recording_time::{RecordingTime, is_group, of_name};
+use crate::zone::Tz;
 
 /// The longest key of S3, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
@@ -71,10 +71,10 @@ pub struct Moment {
 impl Moment {
     /// Of a file of this name, last modified then.
     #[must_use]
-    pub fn of(name: &str, modified: DateTime<Utc>, zone: Zone) -> Self {
+    pub fn of(name: &str, modified: DateTime<Utc>, zone: Tz) -> Self {
         match of_name(name) {
             Some(RecordingTime { digits, offset: None, copy }) => {
-                let offset = zone.of_digits(digits).earliest().unwrap_or_else(|| zone.at(digits));
+                let offset = zone.of_digits(digits).earliest().unwrap_or_else(|| zone.ahead(digits));
                 Self { digits, offset, is_repeated: false, copy }
             }
             Some(RecordingTime { digits, offset: Some(offset), copy }) => Self::of_instant(digits - offset, zone, copy),
@@ -87,8 +87,8 @@ impl Moment {
         Self { digits: DateTime::UNIX_EPOCH.naive_utc(), offset: Utc.fix(), is_repeated: false, copy: 1 }
     }
 
-    fn of_instant(instant: NaiveDateTime, zone: Zone, copy: u32) -> Self {
-        let offset = zone.at(instant);
+    fn of_instant(instant: NaiveDateTime, zone: Tz, copy: u32) -> Self {
+        let offset = zone.ahead(instant);
         let digits = instant + offset;
         let is_repeated = match zone.of_digits(digits) {
             MappedLocalTime::Ambiguous(first, second) => offset == second && first != second,
@@ -296,7 +296,7 @@ mod tests {
 
     const VISDCAM: &str = "cam1/%Y/%m/%d/%H/cam_1_%Y_%m_%d_%H_%M_%S.{ext}";
 
-    fn key(template: &str, path: &str, modified: &str, zone: Zone) -> String {
+    fn key(template: &str, path: &str, modified: &str, zone: Tz) -> String {
         let modified = modified.parse::<DateTime<Utc>>().expect("a time");
         let moment = Moment::of(path.rsplit('/').next().expect("a name"), modified, zone);
         let template: Template = template.parse().expect("a template");
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn fields_are_filled_in() {
-        let zone: Zone = "Asia/Kolkata".parse().expect("a zone");
+        let zone: Tz = "Asia/Kolkata".parse().expect("a zone");
         let at = "2025-09-07T20:00:05.25Z";
         for (template, path, expected) in [
             (VISDCAM, "x.ts", "cam1/2025/09/08/01/cam_1_2025_09_08_01_30_05.ts"),
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn the_hour_that_is_there_twice_gives_two_keys() {
-        let zone: Zone = "Europe/Berlin".parse().expect("a zone");
+        let zone: Tz = "Europe/Berlin".parse().expect("a zone");
         for (template, first, second) in [
             ("%H%M.{ext}", "0230.ts", "0230+0100.ts"),
             ("%H%M%z.{ext}", "0230+0200.ts", "0230+0100.ts"),

@@ -6,15 +6,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Local as HostZone, Utc};
+use chrono::DateTime;
 
 use super::journal::{Begun, Record};
 use super::key::{KeyError, Moment, Named, ObjectKey, Template};
 use super::local::Local;
 use super::parts::MAX_BYTES;
-use super::zone::Zone;
 use crate::failure::{FailureReason, ItemFailure};
 use crate::retention::{Keep, Reason};
+use crate::zone::Tz;
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct Policy {
     /// `--key`
     pub template: Template,
     /// `--timezone`
-    pub zone: Zone,
+    pub zone: Tz,
     /// `--delete` and `--delete-after`: remove what has been proven for so long.
     pub delete_after: Option<Duration>,
     /// `--keep`
@@ -32,7 +32,7 @@ pub struct Policy {
     /// `--retry-failed-after`
     pub retry_failed_after: Duration,
     /// When the pass began.
-    pub now: DateTime<HostZone>,
+    pub now: DateTime<Tz>,
 }
 
 /// A file, and what is known of it.
@@ -228,7 +228,7 @@ impl Policy {
     }
 
     fn local_now(&self) -> chrono::NaiveDateTime {
-        self.zone.digits(self.now.with_timezone(&Utc))
+        self.now.with_timezone(&self.zone).naive_local()
     }
 
     fn since(&self, timestamp: i64) -> Duration {

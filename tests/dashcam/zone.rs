@@ -64,3 +64,13 @@ fn markers_are_of_the_clock_here() {
         }
     }
 }
+
+#[test]
+fn a_tz_that_cannot_be_read_is_a_warning_and_with_cron_only_once() {
+    let bench = Bench::with([NAME]);
+    let pass = |options: &[&str]| bench.footage(options).env("TZ", "Mars/Olympus").run().expect_code(0).stderr;
+    let warning = "warning: cannot read the time zone of TZ=Mars/Olympus; times are in UTC";
+    assert!(pass(&["--cron"]).contains(warning));
+    assert_eq!(pass(&["--cron"]), "");
+    assert!(pass(&[]).contains(warning));
+}

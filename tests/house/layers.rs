@@ -70,7 +70,6 @@ const PURE: &[&str] = &[
     "upload/s3/place",
     "upload/s3/sign",
     "upload/s3/xml",
-    "upload/zone",
 ];
 
 /// Of `std::net`, what is a value.

@@ -24,6 +24,7 @@ mod running;
 mod scale;
 mod secrets;
 mod terminal;
+mod zone;
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ fn policy(template: &str) -> Policy {
         delete_after: None,
         keep: None,
         retry_failed_after: Duration::from_hours(24),
-        now: HostZone.timestamp_opt(NOW, 0).single().expect("a time"),
+        now: Tz::UTC.timestamp_opt(NOW, 0).single().expect("a time"),
     }
 }
 
