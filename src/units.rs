@@ -159,7 +159,8 @@ fn count_seconds(seconds: u64) -> String {
     count(usize::try_from(seconds).unwrap_or(usize::MAX), "second")
 }
 
-/// A length of time for people, to the nearest second: `3m 12s`; what is shorter than one in tenths: `0.4s`.
+/// A length of time for people, to the nearest second and with days as the largest unit: `3m 12s`, `1d 2h`, `365d`; one that
+/// is shorter than a second in tenths: `0.4s`.
 #[must_use]
 pub fn human_duration(duration: Duration) -> String {
     let tenths = (duration.as_millis() + 50) / 100;
@@ -167,7 +168,9 @@ pub fn human_duration(duration: Duration) -> String {
         return format!("0.{tenths}s");
     }
     let seconds = duration.as_secs() + u64::from(duration.subsec_millis() >= 500);
-    humantime::format_duration(Duration::from_secs(seconds)).to_string()
+    let units = [("d", seconds / 86_400), ("h", seconds / 3600 % 24), ("m", seconds / 60 % 60), ("s", seconds % 60)];
+    let shown: Vec<String> = units.into_iter().filter(|(_, n)| *n > 0).map(|(unit, n)| format!("{n}{unit}")).collect();
+    if shown.is_empty() { "0s".into() } else { shown.join(" ") }
 }
 
 /// A moment as reports and metrics have it: seconds since 1970.
@@ -259,8 +262,39 @@ mod tests {
             (1499, "1s"),
             (9900, "10s"),
             (192_400, "3m 12s"),
+            (5_400_000, "1h 30m"),
+            (86_399_600, "1d"),
+            (93_784_000, "1d 2h 3m 4s"),
+            (u64::MAX, "213503982334d 14h 25m 52s"),
         ] {
             assert_eq!(human_duration(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn an_age_of_days_and_weeks_is_shown_in_days() {
+        for (typed, shown) in
+            [("90d", "90d"), ("2w", "14d"), ("365d", "365d"), ("365", "365d"), ("1d 12h", "1d 12h"), ("36h", "1d 12h")]
+        {
+            assert_eq!(parse_age(typed).map(human_duration).as_deref(), Ok(shown), "{typed}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn human_duration_is_read_back_to_the_second(seconds in proptest::prelude::prop_oneof![0..400_000_000_u64, 0..200_u64], millis in 0..1000_u64) {
+            let duration = Duration::from_millis(seconds * 1000 + millis);
+            let shown = human_duration(duration);
+            // humantime knows no fractions.
+            let read = shown.strip_prefix("0.").and_then(|tenths| tenths.strip_suffix('s')).map_or_else(
+                || humantime::parse_duration(&shown),
+                |tenths| humantime::parse_duration(&format!("{tenths}00ms")),
+            );
+            let exact = if seconds == 0 && (50..950).contains(&millis) { 50 } else { 500 };
+            let off = read.expect("a length of time").abs_diff(duration).as_millis();
+            proptest::prop_assert!(off <= exact, "{:?} as {}", duration, shown);
+            let is_plain = shown.split(' ').all(|word| word.len() == 1 + word.trim_end_matches(['d', 'h', 'm', 's']).len() && !word.starts_with("0") || word == "0s" || word.starts_with("0."));
+            proptest::prop_assert!(is_plain, "{}", shown);
         }
     }
 
