@@ -6,7 +6,10 @@
 //! | `footage hikvision` | `2025-09-07_14-30-15-tuin.mp4`, `…-tuin-2.mp4` |
 //! | `footage record` | `2025-09-07_14-30-15+0200.mkv`, `…+0200-2.mkv` |
 
+use std::sync::LazyLock;
+
 use chrono::{FixedOffset, NaiveDate, NaiveDateTime};
+use regex::{Captures, Regex};
 
 /// What a name says of its recording's beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,108 +22,93 @@ pub struct RecordingTime {
     pub copy: u32,
 }
 
+/// `20181029_131513`
+const COMPACT: &str = "([0-9]{4})([0-9]{2})([0-9]{2})_([0-9]{2})([0-9]{2})([0-9]{2})";
+/// `2025-09-07_14-30-15`
+const SPREAD: &str = "([0-9]{4})-([0-9]{2})-([0-9]{2})_([0-9]{2})-([0-9]{2})-([0-9]{2})";
+
+/// A pattern of ours; one that is wrong matches nothing, and fails the tests.
+type Pattern = LazyLock<Option<Regex>>;
+
+static DASHCAM: Pattern = LazyLock::new(|| Regex::new(&format!("^{COMPACT}_[A-Z]{{1,3}}\\.[^.]+$")).ok());
+static COMPACT_CLOCK: Pattern = LazyLock::new(|| Regex::new(&format!("^{COMPACT}")).ok());
+static SPREAD_CLOCK: Pattern = LazyLock::new(|| Regex::new(&format!("^{SPREAD}")).ok());
+/// Hours and minutes of an offset.
+static OFFSET: Pattern = LazyLock::new(|| Regex::new("^[+-]([0-9]{2})([0-9]{2})").ok());
+/// What follows clock and offset.
+static COPY: Pattern = LazyLock::new(|| Regex::new("^(?:-([1-9][0-9]*))?$").ok());
+/// What follows a clock without an offset: what a camera is called, and a number.
+static TAG: Pattern = LazyLock::new(|| Regex::new("^-(?s:.+?)(?:-([1-9][0-9]*))?$").ok());
+static GROUP: Pattern = LazyLock::new(|| Regex::new("^[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?$").ok());
+
 /// Reads a file's name; none where it is not one of ours.
 #[must_use]
 pub fn of_name(name: &str) -> Option<RecordingTime> {
+    if let Some(digits) = DASHCAM.as_ref()?.captures(name).and_then(|parts| moment(&parts)) {
+        return Some(RecordingTime { digits, offset: None, copy: 1 });
+    }
     let (stem, extension) = name.rsplit_once('.')?;
-    if extension.is_empty() {
-        return None;
+    let (digits, rest) = spread(stem).filter(|_| !extension.is_empty())?;
+    if let Some((offset, rest)) = offset(rest)
+        && let Some(copy) = COPY.as_ref()?.captures(rest).and_then(|parts| copy(&parts))
+    {
+        return Some(RecordingTime { digits, offset: Some(offset), copy });
     }
-    dashcam(stem).or_else(|| dashed(stem))
-}
-
-fn dashcam(stem: &str) -> Option<RecordingTime> {
-    let (digits, rest) = compact(stem)?;
-    let letters = rest.strip_prefix('_')?;
-    let is_ours = (1..=3).contains(&letters.len()) && letters.bytes().all(|byte| byte.is_ascii_uppercase());
-    is_ours.then_some(RecordingTime { digits, offset: None, copy: 1 })
-}
-
-fn dashed(stem: &str) -> Option<RecordingTime> {
-    let (digits, rest) = spread(stem)?;
-    if let Some((offset, rest)) = offset(rest) {
-        let copy = if rest.is_empty() { Some(1) } else { rest.strip_prefix('-').and_then(number) };
-        if let Some(copy) = copy {
-            return Some(RecordingTime { digits, offset: Some(offset), copy });
-        }
-    }
-    let tag = rest.strip_prefix('-').filter(|tag| !tag.is_empty())?;
-    let copy = tag.rsplit_once('-').filter(|(tag, _)| !tag.is_empty()).and_then(|(_, copy)| number(copy)).unwrap_or(1);
-    Some(RecordingTime { digits, offset: None, copy })
+    let tag = TAG.as_ref()?.captures(rest)?;
+    Some(RecordingTime { digits, offset: None, copy: copy(&tag).unwrap_or(1) })
 }
 
 /// The digits of a clock at the beginning of a name in any of our forms, and what follows.
 #[must_use]
 pub fn digits(name: &str) -> Option<(NaiveDateTime, &str)> {
-    compact(name).or_else(|| spread(name))
+    clock(&COMPACT_CLOCK, name).or_else(|| spread(name))
 }
 
-/// `20181029_131513`
-fn compact(text: &str) -> Option<(NaiveDateTime, &str)> {
-    let (digits, rest) = text.split_at_checked(15)?;
-    let fields = [(0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15)];
-    let moment = (digits.as_bytes()[8] == b'_').then(|| moment(digits, fields)).flatten()?;
-    Some((moment, rest))
+/// `2025-09-07_14-30-15` at the beginning of a text, and what follows.
+#[must_use]
+pub fn spread(text: &str) -> Option<(NaiveDateTime, &str)> {
+    clock(&SPREAD_CLOCK, text)
 }
 
-/// `2025-09-07_14-30-15`
-fn spread(text: &str) -> Option<(NaiveDateTime, &str)> {
-    let (digits, rest) = text.split_at_checked(19)?;
-    let marks = [(4, b'-'), (7, b'-'), (10, b'_'), (13, b'-'), (16, b'-')];
-    if marks.iter().any(|(at, mark)| digits.as_bytes()[*at] != *mark) {
-        return None;
-    }
-    Some((moment(digits, [(0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19)])?, rest))
+fn clock<'t>(pattern: &Pattern, text: &'t str) -> Option<(NaiveDateTime, &'t str)> {
+    let parts = pattern.as_ref()?.captures(text)?;
+    Some((moment(&parts)?, text.get(parts.get(0)?.end()..)?))
 }
 
-fn moment(text: &str, fields: [(usize, usize); 6]) -> Option<NaiveDateTime> {
-    let field = |n: usize| {
-        let digits = text.get(fields[n].0..fields[n].1)?;
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u32>().ok()).flatten()
-    };
-    NaiveDate::from_ymd_opt(i32::try_from(field(0)?).ok()?, field(1)?, field(2)?)?.and_hms_opt(
-        field(3)?,
-        field(4)?,
-        field(5)?,
-    )
+/// The time in the first six groups.
+fn moment(parts: &Captures<'_>) -> Option<NaiveDateTime> {
+    let field = |n| parts.get(n)?.as_str().parse::<u32>().ok();
+    let date = NaiveDate::from_ymd_opt(i32::try_from(field(1)?).ok()?, field(2)?, field(3)?)?;
+    date.and_hms_opt(field(4)?, field(5)?, field(6)?)
+}
+
+/// The number of a copy in the first group: 1 without one. None is called 1.
+fn copy(parts: &Captures<'_>) -> Option<u32> {
+    let Some(number) = parts.get(1) else { return Some(1) };
+    number.as_str().parse().ok().filter(|copy| *copy > 1)
 }
 
 /// `+0530` at the beginning of a text, and what follows.
 #[must_use]
 pub fn offset(text: &str) -> Option<(FixedOffset, &str)> {
-    let (head, rest) = text.split_at_checked(5)?;
-    // What comes first may be a dash of several bytes.
-    let digits = head.get(1..).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-    let digits: i32 = digits.parse().ok()?;
-    let (hours, minutes) = (digits / 100, digits % 100);
+    let parts = OFFSET.as_ref()?.captures(text)?;
+    let field = |n| parts.get(n)?.as_str().parse::<i32>().ok();
+    let (hours, minutes) = (field(1)?, field(2)?);
     let seconds = hours * 3600 + minutes * 60;
-    let offset = match head.as_bytes()[0] {
+    let offset = match text.starts_with('-') {
         _ if hours > 14 || minutes > 59 => None,
-        b'+' => FixedOffset::east_opt(seconds),
-        // The clocks of all zones differ by quarters of an hour; other digits are what somebody calls a camera.
-        b'-' if minutes % 15 == 0 => FixedOffset::west_opt(seconds),
-        _ => None,
+        false => FixedOffset::east_opt(seconds),
+        // The clocks of all zones differ by quarters of an hour; other digits are part of a camera's name.
+        true if minutes % 15 == 0 => FixedOffset::west_opt(seconds),
+        true => None,
     };
-    Some((offset?, rest))
+    Some((offset?, text.get(5..)?))
 }
 
 /// Whether a folder is one of a year, a month, or a week or day: `2018`, `2018-10`, `2018-10-28`.
 #[must_use]
 pub fn is_group(name: &str) -> bool {
-    let digits = |from, to| name.get(from..to).is_some_and(|part: &str| part.bytes().all(|byte| byte.is_ascii_digit()));
-    let dash = |at| name.as_bytes().get(at) == Some(&b'-');
-    match name.len() {
-        4 => digits(0, 4),
-        7 => digits(0, 4) && dash(4) && digits(5, 7),
-        10 => digits(0, 4) && dash(4) && digits(5, 7) && dash(7) && digits(8, 10),
-        _ => false,
-    }
-}
-
-/// The number of a second or later copy.
-fn number(text: &str) -> Option<u32> {
-    let is_ours = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    text.parse().ok().filter(|copy| is_ours && *copy > 1)
+    GROUP.as_ref().is_some_and(|group| group.is_match(name))
 }
 
 #[cfg(test)]

@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
 
-/// How a time looks in a file name: `2025-09-07_14-30-15`.
-const FILE_NAME_FORM: &str = "%Y-%m-%d_%H-%M-%S";
-
 /// A time as the camera's own clock shows it, to the microsecond, without a zone.
 ///
 /// Cameras store their wall clock as if it were UTC. Which zone that clock is in, and whether it steps for daylight
@@ -84,14 +81,6 @@ impl CameraTime {
     pub fn file_name_form(self) -> FileNameForm {
         FileNameForm(self)
     }
-
-    /// Reads exactly what [`file_name_form`](Self::file_name_form) writes, and nothing looser.
-    #[must_use]
-    pub fn from_file_name_form(text: &str) -> Option<Self> {
-        let time = Self::from_digits(NaiveDateTime::parse_from_str(text, FILE_NAME_FORM).ok()?);
-        // chrono also reads `2025-9-7_…` and second 60; a name that we would not write is not ours.
-        (time.file_name_form().to_string() == text).then_some(time)
-    }
 }
 
 /// RFC 3339 without a zone, always with six digits of the second: `2025-09-07T14:30:15.787000`.
@@ -149,26 +138,13 @@ impl fmt::Display for FileNameForm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording_time;
     use proptest::prelude::*;
 
     #[test]
     fn a_second_of_microseconds_is_no_time() {
         assert!(CameraTime::from_index(1, 999_999).is_some());
         assert!(CameraTime::from_index(1, 1_000_000).is_none());
-    }
-
-    #[test]
-    fn names_that_we_would_not_write_are_refused() {
-        for text in [
-            "2025-9-7_14-30-15",
-            "2025-09-07_14-30-60",
-            "2025-09-07_14-30-15 ",
-            "+2025-09-07_14-30-15",
-            "2025-02-30_00-00-00",
-            "",
-        ] {
-            assert_eq!(CameraTime::from_file_name_form(text), None, "{text:?}");
-        }
     }
 
     #[test]
@@ -186,15 +162,12 @@ mod tests {
         fn both_forms_read_back(seconds: u32, micros in 0..1_000_000u32) {
             let time = CameraTime::from_index(seconds, micros).unwrap();
             prop_assert_eq!(time.to_string().parse::<CameraTime>(), Ok(time));
-            prop_assert_eq!(
-                CameraTime::from_file_name_form(&time.file_name_form().to_string()),
-                Some(time.whole_second())
-            );
+            let name = time.file_name_form().to_string();
+            prop_assert_eq!(recording_time::spread(&name), Some((time.whole_second().digits(), "")));
         }
 
         #[test]
         fn any_text_is_read_or_refused(text in "\\PC{0,30}") {
-            let _ = CameraTime::from_file_name_form(&text);
             let _ = text.parse::<CameraTime>();
         }
     }

@@ -13,9 +13,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::camera_time::CameraTime;
 use super::segment::Medium;
+use crate::recording_time;
 use crate::text::gives_orders;
 
 /// A tag's greatest length in bytes, so that the longest name stays under the 255 that file systems allow.
@@ -119,6 +123,10 @@ impl Copy {
     }
 }
 
+/// What follows the camera's name in that of a file: `-2.mp4`.
+static REST: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new("^(?:-(?<copy>[1-9][0-9]*))?\\.(?<extension>mp4|jpg)$").ok());
+
 /// The name of an extracted file of a camera that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputName {
@@ -161,16 +169,14 @@ impl OutputName {
     /// Reads exactly what [`file_name`](Self::file_name) writes.
     #[must_use]
     pub fn parse(name: &str, medium: Medium, tag: &Tag) -> Option<Self> {
-        let stem = name.strip_suffix(extension(medium))?.strip_suffix('.')?;
-        let (second, rest) = stem.split_at_checked("2025-09-07_14-30-15".len())?;
+        let (second, rest) = recording_time::spread(name)?;
         let rest = rest.strip_prefix('-')?.strip_prefix(tag.as_str())?;
-        let copy = match rest.strip_prefix('-') {
-            None if rest.is_empty() => Copy::FIRST,
-            None => return None,
-            Some(number) => Copy(number.parse().ok().filter(|copy| *copy > 1)?),
+        let parts = REST.as_ref()?.captures(rest).filter(|parts| &parts["extension"] == extension(medium))?;
+        let copy = match parts.name("copy") {
+            None => Copy::FIRST,
+            Some(number) => Copy(number.as_str().parse().ok().filter(|copy| *copy > 1)?),
         };
-        let parsed = Self { medium, second: CameraTime::from_file_name_form(second)?, copy };
-        (parsed.file_name(tag) == name).then_some(parsed)
+        Some(Self { medium, second: CameraTime::from_digits(second), copy })
     }
 }
 
@@ -265,6 +271,12 @@ mod tests {
             "2025-09-07_14-30-15-tuin.mp4.part",
             ".2025-09-07_14-30-15-tuin.mp4",
             "2025-13-07_14-30-15-tuin.mp4",
+            "2025-9-7_14-30-15-tuin.mp4",
+            "2025-09-07_14-30-60-tuin.mp4",
+            "+2025-09-07_14-30-15-tuin.mp4",
+            "2025-02-30_14-30-15-tuin.mp4",
+            "2025-09-07_14-30-15-tuin.mp4\n",
+            "2025-09-07_14-30-15-tuin-4294967296.mp4",
             "2025-09-07_14-30-é-tuin.mp4",
             "mp4",
             "",

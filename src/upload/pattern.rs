@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use regex::Regex;
+
 /// Patterns of names, where `*` is any text and `?` any one letter; case does not matter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Patterns(Vec<Vec<char>>);
+#[derive(Debug, Clone)]
+pub struct Patterns(Regex);
 
 impl FromStr for Patterns {
     type Err = String;
@@ -30,7 +32,10 @@ impl FromStr for Patterns {
         if let Some(word) = words.iter().find(|word| word.contains(" *") || word.contains(" .")) {
             return Err(format!("{word:?}: patterns are separated by commas: write '*.ts,*.mp4'"));
         }
-        Ok(Self(words.iter().map(|word| word.to_lowercase().chars().collect()).collect()))
+        let wanted: Vec<String> = words.iter().map(|word| regex_of(word)).collect();
+        // Whatever the patterns, a name takes time that grows with its length alone.
+        let regex = Regex::new(&format!("^(?s:{})$", wanted.join("|")));
+        regex.map(Self).map_err(|_| "these patterns are too many or too long".into())
     }
 }
 
@@ -45,32 +50,13 @@ impl Patterns {
     /// Whether a name is wanted.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let name: Vec<char> = name.to_lowercase().chars().collect();
-        self.0.iter().any(|pattern| matches(pattern, &name))
+        self.0.is_match(&name.to_lowercase())
     }
 }
 
-/// Goes on behind the last `*` when what follows does not fit: no pattern takes longer than the product of the lengths.
-fn matches(pattern: &[char], name: &[char]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut last_star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                last_star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => (p, n) = (p + 1, n + 1),
-            _ => match &mut last_star {
-                Some((star, from)) => {
-                    *from += 1;
-                    (p, n) = (*star + 1, *from);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
+/// A pattern as a regular expression for names in lower case.
+fn regex_of(pattern: &str) -> String {
+    regex::escape(&pattern.to_lowercase()).replace(r"\*", ".*").replace(r"\?", ".")
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use chrono::NaiveDateTime;
 
+use crate::recording_time;
+
 /// `--grouping`: into which directory of the destination a recording goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Grouping {
@@ -35,11 +37,6 @@ impl Grouping {
     /// Whether a directory of this name can be one of ours, in whatever grouping.
     #[must_use]
     pub fn is_dir_name(name: &str) -> bool {
-        let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|byte| byte.is_ascii_digit());
-        let mut parts = name.split('-');
-        parts.next().is_some_and(|year| digits(year, 4))
-            && parts.next().is_none_or(|month| digits(month, 2))
-            && parts.next().is_none_or(|day| digits(day, 2))
-            && parts.next().is_none()
+        recording_time::is_group(name)
     }
 }
