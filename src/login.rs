@@ -2,7 +2,7 @@
 
 use base64::Engine;
 
-use crate::http::percent_decoded;
+use percent_encoding::percent_decode_str;
 
 /// What to do about a password that ends the host of its URL.
 pub const ESCAPES: &str = "write # / ? @ of a password as %23 %2F %3F %40";
@@ -43,7 +43,10 @@ pub fn apart(url: &str) -> (String, Option<String>) {
 /// The value of `Authorization` for a login as it stands in a URL.
 #[must_use]
 pub fn basic(login: &str) -> String {
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(percent_decoded(login)))
+    format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(percent_decode_str(login).collect::<Vec<u8>>())
+    )
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The address of a camera, which may hold a password: shown without it, everywhere but on ffmpeg's command line.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::http::percent_decoded;
+use percent_encoding::percent_decode_str;
+
 use crate::login;
 
 /// The schemes that are taken, and the protocols of ffmpeg that each may use: a camera that redirects or describes its
@@ -195,7 +197,7 @@ fn hide_logins(text: &str) -> String {
 
 /// With `%40` as the letters they stand for; what is no text stays as it is.
 fn decoded(text: &str) -> String {
-    String::from_utf8(percent_decoded(text)).unwrap_or_else(|_| text.to_owned())
+    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 #[cfg(test)]

@@ -7,7 +7,12 @@ use regex::Regex;
 
 /// Patterns of names, where `*` is any text and `?` any one letter; case does not matter.
 #[derive(Debug, Clone)]
-pub struct Patterns(Regex);
+pub struct Patterns {
+    /// As they were typed, in lower case, without blanks around them.
+    words: String,
+    /// All of them as one.
+    regex: Regex,
+}
 
 impl FromStr for Patterns {
     type Err = String;
@@ -35,14 +40,14 @@ impl FromStr for Patterns {
         let wanted: Vec<String> = words.iter().map(|word| regex_of(word)).collect();
         // Whatever the patterns, a name takes time that grows with its length alone.
         let regex = Regex::new(&format!("^(?s:{})$", wanted.join("|")));
-        regex.map(Self).map_err(|_| "these patterns are too many or too long".into())
+        let words = words.join(",").to_lowercase();
+        regex.map(|regex| Self { words, regex }).map_err(|_| "these patterns are too many or too long".into())
     }
 }
 
 impl fmt::Display for Patterns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words: Vec<String> = self.0.iter().map(|word| word.iter().collect()).collect();
-        f.write_str(&words.join(","))
+        f.write_str(&self.words)
     }
 }
 
@@ -50,7 +55,7 @@ impl Patterns {
     /// Whether a name is wanted.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        self.0.is_match(&name.to_lowercase())
+        self.regex.is_match(&name.to_lowercase())
     }
 }
 

@@ -18,11 +18,12 @@ use ureq::http::Method;
 use self::error::{Reply, Trouble};
 use self::wire::{Answer, Call, Wire, is_of_md5, unquoted};
 pub use self::wire::{Content, Header, Piece};
-use self::xml::{Element, is_url_encoded, url_decoded};
+use self::xml::{Text, is_url_encoded, url_decoded};
 use super::key::ObjectKey;
 use super::profile::Access;
 use crate::failure::FailureReason;
 use crate::stop::Stop;
+use serde::de::DeserializeOwned;
 
 /// To put the parts of a large object together may take this many times `--timeout`.
 const COMPLETION_TIMEOUTS: u32 = 10;
@@ -124,8 +125,8 @@ impl Client {
     fn explain(&self, key: &ObjectKey) -> Result<Option<Object>, Trouble> {
         let answer =
             self.wire.send(&Call { headers: &[("range", "bytes=0-0")], ..self.call(Method::GET, Some(key), &[]) })?;
-        let document = Element::parse(&answer.body).ok();
-        match (answer.status, document.as_ref().and_then(|root| root.get("Code"))) {
+        let document: Option<xml::Failure> = xml::read(&answer.body).ok();
+        match (answer.status, document.as_ref().map(|failure| failure.code.get()).filter(|code| !code.is_empty())) {
             (404, None | Some("NoSuchKey")) => Ok(None),
             (200 | 206 | 416, _) => {
                 Err(Trouble::Refused(format!("the server refuses HEAD for {:?} and not GET", key.as_str())))
@@ -142,12 +143,10 @@ impl Client {
 
     /// Begins an upload in parts; its id.
     pub fn begin(&self, key: &ObjectKey, headers: &[Header<'_>]) -> Result<String, Trouble> {
-        let root =
-            self.document(&Call { headers, ..self.call(Method::POST, Some(key), &[("uploads", "")]) }, "begin")?;
-        root.get("UploadId")
-            .filter(|id| !id.is_empty())
-            .map(str::to_owned)
-            .ok_or_else(|| Trouble::Refused("the server begins an upload and gives it no id".into()))
+        let call = Call { headers, ..self.call(Method::POST, Some(key), &[("uploads", "")]) };
+        let root: xml::Upload = self.document(&call, "begin")?;
+        let id = root.upload_id.as_ref().map(Text::get).filter(|id| !id.is_empty());
+        id.map(str::to_owned).ok_or_else(|| Trouble::Refused("the server begins an upload and gives it no id".into()))
     }
 
     /// Stores a part.
@@ -173,8 +172,8 @@ impl Client {
             timeout: self.timeout.saturating_mul(COMPLETION_TIMEOUTS),
             ..self.call(Method::POST, Some(key), &query)
         };
-        let root = self.document(&call, "complete")?;
-        Ok(root.get("ETag").map(unquoted).unwrap_or_default())
+        let root: xml::CompleteMultipartUploadResult = self.document(&call, "complete")?;
+        Ok(unquoted(root.etag.get()))
     }
 
     /// Gives an upload up; one that is not there is fine.
@@ -195,17 +194,18 @@ impl Client {
             if !marker.is_empty() {
                 query.push(("part-number-marker", &marker));
             }
-            let root = self.document(&self.call(Method::GET, Some(key), &query), "list the parts of")?;
+            let call = self.call(Method::GET, Some(key), &query);
+            let root: xml::ListPartsResult = self.document(&call, "list the parts of")?;
             let known = parts.len();
-            parts.extend(root.all("Part").filter_map(|part| {
+            parts.extend(root.parts.iter().filter_map(|part| {
                 Some(Part {
-                    number: part.get("PartNumber")?.parse().ok()?,
-                    size: part.get("Size")?.parse().ok()?,
-                    etag: part.get("ETag").map(unquoted).filter(|etag| !etag.is_empty()),
+                    number: part.part_number.get().parse().ok()?,
+                    size: part.size.get().parse().ok()?,
+                    etag: Some(unquoted(part.etag.get())).filter(|etag| !etag.is_empty()),
                 })
             }));
-            match root.get("NextPartNumberMarker") {
-                Some(next) if is_truncated(&root) && (known + 1..MAX_PARTS).contains(&parts.len()) => {
+            match root.next_part_number_marker.as_ref().map(Text::get) {
+                Some(next) if root.is_truncated.get() == "true" && (known + 1..MAX_PARTS).contains(&parts.len()) => {
                     next.clone_into(&mut marker);
                 }
                 _ => return Ok(parts),
@@ -217,31 +217,33 @@ impl Client {
     pub fn list(&self, prefix: &str, from: Option<&str>) -> Result<Page<(String, Object)>, Trouble> {
         let mut query = vec![("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)];
         query.extend(from.map(|token| ("continuation-token", token)));
-        let root = self.document(&self.call(Method::GET, None, &query), "list")?;
-        let is_encoded = keys_are_encoded(&root, "Contents");
-        let items = root.all("Contents").filter_map(|object| {
-            let key = object.raw("Key")?;
+        let root: xml::ListBucketResult = self.document(&self.call(Method::GET, None, &query), "list")?;
+        let is_encoded = keys_are_encoded(&root.encoding_type, root.contents.iter().map(|object| object.key.as_ref()));
+        let items = root.contents.iter().filter_map(|object| {
+            let key = object.key.as_ref()?.raw();
             let key = if is_encoded { url_decoded(key)? } else { key.to_owned() };
-            let size = object.get("Size")?.parse().ok()?;
-            let etag = object.get("ETag").map(unquoted).unwrap_or_default();
+            let size = object.size.get().parse().ok()?;
+            let etag = unquoted(object.etag.get());
             Some((key, Object { size, is_opaque: !is_of_md5(&etag), etag, sha256: None }))
         });
         let items = items.collect();
-        let next = root.get("NextContinuationToken").filter(|_| is_truncated(&root)).map(str::to_owned);
+        let next = root.next_continuation_token.filter(|_| root.is_truncated.get() == "true");
+        let next = next.map(|token| token.get().to_owned());
         Ok(Page { items, next })
     }
 
     /// The first uploads in parts under a prefix that were begun and not ended: at most a thousand, which is enough for one pass.
     pub fn begun(&self, prefix: &str) -> Result<Vec<Begun>, Trouble> {
         let query = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)];
-        let root = self.document(&self.call(Method::GET, None, &query), "list the uploads of")?;
-        let is_encoded = keys_are_encoded(&root, "Upload");
-        let begun = root.all("Upload").filter_map(|upload| {
-            let key = upload.raw("Key")?;
+        let call = self.call(Method::GET, None, &query);
+        let root: xml::ListMultipartUploadsResult = self.document(&call, "list the uploads of")?;
+        let is_encoded = keys_are_encoded(&root.encoding_type, root.uploads.iter().map(|upload| upload.key.as_ref()));
+        let begun = root.uploads.iter().filter_map(|upload| {
+            let key = upload.key.as_ref()?.raw();
             Some(Begun {
                 key: if is_encoded { url_decoded(key)? } else { key.to_owned() },
-                id: upload.get("UploadId")?.to_owned(),
-                initiated: upload.get("Initiated")?.to_owned(),
+                id: upload.upload_id.as_ref()?.get().to_owned(),
+                initiated: upload.initiated.as_ref()?.get().to_owned(),
             })
         });
         Ok(begun.collect())
@@ -260,17 +262,13 @@ impl Client {
         Ok(Stored { is_opaque: answer.is_opaque(&etag), etag })
     }
 
-    fn document(&self, call: &Call<'_>, what: &str) -> Result<Element, Trouble> {
+    fn document<T: DeserializeOwned>(&self, call: &Call<'_>, what: &str) -> Result<T, Trouble> {
         let answer = self.wire.send(call)?;
-        if (200..300).contains(&answer.status) {
-            match Element::parse(&answer.body) {
-                Ok(root) if root.name != "Error" => return Ok(root),
-                Ok(_) => {}
-                Err(error) => {
-                    let message = format!("the server's answer to {what} is {error}");
-                    return Err(Trouble::Passing { reason: FailureReason::Server, message, retry_after: None });
-                }
-            }
+        if (200..300).contains(&answer.status) && xml::failure(&answer.body).is_none() {
+            return xml::read(&answer.body).map_err(|error| {
+                let message = format!("the server's answer to {what} is {error}");
+                Trouble::Passing { reason: FailureReason::Server, message, retry_after: None }
+            });
         }
         Err(self.trouble(&answer, what, call.key))
     }
@@ -290,10 +288,6 @@ impl Client {
 }
 
 /// Whether the keys of a listing have to be decoded: the server says so, and all of them look like it.
-fn keys_are_encoded(root: &Element, items: &str) -> bool {
-    root.get("EncodingType") == Some("url") && root.all(items).all(|item| item.raw("Key").is_none_or(is_url_encoded))
-}
-
-fn is_truncated(root: &Element) -> bool {
-    root.get("IsTruncated") == Some("true")
+fn keys_are_encoded<'a>(encoding: &Text, mut keys: impl Iterator<Item = Option<&'a Text>>) -> bool {
+    encoding.get() == "url" && keys.all(|key| key.is_none_or(|key| is_url_encoded(key.raw())))
 }

@@ -7,6 +7,7 @@
 mod support;
 
 mod binary;
+mod dependencies;
 mod layers;
 mod readme;
 mod setup;

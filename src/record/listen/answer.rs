@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::http::percent_decoded;
 use crate::live::{CAMERA_VALUES, Live};
+use percent_encoding::percent_decode_str;
 
 /// A request is no longer than this.
 pub(super) const MAX_REQUEST_BYTES: usize = 8 << 10;
@@ -92,7 +92,7 @@ fn route(path: &str, live: &Live, is_hung: bool) -> Answer {
         "/healthz" => health(live, is_hung),
         "/cameras.json" => Answer { content_type: "application/json", ..Answer::text(200, live.to_zabbix_discovery()) },
         _ => match path.strip_prefix("/camera/").and_then(|rest| rest.rsplit_once('/')) {
-            Some((name, what)) => camera(&String::from_utf8_lossy(&percent_decoded(name)), what, live),
+            Some((name, what)) => camera(&percent_decode_str(name).decode_utf8_lossy(), what, live),
             None => Answer::text(404, "there is nothing here; / tells what there is\n"),
         },
     }

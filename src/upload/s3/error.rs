@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::xml::Element;
+use super::xml::{self, Failure, Text};
 use crate::error::Error;
 use crate::failure::FailureReason;
 
@@ -54,10 +54,9 @@ impl Reply<'_> {
     /// What follows from it; `bucket` and `key` are what the request was about.
     #[must_use]
     pub fn trouble(self, bucket: &str, what: &str) -> Trouble {
-        let document = Element::parse(self.body).ok().filter(|root| root.name == "Error");
-        let get = |name| document.as_ref().and_then(|root| root.get(name)).unwrap_or_default();
-        let get = |name| get(name).chars().take(MAX_SAID_CHARS).collect::<String>();
-        let (code, said) = (get("Code"), get("Message"));
+        let failure = xml::failure(self.body).unwrap_or_default();
+        let [code, said] =
+            [&failure.code, &failure.message].map(|text| text.get().chars().take(MAX_SAID_CHARS).collect::<String>());
         let mut message = format!("the server answers {} to {what}", self.status);
         if !code.is_empty() {
             message = format!("{message}: {code:?}");
@@ -79,7 +78,7 @@ impl Reply<'_> {
             }
             // The same for every file: another region was tried before, where the server names one as it should.
             (301 | 307 | 308, _) | (_, "AuthorizationHeaderMalformed" | "InvalidRegionName") => {
-                let named = self.region.map(str::to_owned).or_else(|| named_region(document.as_ref()?));
+                let named = self.region.map(str::to_owned).or_else(|| named_region(&failure));
                 let region = named.map(|region| region.chars().take(MAX_SAID_CHARS).collect::<String>());
                 fatal(match region {
                     Some(region) => format!("the bucket {bucket:?} is in the region {region:?}: give it with --region"),
@@ -121,14 +120,14 @@ impl Reply<'_> {
 
 /// The region that an error names: in an element of its own, in the address of the bucket, or in its words, as in "the region
 /// 'us-east-1' is wrong; expecting 'eu-west-1'" (AWS).
-fn named_region(error: &Element) -> Option<String> {
+fn named_region(failure: &Failure) -> Option<String> {
     let endpoint = || {
-        let labels = || error.get("Endpoint").unwrap_or_default().split('.');
+        let labels = || failure.endpoint.as_ref().map(Text::get).unwrap_or_default().split('.');
         let region = labels().skip_while(|label| *label != "s3").nth(1).filter(|label| *label != "amazonaws");
         region.or_else(|| labels().find_map(|label| label.strip_prefix("s3-")))
     };
-    let words = || error.get("Message")?.split_once("expecting '")?.1.split('\'').next();
-    let named = error.get("Region").or_else(endpoint).or_else(words);
+    let words = || failure.message.get().split_once("expecting '")?.1.split('\'').next();
+    let named = failure.region.as_ref().map(Text::get).or_else(endpoint).or_else(words);
     named.filter(|region| !region.is_empty()).map(str::to_owned)
 }
 

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::{digest, hmac};
 
 use crate::upload::profile::Credentials;
@@ -92,28 +93,24 @@ pub fn hex(bytes: &[u8]) -> String {
 /// A key in a path: all but `A-Z a-z 0-9 - . _ ~ /` is written as `%XX`.
 #[must_use]
 pub fn encode_path(key: &str) -> String {
-    encode(key, b"-._~/")
+    const IN_PATH: AsciiSet = UNRESERVED.remove(b'/');
+    utf8_percent_encode(key, &IN_PATH).to_string()
 }
 
 /// A query in the order in which it is signed.
 #[must_use]
 pub fn query(pairs: &[(&str, &str)]) -> String {
-    let mut pairs: Vec<(String, String)> =
-        pairs.iter().map(|(name, value)| (encode(name, b"-._~"), encode(value, b"-._~"))).collect();
+    let mut pairs: Vec<(String, String)> = pairs.iter().map(|(name, value)| (encode(name), encode(value))).collect();
     pairs.sort_unstable();
     let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("&")
 }
 
-fn encode(text: &str, kept: &[u8]) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
+/// What RFC 3986 leaves as it is, and so AWS: `A-Z a-z 0-9 - . _ ~`.
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, &UNRESERVED).to_string()
 }
 
 #[cfg(test)]
@@ -248,5 +245,15 @@ mod tests {
     #[test]
     fn paths_are_encoded_byte_by_byte() {
         assert_eq!(encode_path("/a b/+%#?&=~é\n"), "/a%20b/%2B%25%23%3F%26%3D~%C3%A9%0A");
+        // As botocore's `percent_encode` writes all of ASCII, with `/` and without.
+        let ascii: String = (0..128_u8).map(char::from).collect();
+        let all: Vec<String> = (0..128_u8)
+            .map(|byte| match byte {
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            })
+            .collect();
+        assert_eq!(query(&[(&ascii, "")]), format!("{}=", all.concat()));
+        assert_eq!(encode_path(&ascii), all.concat().replace("%2F", "/"));
     }
 }

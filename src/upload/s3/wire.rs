@@ -11,7 +11,7 @@ use ureq::{Agent, Body, SendBody};
 use super::error::Trouble;
 use super::place::Place;
 use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
-use super::xml::Element;
+use super::xml::{self, Failure};
 use crate::error::Error;
 use crate::failure::FailureReason;
 use crate::http::{self, explain, is_unreachable};
@@ -159,7 +159,7 @@ impl Wire {
     pub(super) fn send(&self, call: &Call<'_>) -> Result<Answer, Trouble> {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let answer = self.send_to(&place, call)?;
-        let document = || Element::parse(&answer.body).ok()?.get("Region").map(str::to_owned);
+        let document = || Some(xml::read::<Failure>(&answer.body).ok()?.region?.get().to_owned());
         let moved = match answer.status {
             301 | 307 | 308 | 400 | 403 => answer.header("x-amz-bucket-region").map(str::to_owned).or_else(document),
             _ => None,

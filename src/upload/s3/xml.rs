@@ -1,26 +1,129 @@
 //! The XML that S3 answers with: small documents without namespaces that matter. Pure.
 
-use std::fmt::Write;
-use std::num::NonZeroU32;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+use std::marker::PhantomData;
+use std::num::{NonZeroU32, NonZeroUsize};
 
+use percent_encoding::percent_decode_str;
 use quick_xml::Reader;
-use quick_xml::escape::{escape, resolve_predefined_entity};
+use quick_xml::escape::escape;
 use quick_xml::events::Event;
+use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-use crate::http::percent_decoded;
+/// A listing has at most a thousand items.
+const MAX_ITEMS: usize = 20_000;
+/// As many common prefixes take four events each.
+const MAX_BETWEEN_ITEMS: usize = 8 * MAX_ITEMS;
 
-/// Deeper nothing of S3 is.
-const MAX_DEPTH: usize = 16;
-/// A listing of a thousand objects has a tenth of it. Each takes some thirty times the memory of its text.
-const MAX_ELEMENTS: usize = 200_000;
+/// A page of the objects of a bucket.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "its fields are S3's")]
+pub struct ListBucketResult {
+    pub encoding_type: Text,
+    pub is_truncated: Text,
+    pub next_continuation_token: Option<Text>,
+    #[serde(deserialize_with = "items")]
+    pub contents: Vec<Contents>,
+}
 
-/// An element.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Element {
-    /// Its name, without a namespace's prefix.
-    pub name: String,
+/// An object of a listing.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "its fields are S3's")]
+pub struct Contents {
+    pub key: Option<Text>,
+    pub size: Text,
+    #[serde(rename = "ETag")]
+    pub etag: Text,
+}
+
+/// A page of the parts of an upload.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "its fields are S3's")]
+pub struct ListPartsResult {
+    pub is_truncated: Text,
+    pub next_part_number_marker: Option<Text>,
+    #[serde(deserialize_with = "items", rename = "Part")]
+    pub parts: Vec<Part>,
+}
+
+/// A part of a listing.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "its fields are S3's")]
+pub struct Part {
+    pub part_number: Text,
+    pub size: Text,
+    #[serde(rename = "ETag")]
+    pub etag: Text,
+}
+
+/// The uploads in parts that were begun.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "its fields are S3's")]
+pub struct ListMultipartUploadsResult {
+    pub encoding_type: Text,
+    #[serde(deserialize_with = "items", rename = "Upload")]
+    pub uploads: Vec<Upload>,
+}
+
+/// An upload of a listing, or one that begins.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "its fields are S3's")]
+pub struct Upload {
+    pub key: Option<Text>,
+    pub upload_id: Option<Text>,
+    pub initiated: Option<Text>,
+}
+
+/// An upload that was made an object.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "its fields are S3's")]
+pub struct CompleteMultipartUploadResult {
+    #[serde(rename = "ETag")]
+    pub etag: Text,
+}
+
+/// Why a request failed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "its fields are S3's")]
+pub struct Failure {
+    pub code: Text,
+    pub message: Text,
+    /// The region of the bucket, where the server names it.
+    pub region: Option<Text>,
+    /// The host of the bucket, where the server redirects.
+    pub endpoint: Option<Text>,
+}
+
+/// The text of an element.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Text {
+    #[serde(rename = "$text")]
     text: String,
-    children: Vec<Element>,
+}
+
+impl Text {
+    /// Without the blanks around it.
+    #[must_use]
+    pub fn get(&self) -> &str {
+        self.text.trim()
+    }
+
+    /// As it stands, where blanks count: a key.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        &self.text
+    }
 }
 
 /// The document is none of S3's.
@@ -28,78 +131,55 @@ pub struct Element {
 #[error("not the XML of S3")]
 pub struct XmlError;
 
-impl Element {
-    /// Reads a document: its root.
-    ///
-    /// # Errors
-    /// It is not well-formed, or deeper or of more elements than any of S3.
-    pub fn parse(document: &[u8]) -> Result<Self, XmlError> {
-        let mut reader = Reader::from_reader(document);
-        let mut open: Vec<Element> = Vec::new();
-        let mut elements = 0;
-        let named = |name: &[u8]| Self { name: String::from_utf8_lossy(name).into_owned(), ..Self::default() };
-        loop {
-            let closed = match reader.read_event().map_err(|_| XmlError)? {
-                Event::Start(start) if open.len() < MAX_DEPTH => {
-                    open.push(named(start.local_name().as_ref()));
-                    None
+/// Reads a document, whatever its root is called.
+///
+/// # Errors
+/// It is not well-formed, is cut off, or has more items than any of S3.
+pub fn read<T: DeserializeOwned>(document: &[u8]) -> Result<T, XmlError> {
+    let mut deserializer = quick_xml::de::Deserializer::from_reader(document);
+    // What stands between the items of a list is kept until the list ends.
+    deserializer.event_buffer_size(NonZeroUsize::new(MAX_BETWEEN_ITEMS));
+    T::deserialize(&mut deserializer).map_err(|_| XmlError)
+}
+
+/// Why a request failed, where the document says so.
+#[must_use]
+pub fn failure(document: &[u8]) -> Option<Failure> {
+    let mut reader = Reader::from_reader(document);
+    let is_failure = loop {
+        match reader.read_event().ok()? {
+            Event::Start(root) | Event::Empty(root) => break root.local_name().as_ref() == b"Error",
+            Event::Eof => return None,
+            _ => {}
+        }
+    };
+    if is_failure { read(document).ok() } else { None }
+}
+
+/// The items of a list, which are not endless.
+fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Items<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if items.len() == MAX_ITEMS {
+                    return Err(A::Error::custom("too many items"));
                 }
-                Event::Empty(start) => Some(named(start.local_name().as_ref())),
-                Event::End(_) => Some(open.pop().ok_or(XmlError)?),
-                Event::Start(_) | Event::Eof => return Err(XmlError),
-                Event::Text(text) => {
-                    if let Some(element) = open.last_mut() {
-                        element.text.push_str(&text.decode().map_err(|_| XmlError)?);
-                    }
-                    None
-                }
-                Event::CData(text) => {
-                    if let Some(element) = open.last_mut() {
-                        element.text.push_str(&text.decode().map_err(|_| XmlError)?);
-                    }
-                    None
-                }
-                Event::GeneralRef(reference) => {
-                    let resolved = reference.resolve_char_ref().map_err(|_| XmlError)?.map(String::from);
-                    let name = reference.decode().map_err(|_| XmlError)?;
-                    let text =
-                        resolved.or_else(|| resolve_predefined_entity(&name).map(str::to_owned)).ok_or(XmlError)?;
-                    if let Some(element) = open.last_mut() {
-                        element.text.push_str(&text);
-                    }
-                    None
-                }
-                _ => None,
-            };
-            if let Some(closed) = closed {
-                elements += 1;
-                if elements > MAX_ELEMENTS {
-                    return Err(XmlError);
-                }
-                match open.last_mut() {
-                    Some(parent) => parent.children.push(closed),
-                    None => return Ok(closed),
-                }
+                items.push(item);
             }
+            Ok(items)
         }
     }
 
-    /// The text of a child, without the blanks around it.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.children.iter().find(|child| child.name == name).map(|child| child.text.trim())
-    }
-
-    /// The children of a name.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
-        self.children.iter().filter(move |child| child.name == name)
-    }
-
-    /// The text as it stands, where blanks count: a key.
-    #[must_use]
-    pub fn raw(&self, name: &str) -> Option<&str> {
-        self.children.iter().find(|child| child.name == name).map(|child| child.text.as_str())
-    }
+    deserializer.deserialize_seq(Items(PhantomData))
 }
 
 /// The document that makes an object of its parts, of which each has a number and an ETag.
@@ -121,7 +201,7 @@ pub fn url_decoded(text: &str) -> Option<String> {
     let is_escape = |rest: &str| rest.get(..2).is_some_and(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
     let is_encoded = text.split('%').skip(1).all(is_escape);
     // As forms are encoded, which S3 does.
-    let decode = || String::from_utf8(percent_decoded(&text.replace('+', " "))).ok();
+    let decode = || percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(Cow::into_owned);
     if is_encoded { decode() } else { None }
 }
 
@@ -136,62 +216,98 @@ pub fn is_url_encoded(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    const LISTING: &str = "<?xml version=\"1.0\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\n \
+        <Name>b</Name><IsTruncated> false </IsTruncated><Contents><Key>a&amp;b&#32;&#x2f;c</Key><Size>12</Size><ETag>&quot;d4\"</ETag>\
+        <Owner><ID>i</ID></Owner></Contents><CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes>\
+        <Contents><Key><![CDATA[<x>]]> &lt;y </Key><Size/></Contents><None/></ListBucketResult>";
+
     #[test]
     fn an_answer_is_read() {
-        let root = Element::parse(
-            b"<?xml version=\"1.0\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\n <IsTruncated>false</IsTruncated>\
-              <Contents><Key>a&amp;b&#32;&#x2f;c</Key><ETag>&quot;d4\"</ETag></Contents><Contents><Key><![CDATA[<x>]]></Key></Contents><None/></ListBucketResult>",
-        )
-        .expect("well-formed");
-        assert_eq!(root.name, "ListBucketResult");
-        assert_eq!(root.get("IsTruncated"), Some("false"));
-        assert_eq!(root.get("None"), Some(""));
-        assert_eq!(root.get("Nothing"), None);
-        let keys: Vec<_> = root.all("Contents").filter_map(|object| object.raw("Key")).collect();
-        assert_eq!(keys, ["a&b /c", "<x>"]);
-        assert_eq!(root.all("Contents").next().and_then(|object| object.get("ETag")), Some("\"d4\""));
+        for listing in [
+            LISTING.to_owned(),
+            LISTING
+                .replace("<", "<s3:")
+                .replace("<s3:/", "</s3:")
+                .replace("<s3:?", "<?")
+                .replace("<s3:!", "<!")
+                .replace("[<s3:x", "[<x")
+                .replace("xmlns=", "xmlns:s3="),
+        ] {
+            let root: ListBucketResult = read(listing.as_bytes()).expect("well-formed");
+            assert_eq!(
+                (root.is_truncated.get(), root.encoding_type.get(), root.next_continuation_token),
+                ("false", "", None)
+            );
+            let keys: Vec<_> = root.contents.iter().map(|object| object.key.as_ref().map(Text::raw)).collect();
+            assert_eq!(keys, [Some("a&b /c"), Some("<x> <y ")]);
+            let texts: Vec<_> = root.contents.iter().map(|object| (object.size.get(), object.etag.get())).collect();
+            assert_eq!(texts, [("12", "\"d4\""), ("", "")]);
+        }
+    }
+
+    /// What is cut off may have lost objects: it is no listing.
+    #[test]
+    fn a_listing_that_is_cut_is_refused() {
+        for end in 0..LISTING.len() {
+            assert!(read::<ListBucketResult>(&LISTING.as_bytes()[..end]).is_err(), "{}", &LISTING[..end]);
+        }
     }
 
     /// S3 sends blanks as long as it puts parts together, so that the connection does not break.
     #[test]
     fn blanks_come_before_an_answer_that_takes_long() {
         const ROOT: &str = "<CompleteMultipartUploadResult><ETag>\"d4-2\"</ETag></CompleteMultipartUploadResult>";
+        const FAILED: &str = "<Error><Code>InternalError</Code></Error>";
         let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
-        for text in [
-            format!(" \n  {declaration}\n{ROOT}"),
-            format!("{declaration}\n\n   \n{ROOT}\n"),
-            format!("\u{feff}{declaration}{ROOT}"),
-        ] {
-            let root = Element::parse(text.as_bytes()).expect("well-formed");
-            assert_eq!((root.name.as_str(), root.get("ETag")), ("CompleteMultipartUploadResult", Some("\"d4-2\"")));
+        for before in
+            [format!(" \n  {declaration}\n"), format!("{declaration}\n\n   \n"), format!("\u{feff}{declaration}")]
+        {
+            let text = format!("{before}{ROOT}\n");
+            let root: CompleteMultipartUploadResult = read(text.as_bytes()).expect("well-formed");
+            assert_eq!(root.etag.get(), "\"d4-2\"");
+            assert!(failure(text.as_bytes()).is_none());
+            let failed = failure(format!("{before}{FAILED}").as_bytes()).expect("a failure");
+            assert_eq!((failed.code.get(), failed.region), ("InternalError", None));
         }
     }
 
     #[test]
     fn what_is_no_xml_is_refused() {
-        let deep = "<a>".repeat(100);
-        for text in ["", "Service Unavailable", "<a>", "<a></b>", "<a>&nope;</a>", "</a>", &deep, "{\"a\":1}"] {
-            assert!(Element::parse(text.as_bytes()).is_err(), "{text}");
+        let deep = "<a>".repeat(100_000);
+        for text in
+            ["", "Service Unavailable", "<a>", "<a></b>", "<a><Code>&nope;</Code></a>", "</a>", &deep, "{\"a\":1}"]
+        {
+            assert!(read::<Failure>(text.as_bytes()).is_err(), "{text}");
+            assert!(failure(text.as_bytes()).is_none(), "{text}");
         }
+        let deep = format!("{deep}{}", "</a>".repeat(100_000));
+        assert!(read::<ListBucketResult>(deep.as_bytes()).is_ok_and(|root| root.contents.is_empty()));
     }
 
     #[test]
-    fn of_an_absurd_number_of_elements_none_is_kept() {
-        let many = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
-        assert!(Element::parse(many.as_bytes()).is_err());
-        // S3 itself lists a thousand.
+    fn of_an_absurd_number_of_items_none_is_kept() {
         let object = "<Contents><Key>k</Key><LastModified>t</LastModified><ETag>e</ETag><Size>1</Size><Owner><ID>i</ID>\
                       <DisplayName>n</DisplayName></Owner><StorageClass>s</StorageClass></Contents>";
-        let listing = format!("<ListBucketResult>{}</ListBucketResult>", object.repeat(1000));
-        assert_eq!(Element::parse(listing.as_bytes()).map(|root| root.all("Contents").count()).ok(), Some(1000));
+        let listing = |n| format!("<ListBucketResult>{}</ListBucketResult>", object.repeat(n));
+        // S3 itself lists a thousand.
+        let read = |n| read::<ListBucketResult>(listing(n).as_bytes()).map(|root| root.contents.len()).ok();
+        assert_eq!([read(1000), read(MAX_ITEMS), read(MAX_ITEMS + 1)], [Some(1000), Some(MAX_ITEMS), None]);
+    }
+
+    #[test]
+    fn what_stands_between_the_items_of_a_list_has_an_end() {
+        let item = "<Contents><Key>k</Key></Contents>";
+        let listing = |n| format!("<ListBucketResult>{item}{}{item}</ListBucketResult>", "<b/>".repeat(n));
+        let read = |n| read::<ListBucketResult>(listing(n).as_bytes()).map(|root| root.contents.len()).ok();
+        assert_eq!([read(0), read(1000), read(MAX_BETWEEN_ITEMS)], [Some(2), Some(2), None]);
     }
 
     #[test]
     fn an_etag_is_text_in_a_document() {
         let etag = "a</ETag></Part><Part><PartNumber>9</PartNumber><ETag>&\"b";
         let document = completion(&[(NonZeroU32::MIN, "d4".into()), (NonZeroU32::MAX, etag.into())]);
-        let root = Element::parse(document.as_bytes()).expect("well-formed");
-        let etags: Vec<_> = root.all("Part").filter_map(|part| part.get("ETag")).collect();
+        let root: ListPartsResult = read(document.as_bytes()).expect("well-formed");
+        let etags: Vec<_> = root.parts.iter().map(|part| part.etag.get()).collect();
         assert_eq!(etags, ["\"d4\"", &format!("\"{etag}\"")]);
     }
 
