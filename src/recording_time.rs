@@ -35,27 +35,31 @@ static COMPACT_CLOCK: Pattern = LazyLock::new(|| Regex::new(&format!("^{COMPACT}
 static SPREAD_CLOCK: Pattern = LazyLock::new(|| Regex::new(&format!("^{SPREAD}")).ok());
 /// Hours and minutes of an offset.
 static OFFSET: Pattern = LazyLock::new(|| Regex::new("^[+-]([0-9]{2})([0-9]{2})").ok());
-/// What follows clock and offset.
-static COPY: Pattern = LazyLock::new(|| Regex::new("^(?:-([1-9][0-9]*))?$").ok());
-/// What follows a clock without an offset: what a camera is called, and a number.
-static TAG: Pattern = LazyLock::new(|| Regex::new("^-(?s:.+?)(?:-([1-9][0-9]*))?$").ok());
+static RECORDER: Pattern =
+    LazyLock::new(|| Regex::new(&format!("^{SPREAD}(?<offset>[+-][0-9]{{4}})(?:-(?<copy>[1-9][0-9]*))?$")).ok());
+/// What a camera is called, and a number.
+static TAGGED: Pattern = LazyLock::new(|| Regex::new(&format!("^{SPREAD}-(?s:.+?)(?:-(?<copy>[1-9][0-9]*))?$")).ok());
 static GROUP: Pattern = LazyLock::new(|| Regex::new("^[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?$").ok());
 
 /// Reads a file's name; none where it is not one of ours.
 #[must_use]
 pub fn of_name(name: &str) -> Option<RecordingTime> {
-    if let Some(digits) = DASHCAM.as_ref()?.captures(name).and_then(|parts| moment(&parts)) {
+    // A pass of `upload` reads thousands of names of one form: each is looked at for what it can be.
+    if name.as_bytes().get(8) == Some(&b'_') {
+        let digits = moment(&DASHCAM.as_ref()?.captures(name)?)?;
         return Some(RecordingTime { digits, offset: None, copy: 1 });
     }
     let (stem, extension) = name.rsplit_once('.')?;
-    let (digits, rest) = spread(stem).filter(|_| !extension.is_empty())?;
-    if let Some((offset, rest)) = offset(rest)
-        && let Some(copy) = COPY.as_ref()?.captures(rest).and_then(|parts| copy(&parts))
-    {
-        return Some(RecordingTime { digits, offset: Some(offset), copy });
+    if extension.is_empty() {
+        return None;
     }
-    let tag = TAG.as_ref()?.captures(rest)?;
-    Some(RecordingTime { digits, offset: None, copy: copy(&tag).unwrap_or(1) })
+    if let Some(parts) = RECORDER.as_ref()?.captures(stem)
+        && let (Some((offset, "")), Some(copy)) = (offset(parts.name("offset")?.as_str()), copy(&parts))
+    {
+        return Some(RecordingTime { digits: moment(&parts)?, offset: Some(offset), copy });
+    }
+    let parts = TAGGED.as_ref()?.captures(stem)?;
+    Some(RecordingTime { digits: moment(&parts)?, offset: None, copy: copy(&parts).unwrap_or(1) })
 }
 
 /// The digits of a clock at the beginning of a name in any of our forms, and what follows.
@@ -82,9 +86,9 @@ fn moment(parts: &Captures<'_>) -> Option<NaiveDateTime> {
     date.and_hms_opt(field(4)?, field(5)?, field(6)?)
 }
 
-/// The number of a copy in the first group: 1 without one. None is called 1.
+/// The number of a copy: 1 without one. None is called 1.
 fn copy(parts: &Captures<'_>) -> Option<u32> {
-    let Some(number) = parts.get(1) else { return Some(1) };
+    let Some(number) = parts.name("copy") else { return Some(1) };
     number.as_str().parse().ok().filter(|copy| *copy > 1)
 }
 

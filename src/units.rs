@@ -293,7 +293,7 @@ mod tests {
             let exact = if seconds == 0 && (50..950).contains(&millis) { 50 } else { 500 };
             let off = read.expect("a length of time").abs_diff(duration).as_millis();
             proptest::prop_assert!(off <= exact, "{:?} as {}", duration, shown);
-            let is_plain = shown.split(' ').all(|word| word.len() == 1 + word.trim_end_matches(['d', 'h', 'm', 's']).len() && !word.starts_with("0") || word == "0s" || word.starts_with("0."));
+            let is_plain = shown.split(' ').all(|word| word.len() == 1 + word.trim_end_matches(['d', 'h', 'm', 's']).len() && !word.starts_with('0') || word == "0s" || word.starts_with("0."));
             proptest::prop_assert!(is_plain, "{}", shown);
         }
     }

@@ -226,7 +226,7 @@ mod tests {
         for listing in [
             LISTING.to_owned(),
             LISTING
-                .replace("<", "<s3:")
+                .replace('<', "<s3:")
                 .replace("<s3:/", "</s3:")
                 .replace("<s3:?", "<?")
                 .replace("<s3:!", "<!")
