@@ -137,10 +137,40 @@ impl Settings {
 }
 
 /// What there is to do for one camera.
-struct Work<'a> {
-    source: &'a Source,
+struct Work {
+    source: Source,
     held: Held,
     plan: Plan,
+}
+
+impl Work {
+    fn plan(
+        (source, held): (Source, Held),
+        policy: &Policy,
+        failed_before: &FailedBefore,
+        context: &Context,
+        report: &mut Report,
+    ) -> Self {
+        let mut plan = plan::plan(&source.listing.segments, &held.files, policy);
+        plan.steps.retain(|step| {
+            let Step::Extract { segment, name } = step else { return true };
+            let waits = failed_before.waits(&source.tag, segment);
+            if waits {
+                report.waiting_files += 1;
+                context.told.lasts(&failure_key(&name.path(&source.tag).display()));
+            }
+            !waits
+        });
+        report.seen_recordings += source.listing.segments.len();
+        report.selected_recordings += source.listing.segments.len() - plan.unwanted - plan.expired;
+        report.open_files += usize::try_from(source.listing.in_progress).unwrap_or(usize::MAX);
+        Self { source, held, plan }
+    }
+
+    fn needs_ffmpeg(&self) -> bool {
+        let is_video = |step: &Step| matches!(step, Step::Extract { name, .. } if name.medium == Medium::Video);
+        self.plan.steps.iter().any(is_video)
+    }
 }
 
 /// Whether there are cameras, and the destination is not in the storage of one: a pass asks before anything is made in
@@ -162,7 +192,10 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let found = source::find(settings, context, report)?;
     report.contact.reached(report.start_timestamp_seconds);
     if settings.is_list {
-        let sources = source::read(found, context, report)?;
+        let (mut sources, late) = source::read(found, context, report)?;
+        for found in late {
+            sources.push(source::read_late(found, context, report)?);
+        }
         show::list(&sources, &policy, context.json);
         report.nothing(&context.told, nothing::to_list(&sources, &policy, &settings.selection));
         return Ok(());
@@ -172,53 +205,70 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     }
 
     // Read: what the cameras have, what is here.
-    let sources = source::read(found, context, report)?;
-    report.seen_cameras = sources.len();
-    let mut failed_before = FailedBefore::load(store, context.local_now(), settings.retry_failed_after);
+    let (sources, late) = source::read(found, context, report)?;
+    report.seen_cameras = sources.len() + late.len();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
     let mut remembered = Remembered::load(store, "hikvision.held", context.now.into());
-
-    // Plan.
-    let mut works = Vec::new();
-    for source in &sources {
-        let held = Held::read(store, &source.tag, &mut remembered)?;
-        let mut plan = plan::plan(&source.listing.segments, &held.files, &policy);
-        plan.steps.retain(|step| {
-            let Step::Extract { segment, name } = step else { return true };
-            let waits = failed_before.waits(&source.tag, segment);
-            if waits {
-                report.waiting_files += 1;
-                context.told.lasts(&failure_key(&name.path(&source.tag).display()));
-            }
-            !waits
-        });
-        report.seen_recordings += source.listing.segments.len();
-        report.selected_recordings += source.listing.segments.len() - plan.unwanted - plan.expired;
-        report.open_files += usize::try_from(source.listing.in_progress).unwrap_or(usize::MAX);
-        works.push(Work { source, held, plan });
+    let mut held = |tag: &Tag| Held::read(store, tag, &mut remembered);
+    let sources = sources.into_iter().map(|source| Ok((held(&source.tag)?, source)));
+    let sources = sources.collect::<Result<Vec<_>>>()?;
+    let late = late.into_iter().map(|found| Ok((held(&found.tag)?, found))).collect::<Result<Vec<_>>>()?;
+    if !context.changes_nothing {
+        remembered.save();
     }
-    if report.waiting_files == 0 {
+
+    // Plan and execute: first all cameras whose indexes were read at once, then the others one by one.
+    let mut failed_before = FailedBefore::load(store, context.local_now(), settings.retry_failed_after);
+    let mut works = Vec::new();
+    for (held, source) in sources {
+        works.push(Work::plan((source, held), &policy, &failed_before, context, report));
+    }
+    let mut ended = execute(&works, settings, store, context, report, &mut failed_before);
+    for (held, found) in late {
+        if ended.is_err() {
+            break;
+        }
+        ended = source::read_late(found, context, report).and_then(|source| {
+            works.push(Work::plan((source, held), &policy, &failed_before, context, report));
+            let last = works.last().map(std::slice::from_ref).unwrap_or_default();
+            execute(last, settings, store, context, report, &mut failed_before)
+        });
+    }
+    if ended.is_ok() && report.waiting_files == 0 {
         for nothing in nothing::why(&works, &settings.selection) {
             report.nothing(&context.told, Some(nothing));
         }
     }
-    failed_before.forget_others(works.iter().map(|work| (&work.source.tag, &work.source.listing.segments)));
     if context.changes_nothing {
+        ended?;
         steps::show(report, &show::steps(&works), context.json);
         return Ok(());
     }
+    if ended.is_ok() {
+        failed_before.forget_others(works.iter().map(|work| (&work.source.tag, &work.source.listing.segments)));
+    }
+    failed_before.save();
+    ended
+}
 
-    remembered.save();
-
-    // Execute. Without a usable ffmpeg nothing is begun.
-    let is_video = |step: &Step| matches!(step, Step::Extract { name, .. } if name.medium == Medium::Video);
-    let ffmpeg = if works.iter().flat_map(|work| &work.plan.steps).any(is_video) {
+/// Does what is planned for these cameras. Without a usable ffmpeg nothing is begun.
+fn execute(
+    works: &[Work],
+    settings: &Settings,
+    store: &Store,
+    context: &Context,
+    report: &mut Report,
+    failed: &mut FailedBefore,
+) -> Result<()> {
+    if context.changes_nothing {
+        return Ok(());
+    }
+    let ffmpeg = if works.iter().any(Work::needs_ffmpeg) {
         ffmpeg::find(settings.ffmpeg.as_deref(), &context.stop)?.path
     } else {
         PathBuf::new()
     };
-    let mut execution = execute::Execution { settings, context, store, report, failed: &mut failed_before };
-    let ended = execution.remove(&works).and_then(|()| execution.extract(&works, &ffmpeg));
-    failed_before.save();
-    ended
+    let mut execution = execute::Execution { settings, context, store, report, failed };
+    execution.remove(works)?;
+    execution.extract(works, &ffmpeg)
 }

@@ -65,7 +65,7 @@ enum Ready {
 
 impl Execution<'_> {
     /// Removes what is planned, and the hidden files of passes that were killed.
-    pub(super) fn remove(&mut self, works: &[Work<'_>]) -> Result<()> {
+    pub(super) fn remove(&mut self, works: &[Work]) -> Result<()> {
         for work in works {
             for partial in &work.held.partials {
                 self.store.remove(partial)?;
@@ -85,7 +85,7 @@ impl Execution<'_> {
     }
 
     /// Extracts everything planned, `--jobs` at once. Decisions and accounts are made in this thread; the others copy.
-    pub(super) fn extract(&mut self, works: &[Work<'_>], ffmpeg: &Path) -> Result<()> {
+    pub(super) fn extract(&mut self, works: &[Work], ffmpeg: &Path) -> Result<()> {
         let context = self.context;
         let wants = wants(works);
         let names = wants.iter().map(|want| want.name.file_name(&want.source.tag).chars().count());
@@ -200,11 +200,11 @@ impl Execution<'_> {
 }
 
 /// All recordings to extract, camera by camera.
-fn wants<'a>(works: &'a [Work<'_>]) -> Vec<Want<'a>> {
+fn wants(works: &[Work]) -> Vec<Want<'_>> {
     let mut wants = Vec::new();
     for work in works {
         wants.extend(work.plan.steps.iter().filter_map(|step| match step {
-            Step::Extract { segment, name } => Some(Want { source: work.source, segment, name: *name }),
+            Step::Extract { segment, name } => Some(Want { source: &work.source, segment, name: *name }),
             Step::Remove { .. } => None,
         }));
     }

@@ -9,7 +9,7 @@ use crate::pass::Nothing;
 use crate::units::all_are;
 
 /// What leaves out every recording: of a camera its age, of all of them a filter.
-pub(super) fn why(works: &[Work<'_>], selection: &Selection) -> Vec<Nothing> {
+pub(super) fn why(works: &[Work], selection: &Selection) -> Vec<Nothing> {
     let has_several = works.len() > 1;
     let mut found: Vec<Nothing> = works.iter().filter_map(|work| too_old(work, selection, has_several)).collect();
     let segments = works.iter().flat_map(|work| &work.source.listing.segments);
@@ -27,7 +27,7 @@ pub(super) fn to_list(sources: &[Source], policy: &Policy, selection: &Selection
     unfit(segments(), segments().filter(|segment| !policy.wants(segment)).count(), selection)
 }
 
-fn too_old(work: &Work<'_>, selection: &Selection, names_camera: bool) -> Option<Nothing> {
+fn too_old(work: &Work, selection: &Selection, names_camera: bool) -> Option<Nothing> {
     let segments = &work.source.listing.segments;
     let (newest, keep) = (segments.iter().map(|segment| segment.start).max()?, selection.keep?);
     let camera = if names_camera { format!(" of {}", work.source.tag) } else { String::new() };

@@ -3,8 +3,39 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::time::{Duration, Instant};
 
+use crate::stop::Stop;
 pub use crate::store::open_regular as open;
+use crate::units::human_duration;
+
+/// When reading a camera's indexes ends: after a while, or when the pass is stopped.
+#[derive(Debug, Clone)]
+pub struct Deadline {
+    began: Instant,
+    patience: Duration,
+    stop: Stop,
+}
+
+impl Deadline {
+    /// A deadline in `patience` from now.
+    #[must_use]
+    pub fn after(patience: Duration, stop: &Stop) -> Self {
+        Self { began: Instant::now(), patience, stop: stop.clone() }
+    }
+
+    /// Whether it has passed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.stop.is_requested() || self.began.elapsed() >= self.patience
+    }
+
+    /// How long reading may take.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+}
 
 /// Bytes that can be read at any offset.
 pub trait ReadAt {
@@ -65,5 +96,34 @@ impl ReadAt for OpenFile {
             }
         }
         Ok(filled)
+    }
+}
+
+/// Bytes that are read until a deadline, then with [`io::ErrorKind::TimedOut`].
+#[derive(Debug)]
+pub struct ReadUntil<'a, R> {
+    source: R,
+    deadline: &'a Deadline,
+}
+
+impl<'a, R: ReadAt> ReadUntil<'a, R> {
+    /// Reads `source` until `deadline`.
+    #[must_use]
+    pub fn new(source: R, deadline: &'a Deadline) -> Self {
+        Self { source, deadline }
+    }
+}
+
+impl<R: ReadAt> ReadAt for ReadUntil<'_, R> {
+    fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.deadline.is_over() {
+            let why = format!("reading the index takes longer than {}", human_duration(self.deadline.patience()));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        }
+        self.source.read_at(offset, buffer)
     }
 }

@@ -188,7 +188,7 @@ impl<'a> Place<'a> {
 }
 
 /// The steps of plans.
-pub(super) fn steps(works: &[Work<'_>]) -> Vec<steps::Step> {
+pub(super) fn steps(works: &[Work]) -> Vec<steps::Step> {
     let (mut removals, mut extractions) = (Vec::new(), Vec::new());
     for work in works {
         let path = |path: &Path| path.display().to_string();

@@ -2,10 +2,12 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Settings;
 use super::name::Tag;
 use super::plan::{Folder, tags};
+use super::read_at::Deadline;
 use super::storage::{Camera, CameraListing, Discovery, Problem, discover};
 use crate::error::{Error, Result, with_causes};
 use crate::failure::FailureReason;
@@ -82,16 +84,33 @@ fn unused_names<'a>(settings: &'a Settings, found: &'a [Found]) -> impl Iterator
     settings.renames.keys().filter(move |folder| !is_used(folder)).map(String::as_str)
 }
 
-/// Reads the indexes of all cameras.
-pub(super) fn read(found: Vec<Found>, context: &Context, report: &mut Report) -> Result<Vec<Source>> {
-    let mut sources = Vec::new();
-    for Found { camera, tag } in found {
+/// How long the indexes of a camera may take, so that the others do not wait for it. Those of most take milliseconds.
+const SHORT: Duration = Duration::from_secs(2);
+/// How long they may take once the other cameras are done.
+const LONG: Duration = Duration::from_secs(20);
+
+/// Reads the indexes of all cameras. Those of which reading is given up after a short while are returned apart, for
+/// [`read_late`].
+pub(super) fn read(found: Vec<Found>, context: &Context, report: &mut Report) -> Result<(Vec<Source>, Vec<Found>)> {
+    let (mut sources, mut late) = (Vec::new(), Vec::new());
+    for found in found {
+        let listing = found.camera.read(&Deadline::after(SHORT, &context.stop));
         context.stop.check()?;
-        let listing = camera.read();
-        tell(&listing.problems, context, report);
-        sources.push(Source { camera, tag, listing });
+        if listing.is_given_up() {
+            log::info!("{}: its index is slow or broken; the other cameras come first", found.tag);
+            late.push(found);
+        } else {
+            sources.push(found.with(listing, context, report));
+        }
     }
-    Ok(sources)
+    Ok((sources, late))
+}
+
+/// Reads the index of a camera that keeps no other one waiting.
+pub(super) fn read_late(found: Found, context: &Context, report: &mut Report) -> Result<Source> {
+    let listing = found.camera.read(&Deadline::after(LONG, &context.stop));
+    context.stop.check()?;
+    Ok(found.with(listing, context, report))
 }
 
 /// What may hide footage counts as failed; the rest is worth a word.
@@ -108,6 +127,11 @@ fn tell(problems: &[Problem], context: &Context, report: &mut Report) {
 }
 
 impl Found {
+    fn with(self, listing: CameraListing, context: &Context, report: &mut Report) -> Source {
+        tell(&listing.problems, context, report);
+        Source { camera: self.camera, tag: self.tag, listing }
+    }
+
     /// Refuses to write into the camera's own storage.
     pub(super) fn check_destination(&self, destination: &Path) -> Result<()> {
         let root = std::fs::canonicalize(destination).unwrap_or_else(|_| destination.to_owned());

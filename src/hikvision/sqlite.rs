@@ -20,20 +20,33 @@
 //! The database is the camera's, which may be writing it: it is opened read-only and immutable, so that SQLite takes no
 //! lock, ignores a journal and creates none. What comes of reading while it changes is for the caller to notice.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::camera_time::CameraTime;
+use super::read_at::Deadline;
 use super::segment::{Medium, Ring, RingFile, Segment, SegmentSpan, can_end};
+use crate::units::ByteSize;
 
 /// What a camera writes is far below this. SQLite would take a thousand times as much.
 const MAX_TEXT_BYTES: i32 = 1_000_000;
+/// The memory that SQLite may take for schema, pages and rows.
+const MAX_HEAP_BYTES: i64 = 64 << 20;
+/// The smallest cell of a page (4 B) and the pointer to it (2 B): a file holds no more rows than it has room for these.
+const MIN_ROW_BYTES: u64 = 6;
+/// Segments of one index: 1,000 ring files of a video index, each of them full. In memory about 25 MB.
+const MAX_SEGMENTS: usize = 1 << 18;
+/// Tables that are looked at. A camera has one for each type of event.
+const MAX_TABLES: u32 = 1000;
+/// So many instructions of SQLite's machine run between two looks at the clock: about 10 µs.
+const INSTRUCTIONS_PER_CHECK: i32 = 500;
 
 const VIDEO_TABLE: &str = "record_segment_idx_tb";
 const VIDEO_COLUMNS: [&str; 6] =
@@ -55,12 +68,37 @@ pub enum SqliteError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
-    /// Another database, or an index as nobody has seen it.
+    /// Another database, or the index of an unknown firmware.
     #[error("the database has no table {expected}")]
     NoTable {
         /// What was looked for.
         expected: &'static str,
     },
+    /// Pages that lead back to other pages: SQLite follows them without end.
+    #[error("table {table:?} gives more rows than a database of {} has room for", ByteSize(*.bytes))]
+    Endless {
+        /// The table.
+        table: String,
+        /// The length of the database.
+        bytes: u64,
+    },
+    /// More than any camera has.
+    #[error("table {table:?} lists more than {MAX_SEGMENTS} recordings")]
+    TooMany {
+        /// The table.
+        table: String,
+    },
+    /// A crafted or broken database, or a very slow disk.
+    #[error("reading the database takes longer than {}", crate::units::human_duration(*.0))]
+    Late(Duration),
+}
+
+impl SqliteError {
+    /// Whether reading was given up, because it took too long or would not end.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        matches!(self, Self::Endless { .. } | Self::TooMany { .. } | Self::Late(_))
+    }
 }
 
 /// What a database tells.
@@ -78,25 +116,34 @@ pub struct Listing {
     pub damage: Option<SqliteError>,
 }
 
-/// Reads the index of `ring`. `ring_file` tells how long a ring file is.
+/// Reads the index of `ring`, as far as it comes before the `deadline`. `ring_file` tells how long a ring file is.
 ///
 /// # Errors
 /// If nothing of it can be read.
-pub fn read(path: &Path, ring: Ring, ring_file: impl Fn(u32) -> RingFile) -> Result<Listing, SqliteError> {
-    let database = open(path)?;
+pub fn read(
+    path: &Path,
+    ring: Ring,
+    deadline: &Deadline,
+    ring_file: impl Fn(u32) -> RingFile,
+) -> Result<Listing, SqliteError> {
+    let database = open(path, deadline)?;
     let files = Files { ring, length: ring_file, known: HashMap::new() };
-    let mut listing = match ring.medium {
-        Medium::Video => read_videos(&database, files)?,
-        Medium::Picture => read_pictures(&database, files)?,
+    let listing = match ring.medium {
+        Medium::Video => read_videos(&database, files),
+        Medium::Picture => read_pictures(&database, files),
     };
+    // An interrupted SQLite returns one error or another.
+    let late = |error| if deadline.is_over() { SqliteError::Late(deadline.patience()) } else { error };
+    let mut listing = listing.map_err(late)?;
+    listing.damage = listing.damage.map(late);
     listing.number();
     Ok(listing)
 }
 
 /// Rows are told as they are, stale or not: unlike the binary index, nothing in the database says which generation
 /// a row is of. The stream does, when it is extracted.
-fn read_videos<F: Fn(u32) -> RingFile>(database: &Connection, mut files: Files<F>) -> Result<Listing, SqliteError> {
-    let tables = tables(database, &VIDEO_COLUMNS).map_err(SqliteError::Open)?;
+fn read_videos<F: Fn(u32) -> RingFile>(database: &Database, mut files: Files<F>) -> Result<Listing, SqliteError> {
+    let tables = database.tables(&VIDEO_COLUMNS).map_err(SqliteError::Open)?;
     let Some((_, columns)) = tables.into_iter().find(|(name, _)| name == VIDEO_TABLE) else {
         return Err(SqliteError::NoTable { expected: VIDEO_TABLE });
     };
@@ -105,50 +152,57 @@ fn read_videos<F: Fn(u32) -> RingFile>(database: &Connection, mut files: Files<F
         wanted.extend(VIDEO_MICROS);
     }
     let mut listing = Listing::default();
-    listing.damage = for_each_row(database, VIDEO_TABLE, &wanted, |row| {
+    let damage = database.for_each_row(VIDEO_TABLE, &wanted, |row| {
         if number::<u64>(row, 5) == Some(0) {
-            return;
+            return true;
         }
         if number::<u64>(row, 2) == Some(0) {
             listing.in_progress += 1;
-            return;
+            return true;
         }
-        match files.video(row) {
-            Some(segment) => listing.segments.push(segment),
-            None => listing.skipped += 1,
-        }
-    })
-    .err();
+        listing.add(files.video(row))
+    });
+    listing.damage = damage.err();
     Ok(listing)
 }
 
 /// A JPEG cannot tell when it was taken, so of two pictures in the same bytes the one that was taken later is listed.
-fn read_pictures<F: Fn(u32) -> RingFile>(database: &Connection, mut files: Files<F>) -> Result<Listing, SqliteError> {
+fn read_pictures<F: Fn(u32) -> RingFile>(database: &Database, mut files: Files<F>) -> Result<Listing, SqliteError> {
     let mut listing = Listing::default();
-    let tables = tables(database, &PICTURE_COLUMNS).map_err(SqliteError::Open)?;
+    let tables = database.tables(&PICTURE_COLUMNS).map_err(SqliteError::Open)?;
     if tables.is_empty() {
         return Err(SqliteError::NoTable { expected: "with pic_offset_0" });
     }
     for (table, _) in tables {
-        let result = for_each_row(database, &table, &PICTURE_COLUMNS, |row| {
-            if number::<u64>(row, 3) == Some(0) {
-                return;
-            }
-            match files.picture(row) {
-                Some(segment) => listing.segments.push(segment),
-                None => listing.skipped += 1,
-            }
+        let result = database.for_each_row(&table, &PICTURE_COLUMNS, |row| {
+            number::<u64>(row, 3) == Some(0) || listing.add(files.picture(row))
         });
+        let is_given_up = result.as_ref().is_err_and(SqliteError::is_given_up);
         listing.damage = result.err().or(listing.damage);
+        if is_given_up {
+            break;
+        }
     }
     listing.drop_overwritten();
     Ok(listing)
 }
 
 impl Listing {
+    /// Takes what a row says; false once there is no room for more.
+    fn add(&mut self, segment: Option<Segment>) -> bool {
+        match segment {
+            Some(segment) if self.segments.len() < MAX_SEGMENTS => self.segments.push(segment),
+            Some(_) => return false,
+            None => self.skipped += 1,
+        }
+        true
+    }
+
     /// Sorts by file and offset, and numbers the segments of each file in that order: SQLite indexes have no numbers.
+    /// Of rows that are the same, one is kept: pages that lead to each other give them again and again.
     fn number(&mut self) {
-        self.segments.sort_unstable_by_key(|s| (s.file, s.span, s.start, s.end));
+        self.segments.sort_unstable_by_key(|s| (s.file, s.span, s.start, s.end, s.kind));
+        self.segments.dedup();
         let mut last = None;
         let mut number = 0;
         for segment in &mut self.segments {
@@ -243,22 +297,37 @@ fn time(row: &Row<'_>, seconds: usize, micros: usize) -> Option<CameraTime> {
         .or_else(|| CameraTime::from_index(seconds, 0))
 }
 
-fn open(path: &Path) -> Result<Connection, SqliteError> {
+/// An open index, and how long its file is.
+struct Database {
+    connection: Connection,
+    bytes: u64,
+}
+
+fn open(path: &Path, deadline: &Deadline) -> Result<Database, SqliteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let database = Connection::open_with_flags(immutable_uri(path), flags).map_err(SqliteError::Open)?;
-    // The database is a stranger's: nothing in its schema gets to run, pages are checked before they are used, and no text
-    // of it fills the memory.
-    database.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_TEXT_BYTES).map_err(SqliteError::Open)?;
+    let mut connection = Connection::open_with_flags(immutable_uri(path), flags).map_err(SqliteError::Open)?;
+    restrict(&mut connection, deadline.clone()).map_err(SqliteError::Open)?;
+    // Without a length, as of a file that has just gone, no row is believed.
+    let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    Ok(Database { connection, bytes })
+}
+
+/// The database is a stranger's: nothing in its schema gets to run, pages are checked before they are used, and it
+/// fills neither the memory nor the time of the pass.
+fn restrict(connection: &mut Connection, deadline: Deadline) -> rusqlite::Result<()> {
+    connection.progress_handler(INSTRUCTIONS_PER_CHECK, Some(move || deadline.is_over()))?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_TEXT_BYTES)?;
     for (option, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
     ] {
-        database.set_db_config(option, value).map_err(SqliteError::Open)?;
+        connection.set_db_config(option, value)?;
     }
-    database.pragma_update(None, "cell_size_check", true).map_err(SqliteError::Open)?;
-    Ok(database)
+    // Of the whole process: SQLite has no limit for one connection.
+    connection.pragma_update_and_check(None, "hard_heap_limit", MAX_HEAP_BYTES, |_| Ok(()))?;
+    connection.pragma_update(None, "cell_size_check", true)
 }
 
 /// The path as a `file:` URI. `immutable` promises that nobody writes meanwhile, which is not so; but without it SQLite
@@ -278,49 +347,59 @@ fn immutable_uri(path: &Path) -> String {
     uri
 }
 
-/// The ordinary tables that have all of `wanted` as columns, and which others of them.
-///
-/// The schema is asked as data: rusqlite's own `column_names` panics on a name that is no UTF-8, which a damaged page
-/// can hold.
-fn tables(database: &Connection, wanted: &[&str]) -> rusqlite::Result<Vec<(String, HashSet<String>)>> {
-    let mut statement = database.prepare(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
-    )?;
-    let names: Vec<String> = statement
-        .query_map([], |row| Ok(row.get(0).ok()))?
-        .filter_map(Result::transpose)
-        .collect::<rusqlite::Result<_>>()?;
-    let mut tables = Vec::new();
-    let mut statement = database.prepare("SELECT name FROM pragma_table_info(?)")?;
-    for name in names {
-        // A table that cannot be looked at is none of ours.
-        let Ok(columns) = statement.query_map([&name], |row| Ok(row.get(0).ok())) else {
-            continue;
-        };
-        let columns: HashSet<String> = columns.filter_map(|column| column.ok().flatten()).collect();
-        if wanted.iter().all(|column| columns.contains(*column)) {
-            tables.push((name, columns));
+impl Database {
+    /// The ordinary tables that have all of `wanted` as columns, and which others of them, by name.
+    ///
+    /// The schema is asked as data: rusqlite's own `column_names` panics on a name that is no UTF-8, which a damaged page
+    /// can hold. It is sorted here: SQLite would sort a schema without end in a temporary file.
+    fn tables(&self, wanted: &[&str]) -> rusqlite::Result<Vec<(String, HashSet<String>)>> {
+        let mut statement = self.connection.prepare(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' \
+             AND length(name) < 200 LIMIT ?",
+        )?;
+        let names: BTreeSet<String> = statement
+            .query_map([MAX_TABLES], |row| Ok(row.get(0).ok()))?
+            .filter_map(Result::transpose)
+            .collect::<rusqlite::Result<_>>()?;
+        let mut tables = Vec::new();
+        // Without generated columns, which would be computed.
+        let mut statement = self.connection.prepare("SELECT name FROM pragma_table_info(?)")?;
+        for name in names {
+            // A table that cannot be looked at is none of ours.
+            let Ok(columns) = statement.query_map([&name], |row| Ok(row.get(0).ok())) else {
+                continue;
+            };
+            let columns: HashSet<String> = columns.filter_map(|column| column.ok().flatten()).collect();
+            if wanted.iter().all(|column| columns.contains(*column)) {
+                tables.push((name, columns));
+            }
         }
+        Ok(tables)
     }
-    Ok(tables)
-}
 
-fn for_each_row(
-    database: &Connection,
-    table: &str,
-    columns: &[&str],
-    mut each: impl FnMut(&Row<'_>),
-) -> Result<(), SqliteError> {
-    let sql = format!("SELECT {} FROM {}", columns.join(", "), quoted(table));
-    let mut read = || {
-        let mut statement = database.prepare(&sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            each(row);
+    /// Gives each row of a table to `each`, which returns false when it takes no more.
+    fn for_each_row(
+        &self,
+        table: &str,
+        columns: &[&str],
+        mut each: impl FnMut(&Row<'_>) -> bool,
+    ) -> Result<(), SqliteError> {
+        let sql = format!("SELECT {} FROM {}", columns.join(", "), quoted(table));
+        let at = |source| SqliteError::Read { table: table.to_owned(), source };
+        let mut statement = self.connection.prepare(&sql).map_err(at)?;
+        let mut rows = statement.query([]).map_err(at)?;
+        let mut left = self.bytes / MIN_ROW_BYTES;
+        while let Some(row) = rows.next().map_err(at)? {
+            if left == 0 {
+                return Err(SqliteError::Endless { table: table.to_owned(), bytes: self.bytes });
+            }
+            left -= 1;
+            if !each(row) {
+                return Err(SqliteError::TooMany { table: table.to_owned() });
+            }
         }
         Ok(())
-    };
-    read().map_err(|source| SqliteError::Read { table: table.to_owned(), source })
+    }
 }
 
 fn quoted(name: &str) -> String {

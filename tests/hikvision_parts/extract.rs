@@ -11,6 +11,8 @@ use footage::hikvision::extract::{self, ExtractError, Extracted, Settings, Sound
 use footage::hikvision::segment::Segment;
 use footage::hikvision::storage::{self, Camera};
 
+use crate::targets::deadline;
+
 /// A storage with these clips, and where it is.
 fn storage(clips: &[Clip]) -> (tempfile::TempDir, Camera, Vec<Segment>) {
     let dir = tempfile::tempdir().unwrap();
@@ -19,7 +21,7 @@ fn storage(clips: &[Clip]) -> (tempfile::TempDir, Camera, Vec<Segment>) {
         storage.record(clip, &format!("2025-09-07 14:{minute:02}:15.250"));
     }
     let camera = storage::discover(&[dir.path()]).cameras.into_iter().next().unwrap();
-    let segments = camera.read().segments;
+    let segments = camera.read(&deadline()).segments;
     assert_eq!(segments.len(), clips.len());
     (dir, camera, segments)
 }

@@ -10,6 +10,8 @@ use footage::hikvision::segment::{Medium, Segment};
 use footage::hikvision::storage::{self, Camera, CameraListing, Problem};
 use footage::hikvision::stream::{AudioCodec, Head, VideoCodec};
 
+use crate::targets::deadline;
+
 /// What an expected and a listed recording have in common.
 fn facts(live: &Live) -> (bool, usize, u32, String, String, u64, u64) {
     let time = |at: built::Instant| {
@@ -65,7 +67,7 @@ fn a_ring_that_has_turned_lists_the_present_generation() {
     assert!(storage.live().len() < 80, "nothing was overwritten: {}", storage.live().len());
 
     let camera = only_camera(dir.path());
-    let listing = camera.read();
+    let listing = camera.read(&deadline());
     assert_lists(&storage, &listing);
     assert_eq!(listing.in_progress, 1);
     assert_eq!(camera.info.as_ref().unwrap().serial, "DS-2CD2143G0-I");
@@ -94,7 +96,7 @@ fn heads_tell_how_a_segment_is_coded() {
         storage.record(&Clip::new(video, audio, 1), &clock(minute));
     }
     let camera = only_camera(dir.path());
-    let segments = camera.read().segments;
+    let segments = camera.read(&deadline()).segments;
     assert_eq!(segments.len(), coded.len());
     for (segment, (.., video, audio)) in segments.iter().zip(coded) {
         let head = head(&camera, segment);
@@ -123,7 +125,7 @@ fn pictures_of_both_strides_are_cut() {
                 storage.store(&built::picture(&jpeg), &clock(minute));
             }
             let camera = only_camera(dir.path());
-            let listing = camera.read();
+            let listing = camera.read(&deadline());
             assert_lists(&storage, &listing);
             assert!(listing.segments.len() > 3 && listing.segments.len() < 30, "{}", listing.segments.len());
             for segment in &listing.segments {
@@ -150,7 +152,7 @@ fn sqlite_indexes_are_listed_and_nothing_is_created() {
     let before: Vec<_> = names(&storage.datadir(0));
 
     let camera = only_camera(dir.path());
-    let listing = camera.read();
+    let listing = camera.read(&deadline());
     assert!(listing.problems.is_empty(), "{:?}", listing.problems);
     assert_eq!(listing.in_progress, 1);
     let mut expected = storage.live();
@@ -221,7 +223,7 @@ fn a_flat_card_is_a_camera() {
     fs::remove_file(root.join("index01.bin")).unwrap();
     let camera = only_camera(&root);
     assert_eq!(camera.name, "card");
-    let listing = camera.read();
+    let listing = camera.read(&deadline());
     assert_lists(&storage, &listing);
     assert!(camera.ring_file(&listing.segments[0]).unwrap().ends_with("HIV00000.MP4"));
 }
@@ -247,7 +249,7 @@ fn a_missing_datadir_hides_only_itself() {
         format!("{:?} lacks datadirs: datadir1; info.bin counts 3, 2 are there", fs::canonicalize(dir.path()).unwrap())
     );
     let others = storage.live().iter().filter(|live| live.datadir != 1).count();
-    assert_eq!(discovery.cameras[0].read().segments.len(), others);
+    assert_eq!(discovery.cameras[0].read(&deadline()).segments.len(), others);
 }
 
 #[test]
@@ -255,7 +257,7 @@ fn a_missing_ring_file_is_listed_and_told() {
     let dir = tempfile::tempdir().unwrap();
     let storage = three_datadirs(dir.path());
     fs::remove_file(dir.path().join("datadir1/hiv00000.mp4")).unwrap();
-    let listing = only_camera(dir.path()).read();
+    let listing = only_camera(dir.path()).read(&deadline());
     assert_eq!(listing.segments.len(), storage.live().len());
     assert!(listing.segments.iter().all(|segment| segment.is_present == (segment.ring.datadir != 1)));
     assert!(matches!(listing.problems[..], [Problem::MissingRingFiles { files: 1, .. }]));
@@ -279,7 +281,7 @@ fn a_bad_index_gives_way_to_its_mirror() {
     ];
     for (damage, bytes) in damages {
         fs::write(&index, bytes).unwrap();
-        let listing = only_camera(dir.path()).read();
+        let listing = only_camera(dir.path()).read(&deadline());
         let found: Vec<_> = listing.segments.iter().map(listed).collect();
         assert_eq!(found, storage.live().iter().map(facts).collect::<Vec<_>>(), "{damage}");
         let [problem] = &listing.problems[..] else { panic!("{damage}: {:?}", listing.problems) };
@@ -297,7 +299,7 @@ fn an_index_bad_in_both_copies_hides_only_its_datadir() {
     for name in ["index00.bin", "index01.bin"] {
         fs::write(storage.datadir(1).join(name), &disk_of_an_nvr).unwrap();
     }
-    let listing = only_camera(dir.path()).read();
+    let listing = only_camera(dir.path()).read(&deadline());
     let others = storage.live().iter().filter(|live| live.datadir != 1).count();
     assert_eq!(listing.segments.len(), others);
     assert_eq!(listing.problems.len(), 2);
@@ -335,7 +337,7 @@ fn an_index_that_changes_meanwhile_is_read_again() {
             }
         });
         for _ in 0..300 {
-            let listing = camera.read();
+            let listing = camera.read(&deadline());
             let count = listing.segments.len();
             assert!(count == live || count == live - gone, "{count}");
             let unexpected = listing.problems.iter().find(|problem| !matches!(problem, Problem::KeepsChanging { .. }));

@@ -3,15 +3,24 @@
 
 #![allow(dead_code, reason = "each binary of cargo fuzz calls one")]
 
+use std::time::Duration;
+
 use footage::hikvision::index as binary;
 use footage::hikvision::picture::{self as pictures, PictureError};
+use footage::hikvision::read_at::Deadline;
 use footage::hikvision::segment::{Medium, Ring, RingFile, Segment};
 use footage::hikvision::sqlite as database;
 use footage::hikvision::storage::Info;
 use footage::hikvision::stream::{self as streams, Head};
+use footage::stop::Stop;
 
 /// The length of the ring files that the corpus tells of.
 pub(crate) const FILE_LEN: u32 = 100_000;
+
+/// A time that no test takes to read an index.
+pub(crate) fn deadline() -> Deadline {
+    Deadline::after(Duration::from_mins(1), &Stop::default())
+}
 
 fn ring_file(_: u32) -> RingFile {
     RingFile::Present(FILE_LEN.into())
@@ -69,7 +78,7 @@ pub(crate) fn sqlite(data: &[u8]) {
         let path = folder.path().join("index");
         std::fs::write(&path, data).unwrap();
         for medium in [Medium::Video, Medium::Picture] {
-            let listing = database::read(&path, Ring { medium, datadir: 0 }, ring_file);
+            let listing = database::read(&path, Ring { medium, datadir: 0 }, &deadline(), ring_file);
             for segment in listing.map(|listing| listing.segments).unwrap_or_default() {
                 assert_makes_sense(&segment, medium);
             }

@@ -5,6 +5,7 @@
 //! misreading in one does not hide the same in the other. What it has recorded and not yet overwritten is the truth
 //! that a listing is compared with: [`Storage::live`].
 
+mod crafted;
 mod media;
 mod ring;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDateTime;
 
+pub(crate) use crafted::{make_endless, make_schema_endless};
 pub(crate) use media::{Audio, Clip, Video, jpeg, picture};
 pub(crate) use ring::{Instant, Kind, Live, Ring, Stride};
 

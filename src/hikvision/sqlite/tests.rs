@@ -15,6 +15,10 @@ fn database(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
 
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_mins(1), &crate::stop::Stop::default())
+}
+
 fn big(_: u32) -> RingFile {
     RingFile::Present(1 << 28)
 }
@@ -23,14 +27,14 @@ fn videos(sql: &str) -> Result<Listing, SqliteError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("record_db_index00");
     database(&path, sql);
-    read(&path, VIDEOS, big)
+    read(&path, VIDEOS, &soon(), big)
 }
 
 fn pictures(sql: &str) -> Result<Listing, SqliteError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("event_db_index00");
     database(&path, sql);
-    read(&path, PICTURES, big)
+    read(&path, PICTURES, &soon(), big)
 }
 
 #[test]
@@ -124,12 +128,12 @@ fn another_database_is_refused() {
 fn what_is_no_database_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("record_db_index00");
-    assert!(matches!(read(&path, VIDEOS, big), Err(SqliteError::Open(_))), "missing");
+    assert!(matches!(read(&path, VIDEOS, &soon(), big), Err(SqliteError::Open(_))), "missing");
     assert!(!path.exists());
     for bytes in [vec![], vec![0; 8192], b"no database".repeat(1000)] {
         fs::write(&path, &bytes).unwrap();
-        assert!(read(&path, VIDEOS, big).is_err());
-        assert!(read(&path, PICTURES, big).is_err());
+        assert!(read(&path, VIDEOS, &soon(), big).is_err());
+        assert!(read(&path, PICTURES, &soon(), big).is_err());
     }
 }
 
@@ -147,7 +151,7 @@ fn rows_before_the_damage_are_kept() {
     let half = bytes.len() / 2;
     bytes[half..].fill(0xA5);
     fs::write(&path, &bytes).unwrap();
-    let listing = read(&path, VIDEOS, big).unwrap();
+    let listing = read(&path, VIDEOS, &soon(), big).unwrap();
     assert!(!listing.segments.is_empty() && listing.segments.len() < 2000);
     assert!(matches!(listing.damage, Some(SqliteError::Read { .. })), "{:?}", listing.damage);
 }
@@ -164,8 +168,24 @@ fn a_damaged_schema_is_no_reason_to_panic() {
             bytes[at] = 0xFF;
         }
         fs::write(&path, bytes).unwrap();
-        let _ = (read(&path, VIDEOS, big), read(&path, PICTURES, big));
+        let _ = (read(&path, VIDEOS, &soon(), big), read(&path, PICTURES, &soon(), big));
     }
+}
+
+#[test]
+fn a_deadline_that_is_over_ends_the_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("record_db_index00");
+    let row = "(0, 0, 500, 1700000000, 1700000010, 3)";
+    let rows = vec![row; 2000].join(",");
+    database(&path, &format!("{VIDEO_SCHEMA}; INSERT INTO record_segment_idx_tb VALUES {rows}"));
+    assert_eq!(read(&path, VIDEOS, &soon(), big).unwrap().segments.len(), 1, "rows that are the same count once");
+    let over = Deadline::after(Duration::ZERO, &crate::stop::Stop::default());
+    let error = match read(&path, VIDEOS, &over, big) {
+        Ok(listing) => listing.damage.unwrap(),
+        Err(error) => error,
+    };
+    assert!(matches!(error, SqliteError::Late(Duration::ZERO)) && error.is_given_up(), "{error:?}");
 }
 
 #[test]
@@ -181,7 +201,7 @@ fn odd_paths_are_opened_and_nothing_is_created() {
         fs::rename(&plain, &path).unwrap();
         fs::write(folder.join([OsStr::from_bytes(name), OsStr::new("-journal")].join(OsStr::new(""))), "x").unwrap();
         let before = fs::read(&path).unwrap();
-        read(&path, VIDEOS, big).unwrap();
+        read(&path, VIDEOS, &soon(), big).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "{name:?}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }

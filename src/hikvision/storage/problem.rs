@@ -108,6 +108,14 @@ pub enum Problem {
         /// The name of one.
         first: String,
     },
+    /// More recordings than any camera has.
+    #[error("{path:?}: the camera's indexes list more than {most} recordings; the rest is not read")]
+    TooMany {
+        /// The datadir with the first that is left out.
+        path: PathBuf,
+        /// How many are read.
+        most: usize,
+    },
 }
 
 impl Problem {
@@ -125,7 +133,8 @@ impl Problem {
             | Self::Warning { path, .. }
             | Self::Rows { path, .. }
             | Self::KeepsChanging { path }
-            | Self::MissingRingFiles { path, .. } => path,
+            | Self::MissingRingFiles { path, .. }
+            | Self::TooMany { path, .. } => path,
         }
     }
 
@@ -144,6 +153,20 @@ impl Problem {
             Self::Rows { .. } => "rows",
             Self::KeepsChanging { .. } => "changing",
             Self::MissingRingFiles { .. } => "ring-files",
+            Self::TooMany { .. } => "too-many",
+        }
+    }
+
+    /// Whether it is an index of which reading was given up, because it took too long or would not end.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            Self::Index { source: IndexFault::Sqlite(error), .. } => error.is_given_up(),
+            Self::Index { source: IndexFault::Binary(IndexError::Read { source, .. }), .. } => {
+                source.kind() == io::ErrorKind::TimedOut
+            }
+            Self::TooMany { .. } => true,
+            _ => false,
         }
     }
 
@@ -158,6 +181,7 @@ impl Problem {
             | Self::MissingDatadirs { .. }
             | Self::NoIndex { .. }
             | Self::MissingRingFiles { .. }
+            | Self::TooMany { .. }
             | Self::Rows { .. } => true,
             Self::Index { mirror, .. } | Self::Warning { mirror, .. } => mirror.is_none(),
             Self::KeepsChanging { .. } => false,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::problem::IndexFault;
 use super::{ATTEMPTS, Camera, Datadir, Problem};
 use crate::hikvision::index::{self, IndexError, IndexWarning};
-use crate::hikvision::read_at::{self, OpenFile};
+use crate::hikvision::read_at::{self, Deadline, OpenFile, ReadUntil};
 use crate::hikvision::segment::{Medium, Ring, RingFile, Segment};
 use crate::hikvision::sqlite::{self, SqliteError};
 
@@ -23,6 +23,9 @@ pub(super) const INDEXES: [(&str, Medium, Format); 8] = [
     ("event_db_index00", Medium::Picture, Format::Sqlite),
     ("event_db_index01", Medium::Picture, Format::Sqlite),
 ];
+
+/// Segments of one camera: 2,000 ring files, each of them full. In memory about 50 MB.
+const MAX_SEGMENTS: usize = 1 << 19;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -41,15 +44,23 @@ pub struct CameraListing {
     pub problems: Vec<Problem>,
 }
 
-impl Camera {
-    /// Reads the camera's indexes.
+impl CameraListing {
+    /// Whether reading an index was given up, because it took too long or would not end.
     #[must_use]
-    pub fn read(&self) -> CameraListing {
+    pub fn is_given_up(&self) -> bool {
+        self.problems.iter().any(Problem::is_given_up)
+    }
+}
+
+impl Camera {
+    /// Reads the camera's indexes, as far as that goes before the deadline.
+    #[must_use]
+    pub fn read(&self, deadline: &Deadline) -> CameraListing {
         let mut listing = CameraListing::default();
         for (position, datadir) in self.datadirs.iter().enumerate() {
             let mut is_indexed = false;
             for medium in [Medium::Video, Medium::Picture] {
-                is_indexed |= datadir.read(Ring { medium, datadir: position }, &mut listing);
+                is_indexed |= datadir.read(Ring { medium, datadir: position }, deadline, &mut listing);
             }
             if !is_indexed {
                 listing.problems.push(Problem::NoIndex { path: datadir.path.clone() });
@@ -79,7 +90,7 @@ struct Contents {
 
 impl Datadir {
     /// Reads the first index of `ring` that is whole, or else the first that can be read. False if there is none.
-    fn read(&self, ring: Ring, listing: &mut CameraListing) -> bool {
+    fn read(&self, ring: Ring, deadline: &Deadline, listing: &mut CameraListing) -> bool {
         let mut is_indexed = false;
         let mut best: Option<Contents> = None;
         let mut problems = Vec::new();
@@ -88,7 +99,7 @@ impl Datadir {
                 continue;
             };
             is_indexed = true;
-            match self.read_index(&path, ring, *format) {
+            match self.read_index(&path, ring, *format, deadline) {
                 Ok(contents) if !contents.is_damaged => {
                     if let Some(damaged) = best.take() {
                         problems.extend(damaged.problems);
@@ -133,6 +144,11 @@ impl Datadir {
                 first: medium.ring_file_name(*first),
             });
         }
+        let room = MAX_SEGMENTS - listing.segments.len();
+        if segments.len() > room {
+            segments.truncate(room);
+            listing.problems.push(Problem::TooMany { path: self.path.clone(), most: MAX_SEGMENTS });
+        }
         // Most cameras have one index with anything in it, of thousands of segments.
         if listing.segments.is_empty() {
             listing.segments = segments;
@@ -141,15 +157,15 @@ impl Datadir {
         }
     }
 
-    fn read_index(&self, path: &Path, ring: Ring, format: Format) -> Result<Contents, Problem> {
+    fn read_index(&self, path: &Path, ring: Ring, format: Format, deadline: &Deadline) -> Result<Contents, Problem> {
         let dir = File::open(&self.path).ok();
         let ring_file = |file| self.ring_file_len(dir.as_ref(), ring.medium, file);
         let mut attempt = 1;
         loop {
             let before = stamp(path);
             let result = match format {
-                Format::Binary => read_binary(path, ring, ring_file),
-                Format::Sqlite => read_sqlite(path, ring, ring_file),
+                Format::Binary => read_binary(path, ring, deadline, ring_file),
+                Format::Sqlite => read_sqlite(path, ring, deadline, ring_file),
             };
             if before == stamp(path) {
                 return result;
@@ -184,12 +200,17 @@ fn stamp(path: &Path) -> Option<([u8; 32], u64, i64, i64)> {
     Some((front, metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-fn read_binary(path: &Path, ring: Ring, ring_file: impl Fn(u32) -> RingFile) -> Result<Contents, Problem> {
+fn read_binary(
+    path: &Path,
+    ring: Ring,
+    deadline: &Deadline,
+    ring_file: impl Fn(u32) -> RingFile,
+) -> Result<Contents, Problem> {
     let problem = |source: IndexError| unusable(path, source.into());
     let source = read_at::open(path)
         .and_then(OpenFile::new)
         .map_err(|source| problem(IndexError::Read { offset: 0, source }))?;
-    let listing = index::read(&source, ring, ring_file).map_err(problem)?;
+    let listing = index::read(&ReadUntil::new(source, deadline), ring, ring_file).map_err(problem)?;
     Ok(Contents {
         is_damaged: listing.warnings.iter().any(IndexWarning::is_damage),
         segments: listing.segments,
@@ -202,9 +223,14 @@ fn read_binary(path: &Path, ring: Ring, ring_file: impl Fn(u32) -> RingFile) -> 
     })
 }
 
-fn read_sqlite(path: &Path, ring: Ring, ring_file: impl Fn(u32) -> RingFile) -> Result<Contents, Problem> {
+fn read_sqlite(
+    path: &Path,
+    ring: Ring,
+    deadline: &Deadline,
+    ring_file: impl Fn(u32) -> RingFile,
+) -> Result<Contents, Problem> {
     let problem = |source: SqliteError| unusable(path, IndexFault::Sqlite(source.into()));
-    let listing = sqlite::read(path, ring, ring_file).map_err(problem)?;
+    let listing = sqlite::read(path, ring, deadline, ring_file).map_err(problem)?;
     let mut problems: Vec<Problem> = Vec::new();
     let is_damaged = listing.damage.is_some();
     problems.extend(listing.damage.map(problem));
