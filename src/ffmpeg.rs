@@ -1,6 +1,8 @@
 //! ffmpeg, the one program that is needed beside this one: found, and asked for its version.
 
-use std::io::Read;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -22,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const TICK: Duration = Duration::from_millis(100);
 /// As much of what it says as is read; the version is at its front.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
+/// How far the major version of libavutil is ahead of ffmpeg's, since ffmpeg 3.
+const LIBAVUTIL_AHEAD: u32 = 52;
+/// No version has a number like this, only a date.
+const FIRST_YEAR: u32 = 1000;
 /// Majors that the NAS packages may have, newest first.
 const PACKAGES: std::ops::RangeInclusive<u32> = MIN_MAJOR..=12;
 
@@ -54,13 +60,43 @@ impl Version {
         self >= Self { major, minor }
     }
 
-    /// Builds from the repository (`N-109421-g…`) count as new: they have no number, and nobody keeps an old one.
-    fn of(text: &str) -> Self {
+    /// The version of a release: `5.1.9-0+deb12u1`, `n8.0-23-gd1f31a829d`. Builds from the repository have none: they are
+    /// called by their commit, and some by its date (`N-47683-g0e8eb07980`, `2023-01-01-git-…`).
+    fn of_release(text: &str) -> Option<Self> {
         let mut numbers = text.trim_start_matches('n').split(|c: char| !c.is_ascii_digit()).map(str::parse);
-        match numbers.next() {
-            Some(Ok(major)) => Self { major, minor: numbers.next().and_then(Result::ok).unwrap_or(0) },
-            _ => Self { major: u32::MAX, minor: 0 },
-        }
+        let major = numbers.next()?.ok().filter(|major| *major < FIRST_YEAR)?;
+        Some(Self { major, minor: numbers.next().and_then(Result::ok).unwrap_or(0) })
+    }
+
+    /// The newest release that has no newer libavutil than this. Each major version of ffmpeg has its own one of
+    /// libavutil; which minor version has which, its `doc/APIchanges` tells.
+    fn of_libavutil(major: u32, minor: u32) -> Self {
+        let releases: &[u32] = match major {
+            // 4.0, 4.1, 4.2, 4.3, 4.4, and so on.
+            56 => &[14, 22, 31, 51, 70],
+            57 => &[17, 28],
+            58 => &[2, 29],
+            59 => &[8, 39],
+            _ => &[],
+        };
+        let later = releases.iter().skip(1).filter(|release| minor >= **release).count();
+        Self { major: major.saturating_sub(LIBAVUTIL_AHEAD), minor: u32::try_from(later).unwrap_or(0) }
+    }
+
+    /// The version of the program that answers so to `-version`; none if it does not tell.
+    fn of_answer(answer: &str) -> Option<Self> {
+        Self::of_release(&parse_version(answer)?).or_else(|| {
+            // `libavutil      56. 31.100 / 56. 31.100`: what it was built with, and what it runs with.
+            let built = answer.lines().find_map(|line| line.strip_prefix("libavutil"))?.split('/').next()?;
+            let mut numbers = built.split('.').map(|number| number.trim().parse());
+            Some(Self::of_libavutil(numbers.next()?.ok()?, numbers.next()?.ok()?))
+        })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
     }
 }
 
@@ -73,12 +109,13 @@ pub fn find(named: Option<&Path>, stop: &Stop) -> Result<Ffmpeg> {
     let mut refusals = Vec::new();
     for candidate in candidates(named) {
         match version(&candidate, stop) {
-            Ok(version) if Version::of(&version).is_at_least(MIN_MAJOR, 0) => {
-                log::info!("using {} (version {version})", candidate.display());
-                return Ok(Ffmpeg { path: candidate, version: Version::of(&version) });
+            Ok((text, version)) if version.is_at_least(MIN_MAJOR, 0) => {
+                log::info!("using {} (version {text})", candidate.display());
+                return Ok(Ffmpeg { path: candidate, version });
             }
-            Ok(version) => refusals
-                .push(format!("{} is version {version}, and {MIN_MAJOR} or newer is needed", candidate.display())),
+            Ok((text, _)) => {
+                refusals.push(format!("{} is version {text}, and {MIN_MAJOR} or newer is needed", candidate.display()));
+            }
             Err(why) => refusals.push(format!("{} {why}", candidate.display())),
         }
         stop.check()?;
@@ -112,17 +149,20 @@ fn candidates(named: Option<&Path>) -> Vec<PathBuf> {
     in_path(Path::new("ffmpeg")).into_iter().chain(packages).collect()
 }
 
-/// The version that a program says it is, or in words why it says none.
-fn version(program: &Path, stop: &Stop) -> Result<String, String> {
+/// The version that a program says it is, in words and in numbers, or why it says none.
+fn version(program: &Path, stop: &Stop) -> Result<(String, Version), String> {
     let mut command = Command::new(program);
-    command.arg("-version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = child::spawn(&mut command).map_err(|error| format!("cannot be run: {error}"))?;
-    let stdout = child.stdout.take();
+    command.arg("-version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = child::spawn(&mut command).map_err(|error| cannot_run(program, &error))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (sender, answer) = mpsc::channel();
+    let errors = std::thread::spawn(move || stderr.map(child::last_words).unwrap_or_default());
     std::thread::spawn(move || {
         let mut text = Vec::new();
         let read = stdout.map(|stdout| stdout.take(MAX_ANSWER_BYTES).read_to_end(&mut text));
-        let _ = sender.send(read.map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default());
+        let text = read.map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+        let is_version = parse_version(&text).is_some();
+        let _ = sender.send((text, if is_version { String::new() } else { errors.join().unwrap_or_default() }));
     });
     let began = Instant::now();
     let answer = loop {
@@ -135,8 +175,44 @@ fn version(program: &Path, stop: &Stop) -> Result<String, String> {
     // Whether it hangs or has said all: it is not needed any more. It is not reaped yet, so its number is its own.
     child::signal(&child, Signal::KILL);
     let _ = child.wait();
-    let answer = answer.ok_or_else(|| format!("does not say its version within {}", human_duration(PATIENCE)))?;
-    parse_version(&answer).ok_or_else(|| "does not say what version of ffmpeg it is".to_owned())
+    let (answer, said) =
+        answer.ok_or_else(|| format!("does not say its version within {}", human_duration(PATIENCE)))?;
+    if let (Some(text), Some(version)) = (parse_version(&answer), Version::of_answer(&answer)) {
+        return Ok(if Version::of_release(&text).is_some() {
+            (text, version)
+        } else {
+            (format!("{text}, by its libavutil {version}"), version)
+        });
+    }
+    Err(if is_for_another_machine(program) {
+        "cannot be run: it is a program for another kind of processor".to_owned()
+    } else if said.is_empty() {
+        "does not say what version of ffmpeg it is".to_owned()
+    } else {
+        format!("fails: {said:?}")
+    })
+}
+
+/// Why a program cannot be started.
+fn cannot_run(program: &Path, error: &io::Error) -> String {
+    // The file is there: what is not is the loader of a program that is linked dynamically, or the interpreter of a script.
+    if error.kind() == io::ErrorKind::NotFound && program.exists() {
+        return "cannot be run: the program loader or interpreter that it names is missing".to_owned();
+    }
+    format!("cannot be run: {error}")
+}
+
+/// Whether it is an ELF program for another kind of processor than we are. The C library gives such a one to the shell, which
+/// then complains of its bytes.
+fn is_for_another_machine(program: &Path) -> bool {
+    // The magic number; 14 B on, the machine.
+    let head = |path: &Path| -> io::Result<[u8; 20]> {
+        let mut head = [0; 20];
+        File::open(path)?.read_exact(&mut head)?;
+        Ok(head)
+    };
+    let (Ok(theirs), Ok(ours)) = (head(program), head(Path::new("/proc/self/exe"))) else { return false };
+    theirs.starts_with(b"\x7fELF") && theirs[18..] != ours[18..]
 }
 
 /// `5.1.9-0+deb12u1` of `ffmpeg version 5.1.9-0+deb12u1 Copyright (c) …`.
@@ -155,18 +231,69 @@ mod tests {
         assert_eq!(parse_version(said).as_deref(), Some("5.1.9-0+deb12u1"));
         assert_eq!(parse_version("avconv version 11"), None);
         assert_eq!(parse_version(""), None);
-        for (version, is_new) in [
-            ("5.1.9", true),
-            ("4.0", true),
-            ("n7.1", true),
-            ("N-109421-g1234567", true),
-            ("2.8.17", false),
-            ("3.4", false),
-        ] {
-            assert_eq!(Version::of(version).is_at_least(MIN_MAJOR, 0), is_new, "{version}");
+        for (version, is_new) in
+            [("5.1.9", true), ("4.0", true), ("n7.1", true), ("2.8.17", false), ("3.4", false), ("10.2-static", true)]
+        {
+            let version_of = Version::of_release(version).expect(version);
+            assert_eq!(version_of.is_at_least(MIN_MAJOR, 0), is_new, "{version}");
         }
-        for (version, is_new) in [("4.3.7", false), ("4.4", true), ("n4.4.1", true), ("5", true), ("git-2020", true)] {
-            assert_eq!(Version::of(version).is_at_least(4, 4), is_new, "{version}");
+        for (version, is_new) in [("4.3.7", false), ("4.4", true), ("n4.4.1", true), ("5", true)] {
+            assert_eq!(Version::of_release(version).expect(version).is_at_least(4, 4), is_new, "{version}");
+        }
+    }
+
+    /// The numbers of libavutil are those that real builds print.
+    #[test]
+    fn a_build_without_a_number_is_taken_by_its_libavutil() {
+        for (libavutil, version) in [
+            ("54. 31.100", (2, 0)),
+            ("55. 78.100", (3, 0)),
+            ("56. 18.102", (4, 0)),
+            ("56. 31.100", (4, 2)),
+            ("56. 70.100", (4, 4)),
+            ("57.  5.100", (5, 0)),
+            ("57. 28.100", (5, 1)),
+            ("58.  2.100", (6, 0)),
+            ("59.  8.100", (7, 0)),
+            ("59. 39.100", (7, 1)),
+            ("60.  8.100", (8, 0)),
+            ("61.  1.102", (9, 0)),
+        ] {
+            for name in ["N-47683-g0e8eb07980", "git-2020-01-01-abcdef0", "2023-01-01-git-62da0b4a74", "20230101"] {
+                let answer = format!(
+                    "ffmpeg version {name} Copyright (c)\nconfiguration: --extra-libs=-lavutil\n\
+                     libavutil      {libavutil} / 99. 99.999\nlibavcodec     58. 35.100 / 58. 35.100\n"
+                );
+                let (major, minor) = version;
+                assert_eq!(Version::of_answer(&answer), Some(Version { major, minor }), "{name} {libavutil}");
+            }
+        }
+        let number = "ffmpeg version 5.1.9 Copyright (c)\nlibavutil      61.  1.102 / 61.  1.102\n";
+        assert_eq!(Version::of_answer(number), Some(Version::new(5, 1)), "a number is believed");
+        assert_eq!(Version::of_answer("ffmpeg version N-1-g1 Copyright (c)\n"), None);
+    }
+
+    #[test]
+    fn an_ffmpeg_that_cannot_start_is_quoted() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut elf = std::fs::read("/proc/self/exe").expect("our own program");
+        elf.truncate(4096);
+        elf[18] ^= 0xFF;
+        let library = "error while loading shared libraries: libavdevice.so.59: cannot open shared object file";
+        for (name, bytes, said) in [
+            ("library", format!("#!/bin/sh\necho 'ffmpeg: {library}' >&2\nexit 127\n").into_bytes(), library),
+            ("processor", elf, "for another kind of processor"),
+            ("interpreter", b"#!/no/such/interpreter\n".to_vec(), "interpreter that it names is missing"),
+            ("silent", b"#!/bin/sh\n".to_vec(), "does not say what version"),
+            ("unnumbered", b"#!/bin/sh\necho ffmpeg version N-1-g1\n".to_vec(), "does not say what version"),
+        ] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).expect("written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("set");
+            let error = find(Some(&path), &Stop::default()).expect_err(name).to_string();
+            assert!(error.contains(said) && error.contains(name), "{name}: {error}");
         }
     }
 
