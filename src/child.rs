@@ -5,7 +5,7 @@
 //! on without one fills a disk that nobody watches.
 
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -113,6 +113,21 @@ pub fn wait(
     }
 }
 
+/// How a child has ended, in words.
+#[must_use]
+pub fn described(status: ExitStatus) -> String {
+    if is_too_large(status) {
+        return "its file became larger than this shell or user may write: ulimit -f".to_owned();
+    }
+    status.to_string()
+}
+
+/// Whether a child was killed because its file became larger than this user's limit.
+#[must_use]
+pub fn is_too_large(status: ExitStatus) -> bool {
+    status.signal() == Some(Signal::XFSZ.as_raw())
+}
+
 /// How much of what a program says is kept, in bytes.
 const KEPT_WORDS: usize = 2 << 10;
 
@@ -158,7 +173,6 @@ impl Orphans {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
     use std::process::Stdio;
 
     use super::*;
@@ -180,6 +194,13 @@ mod tests {
         assert_eq!(wait("0", Duration::from_mins(1), false), None);
         assert_eq!(wait("1000", Duration::from_millis(10), false), Some(Killed::Late));
         assert_eq!(wait("1000", Duration::from_mins(1), true), Some(Killed::Stopped));
+    }
+
+    #[test]
+    fn a_child_that_wrote_more_than_ulimit_allows_is_told_so() {
+        let mut child = spawn(Command::new("sh").args(["-c", "kill -XFSZ $$"])).expect("a shell");
+        let (status, _) = wait(&mut child, Duration::from_mins(1), &|| false).expect("our own child");
+        assert!(described(status).contains("ulimit -f"), "{}", described(status));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 use crate::permission;
 use crate::units::ByteSize;
@@ -146,6 +147,9 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     while let Some(next) = cause {
         text.push_str(": ");
         text.push_str(&next.to_string());
+        if next.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::FileTooLarge) {
+            text.push_str(&too_large());
+        }
         cause = next.source();
     }
     if let Some((end, _)) = text.char_indices().nth(MAX_CHARS) {
@@ -153,6 +157,14 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
         text.push('…');
     }
     text
+}
+
+/// Whose limit a file is too large for: this user's, or that of the file system (4 GiB of FAT).
+fn too_large() -> String {
+    match getrlimit(Resource::Fsize).current {
+        Some(limit) => format!(": this shell or user may write {} to a file (ulimit -f)", ByteSize(limit)),
+        None => ": the file system takes no file of this size".to_owned(),
+    }
 }
 
 /// Gives an [`io::Error`] its verb and its path.

@@ -5,6 +5,7 @@ mod runner;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
@@ -31,6 +32,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
     leave_no_core_file();
+    write_too_much_without_dying();
     match Cli::try_parse().unwrap_or_else(|error| misread(&error)).command {
         Command::Dashcam(args) => run_dashcam(&args),
         Command::Hikvision(args) => run_hikvision(&args),
@@ -52,6 +54,14 @@ fn main() -> ExitCode {
 fn leave_no_core_file() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Core);
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(maximum.map_or(1, |most| most.min(1))), maximum });
+}
+
+/// A limit of this user for files (`ulimit -f`) makes a write fail, and is told. By itself the signal kills. Programs that we
+/// start have it as ever: a handler is not handed down.
+fn write_too_much_without_dying() {
+    if getrlimit(Resource::Fsize).current.is_some() {
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    }
 }
 
 fn run_dashcam(args: &Dashcam) -> ExitCode {

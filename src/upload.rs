@@ -169,6 +169,11 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
     let destination = settings.destination();
     let mut journals: Vec<Journal> =
         stores.iter().map(|store| Journal::load(store, &destination)).collect::<Result<_>>()?;
+    if !context.changes_nothing {
+        for journal in &mut journals {
+            journal.bound_times(policy.now.timestamp());
+        }
+    }
     let files = find(settings, stores, context, report)?;
 
     let names: Vec<String> = stores.iter().map(|store| name_of(store.root())).collect();

@@ -240,13 +240,12 @@ impl Downloader<'_> {
         }
     }
 
-    /// What follows when the source does not give the file.
+    /// What follows when the source does not give the file. A stop signal closes the connection, and an answer that it cuts
+    /// off may look like anything: that is no failure of the file.
     fn refused(&self, refusal: Refusal, have: u64) -> Result<Outcome> {
+        self.http.stop.check()?;
         Ok(match refusal {
-            Refusal::Lost(cause) => {
-                self.http.stop.check()?;
-                Outcome::BrokeOff { cause, have }
-            }
+            Refusal::Lost(cause) => Outcome::BrokeOff { cause, have },
             Refusal::Absent => Outcome::Absent,
             Refusal::Empty => lasting(FailureReason::Empty, "the camera's recording is empty".into()),
             Refusal::Status(status @ 500..) => {

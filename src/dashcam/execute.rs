@@ -27,6 +27,8 @@ use crate::units::{ByteSize, human_duration};
 const RECENT: chrono::Duration = chrono::Duration::hours(1);
 /// So many recordings in a row that break off, although the camera answers, and the pass is over.
 const MAX_LOST_IN_A_ROW: u32 = 3;
+/// So many sidecars in a row that break off, and no more are asked for in this pass: the videos go first.
+const MAX_SIDECARS_LOST_IN_A_ROW: u32 = 3;
 
 /// A plan under way.
 pub(super) struct Execution<'a> {
@@ -38,6 +40,7 @@ pub(super) struct Execution<'a> {
     newest: Option<NaiveDateTime>,
     room: RoomMaker<'a>,
     lost_in_a_row: u32,
+    sidecars_lost_in_a_row: u32,
     /// Listed, and yet answered with 404.
     vanished: Vec<Want>,
 }
@@ -78,6 +81,7 @@ impl<'a> Execution<'a> {
             newest: None,
             room: RoomMaker::new(pass, plan),
             lost_in_a_row: 0,
+            sidecars_lost_in_a_row: 0,
             vanished: Vec::new(),
         }
     }
@@ -175,6 +179,11 @@ impl<'a> Execution<'a> {
             return Ok(());
         }
         for format in &fetch.formats {
+            let is_sidecar = *format != Format::Video;
+            if is_sidecar && self.sidecars_lost_in_a_row >= MAX_SIDECARS_LOST_IN_A_ROW {
+                log::info!("{}: its sidecars are left for a later pass", fetch.video);
+                break;
+            }
             let file = fetch.video.sibling(*format);
             let want = match self.want(file, fetch.video, fetch.dir) {
                 Err(error) if error.is_in_the_way() => {
@@ -186,7 +195,7 @@ impl<'a> Execution<'a> {
             };
             let goes_on = self.fetch_file(&want, item)?;
             // Of a recording that is not over, has no room or breaks off, nothing else is fetched either.
-            if *format == Format::Video && !goes_on {
+            if !is_sidecar && !goes_on {
                 break;
             }
         }
@@ -247,6 +256,7 @@ impl<'a> Execution<'a> {
             Outcome::Published => {
                 log::info!("{}: fetched {} in {}", want.file, ByteSize(received), human_duration(began.elapsed()));
                 self.lost_in_a_row = 0;
+                self.sidecars_lost_in_a_row *= u32::from(is_video);
                 self.learned.broke_off.remove(&want.video);
                 self.report.arrived_files += 1;
                 self.report.arrived_recordings += usize::from(is_video);
@@ -275,6 +285,10 @@ impl<'a> Execution<'a> {
                 self.learned.broke_off.insert(want.video);
                 let message = format!("{cause}; what has arrived is kept for the next pass");
                 self.report.fail(told, want.file, ItemFailure::passing(FailureReason::Network, message));
+                if !is_video {
+                    self.sidecars_lost_in_a_row += 1;
+                    return Ok(true);
+                }
                 self.lost_in_a_row += 1;
                 if self.lost_in_a_row == MAX_LOST_IN_A_ROW {
                     let text = format!("the camera answers, but one recording after the other breaks off: {cause}");

@@ -157,9 +157,8 @@ fn is_wanted(file: FileName, sidecars: &Sidecars, learned: &Learned, policy: &Po
 
 fn is_waiting(file: FileName, held: &Held, policy: &Policy, now: NaiveDateTime) -> bool {
     let Some(Some(failed)) = held.failed.get(&file) else { return false };
-    // A time in the future counts as now.
-    let age = (now - *failed).to_std().unwrap_or_default();
-    age < policy.retry_failed_after
+    // A time in the future was a wrong clock's: it is due.
+    (now - *failed).to_std().is_ok_and(|age| age < policy.retry_failed_after)
 }
 
 /// The recordings to fetch, by `--include`, `--exclude` and `--context`. Neighbours are those of the same direction

@@ -10,6 +10,7 @@ use super::name::CameraName;
 use super::pace::Leap;
 use super::retries::Retries;
 use super::segmenter::{Segmenter, Why};
+use crate::child;
 use crate::live::{CameraLive, Meter, State};
 use crate::secret::Secret;
 use crate::units::human_duration;
@@ -252,7 +253,8 @@ impl Recorder {
         // ffmpeg gives up on a silent camera by itself, and calls that success.
         let gave_up = segmenter.first_frame.is_some() && silent >= self.camera.timeout;
         let said = segmenter.said.last_words().map(|said| format!(": {said:?}")).unwrap_or_default();
-        let how = if status.success() || !said.is_empty() { String::new() } else { format!(" ({status})") };
+        let is_told = status.success() || (!said.is_empty() && !child::is_too_large(status));
+        let how = if is_told { String::new() } else { format!(" ({})", child::described(status)) };
         (format!("{lasted}{how}{said}"), gave_up)
     }
 }

@@ -21,6 +21,13 @@ use crate::stdout;
 use crate::store::{Store, open_regular};
 use crate::units::count;
 
+/// Objects that are listed: twenty cameras with a segment every three minutes need six years for them.
+const MAX_OBJECTS: usize = 20_000_000;
+/// A page has a thousand objects. Servers make smaller ones, but not for long.
+const MIN_OBJECTS_A_PAGE: usize = 50;
+/// So many pages may be as small as they like.
+const FEW_PAGES: usize = 1000;
+
 /// What to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -185,7 +192,7 @@ impl Comparison<'_> {
         };
         let mut listed = Listed::default();
         let mut from: Option<String> = None;
-        loop {
+        for page_number in 1.. {
             let page = self.transfer.ask(|| self.transfer.client.list(&prefix, from.as_deref()));
             let page = page.map_err(into_error)?;
             for (key, object) in page.items {
@@ -200,9 +207,17 @@ impl Comparison<'_> {
                     return Err(Error::Source("the server's listing of the bucket goes round in a ring".into()));
                 }
                 Some(next) => from = Some(next),
-                None => return Ok(listed),
+                None => break,
+            }
+            let objects = listed.objects.len() + listed.others;
+            if is_endless(page_number, objects) {
+                let text = format!(
+                    "the server's listing of the bucket does not end: {objects} objects on {page_number} pages"
+                );
+                return Err(Error::Source(text));
             }
         }
+        Ok(listed)
     }
 
     /// What HEAD says of a key, without which there is nothing to compare.
@@ -302,6 +317,11 @@ impl Comparison<'_> {
             count(others, "object"),
         ));
     }
+}
+
+/// Whether no bucket is listed so: on that many pages, of a thousand objects each, and some of them of fewer, or none.
+fn is_endless(pages: usize, objects: usize) -> bool {
+    objects > MAX_OBJECTS || (pages >= FEW_PAGES && objects / pages < MIN_OBJECTS_A_PAGE)
 }
 
 fn into_error(failure: Failure) -> Error {

@@ -196,6 +196,18 @@ impl Journal {
         self.add(&Line { at: Some(at), proven: Some(etag.into()), ..Line::of(file, Some(identity), key) });
     }
 
+    /// A proof from the future was noted by a clock that was wrong. It counts from now on, and not from then.
+    pub fn bound_times(&mut self, now: i64) {
+        let from_future = self.records.iter().filter_map(|(file, record)| {
+            let (etag, at) = record.proven.as_ref()?;
+            let identity = record.identity.filter(|_| *at > now)?;
+            Some((file.clone(), identity, record.key.clone(), etag.clone()))
+        });
+        for (file, identity, key, etag) in from_future.collect::<Vec<_>>() {
+            self.prove(&file, identity, &key, &etag, now);
+        }
+    }
+
     /// An upload in parts is about to be begun.
     pub fn start(&mut self, file: &str, identity: Identity, key: &str, at: i64) {
         self.add(&Line { at: Some(at), event: Some(Event::Started), ..Line::of(file, Some(identity), key) });

@@ -355,3 +355,16 @@ fn links_under_the_names_of_our_own_files_are_not_written_through() {
     }
     assert_eq!(overwritten, [""; 0]);
 }
+
+// A limit of this user.
+
+#[test]
+fn a_limit_of_this_user_for_files_is_told_with_ulimit_and_kills_nobody() {
+    let bench = Bench::new();
+    // In blocks of 512 bytes or of 1 KiB, as the shell has it: less than a recording.
+    let output = bench.pass(&[]).under_shell("ulimit -f 100").run().expect_code(1);
+    assert_one_line_with(&output, &["cannot write", "File too large", "ulimit -f"]);
+    assert!(visible(&bench.dest()).is_empty());
+    bench.run(0);
+    bench.assert_mirrored();
+}

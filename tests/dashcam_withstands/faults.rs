@@ -475,3 +475,23 @@ fn every_failure_is_told_with_its_name() {
     assert_eq!(report["exit_code"], 3);
     assert_eq!(report["failures"][0]["name"], NAME);
 }
+
+/// As of the old API, sidecars that drip are given up. After three of them in a row only videos are asked for.
+#[test]
+fn sidecars_by_vod_metadata_that_drip_do_not_hold_a_pass() {
+    let bench = Bench { camera: Camera::start(Api::New), scratch: Scratch::new() };
+    for minute in 10..20 {
+        bench.camera.add_recording(&format!("20181029_13{minute}13_NF"), SIZE);
+    }
+    bench.camera.fault("POST /vodMetadata", Fault::Trickle { bytes_per_sec: 20 }, Times::Always);
+    let began = Instant::now();
+    let output = bench.pass(&["--timeout", "0.2"]).run().expect_code(3);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(output.stderr.contains("slower than 1.0 kB/s for "), "{output}");
+    let videos = names(&bench).into_iter().filter(|name| name.ends_with(".mp4")).count();
+    assert_eq!(videos, 10, "{output}");
+    assert_eq!(bench.camera.requests_for("POST /vodMetadata").len(), 3);
+    bench.camera.clear_faults();
+    bench.run(0);
+    bench.assert_mirrored();
+}

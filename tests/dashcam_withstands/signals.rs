@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::Running;
-use crate::support::camera::How;
-use crate::{Bench, DeadEnd, OVERLAP, SIZE, SOON, resumed, wait_for_length, wait_until};
+use crate::support::camera::{Api, Camera, How};
+use crate::support::{Running, Scratch};
+use crate::{Bench, DeadEnd, OVERLAP, SIZE, SOON, resumed, visible, wait_for_length, wait_until};
 
 /// So long may a pass take to leave.
 const PROMISED: Duration = Duration::from_secs(2);
@@ -132,4 +132,24 @@ fn a_second_signal_ends_it_at_once() {
     pass.signal(Signal::INT);
     let output = pass.wait_timeout(Duration::from_secs(1));
     assert!([Some(143), Some(130)].contains(&output.code), "{output}");
+}
+
+/// What came of the answer is no JSON, which is no fault of the file's.
+#[test]
+fn while_a_sidecar_comes_by_vod_metadata() {
+    for (signal, code) in BOTH {
+        let bench = Bench { camera: Camera::start(Api::New), scratch: Scratch::new() };
+        bench.camera.add_recording("20181029_131513_NF", SIZE);
+        let gate = bench.camera.hold("POST /vodMetadata", 10);
+        let pass = bench.pass(&["--timeout", "60"]).spawn();
+        gate.wait_reached(SOON);
+        assert_ends(pass, signal, code);
+        let report = fs::read_to_string(bench.dest().join(".footage/dashcam.json")).expect("a report");
+        let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+        assert_eq!((&report["failures"], &report["failed_marker_files"]), (&serde_json::json!([]), &0.into()));
+        assert!(!visible(&bench.dest()).keys().any(|path| path.extension().is_some_and(|end| end == "failed")));
+        gate.open();
+        bench.run(0);
+        bench.assert_mirrored();
+    }
 }

@@ -172,3 +172,31 @@ fn cron_logs_removals_of_what_was_uploaded() {
     );
     uploads.pass(&["--delete", "--cron"]).expect_silence();
 }
+
+/// Noted while this machine's clock was ten years ahead: it counts from the next pass on, and not in ten years.
+#[test]
+fn delete_after_counts_a_proof_from_the_future_from_now_on() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.quiet_pass(&[]);
+    let journal = uploads.src(".footage/upload.journal");
+    let text = fs::read_to_string(&journal).unwrap();
+    let now = chrono::Utc::now().timestamp();
+    let ahead: Vec<String> = text
+        .lines()
+        .map(|line| match serde_json::from_str::<serde_json::Value>(line) {
+            Ok(mut line) if !line["proven"].is_null() => {
+                line["at"] = (now + 10 * 365 * 86_400).into();
+                line.to_string()
+            }
+            _ => line.to_owned(),
+        })
+        .collect();
+    fs::write(&journal, ahead.join("\n") + "\n").unwrap();
+    uploads.quiet_pass(&["--delete-after", "1h"]);
+    assert!(uploads.src("a.ts").exists());
+    let last = fs::read_to_string(&journal).unwrap();
+    let proven = last.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let at = proven.filter(|line| !line["proven"].is_null()).find_map(|line| line["at"].as_i64()).unwrap();
+    assert!((now..=now + 600).contains(&at), "{last}");
+    assert_eq!(uploads.s3.proxy.requests_for("PUT a.ts").len(), 1, "it is not sent again");
+}

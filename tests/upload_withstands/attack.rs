@@ -2,7 +2,7 @@
 
 use crate::assert_recovers;
 use crate::support::peak_kib;
-use crate::support::s3_proxy::{Answer, Times};
+use crate::support::s3_proxy::{Answer, Fault, Times};
 use crate::support::tls::SelfSigned;
 use crate::support::uploads::Uploads;
 
@@ -66,6 +66,20 @@ fn a_certificate_that_nobody_vouches_for_is_sent_nothing() {
         let output = uploads.pass(&[&["--endpoint-url", &server.url("")], options].concat());
         assert!(output.code == Some(1) && output.stderr.contains("TLS"), "{output}");
         server.assert_not_trusted();
+    }
+    assert_recovers(&uploads);
+}
+
+/// Each page is another one, and its key is new: no token comes twice.
+#[test]
+fn a_listing_with_ever_new_keys_ends() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.s3.proxy.fault("GET list-type", Fault::EndlessListing, Times::Always);
+    for options in ["--verify", "--reconcile"] {
+        uploads.s3.proxy.clear_log();
+        let output = uploads.pass(&[options]).expect_code(1);
+        assert!(output.stderr.contains("does not end: 1000 objects on 1000 pages"), "{output}");
+        assert_eq!(uploads.s3.proxy.requests_for("GET list-type").len(), 1000);
     }
     assert_recovers(&uploads);
 }

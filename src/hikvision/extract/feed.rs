@@ -72,7 +72,7 @@ impl Feed<'_> {
         if status.success() {
             return Ok(());
         }
-        Err(ExtractError::Failed { status: status.to_string(), said, was_killed: status.signal().is_some() })
+        Err(ExtractError::Failed { status: child::described(status), said, was_killed: status.signal().is_some() })
     }
 
     /// Writes header and range to ffmpeg. That it wants no more of it is no error here: its exit status tells why.

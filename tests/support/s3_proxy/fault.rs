@@ -40,6 +40,8 @@ pub enum Fault {
         /// Its value, if it is to have one.
         value: Option<String>,
     },
+    /// Lists one new key a page, and that there are more.
+    EndlessListing,
     /// Encrypts, as it says, with a key of its own: its ETags are no MD5s.
     Encrypt,
 }
@@ -84,6 +86,15 @@ impl From<Answer> for Fault {
 }
 
 impl Answer {
+    /// A page of a listing without end.
+    pub fn page(number: usize) -> Self {
+        let body = format!(
+            "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{number:08}</NextContinuationToken>\
+             <Contents><Key>cams/{number:08}.ts</Key><Size>1</Size></Contents></ListBucketResult>"
+        );
+        Self { body, ..Self::error(200, "") }
+    }
+
     /// An error as S3 tells it.
     pub fn error(status: u16, code: &str) -> Self {
         let body = format!(

@@ -82,6 +82,7 @@ impl Connection<'_> {
     fn answer(&mut self, id: usize, head: &Head, request: &Request, fault: Option<&Fault>) -> io::Result<Then> {
         let answer = match fault {
             Some(Fault::Answer(answer)) => Some(answer.clone()),
+            Some(Fault::EndlessListing) => Some(Answer::page(id)),
             // As S3 does, which knows only bodies of a known length.
             _ if head.is("transfer-encoding", "chunked") => {
                 Some(Answer::error(411, "MissingContentLength").at(When::Early))
