@@ -45,6 +45,9 @@ pub use tree::{Node, tree};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+/// Names a program `ffmpeg` that is tried instead of the one in PATH, by its absolute path.
+const OTHER_FFMPEG: &str = "FOOTAGE_TEST_FFMPEG";
+
 /// A directory of its own for one test, and another for what is temporary, gone afterwards.
 pub struct Scratch(tempfile::TempDir, tempfile::TempDir);
 
@@ -84,9 +87,22 @@ impl Scratch {
         let ours = std::env::vars_os().map(|(name, _)| name);
         let ours = ours.filter(|name| name.as_encoded_bytes().starts_with(b"FOOTAGE_"));
         let program = Program::new(env!("CARGO_BIN_EXE_footage")).args(arguments).current_dir(self.path());
-        ours.fold(program, Program::env_remove)
+        let program = ours
+            .fold(program, Program::env_remove)
             .env_remove("JOURNAL_STREAM")
             .env("TZ", "UTC")
-            .env("TMPDIR", self.1.path())
+            .env("TMPDIR", self.1.path());
+        // The tests make and look at films with the system's ffmpeg: it is the program's that is another.
+        match std::env::var_os(OTHER_FFMPEG).filter(|path| !path.is_empty()) {
+            None => program,
+            Some(other) => {
+                let other = PathBuf::from(other);
+                assert!(other.ends_with("ffmpeg") && other.is_file(), "{}: run tests/setup ffmpegs", other.display());
+                let dir = other.parent().expect("a path");
+                let system = std::env::var_os("PATH").unwrap_or_default();
+                let dirs = std::iter::once(dir.to_owned()).chain(std::env::split_paths(&system));
+                program.env("PATH", std::env::join_paths(dirs).expect("a path"))
+            }
+        }
     }
 }
