@@ -44,8 +44,7 @@ static GROUP: Pattern = LazyLock::new(|| Regex::new("^[0-9]{4}(?:-[0-9]{2}(?:-[0
 /// Reads a file's name; none where it is not one of ours.
 #[must_use]
 pub fn of_name(name: &str) -> Option<RecordingTime> {
-    // A pass of `upload` reads thousands of names of one form: each is looked at for what it can be.
-    if name.as_bytes().get(8) == Some(&b'_') {
+    if is_compact(name) {
         let digits = moment(&DASHCAM.as_ref()?.captures(name)?)?;
         return Some(RecordingTime { digits, offset: None, copy: 1 });
     }
@@ -65,7 +64,12 @@ pub fn of_name(name: &str) -> Option<RecordingTime> {
 /// The digits of a clock at the beginning of a name in any of our forms, and what follows.
 #[must_use]
 pub fn digits(name: &str) -> Option<(NaiveDateTime, &str)> {
-    clock(&COMPACT_CLOCK, name).or_else(|| spread(name))
+    if is_compact(name) { clock(&COMPACT_CLOCK, name) } else { spread(name) }
+}
+
+/// Whether a name can only have the clock of a dashcam. Passes read thousands of names: each is matched for what it can be.
+fn is_compact(name: &str) -> bool {
+    name.as_bytes().get(8) == Some(&b'_')
 }
 
 /// `2025-09-07_14-30-15` at the beginning of a text, and what follows.
