@@ -42,7 +42,7 @@
 //! # Which module does what
 //!
 //! Imports run one way: `main → cli → passes → shared modules → error, units`; a pass never imports another. What decides touches no
-//! file, network, process or clock. Tests keep both true (`tests/house`).
+//! file, network, process or clock. Tests keep both true (`tests/repo_rules`).
 //!
 //! | shared by passes | |
 //! | --- | --- |

@@ -5,7 +5,7 @@
 //! `__nss_configure_lookup("hosts", "files dns")` would prevent that from glibc 2.34 on, and was weighed: it takes `unsafe` and
 //! holds for one database of one libc, its look-ups keep to no time limit, and `.local` needs packets and sockets all the same.
 //! With a client of our own every libc behaves alike, and the linker leaves glibc's resolver out of the binary; a test
-//! looks for its symbols (`tests/house`).
+//! looks for its symbols (`tests/repo_rules`).
 //!
 //! Packets are built and parsed by `simple-dns`, which has one small dependency. A whole client as a crate either brings an
 //! asynchronous runtime (hickory-resolver) or build scripts and second versions of crates (rsdns).

@@ -3,9 +3,9 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use super::{Bench, NAME, SIZE, ago, files, files_of, set, today};
 use crate::support::camera::Api;
 use crate::support::{as_root, mp4, small_tmpfs, tree};
-use crate::{Bench, NAME, SIZE, ago, files, files_of, set, today};
 
 const RECORDINGS: [&str; 5] =
     [NAME, "20181028_131513_NR", "20181028_131613_EF", "20181028_131713_PF", "20181028_131813_QF"];

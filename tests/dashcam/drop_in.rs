@@ -6,9 +6,9 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, fcntl_lock};
 
+use super::{Bench, GROUPINGS, GROUPS, NAME, files_of};
 use crate::support::camera::Api;
 use crate::support::{Node, tree};
-use crate::{Bench, GROUPINGS, GROUPS, NAME, files_of};
 
 #[test]
 fn every_option_of_the_peer_is_taken_in_every_form() {

@@ -2,9 +2,9 @@
 
 use rustix::process::Signal;
 
+use super::{Bench, NAME, SOON};
 use crate::support::camera::{Api, Fault, How, Listing, Times};
 use crate::support::{as_root, small_tmpfs};
-use crate::{Bench, NAME, SOON};
 
 #[test]
 fn code_0_done_or_nothing_to_do() {

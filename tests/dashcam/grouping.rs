@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::symlink;
 
+use super::{Bench, GROUPINGS, GROUPS, NAME, files_of};
 use crate::support::camera::{Fault, Times};
 use crate::support::{Scratch, tree};
-use crate::{Bench, GROUPINGS, GROUPS, NAME, files_of};
 
 #[test]
 fn recordings_go_where_the_peer_puts_them() {
@@ -104,5 +104,5 @@ fn a_destination_that_is_a_link_is_what_it_leads_to() {
     let elsewhere = Scratch::new();
     symlink(elsewhere.path(), bench.dest()).expect("a link");
     bench.quiet_pass(&["-g", "daily"]);
-    assert_eq!(crate::files(elsewhere.path()), files_of("2018-10-28", NAME));
+    assert_eq!(super::files(elsewhere.path()), files_of("2018-10-28", NAME));
 }

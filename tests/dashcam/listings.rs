@@ -1,8 +1,8 @@
 //! What cameras say they have, in all the manners in which they say it.
 
+use super::{Bench, NAME, SIZE, files_of, set};
 use crate::support::camera::{Api, Camera, Fault, How, Listing, Metadata, Style, Times};
 use crate::support::{Output, mp4, tree};
-use crate::{Bench, NAME, SIZE, files_of, set};
 
 const RECORDINGS: [&str; 3] = ["20181029_131513_NF", "20181029_131513_NR", "20181029_131613_EF"];
 

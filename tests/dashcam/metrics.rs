@@ -9,9 +9,9 @@ use std::time::SystemTime;
 
 use base64::Engine;
 
+use super::{Bench, NAME, SOON};
 use crate::support::camera::{Api, Fault, How, Listing, Times};
 use crate::support::raw::RawServer;
-use crate::{Bench, NAME, SOON};
 
 /// What a Pushgateway was sent.
 pub(super) struct Pushed {

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::{Bench, NAME, set};
 use crate::support::camera::{Api, Fault, How, Times};
 use crate::support::tree;
-use crate::{Bench, NAME, set};
 
 #[test]
 fn a_pass_that_is_not_watched_says_nothing_when_all_is_well() {

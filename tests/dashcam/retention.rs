@@ -5,9 +5,9 @@ use std::path::Path;
 
 use chrono::{Datelike, NaiveDate};
 
+use super::{Bench, GROUPINGS, ago, files_of, on_one_day, set};
 use crate::support::camera::{Api, How};
 use crate::support::{Node, Scratch, tree};
-use crate::{Bench, GROUPINGS, ago, files_of, on_one_day, set};
 
 /// The group directory of a recording by the peer's rules, worked out apart from the program.
 fn group(grouping: &str, recording: &str) -> String {
@@ -299,7 +299,7 @@ fn a_recording_that_stands_in_two_directories_goes_from_both() {
 #[test]
 fn modification_times_do_not_matter() {
     let bench = Bench::new(Api::Old);
-    let recent = format!("{}_NF", ago(crate::today(), 2, "120000"));
+    let recent = format!("{}_NF", ago(super::today(), 2, "120000"));
     bench.put_recording("", &recent);
     bench.put_recording("", "20180101_000000_NF");
     let ancient = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);

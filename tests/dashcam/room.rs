@@ -1,8 +1,8 @@
 //! `--keep-bytes`, the disk guard, and the ring.
 
+use super::{Bench, NAME, SIZE, set};
 use crate::support::camera::{Api, How};
 use crate::support::{Mount, Output, as_root, small_tmpfs};
-use crate::{Bench, NAME, SIZE, set};
 
 const MB: u64 = 1_000_000;
 
@@ -39,7 +39,7 @@ impl Small {
     }
 
     fn held(&self) -> Vec<String> {
-        crate::files(self.mount.path()).into_iter().collect()
+        super::files(self.mount.path()).into_iter().collect()
     }
 
     fn write(&self, name: &str, bytes: u64) {
@@ -194,7 +194,7 @@ fn retention_comes_before_the_guard() {
     let small = Small::new(2 * MB, 400_000, &["20181029_100000_NF"]);
     small.write("20180101_000000_NF.mp4", 1_600_000);
     small.bench.camera.remove("20181029_100000_NF.mp4");
-    let recent = crate::ago(crate::today(), 1, "120000") + "_NF";
+    let recent = super::ago(super::today(), 1, "120000") + "_NF";
     small.bench.camera.add_recording(&recent, 400_000);
     let output = small.pass(&["-k", "2w"]).expect_code(0);
     assert_eq!(output.stderr, "20180101_000000_NF.mp4: removed (expired)\n", "{output}");

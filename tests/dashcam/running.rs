@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::{Bench, NAME, SOON, files_of};
 use crate::support::Program;
 use crate::support::camera::{Api, Camera, How, Request};
-use crate::{Bench, NAME, SOON, files_of};
 
 #[test]
 fn a_pass_repeats_until_it_is_stopped() {

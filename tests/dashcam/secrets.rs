@@ -1,10 +1,10 @@
 //! Passwords and tokens are used and never shown.
 
-use crate::metrics::Gateway;
+use super::metrics::Gateway;
+use super::{Bench, NAME};
 use crate::support::camera::{Api, Camera, Fault, How, Times};
 use crate::support::modes::{UMASKS, assert_modes};
 use crate::support::{Output, tree};
-use crate::{Bench, NAME};
 
 const SECRET: &str = "s3cr3t";
 /// `user:s3cr3t` as it goes over the wire.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::{Bench, set};
 use crate::support::camera::Api;
-use crate::{Bench, set};
 
 /// Everything that is fetched with these options; where that is nothing, the pass says so.
 fn fetched(recordings: &[&str], options: &[&str]) -> BTreeSet<String> {
@@ -53,7 +53,7 @@ fn keep_that_all_recordings_have_outlived_asks_for_the_clock() {
         assert_eq!(output.stderr.contains(said), is_said, "{output}");
     }
     // With the clock set, all is well, and what is old is left out without a word.
-    let new = crate::ago(crate::today(), 1, "100000_NF");
+    let new = super::ago(super::today(), 1, "100000_NF");
     bench.add([&new]);
     bench.quiet_pass(&["--keep", "2w"]);
     bench.quiet_pass(&["--keep", "2w"]);

@@ -1,8 +1,8 @@
 //! The progress bar: for a person who looks, and nobody else.
 
+use super::{Bench, NAME};
 use crate::support::camera::Api;
 use crate::support::{Output, Program};
-use crate::{Bench, NAME};
 
 /// Runs a pass in a terminal of its own; what it shows comes back as stdout.
 fn in_terminal(bench: &Bench, options: &str) -> Output {

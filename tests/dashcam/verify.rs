@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::{Bench, NAME, SIZE, files_of};
 use crate::support::camera::{Api, Fault, How, Times};
 use crate::support::{mp4, tree};
-use crate::{Bench, NAME, SIZE, files_of};
 
 const VIDEO: &str = "20181028_131513_NF.mp4";
 

@@ -2,8 +2,8 @@
 
 use chrono::{Duration, NaiveDateTime, Utc};
 
+use super::{Bench, NAME};
 use crate::support::camera::{Fault, Times};
-use crate::{Bench, NAME};
 
 /// Zones as POSIX writes them, the sign the other way round, and their hours ahead of UTC. In one of the two the date is
 /// not that of UTC, at any time of day.

@@ -11,7 +11,7 @@ use footage::hikvision::extract::{self, ExtractError, Extracted, Settings, Sound
 use footage::hikvision::segment::Segment;
 use footage::hikvision::storage::{self, Camera};
 
-use crate::targets::deadline;
+use super::targets::deadline;
 
 /// A storage with these clips, and where it is.
 fn storage(clips: &[Clip]) -> (tempfile::TempDir, Camera, Vec<Segment>) {

@@ -10,7 +10,7 @@ use footage::hikvision::segment::{Medium, Segment};
 use footage::hikvision::storage::{self, Camera, CameraListing, Problem};
 use footage::hikvision::stream::{AudioCodec, Head, VideoCodec};
 
-use crate::targets::deadline;
+use super::targets::deadline;
 
 /// What an expected and a listed recording have in common.
 fn facts(live: &Live) -> (bool, usize, u32, String, String, u64, u64) {

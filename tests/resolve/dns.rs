@@ -3,9 +3,9 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use super::{camera, dashcam, expect_found, expect_unknown};
 use crate::support::network::{in_own_network, replace, start_dnsmasq};
 use crate::support::{Scratch, camera::Camera};
-use crate::{camera, dashcam, expect_found, expect_unknown};
 
 #[test]
 fn dns_answers_with_search_domains_aliases_and_both_families() {

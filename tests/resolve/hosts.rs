@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::{RECORDING, camera, expect_found, expect_unknown};
 use crate::support::Scratch;
 use crate::support::camera::{Api, Camera};
 use crate::support::network::{in_own_network, replace};
-use crate::{RECORDING, camera, expect_found, expect_unknown};
 
 #[test]
 fn etc_hosts_and_localhost_need_no_server() {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::{camera, expect_found, expect_unknown};
 use crate::support::Scratch;
 use crate::support::network::{Device, in_own_network, replace};
 use crate::support::responder::{Manner, Responder, here};
-use crate::{camera, expect_found, expect_unknown};
 
 const QUICKLY: Duration = Duration::from_secs(3);
 

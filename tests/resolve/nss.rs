@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::Utc;
 use std::time::Duration;
 
+use super::{camera, expect_found};
 use crate::support::bench::{Bench, clip};
 use crate::support::hikvision::Model;
 use crate::support::mjpeg::MjpegCamera;
@@ -14,7 +15,6 @@ use crate::support::raw::RawServer;
 use crate::support::site::{QUICK, Site, wait_for};
 use crate::support::uploads::Uploads;
 use crate::support::{Program, Running, Scratch};
-use crate::{camera, expect_found};
 
 /// All that Debian, Ubuntu, Raspberry Pi OS and Fedora write, and more.
 const NSSWITCH: [&str; 3] = [

@@ -1,7 +1,7 @@
 //! Where it looks.
 
+use super::{Bench, problems};
 use crate::support::tree;
-use crate::{Bench, problems};
 
 #[test]
 fn nothing_there_is_an_error_that_says_what_to_do() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::Bench;
+use super::Bench;
 use crate::support::{Program, as_root};
 
 #[test]
@@ -19,7 +19,7 @@ fn load_and_memory_are_those_of_proc() {
 }
 
 /// `footage status dest` where the firmware and the voltage sensor of a Raspberry Pi say this.
-fn on_a_pi(bench: &Bench, throttled: Option<&str>, alarm: Option<&str>, options: &[&str]) -> crate::Output {
+fn on_a_pi(bench: &Bench, throttled: Option<&str>, alarm: Option<&str>, options: &[&str]) -> super::Output {
     let write = |path: &str, text: &str| drop(bench.scratch.write(path, text));
     let _ = std::fs::remove_dir_all(bench.scratch.join("sys"));
     write("sys/class/hwmon/hwmon1/name", "rpi_volt\n");

@@ -3,9 +3,9 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
+use super::{Bench, SOON, problems};
 use crate::support::camera::{Fault, How, Times};
 use crate::support::{Program, tree};
-use crate::{Bench, SOON, problems};
 
 #[test]
 fn a_pass_that_is_done_is_well_and_nothing_is_touched() {
@@ -85,7 +85,7 @@ fn one_that_was_killed_is_told() {
     let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
     older["start_timestamp_seconds"] = started.timestamp().into();
     std::fs::write(&report, older.to_string()).unwrap();
-    bench.camera.add_recording(&crate::name_of(chrono::Duration::zero()), 100_000);
+    bench.camera.add_recording(&super::name_of(chrono::Duration::zero()), 100_000);
     let gate = bench.camera.hold("GET .mp4", 50_000);
     let running = bench.scratch.footage(["dashcam", &bench.camera.address(), "-d", "dest", "-u", "98"]).spawn();
     gate.wait_reached(SOON);

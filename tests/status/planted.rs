@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::json;
 
-use crate::Bench;
+use super::Bench;
 use crate::support::peak_kib;
 
 /// A destination in which this is the state of a recorder.

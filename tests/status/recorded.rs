@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::problems;
+use super::problems;
 use crate::support::ip_camera::Fault;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
 use crate::support::site::{QUICK, Site, closed, wait_for};

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use serde_json::{Value, json};
 
-use crate::{Bench, problems};
+use super::{Bench, problems};
 
 /// A recorder's state, written so many seconds ago.
 fn state(silent: i64) -> Value {

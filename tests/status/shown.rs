@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::Bench;
+use super::Bench;
 use crate::support::Program;
 
 #[test]

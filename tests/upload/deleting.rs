@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use crate::SOON;
+use super::SOON;
 use crate::support::s3_proxy::{Fault, Times};
 use crate::support::uploads::{MTIME, MULTIPART, Uploads, content, set_mtime};
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::time::SystemTime;
 
-use crate::SOON;
+use super::SOON;
 use crate::support::Program;
 use crate::support::uploads::{MTIME, Uploads, content, set_mtime};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::SOON;
+use super::SOON;
 use crate::support::s3_proxy::{Answer, Fault, Times};
 use crate::support::uploads::{MTIME, MULTIPART, Uploads, content, set_mtime};
 

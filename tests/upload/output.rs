@@ -119,8 +119,8 @@ fn a_name_does_not_write_to_the_terminal() {
     let running = running.env("HOME", uploads.scratch.join("home")).current_dir(uploads.scratch.path());
     let keys = [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)];
     let running = keys.into_iter().fold(running, |program, (name, value)| program.env(name, value)).spawn();
-    gate.wait_reached(crate::SOON);
-    running.wait_for_stdout("b.ts", crate::SOON);
+    gate.wait_reached(super::SOON);
+    running.wait_for_stdout("b.ts", super::SOON);
     gate.open();
     let shown = running.wait().expect_code(0).stdout;
     assert!(!shown.contains("\u{1b}[2J") && !shown.contains('\u{9b}') && !shown.contains("a\rb"), "{shown:?}");

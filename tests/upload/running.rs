@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::SOON;
+use super::SOON;
 use crate::support::s3_proxy::{Fault, Times};
 use crate::support::uploads::{MTIME, MULTIPART, Uploads, content};
 

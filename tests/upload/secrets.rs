@@ -75,7 +75,7 @@ fn nobody_sees_a_secret_in_the_arguments_of_a_process() {
     let uploads = Uploads::with(&["a.ts"]);
     let gate = uploads.s3.proxy.hold("PUT", 500);
     let pass = uploads.footage(&[]).spawn();
-    gate.wait_reached(crate::SOON);
+    gate.wait_reached(super::SOON);
     let arguments = std::fs::read(format!("/proc/{}/cmdline", pass.id())).unwrap();
     assert_clean(&String::from_utf8_lossy(&arguments), "the arguments");
     gate.open();

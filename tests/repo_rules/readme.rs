@@ -1,0 +1,470 @@
+//! The README says what the program does: its options, its exit codes, and commands that can be typed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use clap::{CommandFactory, Parser};
+use footage::cli::Cli;
+use footage::live::{CameraLive, Live};
+use footage::metrics;
+use footage::pass::Report;
+use footage::record::config::{Config, Surroundings};
+use footage::zone::Tz;
+
+use super::{assert_none, root};
+use crate::support::Scratch;
+
+/// Also what `.ci/run` runs.
+const TEST_COMMAND: &str = "sh tests/setup && cargo test";
+
+/// The commands, where their own options stand, and about how many they have, the shared ones among them.
+const COMMANDS: [(&str, &str, usize); 5] = [
+    ("dashcam", "### Options of dashcam", 20),
+    ("hikvision", "### Options of hikvision", 20),
+    ("record", "### Options of record", 35),
+    ("upload", "### Options of upload", 20),
+    ("status", "### Options of status", 8),
+];
+
+/// The commands that share tables: of options, with a column that names those which have it, and of exit codes.
+const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
+const SHARED: &str = "### Options of several passes";
+
+#[test]
+fn every_option_is_in_a_table_with_its_default() {
+    let shared = table(SHARED);
+    for (command, heading, count) in COMMANDS {
+        let options = options(&help(command));
+        assert!(options.len() >= count, "--help of {command} is read wrongly");
+        let rows: Vec<Vec<String>> = shared.iter().filter(|row| is_of(row, command)).cloned().collect();
+        let (of_several, own): (Vec<Shown>, Vec<Shown>) =
+            options.into_iter().partition(|option| rows.iter().any(|row| words(&row[0]).contains(&option.long)));
+        assert_none(&apart(&of_several, &rows));
+        assert_none(&apart(&own, &table(heading)));
+    }
+}
+
+/// Whether a row of the table of several passes is one of this command.
+fn is_of(row: &[String], command: &str) -> bool {
+    PASSES.contains(&command) && (row[1] == "all" || words(&row[1]).iter().any(|of| of == command))
+}
+
+/// Where `--help` and the table of a command do not say the same.
+fn apart(options: &[Shown], rows: &[Vec<String>]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for option in options {
+        let Some(row) = rows.iter().find(|row| words(&row[0]).contains(&option.long)) else {
+            broken.push(format!("{} is in --help and not in the table", option.long));
+            continue;
+        };
+        let named = words(&row[0]);
+        for name in option.short.iter().chain(&option.value).filter(|name| !named.contains(name)) {
+            broken.push(format!("the row of {} does not say {name}", option.long));
+        }
+        if let Some(default) = &option.default
+            && !row[1..].iter().any(|cell| cell == default || cell.contains(&format!("`{default}`")))
+        {
+            broken.push(format!("the row of {} does not say its default, `{default}`", option.long));
+        }
+    }
+    let order: Vec<&String> = options.iter().map(|option| &option.long).filter(|long| !is_last(long)).collect();
+    let rows_order = rows.iter().filter_map(|row| words(&row[0]).into_iter().find(|word| word.starts_with("--")));
+    let rows_order: Vec<String> = rows_order.filter(|long| !is_last(long)).collect();
+    if broken.is_empty() && !rows_order.iter().eq(order.iter().copied()) {
+        broken.push(format!("the table has another order than --help: {rows_order:?} and {order:?}"));
+    }
+    let known: BTreeSet<&String> = options.iter().map(|option| &option.long).collect();
+    let shown: Vec<String> = rows.iter().flat_map(|row| words(&row[0])).filter(|word| word.starts_with("--")).collect();
+    let unknown = shown.iter().filter(|long| !known.contains(long));
+    broken.extend(unknown.map(|long| format!("{long} is in the table and not in --help")));
+    broken
+}
+
+/// In the table these two are the last; `--help` has them with the first.
+fn is_last(long: &str) -> bool {
+    ["--help", "--version"].contains(&long)
+}
+
+/// Of which two commands mean two things: the end of a time, and a bucket.
+const TWO_MEANINGS: &str = "--to";
+
+#[test]
+fn an_option_is_the_same_in_every_command() {
+    let (mut first, mut broken) = (BTreeMap::new(), Vec::new());
+    for (command, ..) in COMMANDS {
+        for option in options(&help(command)).into_iter().filter(|option| option.long != TWO_MEANINGS) {
+            let Shown { long, short, value, .. } = option;
+            let is = (short, value);
+            let (other, was) = first.entry(long.clone()).or_insert_with(|| (command, is.clone()));
+            if *was != is {
+                broken.push(format!("{long} is {was:?} in {other} and {is:?} in {command}"));
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+/// Orders to a recorder, of which a variable that somebody forgot would be one too.
+const ORDERS: [&str; 3] = ["--check", "--stop", "--reload"];
+
+#[test]
+fn every_option_can_come_from_the_environment() {
+    let (cli, mut broken) = (whole(), Vec::new());
+    for (command, ..) in COMMANDS {
+        let arguments = cli.find_subcommand(command).expect("a command").get_arguments();
+        let arguments: Vec<_> = arguments.filter(|argument| !argument.is_hide_set()).collect();
+        assert!(arguments.len() > 5, "{command} has {} options", arguments.len());
+        for argument in arguments {
+            let Some(long) = argument.get_long() else { continue };
+            let option = format!("--{long}");
+            if is_last(&option) || ORDERS.contains(&option.as_str()) {
+                continue;
+            }
+            let variable = format!("FOOTAGE_{}", long.replace('-', "_").to_uppercase());
+            if argument.get_env().is_none_or(|name| name != variable.as_str()) {
+                broken.push(format!("{option} of {command} is not {variable}"));
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn every_metric_is_in_a_table() {
+    let of_passes = ["dashcam", "hikvision", "upload"].map(|pass| {
+        let report = Report { pass: pass.to_owned(), disk_used_ratio: Some(0.5), ..Report::default() };
+        (pass, "## Metrics", metrics::render(&report, 0.0))
+    });
+    let camera = CameraLive { name: "yard".to_owned(), ..CameraLive::default() };
+    let live = Live { cameras: vec![camera], ..Live::default() };
+    let of_record = ("record", "### Metrics of record", live.to_prometheus());
+    let mut told: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (command, heading, text) in of_passes.into_iter().chain([of_record]) {
+        let prefix = format!("# HELP footage_{command}_");
+        let names = text.lines().filter_map(|line| line.strip_prefix(&prefix)?.split(' ').next());
+        told.entry(heading).or_default().extend(names.map(str::to_owned));
+    }
+    let mut broken = Vec::new();
+    for (heading, told) in told {
+        let rows = table(heading);
+        // Behind a name its labels stand.
+        let quoted = rows.iter().flat_map(|row| row[0].split('`').skip(1).step_by(2));
+        let shown: BTreeSet<String> = quoted.filter_map(|name| name.split('{').next()).map(str::to_owned).collect();
+        let missing = told.difference(&shown).map(|name| format!("{name} is not in the table under {heading}"));
+        let unknown = shown.difference(&told).map(|name| format!("{name} under {heading} is no metric"));
+        broken.extend(missing.chain(unknown));
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_help() {
+    for command in PASSES {
+        the_exit_codes_are_those_of(command);
+    }
+}
+
+fn the_exit_codes_are_those_of(command: &str) {
+    let help = help(command).split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, codes) = help.split_once("Exit codes: ").expect("the help tells the exit codes");
+    let (codes, _) = codes.split_once(". ").expect("in one sentence");
+    let told: BTreeSet<&str> = codes.split(", ").filter_map(|code| code.split(' ').next()).collect();
+    assert!(told.contains("75") && told.contains("128+n"), "{told:?}");
+
+    let shown: Vec<String> = table("## Exit codes").iter().map(|row| row[0].replace(['`', ' '], "")).collect();
+    let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
+    assert_eq!(shown, told);
+}
+
+#[test]
+fn the_shell_blocks_are_shell() {
+    let mut broken = Vec::new();
+    let scratch = Scratch::new();
+    for block in blocks("sh") {
+        let script = scratch.write("block", &block);
+        let parsed = crate::support::Program::new("sh").arg("-n").arg(script).run();
+        if parsed.code != Some(0) {
+            broken.push(format!("not a shell script: {}\n{block}", parsed.stderr.trim()));
+        }
+        for file in block.split_whitespace().filter(|word| word.starts_with("tests/")) {
+            if !root().join(file).exists() {
+                broken.push(format!("{file} is not there: {block}"));
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+/// In blocks of every kind: scripts, crontabs, units, files of containers and of Zabbix, and what was seen at a terminal.
+#[test]
+fn the_commands_can_be_typed() {
+    let (mut broken, mut count) = (Vec::new(), 0);
+    for (language, block) in fenced(&readme()) {
+        let block = if language == "crontab" { as_cron_runs_it(&block) } else { block };
+        for line in block.replace("\\\n", " ").lines() {
+            for command in commands(line).iter().filter_map(|words| footage_in(words)) {
+                count += 1;
+                match Cli::try_parse_from(command) {
+                    Err(error) if error.exit_code() != 0 => broken.push(format!("{language}: {line}\n{error}")),
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert_none(&broken);
+    assert!(count > 40, "only {count} commands are found");
+}
+
+/// Without the backslashes that keep cron from ending a command at a `%`.
+fn as_cron_runs_it(block: &str) -> String {
+    const ESCAPED: char = '\u{1}';
+    let kept = block.replace(r"\%", &ESCAPED.to_string());
+    assert!(!kept.contains('%'), "cron ends the command at the %: {block}");
+    kept.replace(ESCAPED, "%")
+}
+
+#[test]
+fn examples_can_be_run() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml is there");
+    let readme = readme();
+    let examples: Vec<&str> =
+        readme.split("--example ").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
+    assert!(examples.len() >= 3, "{examples:?}");
+    for example in examples {
+        assert!(manifest.contains(&format!("name = \"{example}\"")), "there is no example {example}");
+    }
+}
+
+#[test]
+fn every_pass_begins_with_the_line_for_the_crontab() {
+    let readme = readme();
+    for (command, ..) in COMMANDS {
+        let (initial, rest) = command.split_at(1);
+        let heading = format!("\n## {}{rest}\n\n```crontab\n", initial.to_uppercase());
+        let (_, below) = readme.split_once(&heading).unwrap_or_else(|| panic!("{heading:?} is missing"));
+        let words: Vec<&str> = below.lines().next().unwrap_or_default().split(' ').collect();
+        // cron looks for programs in /usr/bin and /bin alone.
+        assert_eq!(words[5..7], ["/usr/local/bin/footage", command], "{words:?}");
+        assert!(words.contains(&"--cron"), "{words:?}");
+    }
+}
+
+#[test]
+fn a_container_says_by_variables_what_could_be_typed() {
+    let containers: Vec<String> = blocks("text").into_iter().filter(|block| block.starts_with("FROM ")).collect();
+    assert!(containers.len() >= 2, "{containers:?}");
+    for block in containers {
+        let entry = block.lines().find_map(|line| line.strip_prefix("ENTRYPOINT ")).expect("an entry point");
+        let entry: Vec<String> = serde_json::from_str(entry).expect("a list of words");
+        assert_eq!(entry[0], "/footage");
+        let variables = block.lines().filter_map(|line| line.strip_prefix("ENV ")).flat_map(str::split_whitespace);
+        let variables: Vec<(&str, &str)> = variables.filter_map(|variable| variable.split_once('=')).collect();
+        let ours: Vec<_> = variables.into_iter().filter(|(name, _)| name.starts_with("FOOTAGE_")).collect();
+        assert!(!ours.is_empty(), "{block}");
+        let typed = ["footage".to_owned(), entry[1].clone()].into_iter();
+        let typed = typed.chain(ours.iter().map(|(name, value)| typed_for(&entry[1], name, value)));
+        if let Err(error) = Cli::try_parse_from(typed) {
+            panic!("{block}\n{error}");
+        }
+    }
+}
+
+/// The command line with the options of all commands, which are made when they are needed.
+fn whole() -> clap::Command {
+    let mut cli = Cli::command();
+    cli.build();
+    cli
+}
+
+/// What is typed in place of a variable.
+fn typed_for(command: &str, variable: &str, value: &str) -> String {
+    let cli = whole();
+    let command = cli.find_subcommand(command).expect("a command");
+    let argument = command.get_arguments().find(|argument| argument.get_env().is_some_and(|name| name == variable));
+    let argument = argument.unwrap_or_else(|| panic!("{variable} is no variable of {}", command.get_name()));
+    argument.get_long().map_or_else(|| value.to_owned(), |long| format!("--{long}={value}"))
+}
+
+#[test]
+fn the_variables_are_real() {
+    let cli = whole();
+    let known = cli.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_env);
+    let known: BTreeSet<&str> = known.filter_map(|name| name.to_str()).collect();
+    let readme = readme();
+    let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+    let told =
+        readme.split(|c| !is_name(c)).filter(|word| word.len() > "FOOTAGE_".len() && word.starts_with("FOOTAGE_"));
+    // Those of `on_segment` go the other way.
+    let told: BTreeSet<&str> = told.filter(|name| !name.starts_with("FOOTAGE_SEGMENT_")).collect();
+    assert!(told.len() > 10, "{told:?}");
+    let unknown: Vec<String> = told.difference(&known).map(|name| format!("{name} is no variable")).collect();
+    assert_none(&unknown);
+}
+
+#[test]
+fn the_configurations_are_read() {
+    let surroundings = Surroundings { base: "/etc".into(), zone: Tz::UTC, is_options: false };
+    for block in blocks("toml") {
+        if let Err(invalid) = Config::parse(&block, &surroundings) {
+            panic!("{block}\n{invalid}");
+        }
+    }
+    for block in blocks("json") {
+        if let Err(error) = serde_json::from_str::<serde_json::Value>(&block) {
+            panic!("{block}\n{error}");
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let readme = readme();
+    let headings =
+        readme.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let is_kept = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
+    let anchor = |heading: &str| heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-");
+    let anchors: BTreeSet<String> = headings.map(anchor).collect();
+    let links = readme.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+    let is_there = |link: &&str| match link.strip_prefix('#') {
+        Some(anchor) => anchors.contains(anchor),
+        None => link.starts_with("https://") || root().join(link).exists(),
+    };
+    let dead: Vec<String> = links.filter(|link| !is_there(link)).map(|link| format!("{link} leads nowhere")).collect();
+    assert_none(&dead);
+}
+
+#[test]
+fn ci_runs_the_readmes_test_command() {
+    assert!(blocks("sh").iter().any(|block| block.lines().any(|line| line == TEST_COMMAND)));
+    let ci = fs::read_to_string(root().join(".ci/run")).expect(".ci/run is there");
+    assert!(ci.contains(TEST_COMMAND), ".ci/run does not run {TEST_COMMAND:?}");
+}
+
+#[test]
+fn commands_are_read_as_a_shell_reads_them() {
+    let line = "cd x && footage dashcam \"$CAMERA\" --header 'A: b c' >log 2>&1 # footage --nonsense";
+    let read = [vec!["cd", "x"], vec!["footage", "dashcam", "$CAMERA", "--header", "A: b c"]];
+    assert_eq!(commands(line), read);
+    assert!(Cli::try_parse_from(&commands(line)[1]).is_ok());
+    assert!(Cli::try_parse_from(["footage", "dashcam", "camera", "--nonsense"]).is_err());
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).expect("README.md is there")
+}
+
+fn help(command: &str) -> String {
+    Scratch::new().footage([command, "--help"]).run().expect_code(0).stdout
+}
+
+/// An option as `--help` shows it.
+struct Shown {
+    long: String,
+    short: Option<String>,
+    value: Option<String>,
+    default: Option<String>,
+}
+
+fn options(help: &str) -> Vec<Shown> {
+    let mut options: Vec<Shown> = Vec::new();
+    for line in help.lines().map(str::trim) {
+        if line.starts_with('-') && line.contains("--") {
+            let words = words(line);
+            let find = |is: fn(&str) -> bool| words.iter().find(|word| is(word)).cloned();
+            let long = find(|word| word.starts_with("--")).expect("a long name");
+            let short = find(|word| word.len() == 2 && word.starts_with('-'));
+            options.push(Shown { long, short, value: find(|word| !word.starts_with('-')), default: None });
+        } else if let Some(default) = line.strip_prefix("[default: ").and_then(|rest| rest.strip_suffix(']')) {
+            // Else it is that of an argument.
+            if let Some(option) = options.last_mut() {
+                option.default = Some(default.to_owned());
+            }
+        }
+    }
+    options
+}
+
+/// `-d`, `--destination` and `DEST` of "`-d`, `--destination DEST`" or "-d, --destination <DEST>".
+fn words(text: &str) -> Vec<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    text.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The rows of the first table under a heading, without its head.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let readme = readme();
+    let below = readme.lines().skip_while(|line| line.trim_end() != heading);
+    let rows = below.skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|')).skip(2);
+    let cells = |row: &str| {
+        let row = row.trim().trim_matches('|').replace("\\|", "\0");
+        row.split('|').map(|cell| cell.replace('\0', "|").trim().to_owned()).collect()
+    };
+    let rows: Vec<Vec<String>> = rows.map(cells).collect();
+    assert!(!rows.is_empty(), "README.md has no table under {heading:?}");
+    rows
+}
+
+/// The fenced blocks, with their languages.
+fn fenced(markdown: &str) -> Vec<(String, String)> {
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut is_within = false;
+    for line in markdown.lines() {
+        if let Some(language) = line.strip_prefix("```") {
+            is_within = !is_within;
+            if is_within {
+                blocks.push((language.to_owned(), String::new()));
+            }
+        } else if is_within {
+            let (_, block) = blocks.last_mut().expect("within one");
+            *block += line;
+            block.push('\n');
+        }
+    }
+    blocks
+}
+
+/// The fenced blocks of a language.
+fn blocks(language: &str) -> Vec<String> {
+    let of_all = fenced(&readme()).into_iter();
+    let blocks: Vec<String> = of_all.filter(|(of, _)| of == language).map(|(_, block)| block).collect();
+    assert!(!blocks.is_empty(), "README.md has no block of {language}");
+    blocks
+}
+
+/// A command of ours in the words of a line, wherever it stands: behind the times of a crontab, a prompt, `ExecStart=`.
+fn footage_in(words: &[String]) -> Option<Vec<String>> {
+    let is_ours = |word: &str| {
+        word.strip_suffix("footage").is_some_and(|before| before.is_empty() || before.ends_with(['/', ',', '=']))
+    };
+    let cli = Cli::command();
+    let at = words.windows(2).position(|pair| is_ours(&pair[0]) && cli.find_subcommand(&pair[1]).is_some())?;
+    Some(["footage".to_owned()].into_iter().chain(words[at + 1..].iter().cloned()).collect())
+}
+
+/// The commands of a line as words, without redirections and comments: as much of a shell as a README needs.
+fn commands(line: &str) -> Vec<Vec<String>> {
+    let mut commands = vec![Vec::new()];
+    let (mut word, mut quote) = (None::<String>, None);
+    for c in line.chars().chain([' ']) {
+        match (c, quote) {
+            (c, Some(q)) if c == q => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            ('#', None) if word.is_none() => break,
+            (' ' | '|' | '&' | ';', None) => {
+                if let Some(word) = word.take().filter(|word| !word.contains(['>', '<'])) {
+                    commands.last_mut().expect("one at least").push(word);
+                }
+                if c != ' ' {
+                    commands.push(Vec::new());
+                }
+            }
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    // The rest of `2>&1`.
+    commands.retain(|command| !command.is_empty() && command.as_slice() != ["1"]);
+    commands
+}

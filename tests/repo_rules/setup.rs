@@ -1,0 +1,36 @@
+//! Who lacks something is told what to do about it.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::root;
+use crate::support::{Output, Program, Scratch};
+
+/// `tests/setup` where there is no C compiler, for somebody who is not root and has these programs.
+fn set_up(has: &[&str]) -> Output {
+    let scratch = Scratch::new();
+    for (name, script) in
+        [("id", "#!/bin/sh\necho 1000\n"), ("apt-get", "#!/bin/sh\nexit 9\n"), ("sudo", "#!/bin/sh\n")]
+    {
+        if name == "id" || has.contains(&name) {
+            let path = scratch.write(name, script);
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("our own file");
+        }
+    }
+    symlink("/usr/bin/dirname", scratch.join("dirname")).expect("a link");
+    Program::new("/bin/sh").arg(root().join("tests/setup")).env("PATH", scratch.path()).run()
+}
+
+#[test]
+fn who_may_not_install_is_told_what_root_has_to() {
+    let output = set_up(&["apt-get"]).expect_code(1);
+    assert!(output.stderr.contains("please, as root: apt-get update && apt-get install"), "{output}");
+    assert!(output.stderr.contains(" gcc libc6-dev"), "{output}");
+}
+
+#[test]
+fn who_has_no_apt_is_told_what_is_missing() {
+    let output = set_up(&["sudo"]).expect_code(1);
+    assert!(output.stderr.contains("please install:") && output.stderr.contains(" gcc libc6-dev"), "{output}");
+    assert!(output.stderr.contains("(apt-get is not here)"), "{output}");
+}

@@ -1,0 +1,24 @@
+//! All tests of the built binary, as one crate: `tests/support` is compiled and linked once. A module for each subject:
+//! `cargo test --test suite dashcam_faults::`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test panics when in trouble, and has a clock"
+)]
+
+mod dashcam;
+mod dashcam_faults;
+mod hikvision;
+mod hikvision_faults;
+mod hikvision_parts;
+mod record;
+mod record_faults;
+mod repo_rules;
+mod resolve;
+mod status;
+mod support;
+mod support_tests;
+mod upload;
+mod upload_faults;

@@ -1,0 +1,22 @@
+//! `footage upload` through the built binary, against a real S3 server: what it must do when nothing goes wrong.
+
+mod comparing;
+mod credentials;
+mod deleting;
+mod exit_codes;
+mod files;
+mod keys;
+mod multipart;
+mod names;
+mod output;
+mod rate;
+mod running;
+mod scale;
+mod secrets;
+mod terminal;
+mod zone;
+
+use std::time::Duration;
+
+/// No event takes longer.
+const SOON: Duration = Duration::from_secs(30);
