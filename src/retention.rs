@@ -87,13 +87,14 @@ fn whole_days(age: Duration) -> Option<Days> {
 }
 
 impl fmt::Display for Keep {
-    /// As people type it: `2w`, `90d`, `36h`.
+    /// As people type it, and as it is read: `2w`, `90d`, `36h`, `90min`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HOUR_SECONDS: u64 = 3600;
         let Self::For(age) = self else { return f.write_str("forever") };
-        let hours = age.as_secs() / HOUR_SECONDS;
-        if age.as_secs() % HOUR_SECONDS != 0 || age.subsec_nanos() != 0 {
-            humantime::format_duration(*age).fmt(f)
+        let (minutes, hours) = (age.as_secs() / 60, age.as_secs() / 3600);
+        if !age.as_secs().is_multiple_of(60) {
+            write!(f, "{}s", age.as_secs())
+        } else if !minutes.is_multiple_of(60) {
+            write!(f, "{minutes}min")
         } else if hours.is_multiple_of(7 * 24) && hours <= 8 * 7 * 24 {
             write!(f, "{}w", hours / (7 * 24))
         } else if hours.is_multiple_of(24) {
@@ -368,7 +369,7 @@ mod tests {
 
     #[test]
     fn ages_are_shown_as_they_are_typed() {
-        for word in ["2w", "365d", "90d", "36h", "1d", "forever", "1h 30m"] {
+        for word in ["2w", "365d", "90d", "36h", "1d", "forever", "90min", "61s"] {
             assert_eq!(word.parse::<Keep>().map(|keep| keep.to_string()), Ok(word.to_owned()));
         }
         assert_eq!(rules(&["2w", "E=90d", "M=forever"]).to_string(), "2w,E=90d,M=forever");
