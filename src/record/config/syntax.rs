@@ -57,7 +57,9 @@ fn lines(source: &str) -> Vec<Line<'_>> {
     let mut lines = Vec::new();
     for text in source.split('\n').map(str::trim_start) {
         let header = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(header, _)| header);
-        let header = header.filter(|header| header.split('.').all(|part| is_key(unquoted(part))));
+        let is_name =
+            |header: &&str| header.len() <= MAX_NAME_BYTES && header.split('.').all(|part| is_key(unquoted(part)));
+        let header = header.filter(is_name);
         if let Some(header) = header {
             section = header.split('.').map(unquoted).collect::<Vec<_>>().join(".");
         }
@@ -68,9 +70,13 @@ fn lines(source: &str) -> Vec<Line<'_>> {
     lines
 }
 
+/// No section or key of ours is as long: what is longer is not repeated.
+const MAX_NAME_BYTES: usize = 200;
+
 /// Whether a text can be a name, and nothing else.
 fn is_key(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    (1..=MAX_NAME_BYTES).contains(&text.len())
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 fn unquoted(text: &str) -> &str {
