@@ -13,7 +13,10 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::manual;
 
 /// Brings camera footage to one place and keeps it in order.
 ///
@@ -72,11 +75,17 @@ pub enum Command {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, for `man -l -`
+    /// Print a manual page, for `man -l -`
     Man {
-        /// The page of this command
-        command: Option<String>,
+        /// A command or a chapter of the manual [default: the list of both]
+        #[arg(value_parser = pages(), hide_possible_values = true)]
+        page: Option<String>,
     },
+}
+
+/// The names of all manual pages.
+fn pages() -> PossibleValuesParser {
+    manual::CHAPTERS.iter().map(|chapter| chapter.name).chain(["completions", "man"]).into()
 }
 
 /// What the help says of variables in the environment.

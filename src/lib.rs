@@ -4,6 +4,8 @@
 //! advisory [lock]. Run twice, the second run finds nothing to do. Killed anywhere, the next run carries on; nothing
 //! incomplete ever stands under a final name. [`record`] is the pass that lasts.
 //!
+//! What users read is the [`manual`], a page for each command and subject.
+//!
 //! # Where to start
 //!
 //! Read the `run` of a pass, which goes from top to bottom as the pass does:
@@ -171,6 +173,7 @@ pub mod lock;
 pub mod logging;
 pub mod login;
 pub mod machine;
+pub mod manual;
 pub mod metrics;
 pub mod mp4;
 pub mod once;

@@ -19,6 +19,7 @@ use footage::cli::upload::Upload;
 use footage::cli::{self, Cli, Command, variables};
 use footage::error::Error;
 use footage::host_zone::HostZone;
+use footage::manual;
 use footage::metrics::Sinks;
 use footage::once::Once;
 use footage::store::resolved;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "footage", &mut script);
             print(&script)
         }
-        Command::Man { command } => man(command.as_deref()),
+        Command::Man { page } => man(page.as_deref()),
     }
 }
 
@@ -260,18 +261,26 @@ fn print(text: &[u8]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn man(command: Option<&str>) -> ExitCode {
+/// Prints the page of a command, with its options first, or of a chapter of the manual.
+fn man(name: Option<&str>) -> ExitCode {
     let mut cli = Cli::command().disable_help_subcommand(true);
     cli.build();
-    let page = match command {
-        None => Some(cli),
-        Some(name) => cli.find_subcommand(name).cloned(),
-    };
-    let mut text = Vec::new();
-    match page.map(|page| {
-        clap_mangen::Man::new(page).source(concat!("footage ", env!("CARGO_PKG_VERSION"))).render(&mut text)
-    }) {
-        Some(Ok(())) => print(&text),
-        _ => Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, "there is no such command").exit(),
+    let command = name.map_or(Some(&cli), |name| cli.find_subcommand(name));
+    let chapter = name.and_then(manual::chapter);
+    let mut page = Vec::new();
+    if let Some(command) = command {
+        let options = clap_mangen::Man::new(command.clone()).source(concat!("footage ", env!("CARGO_PKG_VERSION")));
+        if let Err(error) = options.render(&mut page) {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            return ExitCode::FAILURE;
+        }
     }
+    let text = match (command, chapter) {
+        (None, Some(chapter)) => chapter.page(),
+        (Some(_), Some(chapter)) => chapter.section(),
+        _ if name.is_none() => manual::contents(),
+        _ => String::new(),
+    };
+    page.extend(text.into_bytes());
+    print(manual::to_ascii(&String::from_utf8_lossy(&page)).as_bytes())
 }

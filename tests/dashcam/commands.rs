@@ -39,7 +39,8 @@ fn manual_pages_render() {
             assert_eq!(page.matches(section).count(), 1, "{section}");
         }
         // A line that begins with a dot is a request; an unknown one vanishes with its text.
-        let known = [".SH", ".TH", ".TP", ".PP", ".br", ".ie", ".el", ".RS", ".RE", ".IP"];
+        let known =
+            [".SH", ".SS", ".TH", ".TP", ".PP", ".br", ".ie", ".el", ".RS", ".RE", ".IP", ".nf", ".fi", ".nh", ".ad"];
         for line in page.lines().filter(|line| line.starts_with('.')) {
             assert!(known.iter().any(|request| line.split(' ').next() == Some(request)), "{line}");
         }
@@ -47,6 +48,19 @@ fn manual_pages_render() {
     }
     let output = scratch.footage(["man", "unheard-of"]).run().expect_code(2);
     assert_eq!(output.stdout, "");
+}
+
+#[test]
+fn man_prints_the_chapter_after_the_options_or_by_itself() {
+    let scratch = Scratch::new();
+    let page = scratch.footage(["man", "dashcam"]).run().expect_code(0).stdout;
+    let (options, chapter) = page.split_once(".SH MANUAL\n").expect("a chapter");
+    assert!(options.contains(".SH OPTIONS") && chapter.contains(".SS \"Notes on dashcams\""), "{page}");
+
+    let page = scratch.footage(["man", "files"]).run().expect_code(0).stdout;
+    assert!(page.contains(".TH footage-files 7") && page.contains(".SS \"Files of dashcam\""), "{page}");
+    let contents = scratch.footage(["man"]).run().expect_code(0).stdout;
+    assert!(contents.contains("footage man files\\fR\nFiles on disk"), "{contents}");
 }
 
 #[test]

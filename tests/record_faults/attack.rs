@@ -229,7 +229,7 @@ fn a_certificate_that_nobody_vouches_for_hears_nothing_of_a_schedule() {
     server.assert_not_trusted();
 }
 
-/// As the README says; it is a reason to give each camera a login of its own.
+/// As the manual says; it is a reason to give each camera a login of its own.
 #[test]
 fn a_password_follows_a_redirect_of_rtsp() {
     let who = || b"RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n".to_vec();
@@ -262,7 +262,7 @@ fn a_certificate_is_checked_where_ffmpeg_can() {
     running.wait();
     server.assert_not_trusted();
 
-    // Over RTSP it does not, whatever it is told. Once it does, the README and a warning have to say so.
+    // Over RTSP it does not, whatever it is told. Once it does, the manual and a warning have to say so.
     let server = SelfSigned::start();
     let url = server.url("").replace("https:", "rtsps:");
     let site = Site::with(QUICK, &[("yard", format!("url = {url:?}\n{verify}"))]);

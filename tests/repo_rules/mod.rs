@@ -1,5 +1,5 @@
-//! The rules of the repository: how the code is layered, what stands where, how the binary is linked, and that the
-//! README says what the program does.
+//! The rules of the repository: how the code is layered, where things are, how the binary is linked, that the README and
+//! the manual say what the program does, and in which words.
 
 mod binary;
 mod dependencies;

@@ -1,4 +1,4 @@
-//! The README says what the program does: its options, its exit codes, and commands that can be typed.
+//! The README and the manual say what the program does: its options, its exit codes, and commands that can be typed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,29 +6,29 @@ use std::fs;
 use clap::{CommandFactory, Parser};
 use footage::cli::Cli;
 use footage::live::{CameraLive, Live};
-use footage::metrics;
 use footage::pass::Report;
 use footage::record::config::{Config, Surroundings};
 use footage::zone::Tz;
+use footage::{manual, metrics};
 
-use super::{assert_none, root};
-use crate::support::Scratch;
+use super::{Source, assert_none, root};
+use crate::support::{Program, Scratch};
 
 /// Also what `.ci/run` runs.
 const TEST_COMMAND: &str = "sh tests/setup && cargo test";
 
 /// The commands, where their own options stand, and about how many they have, the shared ones among them.
 const COMMANDS: [(&str, &str, usize); 5] = [
-    ("dashcam", "### Options of dashcam", 20),
-    ("hikvision", "### Options of hikvision", 20),
-    ("record", "### Options of record", 35),
-    ("upload", "### Options of upload", 20),
-    ("status", "### Options of status", 8),
+    ("dashcam", "## Options of dashcam", 20),
+    ("hikvision", "## Options of hikvision", 20),
+    ("record", "## Options of record", 35),
+    ("upload", "## Options of upload", 20),
+    ("status", "## Options of status", 8),
 ];
 
 /// The commands that share tables: of options, with a column that names those which have it, and of exit codes.
 const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
-const SHARED: &str = "### Options of several passes";
+const SHARED: &str = "## Options of several passes";
 
 #[test]
 fn every_option_is_in_a_table_with_its_default() {
@@ -133,11 +133,11 @@ fn every_option_can_come_from_the_environment() {
 fn every_metric_is_in_a_table() {
     let of_passes = ["dashcam", "hikvision", "upload"].map(|pass| {
         let report = Report { pass: pass.to_owned(), disk_used_ratio: Some(0.5), ..Report::default() };
-        (pass, "## Metrics", metrics::render(&report, 0.0))
+        (pass, "## Metrics of passes", metrics::render(&report, 0.0))
     });
     let camera = CameraLive { name: "yard".to_owned(), ..CameraLive::default() };
     let live = Live { cameras: vec![camera], ..Live::default() };
-    let of_record = ("record", "### Metrics of record", live.to_prometheus());
+    let of_record = ("record", "## Metrics of record", live.to_prometheus());
     let mut told: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (command, heading, text) in of_passes.into_iter().chain([of_record]) {
         let prefix = format!("# HELP footage_{command}_");
@@ -182,7 +182,7 @@ fn the_shell_blocks_are_shell() {
     let scratch = Scratch::new();
     for block in blocks("sh") {
         let script = scratch.write("block", &block);
-        let parsed = crate::support::Program::new("sh").arg("-n").arg(script).run();
+        let parsed = Program::new("sh").arg("-n").arg(script).run();
         if parsed.code != Some(0) {
             broken.push(format!("not a shell script: {}\n{block}", parsed.stderr.trim()));
         }
@@ -199,7 +199,7 @@ fn the_shell_blocks_are_shell() {
 #[test]
 fn the_commands_can_be_typed() {
     let (mut broken, mut count) = (Vec::new(), 0);
-    for (language, block) in fenced(&readme()) {
+    for (language, block) in fenced(&all_text()) {
         let block = if language == "crontab" { as_cron_runs_it(&block) } else { block };
         for line in block.replace("\\\n", " ").lines() {
             for command in commands(line).iter().filter_map(|words| footage_in(words)) {
@@ -226,9 +226,9 @@ fn as_cron_runs_it(block: &str) -> String {
 #[test]
 fn examples_can_be_run() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml is there");
-    let readme = readme();
+    let text = all_text();
     let examples: Vec<&str> =
-        readme.split("--example ").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
+        text.split("--example ").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
     assert!(examples.len() >= 3, "{examples:?}");
     for example in examples {
         assert!(manifest.contains(&format!("name = \"{example}\"")), "there is no example {example}");
@@ -236,17 +236,56 @@ fn examples_can_be_run() {
 }
 
 #[test]
-fn every_pass_begins_with_the_line_for_the_crontab() {
-    let readme = readme();
+fn the_chapter_of_a_command_begins_with_its_crontab_line() {
     for (command, ..) in COMMANDS {
         let (initial, rest) = command.split_at(1);
-        let heading = format!("\n## {}{rest}\n\n```crontab\n", initial.to_uppercase());
-        let (_, below) = readme.split_once(&heading).unwrap_or_else(|| panic!("{heading:?} is missing"));
-        let words: Vec<&str> = below.lines().next().unwrap_or_default().split(' ').collect();
+        let title = format!("# {}{rest}\n\n```crontab\n", initial.to_uppercase());
+        let path = format!("src/manual/{command}.md");
+        let chapter = pages().into_iter().find(|page| page.path == path).expect("a chapter").text;
+        let below = chapter.strip_prefix(&title).unwrap_or_else(|| panic!("{command} does not begin with {title:?}"));
+        let line = below.lines().next().unwrap_or_default();
+        let words: Vec<&str> = line.split(' ').collect();
         // cron looks for programs in /usr/bin and /bin alone.
         assert_eq!(words[5..7], ["/usr/local/bin/footage", command], "{words:?}");
         assert!(words.contains(&"--cron"), "{words:?}");
+        assert!(readme().contains(&format!("\n##{title}{line}\n")), "README.md has another line for {command}");
     }
+}
+
+#[test]
+fn readme_is_a_page() {
+    const MAX_LINES: usize = 220;
+    let lines = readme().lines().count();
+    assert!(lines <= MAX_LINES, "README.md has {lines} lines, at most {MAX_LINES}: the rest belongs into src/manual");
+}
+
+#[test]
+fn readme_and_rustdoc_have_every_chapter() {
+    let chapters: Vec<&str> = manual::CHAPTERS.iter().map(|chapter| chapter.name).collect();
+    let readme = readme();
+    let missing = chapters.iter().filter(|name| !readme.contains(&format!("(src/manual/{name}.md)")));
+    assert_none(&missing.map(|name| format!("README.md has no link to {name}.md")).collect::<Vec<_>>());
+
+    let modules = fs::read_to_string(root().join("src/manual.rs")).expect("src/manual.rs is there");
+    assert!(modules.contains(&format!("\nmodules! {{ {} }}\n", chapters.join(" "))), "{chapters:?}");
+}
+
+/// groff is an oracle: it warns of an unknown request, of a character that it has no glyph for, and of much else.
+#[test]
+fn groff_has_no_warning_for_a_manual_page() {
+    let scratch = Scratch::new();
+    let mut names: Vec<&str> = manual::CHAPTERS.iter().map(|chapter| chapter.name).collect();
+    names.extend(["", "completions", "man"]);
+    let mut broken = Vec::new();
+    for name in names {
+        let page = scratch.footage(["man", name].into_iter().filter(|word| !word.is_empty())).run().expect_code(0);
+        let file = scratch.write("page", &page.stdout);
+        let groff = Program::new("groff").args(["-man", "-ww", "-z"]).arg(&file).run();
+        if groff.code != Some(0) || !groff.stderr.is_empty() {
+            broken.push(format!("{name}: {groff}"));
+        }
+    }
+    assert_none(&broken);
 }
 
 #[test]
@@ -290,10 +329,9 @@ fn the_variables_are_real() {
     let cli = whole();
     let known = cli.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_env);
     let known: BTreeSet<&str> = known.filter_map(|name| name.to_str()).collect();
-    let readme = readme();
+    let text = all_text();
     let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
-    let told =
-        readme.split(|c| !is_name(c)).filter(|word| word.len() > "FOOTAGE_".len() && word.starts_with("FOOTAGE_"));
+    let told = text.split(|c| !is_name(c)).filter(|word| word.len() > "FOOTAGE_".len() && word.starts_with("FOOTAGE_"));
     // Those of `on_segment` go the other way.
     let told: BTreeSet<&str> = told.filter(|name| !name.starts_with("FOOTAGE_SEGMENT_")).collect();
     assert!(told.len() > 10, "{told:?}");
@@ -318,19 +356,38 @@ fn the_configurations_are_read() {
 
 #[test]
 fn links_lead_somewhere() {
-    let readme = readme();
-    let headings =
-        readme.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
-    let is_kept = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
-    let anchor = |heading: &str| heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-");
-    let anchors: BTreeSet<String> = headings.map(anchor).collect();
-    let links = readme.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
-    let is_there = |link: &&str| match link.strip_prefix('#') {
-        Some(anchor) => anchors.contains(anchor),
-        None => link.starts_with("https://") || root().join(link).exists(),
-    };
-    let dead: Vec<String> = links.filter(|link| !is_there(link)).map(|link| format!("{link} leads nowhere")).collect();
+    let pages = pages();
+    let anchors: BTreeMap<&str, BTreeSet<String>> =
+        pages.iter().map(|page| (page.path.as_str(), anchors(&page.text))).collect();
+    let (mut dead, mut count) = (Vec::new(), 0);
+    for page in &pages {
+        let links = page.text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+        for link in links.filter(|link| !link.starts_with("https://")) {
+            count += 1;
+            let (file, anchor) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+            let folder = page.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let path = match (file, folder) {
+                ("", _) => page.path.clone(),
+                (file, "") => file.to_owned(),
+                (file, folder) => format!("{folder}/{file}"),
+            };
+            let is_there = root().join(&path).exists()
+                && anchor.is_none_or(|anchor| anchors.get(path.as_str()).is_some_and(|of| of.contains(anchor)));
+            if !is_there {
+                dead.push(format!("{}: {link} leads nowhere", page.path));
+            }
+        }
+    }
     assert_none(&dead);
+    assert!(count > 30, "only {count} links are found");
+}
+
+/// What a repository site makes of the headings.
+fn anchors(markdown: &str) -> BTreeSet<String> {
+    let headings =
+        markdown.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let is_kept = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
+    headings.map(|text| text.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-")).collect()
 }
 
 #[test]
@@ -351,6 +408,17 @@ fn commands_are_read_as_a_shell_reads_them() {
 
 fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("README.md is there")
+}
+
+/// The README and the chapters of the manual, their paths from the root.
+pub(crate) fn pages() -> Vec<Source> {
+    let chapters = manual::CHAPTERS.iter().map(|chapter| format!("src/manual/{}.md", chapter.name));
+    let read = |path: String| Source { text: fs::read_to_string(root().join(&path)).expect("it is there"), path };
+    ["README.md".to_owned()].into_iter().chain(chapters).map(read).collect()
+}
+
+fn all_text() -> String {
+    pages().into_iter().map(|page| page.text).collect::<Vec<_>>().join("\n")
 }
 
 fn help(command: &str) -> String {
@@ -390,17 +458,18 @@ fn words(text: &str) -> Vec<String> {
     text.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// The rows of the first table under a heading, without its head.
+/// The rows of the first table under a heading, without its head. A heading that stands in two pages hides one of them.
 fn table(heading: &str) -> Vec<Vec<String>> {
-    let readme = readme();
-    let below = readme.lines().skip_while(|line| line.trim_end() != heading);
+    let text = all_text();
+    assert_eq!(text.lines().filter(|line| line.trim_end() == heading).count(), 1, "{heading:?}");
+    let below = text.lines().skip_while(|line| line.trim_end() != heading);
     let rows = below.skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|')).skip(2);
     let cells = |row: &str| {
         let row = row.trim().trim_matches('|').replace("\\|", "\0");
         row.split('|').map(|cell| cell.replace('\0', "|").trim().to_owned()).collect()
     };
     let rows: Vec<Vec<String>> = rows.map(cells).collect();
-    assert!(!rows.is_empty(), "README.md has no table under {heading:?}");
+    assert!(!rows.is_empty(), "no table under {heading:?}");
     rows
 }
 
@@ -425,9 +494,9 @@ fn fenced(markdown: &str) -> Vec<(String, String)> {
 
 /// The fenced blocks of a language.
 fn blocks(language: &str) -> Vec<String> {
-    let of_all = fenced(&readme()).into_iter();
+    let of_all = fenced(&all_text()).into_iter();
     let blocks: Vec<String> = of_all.filter(|(of, _)| of == language).map(|(_, block)| block).collect();
-    assert!(!blocks.is_empty(), "README.md has no block of {language}");
+    assert!(!blocks.is_empty(), "no block of {language}");
     blocks
 }
 
@@ -441,7 +510,7 @@ fn footage_in(words: &[String]) -> Option<Vec<String>> {
     Some(["footage".to_owned()].into_iter().chain(words[at + 1..].iter().cloned()).collect())
 }
 
-/// The commands of a line as words, without redirections and comments: as much of a shell as a README needs.
+/// The commands of a line as words, without redirections and comments: as much of a shell as a manual needs.
 fn commands(line: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let (mut word, mut quote) = (None::<String>, None);

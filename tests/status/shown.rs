@@ -63,7 +63,7 @@ fn zabbix_finds_what_there_is() {
     bench.status(&["--zabbix-discovery", "dest/.footage"]).expect_code(1);
 }
 
-/// The paths of the README compare texts: to Zabbix what is null is the text `null`, and no empty one.
+/// The paths of the manual compare texts: to Zabbix what is null is the text `null`, and no empty one.
 #[test]
 fn what_zabbix_finds_it_can_ask_for() {
     let bench = Bench::new();
