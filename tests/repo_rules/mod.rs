@@ -7,6 +7,7 @@ mod layers;
 mod readme;
 mod setup;
 mod tidy;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};

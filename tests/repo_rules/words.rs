@@ -1,0 +1,82 @@
+//! What users read is written in words that the field uses: they can be looked up, and say who does what.
+
+use super::readme::pages;
+use super::{Source, assert_none};
+
+/// What is not written, and what is written instead.
+const COINAGES: &[(&str, &str)] = &[
+    // Sentences without a doer.
+    ("anybody", "any process, other users"),
+    ("everybody", "all users"),
+    ("nobody", "no process, no recorder"),
+    ("somebody", "a user, another process"),
+    ("whoever", "the user who"),
+    ("is told", "footage reports, logs or prints"),
+    ("are told", "footage reports, logs or prints"),
+    ("is said", "footage logs"),
+    ("are said", "footage logs"),
+    ("said once", "logged the first time only"),
+    ("told once", "logged the first time only"),
+    ("come to stand", "get its final name"),
+    ("comes to stand", "gets its final name"),
+    ("came to stand", "got its final name"),
+    ("what there is", "the part that arrived"),
+    ("means harm", "attacker"),
+    // Words that mean something else, or nothing, to others.
+    ("apart by blanks", "space-separated"),
+    ("apart by colons", "colon-separated"),
+    ("at marks", "at boundaries"),
+    ("its mark", "its boundary"),
+    ("its marks", "its boundaries"),
+    ("marks of the clock", "boundaries of the clock"),
+    ("errand", "task"),
+    ("proven", "verified"),
+    ("proves", "verifies"),
+    ("sound", "audio"),
+    ("spoilt", "mismatched"),
+    ("torn", "incomplete"),
+    ("troubles", "problems"),
+    ("watchman", "watchdog"),
+    // Sentences that no one would write.
+    ("does not say otherwise", "does not override"),
+    ("do not say otherwise", "do not override"),
+    ("how all of it stands", "the state of every pass"),
+    ("is called as", "takes the name of"),
+    ("there is no such", "unknown"),
+    ("this one leaves", "exiting"),
+    ("was read again", "reload"),
+    ("what is special of", "notes on"),
+];
+
+#[test]
+fn the_manual_has_no_coinages() {
+    assert_none(&coined(&pages()));
+}
+
+#[test]
+fn a_coinage_is_found_by_word_in_any_case() {
+    let page = |text: &str| [Source { path: "page.md".to_owned(), text: text.to_owned() }];
+    assert_eq!(coined(&page("Fine.\nNobody knows.")), ["page.md:2: \"nobody\": write \"no process, no recorder\""]);
+    assert_eq!(coined(&page("It is\ntold.")).len(), 1, "over the end of a line");
+    assert_eq!(coined(&page("`torn_segments_total`, `unproven` and a soundbar")), [""; 0]);
+}
+
+/// Where each coinage stands: as words of their own, over the ends of lines too.
+fn coined(files: &[Source]) -> Vec<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for file in files {
+        // Of the same length, so that a place in it is one in the file.
+        let text = file.text.to_ascii_lowercase().replace('\n', " ");
+        for (coinage, better) in COINAGES {
+            let places = text.match_indices(coinage).map(|(at, _)| at);
+            let alone =
+                places.filter(|at| !text[..*at].ends_with(is_word) && !text[at + coinage.len()..].starts_with(is_word));
+            found.extend(alone.map(|at| {
+                let line = file.text[..at].matches('\n').count() + 1;
+                format!("{}:{line}: {coinage:?}: write {better:?}", file.path)
+            }));
+        }
+    }
+    found
+}
