@@ -81,7 +81,7 @@ pub(super) fn reload(settings: &Settings, config: &Config) -> Result<()> {
 /// A recorder is found by the locks of its destinations, and those may have been others when it began.
 fn no_recorder(settings: &Settings) -> Error {
     let hint = if settings.shard.is_all() && settings.lock_file.is_none() {
-        "if it was started with --shard or --lock-file, give them here too"
+        "if it was started with --shard or --lock-file, give them here too; with other destinations, signal it by its pid"
     } else {
         "--shard, --lock-file and the destinations must be those that it was started with"
     };

@@ -38,7 +38,10 @@ fn it_is_told_as_gone_and_nobody_is_stopped_for_it() {
     assert_eq!(problems(&site, 3), ["nothing is recorded: it was killed, or lost its power"]);
     for order in ["--stop", "--reload"] {
         let output = site.record(&[order]).run().expect_code(75);
-        assert!(output.stderr.contains("nothing records there") && output.stderr.lines().count() == 1, "{output}");
+        assert!(
+            output.stderr.contains("no recorder runs for footage.toml") && output.stderr.lines().count() == 1,
+            "{output}"
+        );
     }
     // What stands in the metrics is as old as it says.
     let metrics = std::fs::read_to_string(site.scratch.join("metrics")).unwrap();
