@@ -284,8 +284,25 @@ mod tests {
         }
     }
 
+    /// Runs a test of this module in a process of its own: where other tests start programs, a child that is between fork and
+    /// exec has every lock of this process for a moment. Returns whether that was done.
+    fn ran_alone(name: &str) -> bool {
+        const ALONE: &str = "FOOTAGE_TEST_ALONE";
+        if std::env::var_os(ALONE).is_some() {
+            return false;
+        }
+        let binary = std::env::current_exe().expect("this test");
+        let output = std::process::Command::new(binary).args(["--exact", name]).env(ALONE, "1").output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains(" 1 passed"), "{said}");
+        true
+    }
+
     #[test]
-    fn who_looks_disturbs_nobody() {
+    fn a_look_at_a_lock_keeps_no_pass_from_acquiring_it() {
+        if ran_alone("lock::tests::a_look_at_a_lock_keeps_no_pass_from_acquiring_it") {
+            return;
+        }
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("dashcam.lock");
         assert_eq!(Holder::look(&path), Holder::default());
