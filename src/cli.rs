@@ -3,6 +3,8 @@
 pub mod dashcam;
 pub mod groups;
 pub mod hikvision;
+pub mod pages;
+pub mod pass;
 pub mod record;
 pub mod status;
 pub mod upload;
@@ -78,13 +80,13 @@ pub enum Command {
     /// Print a manual page, for `man -l -`
     Man {
         /// A command or a chapter of the manual [default: the list of both]
-        #[arg(value_parser = pages(), hide_possible_values = true)]
+        #[arg(value_parser = page_names(), hide_possible_values = true)]
         page: Option<String>,
     },
 }
 
 /// The names of all manual pages.
-fn pages() -> PossibleValuesParser {
+fn page_names() -> PossibleValuesParser {
     manual::CHAPTERS.iter().map(|chapter| chapter.name).chain(["completions", "man"]).into()
 }
 

@@ -61,13 +61,10 @@ use self::policy::Policy;
 use self::source::Offer;
 use crate::disk::{Guard, Space};
 use crate::error::{Error, Result};
-use crate::pass::{Context, Report, failure_key};
+use crate::pass::{self, Context, Report, failure_key};
 use crate::rate::Timetable;
 use crate::steps;
 use crate::store::Store;
-
-/// The lock file of blackvuesync in a destination; it may still be in the same crontab.
-pub const PEER_LOCK: &str = ".blackvuesync.lock";
 
 /// The settings of a pass, resolved.
 #[derive(Debug)]
@@ -92,19 +89,38 @@ pub struct Settings {
     pub verify: bool,
 }
 
-impl Settings {
-    /// The source as logs, reports and metrics name it: without secrets.
-    #[must_use]
-    pub fn source(&self) -> String {
+impl pass::Pass for Settings {
+    type Input = ();
+    const NAME: &'static str = "dashcam";
+    /// blackvuesync may still be in the same crontab.
+    const PEER_LOCK: Option<&'static str> = Some(".blackvuesync.lock");
+
+    fn source(&self) -> String {
         self.addresses.first().map(ToString::to_string).unwrap_or_default()
     }
 
-    /// All addresses, without secrets.
-    #[must_use]
-    pub fn peers(&self) -> Vec<String> {
+    fn peers(&self) -> Vec<String> {
         self.addresses.iter().map(ToString::to_string).collect()
     }
 
+    fn dirs(&self) -> Vec<PathBuf> {
+        vec![self.destination.clone()]
+    }
+
+    fn push_timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn read(&self) -> Result<()> {
+        check(self)
+    }
+
+    fn run(&self, (): (), stores: &[Store], context: &Context, report: &mut Report) -> Result<()> {
+        run(self, &stores[0], context, report)
+    }
+}
+
+impl Settings {
     /// Whether room is limited by removing what is oldest.
     fn is_limited(&self) -> bool {
         self.policy.keep_bytes.is_some() || self.delete_oldest
@@ -217,7 +233,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
 ///
 /// # Errors
 /// [`Error::Usage`]
-pub fn check(settings: &Settings) -> Result<()> {
+fn check(settings: &Settings) -> Result<()> {
     let resolve = |path: &Path| {
         // The nearest ancestor that exists tells where a destination will be.
         path.ancestors().find_map(|ancestor| {

@@ -58,11 +58,11 @@ use self::held::Held;
 use self::name::Tag;
 use self::plan::{Plan, Policy, Step};
 use self::segment::Medium;
-use self::source::Source;
+use self::source::{Cameras, Source};
 use crate::disk::{Guard, Space};
 use crate::error::Result;
 use crate::ffmpeg;
-use crate::pass::{Context, Report, failure_key};
+use crate::pass::{self, Context, Report, failure_key};
 use crate::remembered::Remembered;
 use crate::retention::Keep;
 use crate::steps;
@@ -122,17 +122,36 @@ impl Selection {
     }
 }
 
-impl Settings {
-    /// The source as logs, reports and metrics name it.
-    #[must_use]
-    pub fn source(&self) -> String {
+impl pass::Pass for Settings {
+    type Input = Cameras;
+    const NAME: &'static str = "hikvision";
+
+    fn source(&self) -> String {
         self.peers().into_iter().next().unwrap_or_default()
     }
 
-    /// All inputs.
-    #[must_use]
-    pub fn peers(&self) -> Vec<String> {
+    fn peers(&self) -> Vec<String> {
         self.inputs.iter().map(|input| input.display().to_string()).collect()
+    }
+
+    fn dirs(&self) -> Vec<PathBuf> {
+        vec![self.destination.clone()]
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.is_list
+    }
+
+    fn is_listing(&self) -> bool {
+        self.is_list
+    }
+
+    fn read(&self) -> Result<Cameras> {
+        source::look(self)
+    }
+
+    fn run(&self, cameras: Cameras, stores: &[Store], context: &Context, report: &mut Report) -> Result<()> {
+        run(self, cameras, &stores[0], context, report)
     }
 }
 
@@ -173,23 +192,14 @@ impl Work {
     }
 }
 
-/// Whether there are cameras, and the destination is not in the storage of one: a pass asks before anything is made in
-/// the destination, which may be on the share that is not there.
-///
-/// # Errors
-/// Those of [`run`].
-pub fn check(settings: &Settings) -> Result<()> {
-    let (found, _) = source::look(settings)?;
-    found.iter().try_for_each(|camera| camera.check_destination(&settings.destination))
-}
-
-/// One pass over a destination that is locked for it, other than in a dry run.
+/// One pass over the `cameras` that [`Pass::read`](pass::Pass::read) found, and a destination that is locked unless it
+/// changes nothing.
 ///
 /// # Errors
 /// What ended it early; the report then tells what was done until then.
-pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
+pub fn run(settings: &Settings, cameras: Cameras, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
     let policy = settings.selection.policy(context.local_now());
-    let found = source::find(settings, context, report)?;
+    let found = cameras.known(settings, context, report);
     report.contact.reached(report.start_timestamp_seconds);
     if settings.is_list {
         let (mut sources, late) = source::read(found, context, report)?;
@@ -199,9 +209,6 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
         show::list(&sources, &policy, context.json);
         report.nothing(&context.told, nothing::to_list(&sources, &policy, &settings.selection));
         return Ok(());
-    }
-    for camera in &found {
-        camera.check_destination(&settings.destination)?;
     }
 
     // Read: what the cameras have, what is here.

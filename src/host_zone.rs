@@ -18,6 +18,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
+
 use crate::store::read_small;
 use crate::zone::Tz;
 use crate::zone::posix::Rule;
@@ -29,6 +31,13 @@ pub struct HostZone {
     pub zone: Tz,
     /// What could not be read, in words for a warning.
     pub problem: Option<String>,
+}
+
+/// What the clock of this machine shows, in `zone`.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+pub fn now(zone: Tz) -> DateTime<Tz> {
+    Utc::now().with_timezone(&zone)
 }
 
 /// Where the zone of a machine is written.

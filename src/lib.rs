@@ -10,8 +10,8 @@
 //!
 //! Read the `run` of a pass, which goes from top to bottom as the pass does:
 //! [`hikvision::run`] is the plainest, then [`dashcam::run`], [`upload::run`] and [`record::run`]. Before it stands what was
-//! typed ([`cli`], which resolves it to a pass's `Settings`), around it what all passes have in common (`runner`, in the binary: signals,
-//! locks, the last [report](pass::Report) and the new one, summary, [metrics] and exit code). [`status::run`] reads what passes have left.
+//! typed ([`cli`], which resolves it to a pass's `Settings`, a [`Pass`](pass::Pass)), around it what all passes have in common
+//! (`runner`, in the binary: signals, locks, the last [report](pass::Report) and the new one, summary, [metrics] and exit code). [`status::run`] reads what passes have left.
 //!
 //! # How a pass goes
 //!

@@ -1,9 +1,9 @@
-//! What all passes share: what a pass is given, and what it reports.
+//! What all passes share: what a pass is, what it is given, and what it reports.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime};
@@ -16,8 +16,66 @@ use crate::progress::Progress;
 use crate::removals::Removals;
 use crate::retention::Reason;
 use crate::stop::Stop;
+use crate::store::Store;
 use crate::units::{ByteSize, count, human_duration, timestamp_seconds};
 use crate::zone::Tz;
+
+/// One pass, with its settings. [`read`](Self::read) runs before anything is created, [`run`](Self::run) under the lock.
+pub trait Pass {
+    /// What [`read`](Self::read) finds and [`run`](Self::run) works on.
+    type Input;
+
+    /// The subcommand: the name of the report, of the lock and of metrics.
+    const NAME: &'static str;
+
+    /// The lock file of a peer tool in the first of [`dirs`](Self::dirs): respected, never created.
+    const PEER_LOCK: Option<&'static str> = None;
+
+    /// The source as the user named it, without secrets.
+    fn source(&self) -> String;
+
+    /// The hosts, servers or folders that the pass asks for footage or sends footage to, without secrets.
+    fn peers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The directories that the pass works in. Each is locked and gets the report; none if the pass does both itself.
+    fn dirs(&self) -> Vec<PathBuf>;
+
+    /// The directories in which the pass itself leaves its report. If it ends before that, it leaves a trace.
+    fn own_dirs(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Whether the pass only reads, also without `--dry-run`: no state is kept and no metrics are delivered.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
+    /// Whether the pass only prints a listing.
+    fn is_listing(&self) -> bool {
+        false
+    }
+
+    /// How long a push of metrics may take.
+    fn push_timeout(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    /// Reads what must be known before anything is created in [`dirs`](Self::dirs), which may be on a share that is not
+    /// mounted. Runs once a pass, before the lock.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] ends the pass before anything is created. So does every other error until an earlier pass has left
+    /// its state; from then on it is reported like one of [`run`](Self::run).
+    fn read(&self) -> Result<Self::Input>;
+
+    /// One pass over `stores`, one for each of [`dirs`](Self::dirs), locked unless it changes nothing.
+    ///
+    /// # Errors
+    /// What ended it early; `report` then says what was done until then.
+    fn run(&self, input: Self::Input, stores: &[Store], context: &Context, report: &mut Report) -> Result<()>;
+}
 
 /// What a pass is given beside its settings. The clock was read once, by `runner` in the binary.
 #[derive(Debug)]

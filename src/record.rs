@@ -59,7 +59,7 @@ mod troubles;
 pub mod url;
 pub mod whole;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -76,7 +76,8 @@ use crate::error::{Error, Result};
 use crate::ffmpeg;
 use crate::live::Live;
 use crate::metrics::Sinks;
-use crate::pass::{Context, Report};
+use crate::pass::{self, Context, Report};
+use crate::store::Store;
 use crate::units::timestamp_seconds;
 
 /// The settings of a pass, resolved.
@@ -117,13 +118,37 @@ pub enum Action {
     Reload,
 }
 
-impl Settings {
-    /// Whether nothing is recorded.
-    #[must_use]
-    pub fn changes_nothing(&self) -> bool {
+impl pass::Pass for Settings {
+    type Input = ();
+    const NAME: &'static str = "record";
+
+    fn source(&self) -> String {
+        self.source.to_string()
+    }
+
+    /// None: it locks its destinations itself, and a configuration that is read again may name others.
+    fn dirs(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn own_dirs(&self) -> Vec<PathBuf> {
+        self.config.destinations().into_iter().map(Path::to_owned).collect()
+    }
+
+    fn is_read_only(&self) -> bool {
         self.action != Action::Record
     }
 
+    fn read(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn run(&self, (): (), _: &[Store], context: &Context, report: &mut Report) -> Result<()> {
+        run(self, context, report)
+    }
+}
+
+impl Settings {
     /// The configuration with this host's share of the cameras.
     fn share(&self, mut config: Config) -> Config {
         config.cameras.retain(|name, _| self.shard.has(name.as_str()));

@@ -2,84 +2,45 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use footage::cli::groups::{Common, Output};
+use chrono::{DateTime, SecondsFormat};
+use footage::cli::pass::RunOptions;
 use footage::contact::{self, Contact};
 use footage::error::{Error, Result};
 use footage::host_zone::HostZone;
 use footage::lock::Lock;
 use footage::metrics::Sinks;
 use footage::once::Once;
-use footage::pass::{Context, ENDED, Ended, Report, Told};
+use footage::pass::{Context, ENDED, Ended, Pass, Report, Told};
 use footage::progress::Progress;
 use footage::stop::Stop;
 use footage::store::{MAX_STATE_BYTES, Store, read_small, read_state, resolved, write_atomically, write_even_if_full};
 use footage::trace::Trace;
 use footage::units::{Interval, timestamp_seconds};
 use footage::zone::Tz;
-use footage::{logging, stdout};
+use footage::{host_zone, logging, stdout};
 
 /// What surrounds a pass of whatever kind.
-pub(crate) struct Runner<'a> {
-    pub(crate) pass: &'static str,
-    /// As the user named it, without secrets.
-    pub(crate) source: String,
-    /// What it asks for footage, or sends footage to, without secrets.
-    pub(crate) peers: Vec<String>,
+pub(crate) struct Runner<'a, P> {
+    pub(crate) pass: &'a P,
     pub(crate) sinks: Sinks,
-    /// Of a push of metrics.
-    pub(crate) timeout: Duration,
-    /// The directories that the pass works in: each is locked, and gets the report. None where the pass does that itself.
-    pub(crate) places: Vec<PathBuf>,
-    /// The directories in which the pass itself leaves what it did. Where it does not come so far, it leaves a trace.
-    pub(crate) own_places: Vec<PathBuf>,
-    /// A dry run, a listing or a comparison: no state is kept and no metrics are delivered.
-    pub(crate) changes_nothing: bool,
-    /// Nothing but prints what there is.
-    pub(crate) is_listing: bool,
-    pub(crate) options: Options<'a>,
-    /// The lock file of a peer tool in the first place: respected, never made.
-    pub(crate) peer_lock: Option<&'static str>,
-    /// What remembers what was said, from cron, where the places are not known yet.
+    pub(crate) options: RunOptions<'a>,
+    /// What remembers what was logged, from cron, where the directories are not known yet.
     pub(crate) once: Option<Once>,
-    /// What must be so before anything is made in a place.
-    pub(crate) check: &'a dyn Fn() -> Result<()>,
 }
 
-/// What of the command line concerns what surrounds a pass.
-pub(crate) struct Options<'a> {
-    pub(crate) output: &'a Output,
-    /// `--every`
-    pub(crate) every: Option<Interval>,
-    /// `--lock-file`
-    pub(crate) lock_file: Option<&'a Path>,
-    /// `--metrics-state-file`
-    pub(crate) metrics_state_file: Option<&'a Path>,
-}
-
-impl<'a> From<&'a Common> for Options<'a> {
-    fn from(common: &'a Common) -> Self {
-        Self {
-            output: &common.output,
-            every: common.running.every,
-            lock_file: common.running.lock.lock_file.as_deref(),
-            metrics_state_file: common.metrics_state_file.as_deref(),
-        }
-    }
-}
-
-impl Runner<'_> {
+impl<P: Pass> Runner<'_, P> {
     /// Runs the pass once, or with `--every` until stopped.
-    pub(crate) fn run(&self, mut pass: impl FnMut(&[Store], &Context, &mut Report) -> Result<()>) -> ExitCode {
-        let progress = Progress::new(!self.options.output.quiet && !self.options.output.cron && !self.changes_nothing);
+    pub(crate) fn run(&self) -> ExitCode {
+        let progress =
+            Progress::new(!self.options.output.quiet && !self.options.output.cron && !self.changes_nothing());
         let level = logging::level(self.options.output.verbose, self.options.output.quiet);
         let wants_summary = !self.options.output.quiet && (progress.is_shown() || self.options.output.cron);
         logging::init(self.options.output.log_format, level, wants_summary, progress.clone());
         // The thread for signals is a quarter of the time of a listing, which has nothing to lose: a signal ends it by itself,
         // other than the first process of a container.
-        let listens = !self.is_listing || std::process::id() == 1;
+        let listens = !self.pass.is_listing() || std::process::id() == 1;
         let stop = match listens.then(Stop::on_signals).transpose() {
             Ok(stop) => stop.unwrap_or_default(),
             Err(error) => {
@@ -93,7 +54,7 @@ impl Runner<'_> {
         self.name_unknown_variables();
         loop {
             let began = Instant::now();
-            let code = self.run_once(&stop, &progress, &mut pass);
+            let code = self.run_once(&stop, &progress);
             let Some(every) = self.options.every else { return ExitCode::from(code) };
             if code == 2 {
                 return ExitCode::from(code);
@@ -107,7 +68,7 @@ impl Runner<'_> {
 
     /// Warns of variables that no option has; from cron once for as long as they are set.
     fn name_unknown_variables(&self) {
-        let once = self.options.output.cron.then(|| Once::about("variables", &[self.pass.to_owned()]));
+        let once = self.options.output.cron.then(|| Once::about("variables", &[P::NAME.to_owned()]));
         match footage::cli::variables::unknown() {
             Some(text) if once.as_ref().is_none_or(|once| once.is_new(&text)) => log::warn!("{text}"),
             Some(text) => log::info!("{text}"),
@@ -116,62 +77,59 @@ impl Runner<'_> {
     }
 
     fn stores(&self) -> Vec<Store> {
-        self.places.iter().map(|place| Store::at(place)).collect()
+        self.pass.dirs().iter().map(|dir| Store::at(dir)).collect()
     }
 
-    /// The places, locked. A dry run leaves them as they are and looks without a lock.
-    fn open(&self, now: DateTime<Tz>) -> Result<(Vec<Store>, Vec<Lock>)> {
-        if self.changes_nothing {
+    fn changes_nothing(&self) -> bool {
+        self.options.output.dry_run || self.pass.is_read_only()
+    }
+
+    /// Reads, then locks the directories. A failure to read is returned beside the locks where earlier passes have left
+    /// their state: it is reported there.
+    fn begin(&self, now: DateTime<Tz>) -> Result<(Vec<Store>, Vec<Lock>, Result<P::Input>)> {
+        match self.pass.read() {
+            Err(error) if matches!(error, Error::Usage(_)) || !self.stores().iter().all(Store::has_state_dir) => {
+                Err(error)
+            }
+            input => self.lock(now).map(|(stores, locks)| (stores, locks, input)),
+        }
+    }
+
+    /// The directories, created and locked. A dry run leaves them as they are and looks without a lock.
+    fn lock(&self, now: DateTime<Tz>) -> Result<(Vec<Store>, Vec<Lock>)> {
+        if self.changes_nothing() {
             return Ok((self.stores(), Vec::new()));
         }
-        match (self.check)() {
-            // Where earlier passes have left their state, the pass finds it out once more, under the lock.
-            Err(error) if matches!(error, Error::Usage(_)) || !self.stores().iter().all(Store::has_state_dir) => {
-                return Err(error);
-            }
-            _ => {}
-        }
-        let stores: Vec<Store> = self.places.iter().map(|place| Store::create(place)).collect::<Result<_>>()?;
+        let stores: Vec<Store> = self.pass.dirs().iter().map(|dir| Store::create(dir)).collect::<Result<_>>()?;
         let own = match self.options.lock_file {
             Some(path) => vec![path.to_owned()],
-            None => stores.iter().map(|store| store.state_path(&format!("{}.lock", self.pass))).collect(),
+            None => stores.iter().map(|store| store.state_path(&format!("{}.lock", P::NAME))).collect(),
         };
         let since = now.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let mut peer = self.peer_lock.zip(stores.first()).map(|(name, store)| store.root().join(name));
+        let mut peer = P::PEER_LOCK.zip(stores.first()).map(|(name, store)| store.root().join(name));
         let locks = own.iter().map(|own| Lock::acquire(own, peer.take().as_deref(), &since)).collect::<Result<_>>()?;
         Ok((stores, locks))
     }
 
     /// What a pass remembers is read, and left for the next, under the lock.
-    fn run_once(
-        &self,
-        stop: &Stop,
-        progress: &Progress,
-        pass: &mut impl FnMut(&[Store], &Context, &mut Report) -> Result<()>,
-    ) -> u8 {
+    fn run_once(&self, stop: &Stop, progress: &Progress) -> u8 {
         let began = Instant::now();
         let HostZone { zone, problem } = HostZone::read();
-        let now = clock(zone);
-        let (stores, locks) = match self.open(now) {
-            Ok((stores, locks)) => (stores, Ok(locks)),
-            Err(error) => (self.stores(), Err(error)),
-        };
+        let now = host_zone::now(zone);
+        let (stores, locks, input) = self.begin(now).unwrap_or_else(|error| (self.stores(), Vec::new(), Err(error)));
         let state = State { runner: self, stores };
         let last = state.load();
         let context = Context {
             now,
-            changes_nothing: self.changes_nothing,
+            changes_nothing: self.changes_nothing(),
             json: self.options.output.json,
             stop: stop.clone(),
             progress: progress.clone(),
             told: Told::new(last.told.clone(), self.options.output.cron),
         };
         self.tell_zone(problem.as_deref(), &context);
-        let mut report = Report::begin(self.pass, self.source.clone(), &self.peers, now, &last);
-        let (locks, outcome) = match locks {
-            Ok(locks) => (locks, pass(&state.stores, &context, &mut report)),
-            Err(error) => (Vec::new(), Err(error)),
-        };
+        let mut report = Report::begin(P::NAME, self.pass.source(), &self.pass.peers(), now, &last);
+        let outcome = input.and_then(|input| self.pass.run(input, &state.stores, &context, &mut report));
         stop.forget_hooks();
         report.removals.log();
         report.count_contact(&outcome);
@@ -180,10 +138,10 @@ impl Runner<'_> {
         report.exit_code = self.exit_code(&outcome, &report);
         report.ended = outcome.as_ref().err().map(Ended::by);
         report.duration_seconds = began.elapsed().as_secs_f64();
-        if self.changes_nothing {
+        if self.changes_nothing() {
             return and_printed(report.exit_code);
         }
-        let finished = timestamp_seconds(&clock(zone));
+        let finished = timestamp_seconds(&host_zone::now(zone));
         if report.has_news() {
             report.last_arrival_timestamp_seconds = Some(finished);
         }
@@ -192,7 +150,7 @@ impl Runner<'_> {
         let saved = report.clone();
         state.save(&saved, &outcome);
         self.print(&mut report, &outcome, progress);
-        self.sinks.deliver(&report, finished, self.timeout, &context.told);
+        self.sinks.deliver(&report, finished, self.pass.push_timeout(), &context.told);
         report.told = context.told.keys(&outcome);
         if report != saved {
             state.save(&report, &outcome);
@@ -224,12 +182,12 @@ impl Runner<'_> {
         self.once.iter().filter(|_| goes_well).for_each(Once::is_over);
         match error {
             Error::Stopped(_) => log::info!("{text}"),
-            Error::Away(_) if !self.changes_nothing && !self.stores().iter().all(Store::has_state_dir) => {
+            Error::Away(_) if !self.changes_nothing() && !self.stores().iter().all(Store::has_state_dir) => {
                 self.tell_of_nowhere(&text);
             }
-            Error::Away(_) if !self.changes_nothing && contact.was_never_reached() => {
-                let key = format!("never-reached:{}", self.peers.join(" "));
-                context.told.warn(&key, format_args!("{text}; {}", contact::advice(self.pass)));
+            Error::Away(_) if !self.changes_nothing() && contact.was_never_reached() => {
+                let key = format!("never-reached:{}", self.pass.peers().join(" "));
+                context.told.warn(&key, format_args!("{text}; {}", contact::advice(P::NAME)));
             }
             _ if error.is_not_now() && self.options.output.cron => log::info!("{text}"),
             _ if error.is_not_now() => log::warn!("{text}"),
@@ -240,8 +198,8 @@ impl Runner<'_> {
 
     /// What is not there, where nothing of an earlier pass is either: a typing error, or a share that is not mounted.
     fn tell_of_nowhere(&self, text: &str) {
-        let places: Vec<PathBuf> = self.places.iter().map(|place| resolved(place)).collect();
-        let is_known = |place: &PathBuf| Trace::last(self.pass, place).is_some_and(|trace| trace.message == text);
+        let places: Vec<PathBuf> = self.pass.dirs().iter().map(|dir| resolved(dir)).collect();
+        let is_known = |place: &PathBuf| Trace::last(P::NAME, place).is_some_and(|trace| trace.message == text);
         let is_silent = self.options.output.cron && places.iter().any(is_known);
         let level = if is_silent { log::Level::Info } else { log::Level::Warn };
         let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
@@ -270,8 +228,8 @@ impl Runner<'_> {
 }
 
 /// What one pass leaves for the next, and for `status`: its report, in each of its places.
-struct State<'a> {
-    runner: &'a Runner<'a>,
+struct State<'a, P> {
+    runner: &'a Runner<'a, P>,
     stores: Vec<Store>,
 }
 
@@ -279,7 +237,7 @@ struct State<'a> {
 const PEER_STATE_FILE: &str = ".blackvuesync.metrics-state.json";
 const PEER_STATE_KEY: &str = "last_successful_file_pull_timestamp_seconds";
 
-impl State<'_> {
+impl<P: Pass> State<'_, P> {
     /// The last report, from the first place.
     fn load(&self) -> Report {
         let first = self.stores.first();
@@ -309,8 +267,8 @@ impl State<'_> {
             is_somewhere |= here.is_some();
             written = written.and(here.unwrap_or(Ok(())));
         }
-        for place in &self.runner.own_places {
-            self.trace(place, report, outcome, outcome.is_ok().then_some(Ok(&())));
+        for place in self.runner.pass.own_dirs() {
+            self.trace(&place, report, outcome, outcome.is_ok().then_some(Ok(&())));
         }
         let named = self.runner.options.metrics_state_file.filter(|_| is_somewhere);
         if let (Some(path), Some(at)) = (named, report.last_arrival_timestamp_seconds) {
@@ -327,12 +285,12 @@ impl State<'_> {
     fn trace(&self, place: &Path, report: &Report, outcome: &Result<()>, left: Option<Result<&(), &Error>>) {
         let place = resolved(place);
         let error = match (outcome, left) {
-            (_, Some(Ok(()))) => return Trace::forget(self.runner.pass, &place),
+            (_, Some(Ok(()))) => return Trace::forget(P::NAME, &place),
             (Err(Error::Stopped(_)), _) | (Ok(()), None) => return,
             (Err(error), _) | (Ok(()), Some(Err(error))) => error,
         };
         let trace = Trace {
-            pass: self.runner.pass.to_owned(),
+            pass: P::NAME.to_owned(),
             place,
             start_timestamp_seconds: report.start_timestamp_seconds,
             reason: error.reason().to_owned(),
@@ -343,17 +301,12 @@ impl State<'_> {
     }
 
     fn path(&self, store: &Store) -> PathBuf {
-        store.state_path(&format!("{}.json", self.runner.pass))
+        store.state_path(&format!("{}.json", P::NAME))
     }
 }
 
 fn peer_timestamp(bytes: &[u8]) -> Option<f64> {
     serde_json::from_slice::<serde_json::Value>(bytes).ok()?.get(PEER_STATE_KEY)?.as_f64()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
-pub(crate) fn clock(zone: Tz) -> DateTime<Tz> {
-    Utc::now().with_timezone(&zone)
 }
 
 /// Whether a problem with the zone of this machine is a new one, for a command that cron repeats and that keeps no report.

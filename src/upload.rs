@@ -57,7 +57,7 @@ use self::transfer::Transfer;
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::open_files::OpenFiles;
-use crate::pass::{Context, Report, failure_key};
+use crate::pass::{self, Context, Report, failure_key};
 use crate::rate::{Pacer, Timetable};
 use crate::retention::Keep;
 use crate::steps;
@@ -104,13 +104,36 @@ pub struct Settings {
     pub headers: Vec<(String, String)>,
 }
 
-impl Settings {
-    /// The source as logs, reports and metrics name it.
-    #[must_use]
-    pub fn source(&self) -> String {
+impl pass::Pass for Settings {
+    type Input = ();
+    const NAME: &'static str = "upload";
+
+    fn source(&self) -> String {
         self.sources.first().map(|source| source.display().to_string()).unwrap_or_default()
     }
 
+    fn peers(&self) -> Vec<String> {
+        vec![self.server()]
+    }
+
+    fn dirs(&self) -> Vec<PathBuf> {
+        self.sources.clone()
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.compare == Some(Mode::Verify)
+    }
+
+    fn read(&self) -> Result<()> {
+        check(self)
+    }
+
+    fn run(&self, (): (), stores: &[Store], context: &Context, report: &mut Report) -> Result<()> {
+        run(self, stores, context, report)
+    }
+}
+
+impl Settings {
     /// The server as the user knows it.
     #[must_use]
     pub fn server(&self) -> String {
@@ -136,11 +159,11 @@ impl Settings {
     }
 }
 
-/// Whether the sources are there: a pass asks before anything is made in them.
+/// Whether the sources are there.
 ///
 /// # Errors
-/// Those of [`run`].
-pub fn check(settings: &Settings) -> Result<()> {
+/// [`Error::Usage`] for one that is no directory, [`Error::Away`] for one that is missing.
+fn check(settings: &Settings) -> Result<()> {
     let is_dir = |source: &&PathBuf| source.is_dir();
     match settings.sources.iter().find(|source| !is_dir(source)) {
         Some(source) if source.exists() => {
@@ -158,7 +181,6 @@ pub fn check(settings: &Settings) -> Result<()> {
 /// What ended it early; the report then tells what was done until then.
 pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mut Report) -> Result<()> {
     let began = Instant::now();
-    check(settings)?;
     if let Some(path) = &settings.exposed_credentials {
         let text = format_args!("{}: others can read the keys in it: chmod 600 it", path.display());
         context.told.warn("exposed-credentials", text);

@@ -12,6 +12,7 @@ use super::storage::{Camera, CameraListing, Discovery, Problem, discover};
 use crate::error::{Error, Result, with_causes};
 use crate::failure::FailureReason;
 use crate::pass::{Context, Failure, Report};
+use crate::store::resolved;
 
 /// A camera, and what it is called in the destination.
 #[derive(Debug)]
@@ -28,23 +29,31 @@ pub(super) struct Source {
     pub(super) listing: CameraListing,
 }
 
-/// Finds all cameras, and tells what is wrong with them.
-pub(super) fn find(settings: &Settings, context: &Context, report: &mut Report) -> Result<Vec<Found>> {
-    let (found, problems) = look(settings)?;
-    for folder in unused_names(settings, &found) {
-        let text = format_args!("--camera: {folder:?} has no camera's storage now");
-        context.told.warn(&format!("camera:{folder}"), text);
+/// The cameras of all inputs, their indexes not read yet.
+#[derive(Debug)]
+pub struct Cameras {
+    found: Vec<Found>,
+    problems: Vec<Problem>,
+}
+
+impl Cameras {
+    /// The cameras; logs and counts what is wrong with the inputs.
+    pub(super) fn known(self, settings: &Settings, context: &Context, report: &mut Report) -> Vec<Found> {
+        for folder in unused_names(settings, &self.found) {
+            let text = format_args!("--camera: {folder:?} has no camera's storage now");
+            context.told.warn(&format!("camera:{folder}"), text);
+        }
+        tell(&self.problems, context, report);
+        self.found
     }
-    tell(&problems, context, report);
-    Ok(found)
 }
 
 /// Finds all cameras.
 ///
 /// # Errors
 /// [`Error::Away`] when no input is there, [`Error::Source`] when there is no camera in any, [`Error::Usage`] when two
-/// cameras would have one name, or `--camera` names one that is not there.
-pub(super) fn look(settings: &Settings) -> Result<(Vec<Found>, Vec<Problem>)> {
+/// cameras would have one name, `--camera` names one that is not there, or the destination is in a camera's storage.
+pub(super) fn look(settings: &Settings) -> Result<Cameras> {
     let Discovery { cameras, problems } = discover(&settings.inputs);
     if cameras.is_empty() {
         let text = problems.iter().map(|problem| with_causes(problem)).collect::<Vec<_>>().join("; ");
@@ -72,7 +81,10 @@ pub(super) fn look(settings: &Settings) -> Result<(Vec<Found>, Vec<Problem>)> {
         let text = format!("--camera: there is no camera {folder:?}; these are: {}", cameras.join(", "));
         return Err(Error::Usage(text));
     }
-    Ok((found, problems))
+    if !settings.is_list {
+        found.iter().try_for_each(|camera| camera.check_destination(&settings.destination))?;
+    }
+    Ok(Cameras { found, problems })
 }
 
 /// The folders of `--camera` that are no camera's. A misspelt one would have its camera extracted under another name, and all
@@ -133,9 +145,8 @@ impl Found {
     }
 
     /// Refuses to write into the camera's own storage.
-    pub(super) fn check_destination(&self, destination: &Path) -> Result<()> {
-        let root = std::fs::canonicalize(destination).unwrap_or_else(|_| destination.to_owned());
-        let place = root.join(self.tag.as_str());
+    fn check_destination(&self, destination: &Path) -> Result<()> {
+        let place = resolved(destination).join(self.tag.as_str());
         if place.starts_with(&self.camera.path) || self.camera.datadirs.iter().any(|dir| place.starts_with(&dir.path)) {
             return Err(Error::Usage(format!(
                 "{} is in the storage of the camera {:?}, which is only read: name another --destination",

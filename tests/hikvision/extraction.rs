@@ -69,6 +69,25 @@ fn a_pass_with_nothing_to_do_opens_no_ring_file_and_runs_no_ffmpeg() {
 }
 
 #[test]
+fn each_info_bin_is_opened_once_a_pass() {
+    let bench = Bench::new();
+    for camera in ["tuin", "deur"] {
+        let mut storage = bench.camera(camera, Model { layout: Layout::Datadirs(2), ..Model::default() });
+        storage.record(&clip(), "2025-09-07 14:00:15");
+    }
+    for options in [&[][..], &[], &["--dry-run"], &["--list"]] {
+        let log = bench.scratch.join("strace.log");
+        bench.footage(options).traced(&log, "openat").run().expect_code(0);
+        let log = fs::read_to_string(&log).unwrap();
+        let opened: Vec<_> = log.lines().filter(|line| line.contains("/info.bin\"")).collect();
+        for camera in ["tuin", "deur"] {
+            let times = opened.iter().filter(|line| line.contains(&format!("/{camera}/info.bin"))).count();
+            assert_eq!(times, 1, "{options:?}, {camera}: {opened:#?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_recorded_meanwhile_is_for_the_next_pass() {
     let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15"]);
     storage.begin(&clip(), "2025-09-07 14:01:15");

@@ -216,7 +216,7 @@ fn these_rules_can_be_broken() {
 /// `main` and what surrounds a pass 0, `cli` 1, passes 2, what they share 3, and at the bottom the errors with the units that they speak in.
 fn layer(module: &str) -> u8 {
     match module {
-        "main" | "runner" => 0,
+        "main" | "limits" | "refusal" | "runner" => 0,
         "lib" | "cli" => 1,
         "error" | "failure" | "permission" | "units" => 4,
         pass if PASSES.contains(&pass) => 2,

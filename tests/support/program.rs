@@ -69,6 +69,15 @@ impl Program {
         self.behind(time)
     }
 
+    /// Writes each `call` of the program and of those that it starts to this file.
+    pub fn traced(self, log: &Path, call: &str) -> Self {
+        let found = Command::new("strace").arg("-V").output();
+        found.expect("strace is missing: run tests/setup");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-e", &format!("trace={call}"), "-o"]).arg(log);
+        self.behind(strace)
+    }
+
     /// The program under this umask.
     pub fn under_umask(self, umask: u32) -> Self {
         self.under_shell(&format!("umask {umask:o}"))
