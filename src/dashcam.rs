@@ -158,7 +158,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let held = Held::read(store, context.now.into(), reading)?;
     for dir in &held.unreadable {
         let text = format_args!("{dir} in the destination may not be read, and is left alone: permission denied");
-        context.told.warn(&format!("unreadable:{dir}"), text);
+        context.notices.warn(&format!("unreadable:{dir}"), text);
     }
     report.failed_marker_files = held.failed_marker_files();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
@@ -189,10 +189,10 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
                 name::TYPES,
                 name::DIRECTIONS
             );
-            context.told.warn(&format!("code:{option}:{code}"), text);
+            context.notices.warn(&format!("code:{option}:{code}"), text);
         }
         let nothing = nothing::why(&offer.listing.videos, &held, &plan, &settings.policy, context.local_now());
-        report.nothing(&context.told, nothing);
+        report.nothing(&context.notices, nothing);
     }
     report.selected_recordings = plan.selected;
     report.waiting_files = plan.waiting.len();
@@ -262,26 +262,30 @@ fn check(settings: &Settings) -> Result<()> {
 /// Says, once, what of the listing is new to us and what of the options comes to nothing.
 fn tell(offer: &Offer, plan: &plan::Plan, context: &Context) {
     for file in &plan.waiting {
-        context.told.lasts(&failure_key(file));
+        context.notices.keep(&failure_key(file));
     }
     for moment in &plan.protects_nothing {
         let text =
             format_args!("--protect {moment}: nothing of that moment is here or on the camera; nothing is marked");
-        context.told.warn(&format!("protect:{moment}"), text);
+        context.notices.warn(&format!("protect:{moment}"), text);
     }
     let listing = &offer.listing;
     if listing.was_empty {
-        context.told.warn("listing-empty", "the camera's listing is empty: is there a card in it?");
+        context.notices.warn("listing-empty", "the camera's listing is empty: is there a card in it?");
     }
     for line in &listing.unread {
-        context.told.warn(&format!("unread:{line}"), format_args!("not the name of a recording, left alone: {line:?}"));
+        context
+            .notices
+            .warn(&format!("unread:{line}"), format_args!("not the name of a recording, left alone: {line:?}"));
     }
     if listing.unread_count > listing.unread.len() {
         let more = listing.unread_count - listing.unread.len();
-        context.told.warn("unread-more", format_args!("{more} more lines of the camera's listing are no recordings"));
+        context
+            .notices
+            .warn("unread-more", format_args!("{more} more lines of the camera's listing are no recordings"));
     }
     for letters in listing.videos.iter().filter_map(|video| video.unknown_letters()).collect::<BTreeSet<_>>() {
-        context.told.warn(
+        context.notices.warn(
             &format!("letters:{letters}"),
             format_args!("recordings named …_{letters}.mp4 are of a kind this program does not know; they are fetched"),
         );

@@ -176,7 +176,7 @@ impl Work {
             let waits = failed_before.waits(&source.tag, segment);
             if waits {
                 report.waiting_files += 1;
-                context.told.lasts(&failure_key(&name.path(&source.tag).display()));
+                context.notices.keep(&failure_key(&name.path(&source.tag).display()));
             }
             !waits
         });
@@ -207,7 +207,7 @@ pub fn run(settings: &Settings, cameras: Cameras, store: &Store, context: &Conte
             sources.push(source::read_late(found, context, report)?);
         }
         show::list(&sources, &policy, context.json);
-        report.nothing(&context.told, nothing::to_list(&sources, &policy, &settings.selection));
+        report.nothing(&context.notices, nothing::to_list(&sources, &policy, &settings.selection));
         return Ok(());
     }
 
@@ -243,7 +243,7 @@ pub fn run(settings: &Settings, cameras: Cameras, store: &Store, context: &Conte
     }
     if ended.is_ok() && report.waiting_files == 0 {
         for nothing in nothing::why(&works, &settings.selection) {
-            report.nothing(&context.told, Some(nothing));
+            report.nothing(&context.notices, Some(nothing));
         }
     }
     if context.changes_nothing {

@@ -48,7 +48,7 @@
 //!
 //! | shared by passes | |
 //! | --- | --- |
-//! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`once`], [`contact`], [`trace`] |
+//! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`] |
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`removals`] |
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`mp4`] |
@@ -153,7 +153,7 @@
 //! | report | what a pass did: counted, and what failed |
 //! | failure, error | what went wrong for one item, and is counted; what ends a pass |
 //! | journal | what a pass remembers of work that is not finished, so that a kill costs little |
-//! | told | a condition that was said; from cron it is not said again as long as it lasts |
+//! | notice | a condition that was logged; from cron it is not logged again as long as it lasts |
 //! | retention | which footage goes, and why |
 //! | disk guard | how full a disk may get |
 //! | share | of one of several hosts, those cameras that it records |
@@ -179,7 +179,7 @@ pub mod machine;
 pub mod manual;
 pub mod metrics;
 pub mod mp4;
-pub mod once;
+pub mod notices;
 pub mod open_files;
 pub mod pass;
 pub mod permission;
@@ -208,4 +208,5 @@ pub mod text;
 pub mod trace;
 pub mod units;
 pub mod upload;
+pub mod user_dir;
 pub mod zone;

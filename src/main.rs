@@ -13,7 +13,7 @@ use footage::cli::status::Status;
 use footage::cli::{Cli, Command, pages};
 use footage::error::with_causes;
 use footage::host_zone::HostZone;
-use footage::once::Once;
+use footage::notices::Notices;
 use footage::pass::Pass;
 use footage::text::printable;
 use footage::{host_zone, status, stdout};
@@ -37,10 +37,12 @@ fn main() -> ExitCode {
 
 fn run<A: PassArgs>(args: &A) -> ExitCode {
     let (options, name) = (args.run_options(), A::Pass::NAME);
-    let once = args.identity().filter(|_| options.output.cron).map(|identity| Once::about(name, &identity));
+    let notices = args.identity().filter(|_| options.output.cron).map(|identity| Notices::of_user(name, &identity));
     match args.pass().and_then(|pass| Ok((args.sinks(&pass)?, pass))) {
-        Ok((sinks, pass)) => Runner { pass: &pass, sinks, options, once }.run(),
-        Err(error) if once.is_some_and(|once| !once.is_new(&error.with_causes())) => error.exit_code().into(),
+        Ok((sinks, pass)) => Runner { pass: &pass, sinks, options, notices }.run(),
+        Err(error) if notices.is_some_and(|notices| notices.note(&error.with_causes()) != Some(true)) => {
+            error.exit_code().into()
+        }
         Err(error) => refusal::refuse(&error, name, &args.dirs(), options.output),
     }
 }

@@ -8,7 +8,8 @@ use ureq::http::header::AUTHORIZATION;
 use crate::failure::FailureReason;
 use crate::http::{self, explain};
 use crate::login;
-use crate::pass::{Report, Told};
+use crate::notices::Notices;
+use crate::pass::Report;
 use crate::prometheus::Exposition;
 use crate::resolve;
 use crate::retention::Reason;
@@ -31,7 +32,7 @@ pub struct Sinks {
 
 impl Sinks {
     /// Delivers a report. A sink that fails is told and does not change the outcome of the pass.
-    pub fn deliver(&self, report: &Report, finished_timestamp_seconds: f64, timeout: Duration, told: &Told) {
+    pub fn deliver(&self, report: &Report, finished_timestamp_seconds: f64, timeout: Duration, notices: &Notices) {
         if self.file.is_none() && self.pushgateway_url.is_none() {
             return;
         }
@@ -39,10 +40,10 @@ impl Sinks {
         if let Some(path) = &self.file
             && let Err(error) = write_atomically(path, text.as_bytes())
         {
-            told.warn("metrics-file", format_args!("the metrics were not written: {}", error.with_causes()));
+            notices.warn("metrics-file", format_args!("the metrics were not written: {}", error.with_causes()));
         }
         if let Err(error) = self.push(text, timeout) {
-            told.warn("metrics-push", format_args!("the metrics were not pushed: {error}"));
+            notices.warn("metrics-push", format_args!("the metrics were not pushed: {error}"));
         }
     }
 

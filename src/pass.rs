@@ -1,6 +1,5 @@
 //! What all passes share: what a pass is, what it is given, and what it reports.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::contact::Contact;
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
+use crate::notices::Notices;
 use crate::progress::Progress;
 use crate::removals::Removals;
 use crate::retention::Reason;
@@ -90,8 +90,8 @@ pub struct Context {
     pub stop: Stop,
     /// The bar on a terminal; nothing elsewhere.
     pub progress: Progress,
-    /// What was said already.
-    pub told: Told,
+    /// What was logged already.
+    pub notices: Notices,
 }
 
 impl Context {
@@ -99,77 +99,6 @@ impl Context {
     #[must_use]
     pub fn local_now(&self) -> NaiveDateTime {
         self.now.naive_local()
-    }
-}
-
-/// How the keys of what ends a pass begin.
-pub const ENDED: &str = "ended:";
-
-/// Warnings that are said once: once in a pass, and with `--cron` once for as long as the condition lasts.
-#[derive(Debug, Default)]
-pub struct Told {
-    before: BTreeSet<String>,
-    now: RefCell<BTreeSet<String>>,
-    across_passes: bool,
-}
-
-impl Told {
-    /// `before` is what the last pass said; it matters when `across_passes` (from cron).
-    #[must_use]
-    pub fn new(before: BTreeSet<String>, across_passes: bool) -> Self {
-        Self { before, across_passes, ..Self::default() }
-    }
-
-    /// Warns, unless this was said. `key` names the condition, `text` may hold numbers that change.
-    pub fn warn(&self, key: &str, text: impl std::fmt::Display) {
-        self.log(key, log::Level::Warn, text);
-    }
-
-    /// As [`warn`](Self::warn), for what ends a pass.
-    pub fn error(&self, key: &str, text: impl std::fmt::Display) {
-        self.log(key, log::Level::Error, text);
-    }
-
-    /// As [`warn`](Self::warn), for what may be meant so: only where people look, which is not from cron, and not again in the
-    /// next pass. Whether it was said.
-    #[must_use]
-    pub fn hint(&self, key: &str, text: impl std::fmt::Display) -> bool {
-        let is_new = self.now.borrow_mut().insert(key.to_owned()) && !self.before.contains(key) && !self.across_passes;
-        if is_new {
-            log::warn!("{text}");
-        }
-        is_new
-    }
-
-    /// The condition lasts, and is not worth saying again: remembers it for the next pass.
-    pub fn lasts(&self, key: &str) {
-        if self.before.contains(key) {
-            self.now.borrow_mut().insert(key.to_owned());
-        }
-    }
-
-    fn log(&self, key: &str, level: log::Level, text: impl std::fmt::Display) {
-        if let Some(is_new) = self.note(key) {
-            log::log!(if is_new { level } else { log::Level::Info }, "{text}");
-        }
-    }
-
-    /// Remembers a condition: whether it is news, or none where it was noted in this pass.
-    fn note(&self, key: &str) -> Option<bool> {
-        let is_new = !(self.across_passes && self.before.contains(key));
-        self.now.borrow_mut().insert(key.to_owned()).then_some(is_new)
-    }
-
-    /// What was said, for the next pass. A pass that ended early has not seen what else may last; one that found nobody,
-    /// or was stopped, has not even seen whether what ended an earlier one still would.
-    #[must_use]
-    pub fn keys(&self, outcome: &Result<()>) -> BTreeSet<String> {
-        let mut keys = self.now.borrow().clone();
-        if let Err(error) = outcome {
-            let saw_little = error.is_not_now() || matches!(error, Error::Stopped(_));
-            keys.extend(self.before.iter().filter(|key| saw_little || !key.starts_with(ENDED)).cloned());
-        }
-        keys
     }
 }
 
@@ -184,7 +113,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// The condition that one item has failed, for [`Told`].
+/// The condition that one item has failed, for [`Notices`].
 #[must_use]
 pub fn failure_key(name: &impl std::fmt::Display) -> String {
     format!("failed:{name}")
@@ -305,7 +234,7 @@ pub struct Keyed {
 /// Why there is nothing to do although the source has something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nothing {
-    /// The condition, for [`Told`]: without numbers and times that change from pass to pass.
+    /// The condition, for [`Notices`]: without numbers and times that change from pass to pass.
     pub key: String,
     /// What all of it has in common: `all 6 recordings are older than --keep 2w`.
     pub because: String,
@@ -353,10 +282,10 @@ impl Report {
     }
 
     /// Counts and tells what failed for one item.
-    pub fn fail(&mut self, told: &Told, name: impl std::fmt::Display, failure: ItemFailure) {
+    pub fn fail(&mut self, notices: &Notices, name: impl std::fmt::Display, failure: ItemFailure) {
         let ItemFailure { reason, message, .. } = failure;
         let failure = Failure { name: name.to_string(), reason, message };
-        if let Some(is_new) = told.note(&failure_key(&name)) {
+        if let Some(is_new) = notices.note(&failure_key(&name)) {
             let alike = self.alike.entry(failure.message.clone()).or_default();
             *alike += usize::from(is_new);
             let is_shown = is_new && *alike <= SHOWN_ALIKE;
@@ -373,12 +302,12 @@ impl Report {
     }
 
     /// Says why there is nothing to do: what is hardly meant so is a warning, the rest a hint to people who look.
-    pub fn nothing(&mut self, told: &Told, nothing: Option<Nothing>) {
+    pub fn nothing(&mut self, notices: &Notices, nothing: Option<Nothing>) {
         let Some(Nothing { key, because, is_wrong }) = nothing else { return };
         let (key, text) = (format!("nothing:{key}"), format!("nothing to {}: {because}", self.verb()));
         if is_wrong {
-            told.warn(&key, text);
-        } else if !told.hint(&key, text) {
+            notices.warn(&key, text);
+        } else if !notices.hint(&key, text) {
             self.nothing_because = Some(because);
         }
     }

@@ -23,7 +23,6 @@
 //! | [`listen`] | the state over HTTP |
 //! | `errands` | programs and requests beside recording |
 //! | `places` | the destinations, locked |
-//! | `troubles` | what was told, and lasts |
 //! | `exposed` | what of a configuration is told to too many |
 //!
 //! The words are those of the [glossary](crate#glossary). A *token* tells the open segments of one ffmpeg from those of another.
@@ -55,7 +54,6 @@ pub mod shard;
 mod show;
 mod source;
 mod supervisor;
-mod troubles;
 pub mod url;
 pub mod whole;
 

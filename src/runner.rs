@@ -11,8 +11,8 @@ use footage::error::{Error, Result};
 use footage::host_zone::HostZone;
 use footage::lock::Lock;
 use footage::metrics::Sinks;
-use footage::once::Once;
-use footage::pass::{Context, ENDED, Ended, Pass, Report, Told};
+use footage::notices::{ENDED, Notices};
+use footage::pass::{Context, Ended, Pass, Report};
 use footage::progress::Progress;
 use footage::stop::Stop;
 use footage::store::{MAX_STATE_BYTES, Store, read_small, read_state, resolved, write_atomically, write_even_if_full};
@@ -27,7 +27,7 @@ pub(crate) struct Runner<'a, P> {
     pub(crate) sinks: Sinks,
     pub(crate) options: RunOptions<'a>,
     /// What remembers what was logged, from cron, where the directories are not known yet.
-    pub(crate) once: Option<Once>,
+    pub(crate) notices: Option<Notices>,
 }
 
 impl<P: Pass> Runner<'_, P> {
@@ -68,11 +68,13 @@ impl<P: Pass> Runner<'_, P> {
 
     /// Warns of variables that no option has; from cron once for as long as they are set.
     fn name_unknown_variables(&self) {
-        let once = self.options.output.cron.then(|| Once::about("variables", &[P::NAME.to_owned()]));
+        let notices = match self.options.output.cron {
+            true => Notices::of_user("variables", &[P::NAME.to_owned()]),
+            false => Notices::default(),
+        };
         match footage::cli::variables::unknown() {
-            Some(text) if once.as_ref().is_none_or(|once| once.is_new(&text)) => log::warn!("{text}"),
-            Some(text) => log::info!("{text}"),
-            None => once.iter().for_each(Once::is_over),
+            Some(text) => notices.warn(&text, &text),
+            None => notices.clear(),
         }
     }
 
@@ -125,7 +127,7 @@ impl<P: Pass> Runner<'_, P> {
             json: self.options.output.json,
             stop: stop.clone(),
             progress: progress.clone(),
-            told: Told::new(last.told.clone(), self.options.output.cron),
+            notices: Notices::new(last.told.clone(), self.options.output.cron),
         };
         self.tell_zone(problem.as_deref(), &context);
         let mut report = Report::begin(P::NAME, self.pass.source(), &self.pass.peers(), now, &last);
@@ -145,13 +147,13 @@ impl<P: Pass> Runner<'_, P> {
         if report.has_news() {
             report.last_arrival_timestamp_seconds = Some(finished);
         }
-        report.told = context.told.keys(&outcome);
+        report.told = context.notices.for_next_pass(&outcome);
         // Before anything that may take long, or be cut short by a signal.
         let saved = report.clone();
         state.save(&saved, &outcome);
         self.print(&mut report, &outcome, progress);
-        self.sinks.deliver(&report, finished, self.pass.push_timeout(), &context.told);
-        report.told = context.told.keys(&outcome);
+        self.sinks.deliver(&report, finished, self.pass.push_timeout(), &context.notices);
+        report.told = context.notices.for_next_pass(&outcome);
         if report != saved {
             state.save(&report, &outcome);
         }
@@ -174,12 +176,12 @@ impl<P: Pass> Runner<'_, P> {
     /// One line for what ended a pass. From cron what is normal is silent, and what lasts is told once.
     fn tell(&self, outcome: &Result<()>, context: &Context, contact: &Contact) {
         let Err(error) = outcome else {
-            self.once.iter().for_each(Once::is_over);
+            self.notices.iter().for_each(Notices::clear);
             return;
         };
         let text = error.with_causes();
         let goes_well = error.is_not_now() || matches!(error, Error::Stopped(_));
-        self.once.iter().filter(|_| goes_well).for_each(Once::is_over);
+        self.notices.iter().filter(|_| goes_well).for_each(Notices::clear);
         match error {
             Error::Stopped(_) => log::info!("{text}"),
             Error::Away(_) if !self.changes_nothing() && !self.stores().iter().all(Store::has_state_dir) => {
@@ -187,31 +189,30 @@ impl<P: Pass> Runner<'_, P> {
             }
             Error::Away(_) if !self.changes_nothing() && contact.was_never_reached() => {
                 let key = format!("never-reached:{}", self.pass.peers().join(" "));
-                context.told.warn(&key, format_args!("{text}; {}", contact::advice(P::NAME)));
+                context.notices.warn(&key, format_args!("{text}; {}", contact::advice(P::NAME)));
             }
             _ if error.is_not_now() && self.options.output.cron => log::info!("{text}"),
             _ if error.is_not_now() => log::warn!("{text}"),
-            _ if self.once.as_ref().is_some_and(|once| !once.is_new(&text)) => log::info!("{text}"),
-            _ => context.told.error(&format!("{ENDED}{}", error.reason()), text),
+            _ if self.notices.as_ref().is_some_and(|notices| notices.note(&text) != Some(true)) => log::info!("{text}"),
+            _ => context.notices.error(&format!("{ENDED}{}", error.reason()), text),
         }
     }
 
     /// What is not there, where nothing of an earlier pass is either: a typing error, or a share that is not mounted.
     fn tell_of_nowhere(&self, text: &str) {
         let places: Vec<PathBuf> = self.pass.dirs().iter().map(|dir| resolved(dir)).collect();
-        let is_known = |place: &PathBuf| Trace::last(P::NAME, place).is_some_and(|trace| trace.message == text);
-        let is_silent = self.options.output.cron && places.iter().any(is_known);
-        let level = if is_silent { log::Level::Info } else { log::Level::Warn };
+        let earlier = places.iter().filter_map(|place| Some(Trace::last(P::NAME, place)?.message)).collect();
+        let notices = Notices::new(earlier, self.options.output.cron);
         let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
-        log::log!(level, "{text}; no pass has left anything in {places} yet: check the path");
+        notices.warn(text, format_args!("{text}; no pass has left anything in {places} yet: check the path"));
     }
 
     /// What is wrong with the zone of this machine, by which times are told and retention counts its days.
     fn tell_zone(&self, problem: Option<&str>, context: &Context) {
         // A recorder has no place yet in which that would be remembered.
-        let is_news = self.once.is_none() || is_zone_news(problem);
+        let is_news = self.notices.is_none() || is_zone_news(problem);
         match problem {
-            Some(problem) if is_news => context.told.warn("zone", problem),
+            Some(problem) if is_news => context.notices.warn("zone", problem),
             Some(problem) => log::info!("{problem}"),
             None => {}
         }
@@ -311,12 +312,12 @@ fn peer_timestamp(bytes: &[u8]) -> Option<f64> {
 
 /// Whether a problem with the zone of this machine is a new one, for a command that cron repeats and that keeps no report.
 pub(crate) fn is_zone_news(problem: Option<&str>) -> bool {
-    let once = Once::about("zone", &[]);
+    let notices = Notices::of_user("zone", &[]);
     let Some(problem) = problem else {
-        once.is_over();
+        notices.clear();
         return false;
     };
-    once.is_new(problem)
+    notices.note(problem) == Some(true)
 }
 
 /// The exit code of a pass, which has not done all when what was asked for on stdout did not get there.

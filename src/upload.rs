@@ -183,7 +183,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
     let began = Instant::now();
     if let Some(path) = &settings.exposed_credentials {
         let text = format_args!("{}: others can read the keys in it: chmod 600 it", path.display());
-        context.told.warn("exposed-credentials", text);
+        context.notices.warn("exposed-credentials", text);
     }
     let policy = settings.policy(context);
 
@@ -228,11 +228,11 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
     let mut open = leave_open_files(&mut plan, &files, stores, context);
     report.open_files = young + open.len();
     for (file, failure) in &plan.refused {
-        report.fail(&context.told, &files[*file].path, failure.clone());
+        report.fail(&context.notices, &files[*file].path, failure.clone());
     }
     for file in &plan.waiting {
         report.waiting_files += 1;
-        context.told.lasts(&failure_key(&files[*file].path));
+        context.notices.keep(&failure_key(&files[*file].path));
     }
     if context.changes_nothing {
         report.already_there_files = plan.proven;
@@ -364,10 +364,10 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
         report.open_files += found.young;
         for path in found.unnamed {
             let failure = ItemFailure::passing(FailureReason::Name, "its name is not UTF-8, as a key has to be");
-            report.fail(&context.told, path.display(), failure);
+            report.fail(&context.notices, path.display(), failure);
         }
         for path in found.refilled.iter().filter(|_| settings.delete_after.is_some()) {
-            context.told.warn(
+            context.notices.warn(
                 &format!("refilled:{}", path.display()),
                 format_args!(
                     "{}: what is removed there the next pass brings again, as long as the camera has it: leave --delete and --delete-after \
@@ -382,7 +382,7 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
     }
     if files.is_empty() && report.failures.is_empty() {
         report.nothing(
-            &context.told,
+            &context.notices,
             nothing::why(settings, report.open_files, report.last_arrival_timestamp_seconds.is_some(), unfit, example),
         );
     }
@@ -416,7 +416,7 @@ fn leave_open_files(plan: &mut Plan, files: &[Local], stores: &[Store], context:
     let open = OpenFiles::look(paths.iter().map(PathBuf::as_path));
     if open.is_blind {
         let text = "/proc is not there: which files somebody has open cannot be seen, and --min-age alone decides";
-        context.told.warn("proc", text);
+        context.notices.warn("proc", text);
     } else if open.hidden > 0 {
         log::info!("{} processes of other users do not show which files they have open", open.hidden);
     }

@@ -138,7 +138,7 @@ impl<'a> Execution<'a> {
                 continue;
             }
             let failure = ItemFailure::lasting(FailureReason::Http, "the camera lists it, and answers 404");
-            self.report.fail(&self.pass.context.told, want.file, failure);
+            self.report.fail(&self.pass.context.notices, want.file, failure);
             self.leave_marker(&want)?;
         }
         Ok(())
@@ -159,7 +159,7 @@ impl<'a> Execution<'a> {
                 self.report.arrived_recordings += 1;
             } else {
                 let text = format_args!("{name}: no longer on the camera; what had arrived is kept as {entry}");
-                self.pass.context.told.warn(&format!("orphan:{name}"), text);
+                self.pass.context.notices.warn(&format!("orphan:{name}"), text);
             }
         }
         Ok(())
@@ -168,7 +168,7 @@ impl<'a> Execution<'a> {
     fn fetch_recording(&mut self, fetch: &Fetch, item: &Item) -> Result<()> {
         if self.room.is_filled_for_good() {
             let text = "what is protected fills --keep-bytes alone: nothing else is fetched";
-            self.pass.context.told.warn("filled-for-good", text);
+            self.pass.context.notices.warn("filled-for-good", text);
         }
         let is_protected = self.pass.settings.policy.protects(fetch.video, self.pass.held);
         let has_to_leave = self.room.is_filled_for_good()
@@ -188,7 +188,7 @@ impl<'a> Execution<'a> {
             let want = match self.want(file, fetch.video, fetch.dir) {
                 Err(error) if error.is_in_the_way() => {
                     let failure = ItemFailure::passing(FailureReason::Refused, error.with_causes());
-                    self.report.fail(&self.pass.context.told, file, failure);
+                    self.report.fail(&self.pass.context.notices, file, failure);
                     break;
                 }
                 want => want?,
@@ -239,7 +239,7 @@ impl<'a> Execution<'a> {
     /// Fetches one file and accounts for it. Returns whether to go on with its sidecars.
     fn fetch_file(&mut self, want: &Want, item: &Item) -> Result<bool> {
         let (began, received_before) = (Instant::now(), self.downloader.received);
-        let told = &self.pass.context.told;
+        let notices = &self.pass.context.notices;
         let is_video = want.file.format() == Format::Video;
         let (room, report) = (&mut self.room, &mut *self.report);
         let outcome = self.downloader.download(want, item, &mut |need| room.ask(report, need, want.file));
@@ -284,7 +284,7 @@ impl<'a> Execution<'a> {
             Outcome::BrokeOff { cause, .. } => {
                 self.learned.broke_off.insert(want.video);
                 let message = format!("{cause}; what has arrived is kept for the next pass");
-                self.report.fail(told, want.file, ItemFailure::passing(FailureReason::Network, message));
+                self.report.fail(notices, want.file, ItemFailure::passing(FailureReason::Network, message));
                 if !is_video {
                     self.sidecars_lost_in_a_row += 1;
                     return Ok(true);
@@ -298,7 +298,7 @@ impl<'a> Execution<'a> {
             }
             Outcome::Failed(failure) => {
                 let leaves_marker = failure.retry_later && !want.replaces;
-                self.report.fail(told, want.file, failure);
+                self.report.fail(notices, want.file, failure);
                 if leaves_marker {
                     self.leave_marker(want)?;
                 }

@@ -106,7 +106,7 @@ impl<'a> RoomMaker<'a> {
             self.too_old_until = self.too_old_until.max(Some(file.at()));
         } else {
             let text = format_args!("{file}: {} have no room within --keep-bytes; left on the camera", ByteSize(need));
-            self.pass.context.told.warn(&format!("no-room:{file}"), text);
+            self.pass.context.notices.warn(&format!("no-room:{file}"), text);
         }
     }
 

@@ -47,7 +47,7 @@ pub(super) fn check(pass: Pass<'_>, source: &dyn Source, offer: &Offer, report: 
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
                 let failure = format!("it cannot be read here: {error}");
-                report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Damaged, failure));
+                report.fail(&context.notices, file.name, ItemFailure::passing(FailureReason::Damaged, failure));
                 continue;
             }
         };
@@ -65,7 +65,7 @@ pub(super) fn check(pass: Pass<'_>, source: &dyn Source, offer: &Offer, report: 
         let Some(video) = video_on_camera(file.name, offer) else {
             if let Some(why) = broken {
                 let failure = format!("{why}; the camera no longer has it");
-                report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Damaged, failure));
+                report.fail(&context.notices, file.name, ItemFailure::passing(FailureReason::Damaged, failure));
             } else {
                 let is_video = file.name.format() == Format::Video;
                 report.verified(if is_video { Compared::Structure } else { Compared::Nothing });
@@ -85,18 +85,18 @@ pub(super) fn check(pass: Pass<'_>, source: &dyn Source, offer: &Offer, report: 
             (_, Some(_)) => again.push(Repair { file: file.name, video, dir: file.dir }),
             (Some(there), None) if length > there => {
                 let message = format!("{length} bytes here, {there} on the camera; left as it is");
-                report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Length, message));
+                report.fail(&context.notices, file.name, ItemFailure::passing(FailureReason::Length, message));
             }
             (Some(_), None) if source.is_local() => match differs_at(pass, source, (file.name, video), &mut opened) {
                 Ok(None) => report.verified(Compared::Content),
                 Ok(Some(at)) => {
                     let message = format!("differs from the card's from byte {at} on; left as it is");
-                    report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Content, message));
+                    report.fail(&context.notices, file.name, ItemFailure::passing(FailureReason::Content, message));
                 }
                 Err(error) => {
                     context.stop.check()?;
                     let message = format!("not compared with the card's: {error}");
-                    report.fail(&context.told, file.name, ItemFailure::passing(FailureReason::Content, message));
+                    report.fail(&context.notices, file.name, ItemFailure::passing(FailureReason::Content, message));
                 }
             },
             (there, None) => report.verified(match (file.name.format(), there) {
@@ -108,7 +108,9 @@ pub(super) fn check(pass: Pass<'_>, source: &dyn Source, offer: &Offer, report: 
         }
     }
     for Repair { file, .. } in &again {
-        context.told.warn(&format!("repair:{file}"), format_args!("{file}: not as on the camera; fetching it again"));
+        context
+            .notices
+            .warn(&format!("repair:{file}"), format_args!("{file}: not as on the camera; fetching it again"));
     }
     Ok(again)
 }

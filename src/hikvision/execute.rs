@@ -151,7 +151,7 @@ impl Execution<'_> {
             Ok(dir) => dir,
             Err(error) if error.is_in_the_way() => {
                 let failure = ItemFailure::passing(FailureReason::Refused, error.with_causes());
-                self.report.fail(&self.context.told, want.path(), failure);
+                self.report.fail(&self.context.notices, want.path(), failure);
                 return Ok(Ready::Never);
             }
             Err(error) => return Err(error),
@@ -172,14 +172,14 @@ impl Execution<'_> {
     }
 
     fn account(&mut self, want: Want<'_>, began: Instant, outcome: Outcome) -> Result<()> {
-        let told = &self.context.told;
+        let notices = &self.context.notices;
         let path = want.path();
         match outcome {
             Outcome::Published { bytes, lost_sound } => {
                 log::info!("{path}: extracted {} in {}", ByteSize(bytes), human_duration(began.elapsed()));
                 if let Some(said) = lost_sound {
                     let text = format_args!("{path}: extracted without its sound: ffmpeg says {said:?}");
-                    told.warn(&format!("sound:{path}"), text);
+                    notices.warn(&format!("sound:{path}"), text);
                 }
                 self.report.arrived_files += 1;
                 self.report.transferred_bytes += bytes;
@@ -187,7 +187,7 @@ impl Execution<'_> {
             }
             Outcome::Failed(failure) => {
                 let waits = failure.retry_later;
-                self.report.fail(told, path, failure);
+                self.report.fail(notices, path, failure);
                 if waits {
                     self.failed.add(&want.source.tag, want.segment);
                 }

@@ -41,7 +41,7 @@ impl Cameras {
     pub(super) fn known(self, settings: &Settings, context: &Context, report: &mut Report) -> Vec<Found> {
         for folder in unused_names(settings, &self.found) {
             let text = format_args!("--camera: {folder:?} has no camera's storage now");
-            context.told.warn(&format!("camera:{folder}"), text);
+            context.notices.warn(&format!("camera:{folder}"), text);
         }
         tell(&self.problems, context, report);
         self.found
@@ -131,7 +131,7 @@ fn tell(problems: &[Problem], context: &Context, report: &mut Report) {
         let message = with_causes(problem);
         let name = problem.path().display().to_string();
         // What changes from pass to pass, such as a count, is not in the key.
-        context.told.warn(&format!("storage:{}:{name}", problem.kind()), &message);
+        context.notices.warn(&format!("storage:{}:{name}", problem.kind()), &message);
         if problem.hides_footage() {
             report.failures.push(Failure { name, reason: FailureReason::Storage, message });
         }

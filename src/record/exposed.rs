@@ -29,10 +29,10 @@ pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, contex
         let path = path.display();
         if mode & WRITTEN_BY_OTHERS != 0 {
             let text = format_args!("{path}: everybody can change it, and the programs that it names: chmod o-w it");
-            context.told.warn("config-written", text);
+            context.notices.warn("config-written", text);
         } else if mode & READ_BY_OTHERS != 0 && config.cameras.values().any(has_password) {
             let text = format_args!("{path}: others can read the passwords in it: chmod 600 it");
-            context.told.warn("config-read", text);
+            context.notices.warn("config-read", text);
         }
     }
     if ffmpeg.is_at_least(CHECKS_BY_ITSELF, 0) {
@@ -63,7 +63,7 @@ pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, contex
     for alike in alike(unchecked.iter().map(|(name, text)| (*name, text.as_str()))) {
         let who = alike.who(config.cameras.len(), "camera");
         let text = format_args!("{who}: {}; {VERIFY} 0 ends this warning", alike.cause);
-        context.told.warn(&format!("tls:{}", alike.names.join(",")), text);
+        context.notices.warn(&format!("tls:{}", alike.names.join(",")), text);
     }
 }
 

@@ -21,9 +21,9 @@ use super::closing::{self, Closed};
 use super::config::Camera;
 use super::mailbox::Mailbox;
 use super::name::{CameraName, OpenName, SegmentName, Token};
-use super::troubles::Troubles;
 use crate::error::{Error, Result};
 use crate::lock::Lock;
+use crate::notices::Notices;
 use crate::open_files::OpenFiles;
 use crate::removals::Removals;
 use crate::retention::Reason;
@@ -73,7 +73,7 @@ impl Keeper {
             strays_at: is_ours.then(|| Instant::now() + STRAYS_AFTER),
             was_full: false,
             is_over: false,
-            troubles: Troubles::default(),
+            notices: Notices::default(),
             removals: Removals::default(),
         };
         let builder = std::thread::Builder::new().name("keeper".into()).stack_size(256 << 10);
@@ -120,7 +120,7 @@ struct Thread {
     strays_at: Option<Instant>,
     was_full: bool,
     is_over: bool,
-    troubles: Troubles,
+    notices: Notices,
     removals: Removals,
 }
 
@@ -192,7 +192,7 @@ impl Thread {
             }
             Job::Forget(camera) => {
                 self.cameras.remove(&camera);
-                self.troubles.forget(&not_removed(&camera));
+                self.notices.forget(&not_removed(&camera));
             }
             Job::Look => {
                 if let Some(look) = self.looks.take(&()) {
@@ -228,7 +228,7 @@ impl Thread {
         let place = self.store.root().display().to_string();
         match renewed {
             Ok(is_new) => {
-                self.troubles.is_over("lock", format_args!("{place}: its lock is looked after again"));
+                self.notices.end("lock", format_args!("{place}: its lock is looked after again"));
                 if is_new {
                     log::warn!("{place}: .footage or the lock was deleted while recording; both were made anew");
                     self.tell(News::Renewed);
@@ -236,7 +236,7 @@ impl Thread {
             }
             Err(error @ Error::Busy { .. }) => self.tell(News::Taken(error)),
             Err(error) => {
-                self.troubles
+                self.notices
                     .warn("lock", format_args!("{place}: its lock is not looked after: {}", error.with_causes()));
             }
         }
@@ -391,7 +391,7 @@ impl Thread {
             Ok(Closed::Missing) => log::debug!("{camera}/{open}: not there any more"),
             Err(error) => {
                 let (camera, why) = (camera.clone(), error.with_causes());
-                self.troubles.warn(
+                self.notices.warn(
                     &format!("close {camera}"),
                     format_args!("{camera}/{open}: not closed, and tried again later: {why}"),
                 );
@@ -415,8 +415,7 @@ impl Thread {
     fn tell_not_closed(&mut self, camera: CameraName, why: String) {
         let waiting = self.torn.iter().filter(|torn| torn.has_failed && torn.camera == camera).count();
         if waiting == 0 {
-            self.troubles
-                .is_over(&format!("close {camera}"), format_args!("{camera}: all its segments are closed now"));
+            self.notices.end(&format!("close {camera}"), format_args!("{camera}: all its segments are closed now"));
         }
         self.tell(News::NotClosed(camera, u64::try_from(waiting).unwrap_or(u64::MAX), why));
     }

@@ -34,10 +34,10 @@ use super::name::CameraName;
 use super::places::Places;
 use super::recorder::{Phase, Recorder};
 use super::segmenter::Heard;
-use super::troubles::Troubles;
 use crate::error::{Error, Result};
 use crate::ffmpeg::Ffmpeg;
 use crate::live::{EVERY, Live};
+use crate::notices::Notices;
 use crate::pass::{Context, Report};
 use crate::progress::Lasting;
 use crate::units::timestamp_seconds;
@@ -84,7 +84,7 @@ pub(super) struct Supervisor<'a> {
     done: Receiver<Done>,
     /// Programs of `on_segment`.
     programs: Errands,
-    troubles: Troubles,
+    notices: Notices,
     /// Requests of `schedule`: programs that hang do not hold them up.
     requests: Errands,
     /// Metrics are on their way to the Pushgateway.
@@ -145,7 +145,7 @@ impl<'a> Supervisor<'a> {
             news_box,
             done,
             programs: Errands::new(done_box.clone()),
-            troubles: Troubles::default(),
+            notices: Notices::default(),
             requests: Errands::new(done_box),
             is_pushing: false,
             measured_at: now.checked_sub(EVERY),

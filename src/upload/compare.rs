@@ -141,7 +141,7 @@ impl Comparison<'_> {
                 Err(Failure::Changed | Failure::Vanished) => continue,
                 Err(failure) => {
                     let failure = ItemFailure::passing(FailureReason::Read, failure.to_string());
-                    report.fail(&self.context.told, &local.path, failure);
+                    report.fail(&self.context.notices, &local.path, failure);
                     continue;
                 }
             };

@@ -348,7 +348,7 @@ impl Execution<'_> {
         }
         let is_elsewhere = matches!(failure.reason, FailureReason::Network | FailureReason::Server);
         flight.failed_in_a_row += usize::from(is_elsewhere);
-        self.report.fail(&self.context.told, &local.path, failure);
+        self.report.fail(&self.context.notices, &local.path, failure);
     }
 
     /// A journal that cannot be written costs the next pass some questions; what is uploaded stays uploaded.
@@ -356,7 +356,7 @@ impl Execution<'_> {
         for journal in self.journals.iter_mut() {
             if let Some(error) = journal.take_failure() {
                 let text = format_args!("what was uploaded is not remembered: {}", error.with_causes());
-                self.context.told.warn("journal", text);
+                self.context.notices.warn("journal", text);
             }
         }
     }

@@ -75,9 +75,9 @@ impl Thread {
         for camera in &names {
             let what = super::not_removed(camera);
             match self.retain(camera, now, delete_oldest) {
-                Ok(()) => self.troubles.is_over(&what, format_args!("{camera}: old segments are removed again")),
+                Ok(()) => self.notices.end(&what, format_args!("{camera}: old segments are removed again")),
                 Err(error) => self
-                    .troubles
+                    .notices
                     .warn(&what, format_args!("{camera}: old segments are not removed: {}", error.with_causes())),
             }
         }

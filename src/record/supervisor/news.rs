@@ -213,7 +213,7 @@ impl Supervisor<'_> {
         match done {
             Done::Hook(camera, Ok(())) => {
                 let text = format_args!("{camera}: the program of on_segment works again");
-                self.troubles.is_over(camera.as_str(), text);
+                self.notices.end(camera.as_str(), text);
             }
             Done::Hook(camera, Err(why)) => self.hook_failed(&camera, &why),
             Done::Get(camera, url, outcome) => self.requested(&camera, &url, outcome),
@@ -221,7 +221,7 @@ impl Supervisor<'_> {
             Done::Push(outcome) => {
                 self.is_pushing = false;
                 if let Err(error) = outcome {
-                    self.context.told.warn("metrics-push", format_args!("the metrics were not pushed: {error}"));
+                    self.context.notices.warn("metrics-push", format_args!("the metrics were not pushed: {error}"));
                 }
             }
         }
@@ -236,7 +236,7 @@ impl Supervisor<'_> {
     }
 
     fn hook_failed(&mut self, camera: &CameraName, why: &str) {
-        self.troubles.warn(camera.as_str(), format_args!("{camera}: the program of on_segment failed: {why}"));
+        self.notices.warn(camera.as_str(), format_args!("{camera}: the program of on_segment failed: {why}"));
         self.count(camera, |live| live.hook_failures += 1);
     }
 
