@@ -168,16 +168,16 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     // Plan. With the camera away, retention is still due.
     let offer = source.as_ref().ok().map(|(_, offer)| offer);
     if offer.is_some() {
-        report.contact.reached(report.start_timestamp_seconds);
+        report.memory.contact.reached(report.start_timestamp_seconds);
     }
-    if report.given_up_for != settings.limits() {
-        report.given_up.clear();
-        report.given_up_for = settings.limits();
+    if report.memory.given_up_for != settings.limits() {
+        report.memory.given_up.clear();
+        report.memory.given_up_for = settings.limits();
     }
     let mut learned = Learned {
         absent: offer.map(|offer| absent.of(offer)).unwrap_or_default(),
-        given_up: report.given_up.iter().filter_map(|unit| unit.parse().ok()).collect(),
-        broke_off: report.broke_off.iter().filter_map(|name| name.parse().ok()).collect(),
+        given_up: report.memory.given_up.iter().filter_map(|unit| unit.parse().ok()).collect(),
+        broke_off: report.memory.broke_off.iter().filter_map(|name| name.parse().ok()).collect(),
     };
     let plan = plan::plan(offer, &held, &learned, &settings.policy, context.local_now());
     if let Some(offer) = offer {
@@ -224,8 +224,8 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let on_camera = |name: &&FileName| offer.listing.videos.binary_search(name).is_ok();
     let listed: BTreeSet<String> =
         offer.listing.videos.iter().map(|video| plan::Unit::of_file(*video).to_string()).collect();
-    report.given_up.retain(|unit| listed.contains(unit));
-    report.broke_off = learned.broke_off.iter().filter(on_camera).map(ToString::to_string).collect();
+    report.memory.given_up.retain(|unit| listed.contains(unit));
+    report.memory.broke_off = learned.broke_off.iter().filter(on_camera).map(ToString::to_string).collect();
     ended
 }
 

@@ -200,7 +200,7 @@ impl Work {
 pub fn run(settings: &Settings, cameras: Cameras, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
     let policy = settings.selection.policy(context.local_now());
     let found = cameras.known(settings, context, report);
-    report.contact.reached(report.start_timestamp_seconds);
+    report.memory.contact.reached(report.start_timestamp_seconds);
     if settings.is_list {
         let (mut sources, late) = source::read(found, context, report)?;
         for found in late {

@@ -48,7 +48,7 @@
 //!
 //! | shared by passes | |
 //! | --- | --- |
-//! | what surrounds them | [`pass`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`] |
+//! | what surrounds them | [`pass`], [`memory`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`] |
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`removals`] |
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`mp4`] |
@@ -177,6 +177,7 @@ pub mod logging;
 pub mod login;
 pub mod machine;
 pub mod manual;
+pub mod memory;
 pub mod metrics;
 pub mod mp4;
 pub mod notices;

@@ -136,13 +136,13 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
             (reason.word(), failed as f64)
         }),
     );
-    let reached = report.contact.first_reached_timestamp_seconds.is_some();
+    let reached = report.memory.contact.first_reached_timestamp_seconds.is_some();
     text.gauge(
         "ever_reached",
         "Whether the source, or the server of upload, has ever answered.",
         f64::from(u8::from(reached)),
     );
-    let missed = report.contact.missed_passes as f64;
+    let missed = report.memory.contact.missed_passes as f64;
     text.gauge("missed_passes", "Passes in a row that found it away.", missed);
     text.gauge("open_files", "Recordings or files that are still being written.", report.open_files as f64);
     let waiting = report.waiting_files as f64;

@@ -1,6 +1,6 @@
 //! What all passes share: what a pass is, what it is given, and what it reports.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
-use crate::contact::Contact;
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
+use crate::memory::Memory;
 use crate::notices::Notices;
 use crate::progress::Progress;
 use crate::removals::Removals;
@@ -196,20 +196,9 @@ pub struct Report {
     pub disk_used_ratio: Option<f64>,
     /// When footage last arrived, in this pass or an earlier one; seconds since 1970.
     pub last_arrival_timestamp_seconds: Option<f64>,
-    /// Recordings that were removed for room, and are not fetched again while the camera has them.
-    pub given_up: BTreeSet<String>,
-    /// Under these limits of room; under others it is forgotten.
-    pub given_up_for: String,
-    /// To remove recordings did not free the disk: none is removed for room until there is some again.
-    pub removal_frees_nothing: bool,
-    /// Recordings that broke off without getting further: the next pass tries them last.
-    pub broke_off: BTreeSet<String>,
-    /// By what the objects of a destination of `upload` were called last.
-    pub keyed: BTreeMap<String, Keyed>,
-    /// What was said, so that it is not said at every pass from cron.
-    pub told: BTreeSet<String>,
-    /// Whether the other side answers.
-    pub contact: Contact,
+    /// What this pass leaves for the next, in the same file.
+    #[serde(flatten)]
+    pub memory: Memory,
     /// How many items failed for one cause, by its words, that were not said before.
     #[serde(skip)]
     pub alike: BTreeMap<String, usize>,
@@ -220,16 +209,6 @@ pub struct Report {
 
 /// So many items that failed for one cause have a line of their own; `-v` shows all.
 const SHOWN_ALIKE: usize = 5;
-
-/// How `upload` called the objects of a destination.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Keyed {
-    /// `--key` and `--timezone`.
-    pub by: String,
-    /// Files that are there under another key than that gives them.
-    pub other_files: usize,
-}
 
 /// Why there is nothing to do although the source has something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,12 +235,7 @@ impl Report {
             // Until it has looked: it may leave before, for another pass or a disk that is not there.
             pending_files: last.pending_files,
             oldest_pending_seconds: last.oldest_pending_seconds.map(|oldest| oldest + since_last.max(0.0)),
-            given_up: last.given_up.clone(),
-            given_up_for: last.given_up_for.clone(),
-            broke_off: last.broke_off.clone(),
-            removal_frees_nothing: last.removal_frees_nothing,
-            contact: last.contact.carried_over(peers, last.last_arrival_timestamp_seconds.or(last.well())),
-            keyed: last.keyed.clone(),
+            memory: last.memory.carried_over(peers, last.last_arrival_timestamp_seconds.or(last.well())),
             ..Self::default()
         }
     }
@@ -274,8 +248,8 @@ impl Report {
     /// Counts whether the other side was there.
     pub fn count_contact(&mut self, outcome: &Result<()>) {
         match outcome {
-            Err(Error::Away(_)) => self.contact.missed(self.start_timestamp_seconds),
-            Ok(()) | Err(Error::Source(_)) => self.contact.not_missed(),
+            Err(Error::Away(_)) => self.memory.contact.missed(self.start_timestamp_seconds),
+            Ok(()) | Err(Error::Source(_)) => self.memory.contact.not_missed(),
             // It did not come so far as to ask, or was not let.
             Err(_) => {}
         }
@@ -480,5 +454,30 @@ impl Verb {
             _ => ("fetch", "fetched"),
         };
         Self { now, done }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_flat_in_the_json_of_a_report() {
+        let text = r#"{"pass": "dashcam", "start_timestamp_seconds": 1700000000, "given_up": ["20250907_1400"],
+            "given_up_for": "keep-bytes 1", "removal_frees_nothing": true, "broke_off": ["20250907_140000_NF.mp4"],
+            "keyed": {"s3": {"by": "k", "other_files": 2}}, "told": ["zone"], "contact": {"peers": ["a"], "missed_passes": 3}}"#;
+        let report: Report = serde_json::from_str(text).expect("a report");
+        let memory = &report.memory;
+        assert_eq!((memory.given_up.len(), memory.broke_off.len(), memory.told.len()), (1, 1, 1));
+        assert_eq!((memory.given_up_for.as_str(), memory.removal_frees_nothing), ("keep-bytes 1", true));
+        assert_eq!((memory.keyed["s3"].other_files, memory.contact.missed_passes), (2, 3));
+        let written = serde_json::to_value(&report).expect("JSON");
+        let read: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        for key in ["given_up", "given_up_for", "removal_frees_nothing", "broke_off", "keyed", "told"] {
+            assert_eq!(written[key], read[key], "{key}");
+        }
+        assert_eq!(written["contact"]["missed_passes"], 3);
+        assert!(written.get("memory").is_none());
+        assert_eq!(serde_json::from_str::<Report>("{}").expect("a report"), Report::default());
     }
 }

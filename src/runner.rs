@@ -68,10 +68,8 @@ impl<P: Pass> Runner<'_, P> {
 
     /// Warns of variables that no option has; from cron once for as long as they are set.
     fn name_unknown_variables(&self) {
-        let notices = match self.options.output.cron {
-            true => Notices::of_user("variables", &[P::NAME.to_owned()]),
-            false => Notices::default(),
-        };
+        let kept = self.options.output.cron.then(|| Notices::of_user("variables", &[P::NAME.to_owned()]));
+        let notices = kept.unwrap_or_default();
         match footage::cli::variables::unknown() {
             Some(text) => notices.warn(&text, &text),
             None => notices.clear(),
@@ -88,12 +86,12 @@ impl<P: Pass> Runner<'_, P> {
 
     /// Reads, then locks the directories. A failure to read is returned beside the locks where earlier passes have left
     /// their state: it is reported there.
-    fn begin(&self, now: DateTime<Tz>) -> Result<(Vec<Store>, Vec<Lock>, Result<P::Input>)> {
+    fn begin(&self, now: DateTime<Tz>) -> Result<Begun<P::Input>> {
         match self.pass.read() {
             Err(error) if matches!(error, Error::Usage(_)) || !self.stores().iter().all(Store::has_state_dir) => {
                 Err(error)
             }
-            input => self.lock(now).map(|(stores, locks)| (stores, locks, input)),
+            input => self.lock(now).map(|(stores, locks)| Begun { stores, locks, input }),
         }
     }
 
@@ -118,7 +116,8 @@ impl<P: Pass> Runner<'_, P> {
         let began = Instant::now();
         let HostZone { zone, problem } = HostZone::read();
         let now = host_zone::now(zone);
-        let (stores, locks, input) = self.begin(now).unwrap_or_else(|error| (self.stores(), Vec::new(), Err(error)));
+        let nothing = |error| Begun { stores: self.stores(), locks: Vec::new(), input: Err(error) };
+        let Begun { stores, locks, input } = self.begin(now).unwrap_or_else(nothing);
         let state = State { runner: self, stores };
         let last = state.load();
         let context = Context {
@@ -127,7 +126,7 @@ impl<P: Pass> Runner<'_, P> {
             json: self.options.output.json,
             stop: stop.clone(),
             progress: progress.clone(),
-            notices: Notices::new(last.told.clone(), self.options.output.cron),
+            notices: Notices::new(last.memory.told.clone(), self.options.output.cron),
         };
         self.tell_zone(problem.as_deref(), &context);
         let mut report = Report::begin(P::NAME, self.pass.source(), &self.pass.peers(), now, &last);
@@ -136,7 +135,7 @@ impl<P: Pass> Runner<'_, P> {
         report.removals.log();
         report.count_contact(&outcome);
         report.more_alike().iter().for_each(|line| log::warn!("{line}"));
-        self.tell(&outcome, &context, &report.contact);
+        self.tell(&outcome, &context, &report.memory.contact);
         report.exit_code = self.exit_code(&outcome, &report);
         report.ended = outcome.as_ref().err().map(Ended::by);
         report.duration_seconds = began.elapsed().as_secs_f64();
@@ -147,13 +146,13 @@ impl<P: Pass> Runner<'_, P> {
         if report.has_news() {
             report.last_arrival_timestamp_seconds = Some(finished);
         }
-        report.told = context.notices.for_next_pass(&outcome);
+        report.memory.told = context.notices.for_next_pass(&outcome);
         // Before anything that may take long, or be cut short by a signal.
         let saved = report.clone();
         state.save(&saved, &outcome);
         self.print(&mut report, &outcome, progress);
         self.sinks.deliver(&report, finished, self.pass.push_timeout(), &context.notices);
-        report.told = context.notices.for_next_pass(&outcome);
+        report.memory.told = context.notices.for_next_pass(&outcome);
         if report != saved {
             state.save(&report, &outcome);
         }
@@ -228,6 +227,13 @@ impl<P: Pass> Runner<'_, P> {
     }
 }
 
+/// A pass that has read its input, with its locked directories.
+struct Begun<Input> {
+    stores: Vec<Store>,
+    locks: Vec<Lock>,
+    input: Result<Input>,
+}
+
 /// What one pass leaves for the next, and for `status`: its report, in each of its places.
 struct State<'a, P> {
     runner: &'a Runner<'a, P>,
@@ -242,7 +248,7 @@ impl<P: Pass> State<'_, P> {
     /// The last report, from the first place.
     fn load(&self) -> Report {
         let first = self.stores.first();
-        let bytes = first.and_then(|store| read_state(&self.path(store), MAX_STATE_BYTES));
+        let bytes = first.and_then(|store| read_state(&Self::path(store), MAX_STATE_BYTES));
         let mut report: Report = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let named =
             self.runner.options.metrics_state_file.and_then(read_small).and_then(|bytes| peer_timestamp(&bytes));
@@ -263,13 +269,13 @@ impl<P: Pass> State<'_, P> {
         let mut written = Ok(());
         let mut is_somewhere = false;
         for store in &self.stores {
-            let here = store.has_state_dir().then(|| write_even_if_full(&self.path(store), text.as_bytes()));
-            self.trace(store.root(), report, outcome, here.as_ref().map(Result::as_ref));
+            let here = store.has_state_dir().then(|| write_even_if_full(&Self::path(store), text.as_bytes()));
+            Self::trace(store.root(), report, outcome, here.as_ref().map(Result::as_ref));
             is_somewhere |= here.is_some();
             written = written.and(here.unwrap_or(Ok(())));
         }
         for place in self.runner.pass.own_dirs() {
-            self.trace(&place, report, outcome, outcome.is_ok().then_some(Ok(&())));
+            Self::trace(&place, report, outcome, outcome.is_ok().then_some(Ok(&())));
         }
         let named = self.runner.options.metrics_state_file.filter(|_| is_somewhere);
         if let (Some(path), Some(at)) = (named, report.last_arrival_timestamp_seconds) {
@@ -283,7 +289,7 @@ impl<P: Pass> State<'_, P> {
     }
 
     /// Leaves a trace where no report could be `left`, for `status`; a report takes its place.
-    fn trace(&self, place: &Path, report: &Report, outcome: &Result<()>, left: Option<Result<&(), &Error>>) {
+    fn trace(place: &Path, report: &Report, outcome: &Result<()>, left: Option<Result<&(), &Error>>) {
         let place = resolved(place);
         let error = match (outcome, left) {
             (_, Some(Ok(()))) => return Trace::forget(P::NAME, &place),
@@ -301,7 +307,7 @@ impl<P: Pass> State<'_, P> {
         trace.leave();
     }
 
-    fn path(&self, store: &Store) -> PathBuf {
+    fn path(store: &Store) -> PathBuf {
         store.state_path(&format!("{}.json", P::NAME))
     }
 }

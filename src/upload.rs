@@ -296,7 +296,7 @@ impl Wire {
 
     fn count_contact(&self, report: &mut Report) {
         if self.has_answered.load(Ordering::Relaxed) {
-            report.contact.reached(report.start_timestamp_seconds);
+            report.memory.contact.reached(report.start_timestamp_seconds);
         }
     }
 

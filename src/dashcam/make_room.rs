@@ -54,11 +54,11 @@ impl<'a> RoomMaker<'a> {
         report.disk_used_ratio = Some(space.used_ratio());
         let shortage = self.room.shortage(need, space);
         if shortage.is_none() {
-            report.removal_frees_nothing = false;
+            report.memory.removal_frees_nothing = false;
         }
         // Once is enough: a pass from cron must not remove one recording after the other for nothing.
         if let Some(shortage) = shortage
-            && report.removal_frees_nothing
+            && report.memory.removal_frees_nothing
         {
             return Err(frees_nothing(shortage.into_error(self.pass.store.root())));
         }
@@ -115,7 +115,7 @@ impl<'a> RoomMaker<'a> {
         let mut waited = Duration::ZERO;
         while let Some(shortage) = self.room.shortage(need, Space::of(self.pass.store.root())?) {
             if waited >= FREED_WITHIN {
-                report.removal_frees_nothing = true;
+                report.memory.removal_frees_nothing = true;
                 return Err(frees_nothing(shortage.into_error(self.pass.store.root())));
             }
             self.pass.context.stop.sleep(LOOK_EVERY)?;

@@ -24,7 +24,7 @@ pub(super) fn remove_entry(pass: Pass<'_>, report: &mut Report, removal: &Remova
     if matches!(removal.reason, Reason::OverQuota | Reason::DiskFull)
         && let Some(unit) = Unit::of(removal.entry)
     {
-        report.given_up.insert(unit.to_string());
+        report.memory.given_up.insert(unit.to_string());
     }
     store.remove_group_dir_if_empty(dir);
     Ok(())

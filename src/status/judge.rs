@@ -220,8 +220,8 @@ impl Judge<'_> {
             files: Some(to_u64(report.arrived_files)),
             pending_files: Some(to_u64(pending)),
             failed_files: Some(to_u64(report.failures.len())),
-            first_reached_timestamp_seconds: report.contact.first_reached_timestamp_seconds.map(whole),
-            missed_passes: Some(report.contact.missed_passes),
+            first_reached_timestamp_seconds: report.memory.contact.first_reached_timestamp_seconds.map(whole),
+            missed_passes: Some(report.memory.contact.missed_passes),
             ..row.clone()
         });
         self.status.rows.extend(cameras.into_iter().map(|(camera, newest)| Row {
@@ -239,12 +239,12 @@ impl Judge<'_> {
     /// answered is no dashcam; a server is not expected to be away for long.
     fn contact(&self, report: &Report) -> Option<String> {
         let ended = report.ended.as_ref().filter(|ended| ended.reason == "away")?;
-        if report.contact.was_never_reached() {
+        if report.memory.contact.was_never_reached() {
             return Some(format!("{}; {}", ended.message, contact::advice(&report.pass)));
         }
         #[expect(clippy::cast_precision_loss, reason = "a time of our days")]
-        let away = report.contact.away_too_long(self.now as f64, self.settings.max_age)?;
-        let runs = count(usize::try_from(report.contact.missed_passes).unwrap_or(usize::MAX), "run");
+        let away = report.memory.contact.away_too_long(self.now as f64, self.settings.max_age)?;
+        let runs = count(usize::try_from(report.memory.contact.missed_passes).unwrap_or(usize::MAX), "run");
         (report.pass == "upload").then(|| format!("away for {} ({runs}): {}", short_duration(away), ended.message))
     }
 

@@ -6,7 +6,8 @@ use super::Settings;
 use super::journal::Journal;
 use super::local::Local;
 use super::plan::Policy;
-use crate::pass::{Keyed, Report};
+use crate::memory::Keyed;
+use crate::pass::Report;
 use crate::store::STATE_DIR;
 
 /// Says before anything is removed that a new `--key` is for new files alone. Keys are compared when it has changed, and for as
@@ -21,7 +22,7 @@ pub(super) fn name(
 ) {
     let destination = settings.destination();
     let by = format!("{} {:?}", settings.template, settings.zone);
-    let last = report.keyed.get(&destination);
+    let last = report.memory.keyed.get(&destination);
     let is_new = last.is_none_or(|last| last.by != by);
     if !is_new && last.is_none_or(|last| last.other_files == 0) {
         return;
@@ -34,7 +35,7 @@ pub(super) fn name(
     let mut other = other.peekable();
     let example = other.peek().cloned();
     let other_files = other.count();
-    report.keyed.insert(destination, Keyed { by, other_files });
+    report.memory.keyed.insert(destination, Keyed { by, other_files });
     let Some((was, is)) = example else { return };
     let option = match (settings.delete_after, settings.keep) {
         (Some(Duration::ZERO), _) => Some("--delete"),

@@ -29,6 +29,7 @@ const PURE: &[&str] = &[
     "live",
     "login",
     "machine",
+    "memory",
     "mp4",
     "record/command",
     "record/config",

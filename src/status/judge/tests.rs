@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::contact::Contact;
 use crate::disk::Guard;
+use crate::memory::Memory;
 use crate::pass::{Ended, Failure};
 use crate::status::Output;
 use crate::trace::Trace;
@@ -131,7 +132,8 @@ fn away(kind: &'static str, missed_passes: u64, seconds: i64, reached: Option<f6
         missed_since_timestamp_seconds: Some(ago(seconds)),
     };
     let ended = Some(because("away", "x is away"));
-    let report = Report { pass: kind.into(), start_timestamp_seconds: ago(3600), ended, contact, ..Report::default() };
+    let memory = Memory { contact, ..Memory::default() };
+    let report = Report { pass: kind.into(), start_timestamp_seconds: ago(3600), ended, memory, ..Report::default() };
     Pass { kind, left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam(Report::default()) }
 }
 
