@@ -5,16 +5,17 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fs2::FileExt;
-use rustix::fs::{FlockOperation, OFlags};
+use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
 use crate::error::{At, Error, Result};
+use crate::store::open::{obstacle, open_for_writing, open_or_create, open_regular};
 
 /// Held until dropped, or until the process ends in whatever way.
 #[derive(Debug)]
@@ -89,11 +90,7 @@ impl Holder {
     /// that is free is held, shared, for a moment, and [`Lock::acquire`] bears with that.
     #[must_use]
     pub fn look(path: &Path) -> Self {
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let Ok(file) = File::options().read(true).custom_flags(flags).open(path) else { return Self::default() };
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return Self::default();
-        }
+        let Ok(file) = open_regular(path) else { return Self::default() };
         let is_held = match FileExt::try_lock_shared(&file) {
             Ok(()) => Some(false),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(true),
@@ -163,31 +160,17 @@ fn is_ours(content: &str) -> bool {
     written.starts_with(HOLDER) || HOLDER.starts_with(written)
 }
 
-/// Opens or makes our own lock file, which is written to: nothing but a regular file, and not through a link.
+/// Opens or makes our own lock file, which is written to.
 fn open_own(path: &Path) -> Result<File> {
     // flock over NFS is emulated with fcntl locks, which need the file open for reading and writing.
-    let opened = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(path);
-    let file = match opened {
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
-            return Err(no_lock(path, "a symbolic link"));
-        }
-        other => other.at("open the lock file", path)?,
-    };
-    if file.metadata().at("open the lock file", path)?.is_file() {
-        Ok(file)
-    } else {
-        Err(no_lock(path, "no regular file"))
-    }
+    open_or_create(path).map_err(|error| cannot_open(path, error))
 }
 
-fn no_lock(path: &Path, what: &str) -> Error {
-    Error::Usage(format!("the lock file {} is {what}: remove it, or name another", path.display()))
+fn cannot_open(path: &Path, source: io::Error) -> Error {
+    match obstacle(&source) {
+        Some(what) => Error::Usage(format!("the lock file {} is {what}: remove it, or name another", path.display())),
+        None => Error::Io { verb: "open the lock file", path: path.to_owned(), source },
+    }
 }
 
 /// The beginning of a lock file: ours are shorter.
@@ -198,16 +181,11 @@ fn content(file: &File) -> io::Result<String> {
 }
 
 fn lock_foreign(path: &Path) -> Result<Option<File>> {
-    // The peer makes it writable for all and readable for none. It is not written to, and a pipe is not waited for; and
-    // since to open a device may already do something, no link is followed.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = match File::options().write(true).custom_flags(flags).open(path) {
+    // The peer makes it writable for all and readable for none. It is not written to.
+    let file = match open_for_writing(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
-            return Err(no_lock(path, "a symbolic link"));
-        }
-        Err(error) => return Err(error).at("open the lock file", path),
+        Err(error) => return Err(cannot_open(path, error)),
     };
     match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),

@@ -3,6 +3,7 @@
 //! A file comes to stand under its final name in one way only: written under a hidden name, synced, then moved
 //! there without overwriting, then its directory synced. Whoever looks at the tree sees whole files.
 
+pub mod open;
 mod state;
 
 use std::fs::{self, File};
@@ -14,9 +15,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, openat, unlinkat};
 use rustix::io::Errno;
 
-pub use self::state::{
-    MAX_INDEX_BYTES, MAX_STATE_BYTES, open_regular, read_small, read_state, write_atomically, write_even_if_full,
-};
+pub use self::state::{MAX_INDEX_BYTES, MAX_STATE_BYTES, read_small, read_state, write_atomically, write_even_if_full};
 use crate::error::{At, Error, Result};
 
 /// The hidden folder in a destination for locks, reports and journals. Deleting it loses no footage.

@@ -12,7 +12,7 @@ use super::listing::Listing;
 use super::name::{FileName, Format};
 use super::source::{Offer, Opened, Refusal, Sidecars, Source};
 use crate::error::{At, Error, Result};
-use crate::store::open_regular;
+use crate::store::open::open_regular;
 
 /// Where the recordings are below what people give us: the card, its `BlackVue` folder, or the folder itself.
 const RECORD_DIRS: [&str; 2] = ["BlackVue/Record", "Record"];

@@ -5,11 +5,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-use rustix::fs::OFlags;
 
 use super::address::Address;
 use super::blackvue::Http;
@@ -23,7 +21,8 @@ use crate::mp4::{self, Structure};
 use crate::progress::Item;
 use crate::rate::Pacer;
 use crate::steady::is_too_slow;
-use crate::store::{open_regular, publish, remove, replace};
+use crate::store::open::{open_or_create, open_regular};
+use crate::store::{publish, remove, replace};
 use crate::units::ByteSize;
 
 /// After so many bytes a partial file is synced: what a power loss can cost.
@@ -331,7 +330,7 @@ impl Downloader<'_> {
         if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.nlink() > 1) {
             remove(&path)?;
         }
-        let mut file = create(&path)?;
+        let mut file = open_or_create(&path).at("create", &path)?;
         // What lies behind the trusted part is cut off before anything vouches for this boot, and before anything is
         // written: after a power loss it may be zeros.
         file.set_len(have).at("write", &path)?;
@@ -428,14 +427,6 @@ impl Downloader<'_> {
         let message = format!("the camera's own file is damaged ({why}); all there is of it is kept as {name}");
         Ok(lasting(FailureReason::Damaged, message))
     }
-}
-
-/// Opens a partial file, new or not. A link that somebody put there would lead us out of the destination.
-fn create(path: &Path) -> Result<File> {
-    let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false).custom_flags(flags);
-    options.open(path).at("create", path)
 }
 
 /// Why a video is not one, by its boxes.

@@ -16,9 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::name::FileName;
 use crate::error::{At, Result};
 use crate::mp4::{self, Structure};
-use crate::store::{
-    MAX_STATE_BYTES, Store, boot_id, open_regular, publish, read_state, sync_with_dir, write_atomically,
-};
+use crate::store::open::open_regular;
+use crate::store::{MAX_STATE_BYTES, Store, boot_id, publish, read_state, sync_with_dir, write_atomically};
 
 /// What is known of one partial file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

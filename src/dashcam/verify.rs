@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::mp4::{self, Structure};
 use crate::pass::{Compared, Report};
-use crate::store::open_regular;
+use crate::store::open::open_regular;
 
 /// A file to fetch again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

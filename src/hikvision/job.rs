@@ -3,11 +3,9 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-
-use rustix::fs::OFlags;
 
 use super::camera_time::CameraTime;
 use super::extract::{ExtractError, Extracted, Settings, Sound, extract};
@@ -18,6 +16,7 @@ use super::segment::{Medium, Segment};
 use crate::disk::Space;
 use crate::error::{At, Error, Result, with_causes};
 use crate::failure::{FailureReason, ItemFailure};
+use crate::store::open::create_new;
 use crate::store::{publish, remove, replace};
 
 /// A recording to extract.
@@ -190,13 +189,7 @@ fn path_of_this_process(file: &File, path: &Path) -> PathBuf {
 /// A new file at a hidden name. What a killed pass left there is unlinked, not reused: its ffmpeg may still hold it open.
 fn create_anew(path: &Path) -> Result<File> {
     remove(path)?;
-    File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)
-        .at("create", path)
+    create_new(path).at("create", path)
 }
 
 /// The recording's start, the camera's digits taken for UTC.

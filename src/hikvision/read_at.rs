@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 
 use crate::stop::Stop;
-pub use crate::store::open_regular as open;
+pub use crate::store::open::open_regular as open;
 use crate::units::human_duration;
 
 /// When reading a camera's indexes ends: after a while, or when the pass is stopped.

@@ -3,18 +3,16 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
-
 use super::name::{CameraName, Container, OpenName, SegmentName};
 use super::whole;
 use crate::child;
 use crate::error::{At, Error, Result};
+use crate::store::open::{is_not_regular, open_regular};
 use crate::store::{Store, publish, remove};
 use crate::zone::Tz;
 
@@ -80,13 +78,12 @@ pub(super) fn close_torn(
 fn look(store: &Store, camera: &CameraName, open: OpenName) -> Result<Option<(PathBuf, File, u64)>> {
     store.check_still_there()?;
     let path = store.root().join(camera.as_str()).join(open.to_string());
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = match File::options().read(true).custom_flags(flags).open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+    let file = match open_regular(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound || is_not_regular(&error) => return Ok(None),
         other => other.at("open", &path)?,
     };
-    let metadata = file.metadata().at("read", &path)?;
-    Ok(metadata.is_file().then_some((path, file, metadata.len())))
+    let bytes = file.metadata().at("read", &path)?.len();
+    Ok(Some((path, file, bytes)))
 }
 
 fn finish(

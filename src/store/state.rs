@@ -1,13 +1,13 @@
 //! Small files of our own: written so that whoever reads them sees the old one or the new one, and read with mistrust, for
 //! whoever may write to a destination can have put something else there.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::FallocateFlags;
 
+use super::open::{create_new, has_one_name, open_behind_links, open_for_writing, open_regular};
 use super::remove;
 use crate::error::{At, Error, Result};
 
@@ -19,12 +19,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = path.with_file_name(format!(".{name}.tmp"));
     // Left by a pass that was killed, or a link to somebody's file: a new one follows no link.
     remove(&temporary)?;
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, path));
+    let written =
+        create_new(&temporary).and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&temporary);
         return Err(error).at("write", path);
@@ -46,15 +42,12 @@ pub fn write_even_if_full(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let flags = OFlags::NOFOLLOW.bits().cast_signed() | NONBLOCK;
-    let mut file = File::options().write(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
+    let mut file = open_for_writing(path)?;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    // Under a second name it may be somebody's.
-    if !metadata.is_file() || metadata.nlink() != 1 {
+    if !has_one_name(&file)? {
         return Err(io::ErrorKind::StorageFull.into());
     }
-    if length > metadata.len() {
+    if length > file.metadata()?.len() {
         // Mostly there is room in its last block. If not, it is left as it was.
         rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, length)?;
     }
@@ -72,31 +65,18 @@ pub const MAX_INDEX_BYTES: u64 = 512 << 20;
 /// and whoever may write to the destination must not fill the memory.
 #[must_use]
 pub fn read_state(path: &Path, max_bytes: u64) -> Option<Vec<u8>> {
-    read_regular(path, max_bytes, OFlags::NOFOLLOW)
+    read(open_regular(path), max_bytes)
 }
 
 /// Reads a small file that people keep, perhaps behind a link; what cannot be read is as good as nothing.
 #[must_use]
 pub fn read_small(path: &Path) -> Option<Vec<u8>> {
     const MAX_BYTES: u64 = 1 << 20;
-    read_regular(path, MAX_BYTES, OFlags::empty())
+    read(open_behind_links(path), MAX_BYTES)
 }
 
-/// Opens for reading what was a file when it was found: by now somebody may have put something else there.
-///
-/// # Errors
-/// Also where it is a link, which may lead anywhere, or a pipe, which would be waited for.
-pub fn open_regular(path: &Path) -> io::Result<File> {
-    open_with(path, OFlags::NOFOLLOW)
-}
-
-fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
-    let file = File::options().read(true).custom_flags(flags.bits().cast_signed() | NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
-}
-
-fn read_regular(path: &Path, max_bytes: u64, flags: OFlags) -> Option<Vec<u8>> {
-    let file = open_with(path, flags).ok()?;
+fn read(opened: io::Result<File>, max_bytes: u64) -> Option<Vec<u8>> {
+    let file = opened.ok()?;
     if file.metadata().ok()?.len() > max_bytes {
         return None;
     }
@@ -105,24 +85,16 @@ fn read_regular(path: &Path, max_bytes: u64, flags: OFlags) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Opening a pipe does not wait for its other end; reading a regular file is not changed by it.
-const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_a_file_is_opened() {
+    fn read_state_follows_no_link_and_has_a_limit() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = |name: &str| dir.path().join(name);
         fs::write(path("file"), "x").expect("written");
         std::os::unix::fs::symlink(path("file"), path("link")).expect("linked");
-        let made = std::process::Command::new("mkfifo").arg(path("pipe")).status().expect("mkfifo runs");
-        assert!(made.success() && open_regular(&path("file")).is_ok());
-        for name in ["link", "pipe", ".", "missing"] {
-            assert!(open_regular(&path(name)).is_err(), "{name}");
-        }
         assert_eq!(read_small(&path("link")).as_deref(), Some(&b"x"[..]));
         assert_eq!((read_state(&path("link"), 9), read_state(&path("file"), 0)), (None, None));
     }

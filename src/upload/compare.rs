@@ -18,7 +18,8 @@ use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::{Compared, Context, Failure as Failed, Report};
 use crate::stdout;
-use crate::store::{Store, open_regular};
+use crate::store::Store;
+use crate::store::open::open_regular;
 use crate::units::count;
 
 /// Objects that are listed: twenty cameras with a segment every three minutes need six years for them.

@@ -9,17 +9,15 @@ mod line;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
-
-use rustix::fs::OFlags;
 
 use self::line::{Event, Line};
 use super::local::Identity;
 use crate::error::{At, Error, Result};
+use crate::store::open::{has_one_name, open_for_appending};
 use crate::store::{MAX_INDEX_BYTES, Store, read_state, write_atomically};
 
 /// How the first line begins.
@@ -282,12 +280,8 @@ impl Journal {
     /// A line that could not be written whole is cut off again: the next one must not be taken for a part of it.
     fn append(&mut self, line: &[u8]) -> Result<()> {
         if self.file.is_none() {
-            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-            let opened = OpenOptions::new().append(true).create(true).custom_flags(flags).open(&self.path);
-            let file = opened.at("open", &self.path)?;
-            let metadata = file.metadata().at("open", &self.path)?;
-            // Under a second name it may be somebody's.
-            if !metadata.is_file() || metadata.nlink() != 1 {
+            let file = open_for_appending(&self.path).at("open", &self.path)?;
+            if !has_one_name(&file).at("open", &self.path)? {
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, "not a file of our own"))
                     .at("write", &self.path);
             }

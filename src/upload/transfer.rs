@@ -27,7 +27,7 @@ use super::s3::error::Trouble;
 use super::s3::{Client, Header, Stored};
 use crate::error::Result;
 use crate::failure::{FailureReason, ItemFailure};
-use crate::store::open_regular;
+use crate::store::open::open_regular;
 
 /// How often a piece is stored again of which the server says another hash.
 const STORES: u32 = 2;
