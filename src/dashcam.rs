@@ -162,7 +162,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     }
     report.failed_marker_files = held.failed_marker_files();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
-    let absent = AbsentFile::load(store);
+    let mut absent = AbsentFile::load(store);
     let pass = Pass { settings, context, store, held: &held, http: &http };
 
     // Plan. With the camera away, retention is still due.

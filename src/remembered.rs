@@ -5,9 +5,8 @@
 //! time to read the directories. It may be torn after a power loss, so it carries a checksum of the records, and the
 //! version of the program that wrote them; what is before them is JSON, which is whole or none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
-use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::stamp::{Stamp, Trust};
-use crate::store::{MAX_INDEX_BYTES, Store, read_state, write_atomically};
+use crate::store::{MAX_INDEX_BYTES, State, StateFile, Store};
 
 /// What one directory holds, as a kind of destination knows it.
 pub trait Contents: Clone {
@@ -37,13 +36,20 @@ pub trait Contents: Clone {
 /// The remembered directories.
 #[derive(Debug)]
 pub struct Remembered<C> {
-    path: PathBuf,
-    known: BTreeMap<String, (Stamp, C)>,
-    /// What is worth remembering from this pass.
-    fresh: BTreeMap<String, (Stamp, C)>,
-    is_changed: bool,
+    dirs: StateFile<Dirs<C>>,
+    /// The directories that this pass asked for; the others are forgotten.
+    asked: BTreeSet<String>,
     now: SystemTime,
     trust: Trust,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Dirs<C>(BTreeMap<String, (Stamp, C)>);
+
+impl<C> Default for Dirs<C> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
 }
 
 impl<C: Contents> Remembered<C> {
@@ -52,8 +58,7 @@ impl<C: Contents> Remembered<C> {
     pub fn load(store: &Store, name: &str, now: SystemTime) -> Self {
         let mut remembered = Self::afresh(store, name, now);
         if remembered.trust.is_any() {
-            remembered.known =
-                read_state(&remembered.path, MAX_INDEX_BYTES).and_then(|bytes| decode(&bytes)).unwrap_or_default();
+            remembered.dirs = StateFile::load(store, name);
         }
         remembered
     }
@@ -61,42 +66,47 @@ impl<C: Contents> Remembered<C> {
     /// Trusts nothing that earlier passes have left.
     #[must_use]
     pub fn afresh(store: &Store, name: &str, now: SystemTime) -> Self {
-        Self {
-            path: store.state_path(name),
-            known: BTreeMap::new(),
-            fresh: BTreeMap::new(),
-            is_changed: false,
-            now,
-            trust: Trust::below(store.root()),
-        }
+        let (dirs, trust) = (StateFile::empty(store, name), Trust::below(store.root()));
+        Self { dirs, asked: BTreeSet::new(), now, trust }
     }
 
     /// What the directory `dir` of the destination holds: as remembered where it has not changed, else as `read` says.
     pub fn contents(&mut self, store: &Store, dir: &str, read: impl FnOnce() -> Result<C>) -> Result<C> {
         let path = store.root().join(dir);
         let Some(stamp) = self.trust.stamp(&path) else { return read() };
-        if let Some((known, contents)) = self.known.remove(dir)
-            && known == stamp
+        if let Some((known, contents)) = self.dirs.get().0.get(dir)
+            && *known == stamp
         {
-            self.fresh.insert(dir.to_owned(), (stamp, contents.clone()));
-            return Ok(contents);
+            self.asked.insert(dir.to_owned());
+            return Ok(contents.clone());
         }
-        self.is_changed = true;
+        self.dirs.change().0.remove(dir);
         let contents = read()?;
         if contents.is_lasting() && stamp.is_settled(self.now) && self.trust.stamp(&path) == Some(stamp) {
-            self.fresh.insert(dir.to_owned(), (stamp, contents.clone()));
+            self.dirs.change().0.insert(dir.to_owned(), (stamp, contents.clone()));
+            self.asked.insert(dir.to_owned());
         }
         Ok(contents)
     }
 
     /// Remembers for the next pass. Failing in it costs that pass its time, nothing else.
-    pub fn save(self) {
-        if (self.is_changed || !self.known.is_empty())
-            && self.trust.is_any()
-            && let Err(error) = write_atomically(&self.path, &encode(&self.fresh))
-        {
-            log::debug!("{}", error.with_causes());
+    pub fn save(mut self) {
+        if self.asked.len() < self.dirs.get().0.len() {
+            self.dirs.change().0.retain(|dir, _| self.asked.contains(dir));
         }
+        self.dirs.save_or_log(log::Level::Debug);
+    }
+}
+
+impl<C: Contents> State for Dirs<C> {
+    const MAX_BYTES: u64 = MAX_INDEX_BYTES;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        decode(bytes).map(Self)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        encode(&self.0)
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod open;
 mod state;
+mod state_file;
 
 use std::fs::{self, File};
 use std::io;
@@ -16,6 +17,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, openat, unlinkat};
 use rustix::io::Errno;
 
 pub use self::state::{MAX_INDEX_BYTES, MAX_STATE_BYTES, read_small, read_state, write_atomically, write_even_if_full};
+pub use self::state_file::{State, StateFile};
 use crate::error::{At, Error, Result};
 
 /// The hidden folder in a destination for locks, reports and journals. Deleting it loses no footage.

@@ -1,25 +1,28 @@
 //! The sidecars that the camera does not have, remembered so that no pass asks for them again.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use super::name::FileName;
 use super::source::Offer;
-use crate::store::{MAX_STATE_BYTES, Store, read_state, write_atomically};
+use crate::store::{State, StateFile, Store};
 
 /// The file with the absent sidecars, a name a line.
 #[derive(Debug)]
-pub(super) struct AbsentFile {
-    path: PathBuf,
-    saved: BTreeSet<FileName>,
+pub(super) struct AbsentFile(StateFile<BTreeSet<FileName>>);
+
+impl State for BTreeSet<FileName> {
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(str::from_utf8(bytes).ok()?.lines().filter_map(|line| line.parse().ok()).collect())
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.iter().map(|name| format!("{name}\n")).collect::<String>().into_bytes()
+    }
 }
 
 impl AbsentFile {
     pub(super) fn load(store: &Store) -> Self {
-        let path = store.state_path("dashcam.absent");
-        let text =
-            read_state(&path, MAX_STATE_BYTES).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-        Self { path, saved: text.lines().filter_map(|line| line.parse().ok()).collect() }
+        Self(StateFile::load(store, "dashcam.absent"))
     }
 
     /// The absent sidecars of recordings that the camera still has.
@@ -29,17 +32,14 @@ impl AbsentFile {
             let first = videos.partition_point(|video| video.at() < name.at());
             videos.get(first).is_some_and(|video| video.at() == name.at())
         };
-        self.saved.iter().filter(is_listed).copied().collect()
+        self.0.get().iter().filter(is_listed).copied().collect()
     }
 
     /// Lost, it costs requests: no reason to end a pass.
-    pub(super) fn save(&self, absent: &BTreeSet<FileName>) {
-        if *absent == self.saved {
-            return;
+    pub(super) fn save(&mut self, absent: &BTreeSet<FileName>) {
+        if absent != self.0.get() {
+            self.0.change().clone_from(absent);
         }
-        let lines: Vec<String> = absent.iter().map(|name| format!("{name}\n")).collect();
-        if let Err(error) = write_atomically(&self.path, lines.concat().as_bytes()) {
-            log::warn!("{}", error.with_causes());
-        }
+        self.0.save_or_log(log::Level::Warn);
     }
 }

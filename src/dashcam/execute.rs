@@ -308,7 +308,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Leaves the journals as short as they can be.
-    pub(super) fn finish(self) {
+    pub(super) fn finish(mut self) {
         self.downloader.partials.tidy();
     }
 

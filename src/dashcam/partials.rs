@@ -7,9 +7,8 @@
 //! only costs bytes: partials without a record start over.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +16,7 @@ use super::name::FileName;
 use crate::error::{At, Result};
 use crate::mp4::{self, Structure};
 use crate::store::open::open_regular;
-use crate::store::{MAX_STATE_BYTES, Store, boot_id, publish, read_state, sync_with_dir, write_atomically};
+use crate::store::{StateFile, Store, boot_id, publish, sync_with_dir};
 
 /// What is known of one partial file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,31 +48,28 @@ impl Record {
 /// The journal of partial files.
 #[derive(Debug)]
 pub struct Partials {
-    path: PathBuf,
     boot: String,
-    records: BTreeMap<String, Record>,
+    records: StateFile<BTreeMap<String, Record>>,
 }
 
 impl Partials {
     /// Reads the journal; one that cannot be read is as good as none.
     #[must_use]
     pub fn load(store: &Store) -> Self {
-        let path = store.state_path("dashcam.partials");
-        let records = read_state(&path, MAX_STATE_BYTES)
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        Self { path, boot: boot_id(), records }
+        Self { boot: boot_id(), records: StateFile::load(store, "dashcam.partials") }
     }
 
     /// Forgets all but the partials that still exist.
     pub fn retain(&mut self, exists: impl Fn(&str) -> bool) {
-        self.records.retain(|name, _| exists(name));
+        if !self.records.get().keys().all(|name| exists(name)) {
+            self.records.change().retain(|name, _| exists(name));
+        }
     }
 
     /// What is known of a partial file.
     #[must_use]
     pub fn get(&self, name: FileName) -> Option<&Record> {
-        self.records.get(&name.to_string())
+        self.records.get().get(&name.to_string())
     }
 
     /// How many of the `length` bytes on disk can be trusted.
@@ -105,46 +101,40 @@ impl Partials {
     pub fn begin(&mut self, name: FileName, total: Option<u64>, validator: Option<String>, synced: u64) -> Result<()> {
         let later_length = self.get(name).and_then(|before| before.later_length);
         let record = Record { total, validator, synced, boot: self.boot.clone(), later_length };
-        self.records.insert(name.to_string(), record);
-        self.save()?;
+        self.records.change().insert(name.to_string(), record);
+        self.records.save()?;
         // Where a file starts over, an older journal must not come back and promise bytes that were given up.
-        if synced == 0 { sync_with_dir(&self.path) } else { Ok(()) }
+        if synced == 0 { sync_with_dir(self.records.path()) } else { Ok(()) }
     }
 
     /// The camera says another length than it announced. Returns whether it said the same in an earlier pass.
     pub fn saw_length(&mut self, name: FileName, length: u64) -> Result<bool> {
-        let Some(record) = self.records.get_mut(&name.to_string()) else { return Ok(false) };
+        let Some(record) = self.records.change().get_mut(&name.to_string()) else { return Ok(false) };
         let said_before = record.later_length.replace(length) == Some(length);
-        self.save()?;
+        self.records.save()?;
         Ok(said_before)
     }
 
     /// The first `synced` bytes are on disk.
     pub fn synced(&mut self, name: FileName, synced: u64) -> Result<()> {
-        if let Some(record) = self.records.get_mut(&name.to_string()) {
+        if let Some(record) = self.records.change().get_mut(&name.to_string()) {
             record.synced = synced;
         }
-        self.save()
+        self.records.save()
     }
 
     /// It is published, or given up. Saved with the next change: a record without its file says nothing.
     pub fn forget(&mut self, name: FileName) {
-        self.records.remove(&name.to_string());
+        self.records.change().remove(&name.to_string());
     }
 
     /// After a pass: no journal where nothing is partial. To fail in this costs nothing.
-    pub fn tidy(&self) {
-        if self.records.is_empty() {
-            let _ = fs::remove_file(&self.path);
-        } else if let Err(error) = self.save() {
-            log::debug!("{}", error.with_causes());
+    pub fn tidy(&mut self) {
+        if self.records.get().is_empty() {
+            let _ = self.records.remove();
+        } else {
+            self.records.save_or_log(log::Level::Debug);
         }
-    }
-
-    /// Not synced in general: after a power loss an older journal, or none, is found, and it promises less.
-    fn save(&self) -> Result<()> {
-        let text = serde_json::to_vec(&self.records).unwrap_or_default();
-        write_atomically(&self.path, &text)
     }
 }
 
