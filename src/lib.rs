@@ -49,7 +49,7 @@
 //! | shared by passes | |
 //! | --- | --- |
 //! | what surrounds them | [`pass`], [`memory`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`] |
-//! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`removals`] |
+//! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`remove`], [`removals`] |
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
@@ -193,6 +193,7 @@ pub mod recording_time;
 pub mod redirect;
 pub mod remembered;
 pub mod removals;
+pub mod remove;
 pub mod resolve;
 pub mod retention;
 pub mod room;

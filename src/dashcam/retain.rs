@@ -4,20 +4,20 @@ use std::path::Path;
 
 use super::Pass;
 use super::name::{Entry, Moment};
-use super::plan::{Removal, Unit};
+use super::plan::{self, Unit};
 use crate::error::Result;
 use crate::pass::Report;
+use crate::remove::{Removal, remove_footage};
 use crate::retention::Reason;
 use crate::store::{sync_with_dir, write_atomically};
 
 /// Removes one file, and its group directory if that became empty.
-pub(super) fn remove_entry(pass: Pass<'_>, report: &mut Report, removal: &Removal) -> Result<()> {
+pub(super) fn remove_entry(pass: Pass<'_>, report: &mut Report, removal: &plan::Removal) -> Result<()> {
     let Pass { store, held, .. } = pass;
     let dir = held.dir(removal.dir);
-    let path = store.root().join(dir).join(removal.entry.to_string());
-    let bytes = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
-    store.remove(Path::new(dir).join(removal.entry.to_string()))?;
-    report.removed("", Path::new(&removal.entry.to_string()), removal.reason, bytes);
+    let name = removal.entry.to_string();
+    let (path, name) = (&Path::new(dir).join(&name), Path::new(&name));
+    remove_footage(store, Removal { path, name, camera: "", reason: removal.reason }, report)?;
     if matches!(removal.entry, Entry::Failed(_)) {
         report.failed_marker_files = report.failed_marker_files.saturating_sub(1);
     }

@@ -19,6 +19,7 @@ use crate::disk::Space;
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::{Context, Report};
+use crate::remove::{Removal, remove_footage};
 use crate::store::Store;
 use crate::units::{ByteSize, human_duration};
 
@@ -73,11 +74,8 @@ impl Execution<'_> {
             for step in &work.plan.steps {
                 let Step::Remove { entry, reason } = *step else { continue };
                 self.context.stop.check()?;
-                let name = entry.path(&work.source.tag);
-                let path = self.store.root().join(&name);
-                let bytes = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
-                self.store.remove(&name)?;
-                self.report.removed(work.source.tag.as_str(), &name, reason, bytes);
+                let (path, camera) = (&*entry.path(&work.source.tag), work.source.tag.as_str());
+                remove_footage(self.store, Removal { path, name: path, camera, reason }, self.report)?;
             }
         }
         self.report.removals.log();

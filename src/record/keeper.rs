@@ -26,6 +26,7 @@ use crate::lock::Lock;
 use crate::notices::Notices;
 use crate::open_files::OpenFiles;
 use crate::removals::Removals;
+use crate::remove::{Removal, remove_footage};
 use crate::retention::Reason;
 use crate::store::{Store, write_even_if_full};
 
@@ -422,8 +423,9 @@ impl Thread {
 
     /// Removes a closed segment.
     fn remove(&mut self, camera: &CameraName, name: SegmentName, bytes: u64, reason: Reason) -> Result<()> {
-        self.store.remove(Path::new(camera.as_str()).join(name.to_string()))?;
-        self.removals.add(camera.as_str(), &Path::new(camera.as_str()).join(name.to_string()), reason, bytes);
+        let path = &Path::new(camera.as_str()).join(name.to_string());
+        let removal = Removal { path, name: path, camera: camera.as_str(), reason };
+        remove_footage(&self.store, removal, &mut self.removals)?;
         if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
             held.remove(name, bytes);
         }

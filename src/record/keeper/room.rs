@@ -13,6 +13,7 @@ use crate::disk::{Guard, Space};
 use crate::error::{At, Result};
 use crate::record::name::{CameraName, OpenName, SegmentName};
 use crate::record::retain::{self, Days, Limits};
+use crate::remove::{Removal, remove_footage};
 use crate::retention::{Keep, Reason};
 use crate::zone::Tz;
 
@@ -297,10 +298,9 @@ impl Thread {
             over.extend(open.filter(|open| open.start().is_some_and(|start| start < cutoff)));
         })?;
         for open in over {
-            let file = Path::new(camera.as_str()).join(open.to_string());
-            let bytes = fs::symlink_metadata(self.store.root().join(&file)).map_or(0, |file| file.len());
-            self.store.remove(&file)?;
-            self.removals.add(camera.as_str(), &file, Reason::Expired, bytes);
+            let path = &Path::new(camera.as_str()).join(open.to_string());
+            let removal = Removal { path, name: path, camera: camera.as_str(), reason: Reason::Expired };
+            remove_footage(&self.store, removal, &mut self.removals)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Execution, Flight};
 use crate::error::Result;
 use crate::open_files::OpenFiles;
+use crate::remove::{Removal, remove_footage};
 use crate::retention::Reason;
 use crate::upload::local::{Identity, Local};
 use crate::upload::plan::Step;
@@ -42,8 +43,9 @@ impl Execution<'_> {
                 log::info!("{name}: it has changed, or somebody has opened it: not removed");
                 continue;
             }
-            self.stores[self.files[*file].place].remove(name)?;
-            self.report.removed("", Path::new(name), *reason, identity.size);
+            let store = &self.stores[self.files[*file].place];
+            let path = Path::new(name);
+            remove_footage(store, Removal { path, name: path, camera: "", reason: *reason }, self.report)?;
         }
         Ok(())
     }
