@@ -239,6 +239,20 @@ pub fn replace(file: &File, from: &Path, to: &Path) -> Result<()> {
     sync_parent(to)
 }
 
+/// Moves a damaged file to the hidden name for it. Where an earlier pass has left a longer one there, that one stays and the
+/// new one is removed: of two damaged copies the longer holds more footage.
+///
+/// # Errors
+/// Those of [`replace`]; a directory at that name is in the way.
+pub fn keep_longer(file: &File, from: &Path, to: &Path) -> Result<()> {
+    let bytes = file.metadata().at("read", from)?.len();
+    if fs::symlink_metadata(to).is_ok_and(|older| older.is_file() && older.len() > bytes) {
+        remove(from)
+    } else {
+        replace(file, from, to)
+    }
+}
+
 /// Removes a file; one that is gone already is fine.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
@@ -324,6 +338,19 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
             assert_eq!(fs::read(&to).expect("still there"), b"new");
             assert_eq!(fs::read(&from).expect("still there"), b"newer");
+        }
+    }
+
+    #[test]
+    fn keep_longer_keeps_the_longer_of_two_damaged_files_and_the_newer_of_equal_ones() {
+        for (older, kept) in [(None, "new"), (Some("ol"), "new"), (Some("old"), "new"), (Some("older"), "older")] {
+            let (_dir, from, to) = two_files();
+            if let Some(older) = older {
+                fs::write(&to, older).expect("written");
+            }
+            keep_longer(&File::open(&from).expect("opened"), &from, &to).expect("kept");
+            assert_eq!(fs::read_to_string(&to).expect("kept"), kept);
+            assert!(!from.exists());
         }
     }
 

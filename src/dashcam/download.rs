@@ -22,7 +22,7 @@ use crate::progress::Item;
 use crate::rate::Pacer;
 use crate::steady::is_too_slow;
 use crate::store::open::{open_or_create, open_regular};
-use crate::store::{publish, remove, replace};
+use crate::store::{keep_longer, publish, remove, replace};
 use crate::units::ByteSize;
 
 /// After so many bytes a partial file is synced: what a power loss can cost.
@@ -415,13 +415,7 @@ impl Downloader<'_> {
     /// The camera's own file is broken. It may be all that is left of an accident: kept, under a name that says so, while
     /// later passes try again.
     fn set_aside(&mut self, want: &Want, partial: &Partial, why: &str) -> Result<Outcome> {
-        let path = want.damaged_path();
-        // Of two, the longer is worth more.
-        if fs::symlink_metadata(&path).is_ok_and(|older| older.len() > partial.have) {
-            remove(&partial.path)?;
-        } else {
-            replace(&partial.file, &partial.path, &path)?;
-        }
+        keep_longer(&partial.file, &partial.path, &want.damaged_path())?;
         self.partials.forget(want.file);
         let name = Entry::Damaged(want.file);
         let message = format!("the camera's own file is damaged ({why}); all there is of it is kept as {name}");

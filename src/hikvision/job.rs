@@ -17,7 +17,7 @@ use crate::disk::Space;
 use crate::error::{At, Error, Result, with_causes};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::store::open::create_new;
-use crate::store::{publish, remove, replace};
+use crate::store::{keep_longer, publish, remove};
 
 /// A recording to extract.
 #[derive(Debug)]
@@ -104,12 +104,7 @@ impl Job {
                 Ok(Outcome::Published { bytes, lost_sound })
             }
             Written::Part(failed) => {
-                // Of two, the longer is worth more.
-                if fs::symlink_metadata(&damaged).is_ok_and(|older| older.is_file() && older.len() > bytes) {
-                    remove(path)?;
-                } else {
-                    replace(file, path, &damaged)?;
-                }
+                keep_longer(file, path, &damaged)?;
                 let kept = Entry::Damaged(self.name).file_name(&self.tag);
                 let message = format!("{}; what there is of it is kept as {kept}", failed.message);
                 Ok(Outcome::Failed(ItemFailure { message, retry_later: true, ..failed }))
