@@ -34,11 +34,12 @@ pub mod plan;
 pub mod profile;
 pub mod s3;
 mod show;
+mod source;
 mod sweep;
 mod transfer;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -47,12 +48,13 @@ pub use self::compare::Mode;
 use self::execute::Execution;
 use self::journal::{Journal, Record};
 use self::key::Template;
-use self::local::Local;
+use self::local::{FileId, Files, Local, SourceId};
 use self::pattern::Patterns;
 use self::piece::Flow;
 use self::plan::{Known, Plan, Policy, Step};
 use self::profile::Access;
 use self::s3::Client;
+use self::source::{SourceDir, Sources};
 use self::transfer::Transfer;
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
@@ -188,29 +190,26 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
     let policy = settings.policy(context);
 
     // Read: what is here, what is known of it.
-    let destination = settings.destination();
-    let mut journals: Vec<Journal> =
-        stores.iter().map(|store| Journal::load(store, &destination)).collect::<Result<_>>()?;
+    let mut sources = Sources::load(stores, &settings.destination())?;
     if !context.changes_nothing {
-        for journal in &mut journals {
+        for journal in sources.journals_mut() {
             journal.bound_times(policy.now.timestamp());
         }
     }
-    let files = find(settings, stores, context, report)?;
+    let files = find(settings, &sources, context, report)?;
 
-    let names: Vec<String> = stores.iter().map(|store| name_of(store.root())).collect();
     if let Some(mode) = settings.compare.filter(|_| !context.changes_nothing || settings.compare == Some(Mode::Verify))
     {
         let wire = Wire::new(settings, context);
         let transfer = wire.transfer(settings);
-        let comparison = Comparison { mode, context, stores, names: &names, files: &files, policy: &policy, transfer };
-        let outcome = comparison.run(&mut journals, report);
+        let comparison = Comparison { mode, context, files: &files, policy: &policy, transfer };
+        let outcome = comparison.run(&mut sources, report);
         wire.count_contact(report);
         outcome?;
         if mode == Mode::Reconcile {
-            sweep_now(&journals, &files, &policy, transfer);
-            count_pending(&files, &journals, &HashSet::new(), context, report);
-            tidy(&mut journals, &files, stores);
+            sweep_now(&sources, &files, &policy, transfer);
+            count_pending(&files, &sources, &HashSet::new(), context, report);
+            tidy(&mut sources, &files);
         }
         return Ok(());
     }
@@ -219,13 +218,16 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
     let mut plan = {
         let known: Vec<Known<'_>> = files
             .iter()
-            .map(|local| Known { local, dir: &names[local.place], record: journals[local.place].get(&local.path) })
+            .map(|(_, local)| {
+                let source = &sources[local.source];
+                Known { local, dir: &source.name, record: source.journal.get(&local.path) }
+            })
             .collect();
-        plan::plan(&known, &orphans(&journals, &files), &policy)
+        plan::plan(&known, &orphans(&sources, &files), &policy)
     };
-    other_keys::name(settings, &files, &names, &journals, &policy, report);
+    other_keys::name(settings, &files, &sources, &policy, report);
     let young = report.open_files;
-    let mut open = leave_open_files(&mut plan, &files, stores, context);
+    let mut open = leave_open_files(&mut plan, &files, &sources, context);
     report.open_files = young + open.len();
     for (file, failure) in &plan.refused {
         report.fail(&context.notices, &files[*file].path, failure.clone());
@@ -247,8 +249,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         let transfer = wire.transfer(settings);
         let mut execution = Execution {
             context,
-            stores,
-            journals: &mut journals,
+            sources: &mut sources,
             files: &files,
             policy: &policy,
             began,
@@ -261,11 +262,11 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         report.transferred_bytes = wire.sent.load(Ordering::Relaxed);
         wire.count_contact(report);
         if outcome.is_ok() {
-            sweep_if_due(&mut journals, &files, &policy, transfer);
+            sweep_if_due(&mut sources, &files, &policy, transfer);
         }
     }
-    count_pending(&files, &journals, &open, context, report);
-    tidy(&mut journals, &files, stores);
+    count_pending(&files, &sources, &open, context, report);
+    tidy(&mut sources, &files);
     outcome
 }
 
@@ -313,33 +314,32 @@ impl Wire {
 }
 
 /// Looks for abandoned uploads once a day. There can be none before the journal is a day old.
-fn sweep_if_due(journals: &mut [Journal], files: &[Local], policy: &Policy, transfer: Transfer<'_>) {
+fn sweep_if_due(sources: &mut Sources, files: &Files, policy: &Policy, transfer: Transfer<'_>) {
     let now = policy.now.timestamp();
-    if journals.iter().any(|journal| journal.swept().is_some_and(|swept| sweep::is_due(swept, now))) {
-        sweep_now(journals, files, policy, transfer);
+    if sources.journals().any(|journal| journal.swept().is_some_and(|swept| sweep::is_due(swept, now))) {
+        sweep_now(sources, files, policy, transfer);
     }
-    for journal in journals.iter_mut() {
+    for journal in sources.journals_mut() {
         if journal.swept().is_none_or(|swept| sweep::is_due(swept, now)) {
             journal.sweep(now);
         }
     }
 }
 
-fn sweep_now(journals: &[Journal], files: &[Local], policy: &Policy, transfer: Transfer<'_>) {
-    let of = |file: &Local| journals[file.place].get(&file.path).map(|record| record.key.as_str());
-    let keys: HashSet<&str> = files.iter().filter_map(of).collect();
-    let begun = journals.iter().flat_map(Journal::records).filter_map(|(_, record)| record.begun.as_ref());
+fn sweep_now(sources: &Sources, files: &Files, policy: &Policy, transfer: Transfer<'_>) {
+    let known = files.iter().filter_map(|(_, file)| sources[file.source].journal.get(&file.path));
+    let keys: HashSet<&str> = known.map(|record| record.key.as_str()).collect();
+    let begun = sources.journals().flat_map(Journal::records).filter_map(|(_, record)| record.begun.as_ref());
     let known: HashSet<&str> = begun.map(|begun| begun.id.as_str()).collect();
     sweep::sweep(transfer, &policy.prefix, &keys, &known, policy.now.to_utc());
 }
 
-/// Counts closed files that are not in the bucket. Those that are `open` after all, by number, are counted by themselves.
-fn count_pending(files: &[Local], journals: &[Journal], open: &HashSet<usize>, context: &Context, report: &mut Report) {
+/// Counts closed files that are not in the bucket. Those that are `open` after all are counted by themselves.
+fn count_pending(files: &Files, sources: &Sources, open: &HashSet<FileId>, context: &Context, report: &mut Report) {
     let now = context.now.timestamp();
     (report.pending_files, report.oldest_pending_seconds) = (0, None);
-    let is_proven =
-        |file: &Local| journals[file.place].get(&file.path).is_some_and(|known| known.proves(&file.identity));
-    for (_, file) in files.iter().enumerate().filter(|(number, file)| !open.contains(number) && !is_proven(file)) {
+    let is_proven = |file: &Local| sources[file.source].proven(file).is_some();
+    for (_, file) in files.iter().filter(|(id, file)| !open.contains(id) && !is_proven(file)) {
         report.pending_files += 1;
         #[expect(clippy::cast_precision_loss, reason = "an age for people and graphs")]
         let age = (now - file.identity.modified().timestamp()).max(0) as f64;
@@ -347,20 +347,20 @@ fn count_pending(files: &[Local], journals: &[Journal], open: &HashSet<usize>, c
     }
 }
 
-fn tidy(journals: &mut [Journal], files: &[Local], stores: &[Store]) {
-    for (place, journal) in journals.iter_mut().enumerate() {
-        let here = files.iter().filter(|file| file.place == place).map(|file| file.path.as_str());
+fn tidy(sources: &mut Sources, files: &Files) {
+    for (id, SourceDir { store, journal, .. }) in sources.iter_mut() {
+        let here = files.iter().filter(|(_, file)| file.source == id).map(|(_, file)| file.path.as_str());
         let here: HashSet<&str> = here.collect();
-        journal.tidy(|file| here.contains(file) || stores[place].root().join(file).exists());
+        journal.tidy(|file| here.contains(file) || store.root().join(file).exists());
     }
 }
 
 /// The files of all sources that could be uploaded.
-fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut Report) -> Result<Vec<Local>> {
-    let mut files = Vec::new();
+fn find(settings: &Settings, sources: &Sources, context: &Context, report: &mut Report) -> Result<Files> {
+    let mut files = Files::default();
     let (mut unfit, mut example) = (0, None);
-    for (place, store) in stores.iter().enumerate() {
-        let found = local::find(place, store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
+    for (id, source) in sources.iter() {
+        let found = local::find(id, source.store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
         report.open_files += found.young;
         for path in found.unnamed {
             let failure = ItemFailure::passing(FailureReason::Name, "its name is not UTF-8, as a key has to be");
@@ -390,19 +390,19 @@ fn find(settings: &Settings, stores: &[Store], context: &Context, report: &mut R
 }
 
 /// What is known of uploads whose file is not there any more.
-fn orphans<'a>(journals: &'a [Journal], files: &[Local]) -> Vec<(usize, &'a str, &'a Record)> {
+fn orphans<'a>(sources: &'a Sources, files: &Files) -> Vec<(SourceId, &'a str, &'a Record)> {
     let mut orphans = Vec::new();
-    for (place, journal) in journals.iter().enumerate() {
-        let begun = journal.records().filter(|(_, record)| record.begun.is_some());
-        let gone = begun.filter(|(path, _)| !files.iter().any(|file| file.place == place && file.path == *path));
-        orphans.extend(gone.map(|(path, record)| (place, path, record)));
+    for (id, source) in sources.iter() {
+        let begun = source.journal.records().filter(|(_, record)| record.begun.is_some());
+        let gone = begun.filter(|(path, _)| !files.iter().any(|(_, file)| file.source == id && file.path == *path));
+        orphans.extend(gone.map(|(path, record)| (id, path, record)));
     }
     orphans
 }
 
-/// Takes out of a plan what somebody has open; the numbers of these files.
-fn leave_open_files(plan: &mut Plan, files: &[Local], stores: &[Store], context: &Context) -> HashSet<usize> {
-    let path = |file: usize| stores[files[file].place].root().join(&files[file].path);
+/// Takes out of a plan what another process has open; these files.
+fn leave_open_files(plan: &mut Plan, files: &Files, sources: &Sources, context: &Context) -> HashSet<FileId> {
+    let path = |file: FileId| sources[files[file].source].path(&files[file]);
     let of = |step: &Step| match step {
         Step::Upload(upload) => Some(upload.file),
         Step::Remove { file, .. } => Some(*file),
@@ -420,17 +420,11 @@ fn leave_open_files(plan: &mut Plan, files: &[Local], stores: &[Store], context:
     } else if open.hidden > 0 {
         log::info!("{} processes of other users do not show which files they have open", open.hidden);
     }
-    let is_open = |file: &usize| std::fs::symlink_metadata(path(*file)).is_ok_and(|metadata| open.has(&metadata));
+    let is_open = |file: &FileId| std::fs::symlink_metadata(path(*file)).is_ok_and(|metadata| open.has(&metadata));
     plan.steps.retain(|step| {
         let file = of(step).filter(is_open);
         left.extend(file);
         file.is_none()
     });
     left
-}
-
-/// What a directory is called, also where it was given as `.`.
-fn name_of(dir: &Path) -> String {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    name(dir).or_else(|| dir.canonicalize().ok().as_deref().and_then(name)).unwrap_or_default()
 }

@@ -16,7 +16,8 @@ impl State for BTreeSet<FileName> {
     }
 
     fn encode(&self) -> Vec<u8> {
-        self.iter().map(|name| format!("{name}\n")).collect::<String>().into_bytes()
+        let lines: Vec<String> = self.iter().map(|name| format!("{name}\n")).collect();
+        lines.concat().into_bytes()
     }
 }
 

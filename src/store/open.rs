@@ -81,7 +81,7 @@ pub fn obstacle(error: &io::Error) -> Option<&'static str> {
 /// Whether a pipe, a device or a directory was opened in the place of a regular file.
 #[must_use]
 pub fn is_not_regular(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<NotRegular>())
+    matches!(error.get_ref(), Some(inner) if inner.is::<NotRegular>())
 }
 
 fn regular(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<File> {

@@ -8,17 +8,17 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
-use super::journal::{Journal, Record};
+use super::journal::Record;
 use super::key::{Moment, Named, ObjectKey};
-use super::local::{Identity, Local};
+use super::local::{Files, Identity, Local};
 use super::plan::Policy;
 use super::s3::Object;
+use super::source::{SourceDir, Sources};
 use super::transfer::{Failure, Transfer};
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::{Compared, Context, Failure as Failed, Report};
 use crate::stdout;
-use crate::store::Store;
 use crate::store::open::open_regular;
 use crate::units::count;
 
@@ -72,10 +72,7 @@ impl Status {
 pub(super) struct Comparison<'a> {
     pub(super) mode: Mode,
     pub(super) context: &'a Context,
-    pub(super) stores: &'a [Store],
-    /// What the sources are called.
-    pub(super) names: &'a [String],
-    pub(super) files: &'a [Local],
+    pub(super) files: &'a Files,
     pub(super) policy: &'a Policy,
     pub(super) transfer: Transfer<'a>,
 }
@@ -89,23 +86,18 @@ struct Listed {
     others: usize,
 }
 
-/// What is known of a file, if that is that the bucket has it.
-fn proven<'j>(journal: &'j Journal, local: &Local) -> Option<&'j Record> {
-    journal.get(&local.path).filter(|record| record.proves(&local.identity))
-}
-
 impl Comparison<'_> {
     /// Compares, prints on stdout what is not as it should be, and counts it.
-    pub(super) fn run(&self, journals: &mut [Journal], report: &mut Report) -> Result<()> {
-        let Listed { mut objects, others } = self.list(&self.keys(journals))?;
+    pub(super) fn run(&self, sources: &mut Sources, report: &mut Report) -> Result<()> {
+        let Listed { mut objects, others } = self.list(&self.keys(sources))?;
         let listed = objects.len() + others;
         let mut counts: HashMap<&'static str, usize> = HashMap::new();
         let mut rows = Vec::new();
-        for local in self.files {
+        for (_, local) in self.files.iter() {
             self.context.stop.check()?;
-            let journal = &mut journals[local.place];
-            let record = proven(journal, local).cloned();
-            let Some(key) = self.key(local, record.as_ref()) else { continue };
+            let source = &mut sources[local.source];
+            let record = source.proven(local).cloned();
+            let Some(key) = self.key(source, local, record.as_ref()) else { continue };
             let mut object = objects.remove(&key);
             // What a listing leaves out, or calls by another name, is asked for by its own. Some servers say that they encode
             // keys and do not, and a plus of theirs was read as a space.
@@ -119,7 +111,7 @@ impl Comparison<'_> {
                     objects.remove(&key.replace('+', " "));
                 }
             }
-            let mut status = self.status(local, record.as_ref(), object.as_ref());
+            let mut status = self.status(source, local, record.as_ref(), object.as_ref());
             // An ETag that is not made of MD5s may look as if it were, and only HEAD tells that it is not, and a SHA-256 beside it.
             let has_size = |object: &Object| object.size == local.identity.size;
             if !is_doubtful
@@ -129,7 +121,7 @@ impl Comparison<'_> {
                 match self.head(&key)? {
                     Ok(asked) => {
                         object = asked;
-                        status = self.status(local, record.as_ref(), object.as_ref());
+                        status = self.status(source, local, record.as_ref(), object.as_ref());
                     }
                     // As of what somebody's own key encrypts. Then it is as it is listed.
                     Err(failure) => log::info!("{key:?}: the server tells nothing of it: {failure}"),
@@ -156,9 +148,15 @@ impl Comparison<'_> {
             if self.mode == Mode::Reconcile {
                 match (status, &object) {
                     (Status::Found, Some(object)) => {
-                        journal.prove(&local.path, local.identity, &key, &object.etag, self.policy.now.timestamp());
+                        source.journal.prove(
+                            &local.path,
+                            local.identity,
+                            &key,
+                            &object.etag,
+                            self.policy.now.timestamp(),
+                        );
                     }
-                    (Status::Lost, _) => journal.over(&local.path),
+                    (Status::Lost, _) => source.journal.over(&local.path),
                     _ => {}
                 }
             }
@@ -180,8 +178,11 @@ impl Comparison<'_> {
     }
 
     /// The keys of all files, and how a server may call them that does not encode keys as it says.
-    fn keys(&self, journals: &[Journal]) -> HashSet<String> {
-        let key = |local: &Local| self.key(local, proven(&journals[local.place], local));
+    fn keys(&self, sources: &Sources) -> HashSet<String> {
+        let key = |(_, local): (_, &Local)| {
+            let source = &sources[local.source];
+            self.key(source, local, source.proven(local))
+        };
         self.files.iter().filter_map(key).flat_map(|key| [key.replace('+', " "), key]).collect()
     }
 
@@ -235,17 +236,23 @@ impl Comparison<'_> {
         }
     }
 
-    fn key(&self, local: &Local, record: Option<&Record>) -> Option<String> {
+    fn key(&self, source: &SourceDir, local: &Local, record: Option<&Record>) -> Option<String> {
         if let Some(record) = record {
             return Some(record.key.clone());
         }
         let name = local.path.rsplit('/').next().unwrap_or_default();
         let moment = Moment::of(name, local.identity.modified(), self.policy.zone);
-        let named = Named { path: &local.path, dir: &self.names[local.place], moment: &moment };
+        let named = Named { path: &local.path, dir: &source.name, moment: &moment };
         self.policy.template.key(&self.policy.prefix, &named).ok().map(|key| key.as_str().to_owned())
     }
 
-    fn status(&self, local: &Local, record: Option<&Record>, object: Option<&Object>) -> Result<Status, Failure> {
+    fn status(
+        &self,
+        source: &SourceDir,
+        local: &Local,
+        record: Option<&Record>,
+        object: Option<&Object>,
+    ) -> Result<Status, Failure> {
         let Some(object) = object else {
             return Ok(if record.is_some() { Status::Lost } else { Status::Missing });
         };
@@ -264,8 +271,7 @@ impl Comparison<'_> {
         if object.size == local.identity.size && object.is_opaque && object.sha256.is_none() {
             return Ok(Status::Unproven);
         }
-        let path = self.stores[local.place].root().join(&local.path);
-        let file = open_regular(&path).map_err(|error| Failure::unreadable(&error))?;
+        let file = open_regular(&source.path(local)).map_err(|error| Failure::unreadable(&error))?;
         let is_same = self.transfer.is_same(local.identity.size, &file, object, None)?;
         let now = file.metadata().map_err(|error| Failure::unreadable(&error))?;
         match (is_same, proven) {

@@ -15,17 +15,17 @@ use std::thread;
 use std::time::Instant;
 
 use self::queue::{Done, Queue, Task};
-use super::journal::{Begun, Journal};
-use super::local::Local;
+use super::journal::Begun;
+use super::local::{FileId, Files};
 use super::parts::Cut;
 use super::plan::{Policy, Step, Upload};
+use super::source::Sources;
 use super::transfer::{Failure, Job, Open, PartDone, Proof, Start, Transfer, content_type};
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::{Context, Report};
 use crate::progress::Items;
 use crate::retention::Reason;
-use crate::store::Store;
 use crate::units::{ByteSize, human_duration};
 
 /// So many files in a row that failed by network or server: it is not the files.
@@ -36,15 +36,14 @@ const MAX_RESTARTS: u32 = 2;
 /// A plan under way.
 pub(super) struct Execution<'a> {
     pub(super) context: &'a Context,
-    pub(super) stores: &'a [Store],
-    pub(super) journals: &'a mut [Journal],
-    pub(super) files: &'a [Local],
+    pub(super) sources: &'a mut Sources,
+    pub(super) files: &'a Files,
     pub(super) policy: &'a Policy,
     /// When the pass began, as `policy.now`.
     pub(super) began: Instant,
     pub(super) report: &'a mut Report,
-    /// Files that turn out to be open after all, by number.
-    pub(super) open: &'a mut HashSet<usize>,
+    /// Files that turn out to be open after all.
+    pub(super) open: &'a mut HashSet<FileId>,
     pub(super) jobs: usize,
 }
 
@@ -55,12 +54,12 @@ struct Flight<'a> {
     /// Not begun yet.
     waiting: VecDeque<&'a Upload>,
     /// Begun, by file.
-    running: HashMap<usize, Running<'a>>,
+    running: HashMap<FileId, Running<'a>>,
     /// Uploads that are being given up.
     aborts: usize,
     items: Items,
     /// Files that can be removed, and when that was last done.
-    removals: (Vec<(usize, Reason)>, Instant),
+    removals: (Vec<(FileId, Reason)>, Instant),
     failed_in_a_row: usize,
     ended: Result<()>,
 }
@@ -98,9 +97,9 @@ impl Execution<'_> {
         self.policy.now.timestamp().saturating_add_unsigned(self.began.elapsed().as_secs())
     }
 
-    fn path(&self, file: usize) -> PathBuf {
+    fn path(&self, file: FileId) -> PathBuf {
         let local = &self.files[file];
-        self.stores[local.place].root().join(&local.path)
+        self.sources[local.source].path(local)
     }
 
     /// Gives up and uploads everything planned.
@@ -122,8 +121,8 @@ impl Execution<'_> {
             ended: Ok(()),
         };
         for step in steps {
-            if let Step::Abort { place, path, key, id } = step {
-                flight.abort(Task::Abort(*place, path.clone(), key.clone(), id.clone()));
+            if let Step::Abort { source, path, key, id } = step {
+                flight.abort(Task::Abort(*source, path.clone(), key.clone(), id.clone()));
             }
         }
         thread::scope(|scope| {
@@ -150,7 +149,7 @@ impl Execution<'_> {
             }
             queue.close();
         });
-        for journal in self.journals.iter_mut() {
+        for journal in self.sources.journals_mut() {
             journal.sync();
         }
         // What was proven before something else ended the pass is removed all the same.
@@ -185,7 +184,7 @@ impl Execution<'_> {
             });
             if Cut::of(local.identity.size).is_some() && upload.begun.is_none() {
                 let at = self.now();
-                self.journals[local.place].start(&local.path, local.identity, upload.key.as_str(), at);
+                self.sources[local.source].journal.start(&local.path, local.identity, upload.key.as_str(), at);
             }
             let task = Task::Start(upload.file, Arc::clone(&job), upload.begun.clone());
             flight.queue.change(|tasks| tasks.push_back(task));
@@ -198,12 +197,13 @@ impl Execution<'_> {
     /// What a worker has done.
     fn account(&mut self, flight: &mut Flight<'_>, done: Done) {
         let (number, outcome) = match done {
-            Done::Abort(place, path, id, outcome) => {
+            Done::Abort(source, path, id, outcome) => {
                 flight.aborts -= 1;
+                let journal = &mut self.sources[source].journal;
                 match outcome {
                     // Another upload of the file may be on its way by now, or have come to its end.
-                    Ok(()) if !self.journals[place].has_begun(&path, &id) => {}
-                    Ok(()) => self.journals[place].over(&path),
+                    Ok(()) if !journal.has_begun(&path, &id) => {}
+                    Ok(()) => journal.over(&path),
                     Err(Failure::Ended(error)) => flight.end(error),
                     Err(failure) => log::info!("{path}: its upload was not aborted: {failure}"),
                 }
@@ -234,7 +234,7 @@ impl Execution<'_> {
 
     /// What becomes of files of which no worker has anything any more.
     fn settle(&mut self, flight: &mut Flight<'_>) {
-        let settled: Vec<usize> =
+        let settled: Vec<FileId> =
             flight.running.iter().filter(|(_, file)| file.outstanding == 0).map(|(number, _)| *number).collect();
         for number in settled {
             let Some(mut file) = flight.running.remove(&number) else { continue };
@@ -259,7 +259,7 @@ impl Execution<'_> {
     fn begun(&mut self, file: &mut Running<'_>, open: Open, queue: &Queue) {
         let local = &self.files[file.upload.file];
         let now = self.now();
-        let journal = &mut self.journals[local.place];
+        let journal = &mut self.sources[local.source].journal;
         if open.is_new {
             journal.begin(&local.path, local.identity, file.upload.key.as_str(), &open.id, now);
         }
@@ -279,7 +279,7 @@ impl Execution<'_> {
 
     fn part(&mut self, file: &mut Running<'_>, number: NonZeroU32, part: PartDone, queue: &Queue) {
         let local = &self.files[file.upload.file];
-        self.journals[local.place].part(&local.path, number, &part.etag);
+        self.sources[local.source].journal.part(&local.path, number, &part.etag);
         if let Some(open) = &mut file.open {
             open.done.insert(number, part.etag);
         }
@@ -299,11 +299,11 @@ impl Execution<'_> {
     }
 
     /// A file is in the bucket. Whether it can be removed now, and why.
-    fn proven(&mut self, file: &Running<'_>, proof: &Proof) -> Option<(usize, Reason)> {
+    fn proven(&mut self, file: &Running<'_>, proof: &Proof) -> Option<(FileId, Reason)> {
         let Upload { file: number, key, moment, .. } = file.upload;
         let local = &self.files[*number];
         let now = self.now();
-        self.journals[local.place].prove(&local.path, local.identity, key.as_str(), &proof.etag, now);
+        self.sources[local.source].journal.prove(&local.path, local.identity, key.as_str(), &proof.etag, now);
         let (path, key) = (&local.path, key.as_str());
         if proof.was_there {
             self.report.already_there_files += 1;
@@ -321,7 +321,7 @@ impl Execution<'_> {
         let Upload { file: number, key, .. } = file.upload;
         let local = &self.files[*number];
         let now = self.now();
-        let journal = &mut self.journals[local.place];
+        let journal = &mut self.sources[local.source].journal;
         let spoilt = file.job.spoilt.lock().unwrap_or_else(PoisonError::into_inner);
         for etag in spoilt.iter().filter(|etag| !file.upload.spoilt.contains(etag)) {
             journal.spoil(&local.path, key.as_str(), etag);
@@ -337,7 +337,7 @@ impl Execution<'_> {
                 }
                 // Its parts are of no use any more.
                 if let Some(open) = &file.open {
-                    flight.abort(Task::Abort(local.place, local.path.clone(), key.clone(), open.id.clone()));
+                    flight.abort(Task::Abort(local.source, local.path.clone(), key.clone(), open.id.clone()));
                 }
                 return;
             }
@@ -353,7 +353,7 @@ impl Execution<'_> {
 
     /// A journal that cannot be written costs the next pass some questions; what is uploaded stays uploaded.
     fn check_journals(&mut self) {
-        for journal in self.journals.iter_mut() {
+        for journal in self.sources.journals_mut() {
             if let Some(error) = journal.take_failure() {
                 let text = format_args!("what was uploaded is not remembered: {}", error.with_causes());
                 self.context.notices.warn("journal", text);

@@ -5,6 +5,7 @@
 
 use std::fs::{self, Metadata};
 use std::io;
+use std::ops::Index;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -57,11 +58,49 @@ impl Identity {
     }
 }
 
+/// One of the sources of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub(super) usize);
+
+/// One of the files of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId(pub(super) usize);
+
+/// The files of all sources of a pass.
+#[derive(Debug, Default)]
+pub struct Files(Vec<Local>);
+
+impl Files {
+    /// All of them, with their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &Local)> {
+        self.0.iter().enumerate().map(|(number, local)| (FileId(number), local))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds those of one more source.
+    pub fn extend(&mut self, files: Vec<Local>) {
+        self.0.extend(files);
+    }
+}
+
+impl Index<FileId> for Files {
+    type Output = Local;
+
+    fn index(&self, id: FileId) -> &Local {
+        &self.0[id.0]
+    }
+}
+
 /// A file that could be uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Local {
-    /// In which of the sources.
-    pub place: usize,
+    /// The source it is in.
+    pub source: SourceId,
     /// Its path there.
     pub path: String,
     /// What it was when we looked.
@@ -89,14 +128,20 @@ pub struct Found {
 ///
 /// # Errors
 /// The source itself, or a folder in it, cannot be read.
-pub fn find(place: usize, root: &Path, patterns: &Patterns, min_age: Duration, now: DateTime<Utc>) -> Result<Found> {
-    let mut search = Search { place, patterns, min_age, now, found: Found::default() };
+pub fn find(
+    source: SourceId,
+    root: &Path,
+    patterns: &Patterns,
+    min_age: Duration,
+    now: DateTime<Utc>,
+) -> Result<Found> {
+    let mut search = Search { source, patterns, min_age, now, found: Found::default() };
     search.folder(root, "", 0)?;
     Ok(search.found)
 }
 
 struct Search<'a> {
-    place: usize,
+    source: SourceId,
     patterns: &'a Patterns,
     min_age: Duration,
     now: DateTime<Utc>,
@@ -154,7 +199,7 @@ impl Search<'_> {
             .map_or_else(|_| (-age).to_std().is_ok_and(|future| future > MAX_FUTURE), |age| age >= self.min_age);
         // An empty file has nothing to keep: most probably somebody has just begun to write it.
         if is_old && identity.size > 0 {
-            self.found.files.push(Local { place: self.place, path, identity });
+            self.found.files.push(Local { source: self.source, path, identity });
         } else {
             self.found.young += 1;
         }
@@ -185,7 +230,7 @@ mod tests {
         let patterns: Patterns = "*.ts,*.mp4,*.mkv".parse().expect("patterns");
         #[expect(clippy::disallowed_methods, reason = "files are made now")]
         let now = Utc::now();
-        let find = |min_age, now| find(0, dir.path(), &patterns, min_age, now).expect("read");
+        let find = |min_age, now| find(SourceId(0), dir.path(), &patterns, min_age, now).expect("read");
         let later = now + Duration::from_secs(10);
         let found = find(Duration::from_secs(5), later);
         let mut paths: Vec<_> = found.files.iter().map(|file| file.path.as_str()).collect();

@@ -3,23 +3,16 @@
 use std::time::Duration;
 
 use super::Settings;
-use super::journal::Journal;
-use super::local::Local;
+use super::local::Files;
 use super::plan::Policy;
+use super::source::Sources;
 use crate::memory::Keyed;
 use crate::pass::Report;
 use crate::store::STATE_DIR;
 
 /// Says before anything is removed that a new `--key` is for new files alone. Keys are compared when it has changed, and for as
 /// long as there are such files: a pass with nothing new takes no longer.
-pub(super) fn name(
-    settings: &Settings,
-    files: &[Local],
-    names: &[String],
-    journals: &[Journal],
-    policy: &Policy,
-    report: &mut Report,
-) {
+pub(super) fn name(settings: &Settings, files: &Files, sources: &Sources, policy: &Policy, report: &mut Report) {
     let destination = settings.destination();
     let by = format!("{} {:?}", settings.template, settings.zone);
     let last = report.memory.keyed.get(&destination);
@@ -27,9 +20,10 @@ pub(super) fn name(
     if !is_new && last.is_none_or(|last| last.other_files == 0) {
         return;
     }
-    let other = files.iter().filter_map(|file| {
-        let record = journals[file.place].get(&file.path).filter(|record| record.proves(&file.identity))?;
-        let key = policy.key(file, &names[file.place]).ok()?;
+    let other = files.iter().filter_map(|(_, file)| {
+        let source = &sources[file.source];
+        let record = source.proven(file)?;
+        let key = policy.key(file, &source.name).ok()?;
         (record.key != key.as_str()).then_some((record.key.as_str(), key))
     });
     let mut other = other.peekable();

@@ -10,7 +10,7 @@ use chrono::DateTime;
 
 use super::journal::{Begun, Record};
 use super::key::{KeyError, Moment, Named, ObjectKey, Template};
-use super::local::Local;
+use super::local::{FileId, Local, SourceId};
 use super::parts::MAX_BYTES;
 use crate::failure::{FailureReason, ItemFailure};
 use crate::retention::{Keep, Reason};
@@ -49,8 +49,8 @@ pub struct Known<'a> {
 /// An upload to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// The number of the file.
-    pub file: usize,
+    /// The file.
+    pub file: FileId,
     /// Its key.
     pub key: ObjectKey,
     /// When it began.
@@ -68,15 +68,15 @@ pub struct Upload {
 pub enum Step {
     /// Remove a file that is proven to be in the bucket.
     Remove {
-        /// The number of the file.
-        file: usize,
+        /// The file.
+        file: FileId,
         /// Why.
         reason: Reason,
     },
     /// Give an upload in parts up: its file is gone, or is another now, or is to have another key.
     Abort {
-        /// The number of the source.
-        place: usize,
+        /// The source.
+        source: SourceId,
         /// The file's path in it.
         path: String,
         /// The key.
@@ -95,21 +95,21 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Files that are proven to be in the bucket.
     pub proven: usize,
-    /// Files that failed and are not due for another try, by number.
-    pub waiting: Vec<usize>,
-    /// Files that cannot be uploaded, by number, and why: a kind of failure and a text.
-    pub refused: Vec<(usize, ItemFailure)>,
+    /// Files that failed and are not due for another try.
+    pub waiting: Vec<FileId>,
+    /// Files that cannot be uploaded, and why.
+    pub refused: Vec<(FileId, ItemFailure)>,
 }
 
-/// Plans what to do with `files`. `orphans` are records with an upload under way of which the file is not there.
+/// Plans what to do with `files`, whose ids are their positions. `orphans` are records with an upload under way of which the file is not there.
 #[must_use]
-pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Policy) -> Plan {
+pub fn plan(files: &[Known<'_>], orphans: &[(SourceId, &str, &Record)], policy: &Policy) -> Plan {
     let mut plan = Plan::default();
     let (mut removals, mut aborts, mut uploads) = (Vec::new(), Vec::new(), Vec::<Upload>::new());
-    for (place, path, record) in orphans {
-        aborts.extend(abort(*place, path, record));
+    for (source, path, record) in orphans {
+        aborts.extend(abort(*source, path, record));
     }
-    for (number, known) in files.iter().enumerate() {
+    for (file, known) in files.iter().enumerate().map(|(number, known)| (FileId(number), known)) {
         let Known { local, record, .. } = *known;
         let proof = record.filter(|record| record.proves(&local.identity)).and_then(|record| record.proven.as_ref());
         if let Some((_, proven_at)) = proof {
@@ -119,7 +119,7 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
             match reason {
                 Some(reason) if is_same_inode => {
                     plan.proven += 1;
-                    removals.push(Step::Remove { file: number, reason });
+                    removals.push(Step::Remove { file, reason });
                     continue;
                 }
                 // Perhaps another file of the same size and time: it is proven again before it is removed.
@@ -134,18 +134,18 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
         if let Some(failed) = record.and_then(|record| record.failed).filter(|_| is_same)
             && policy.waits(failed)
         {
-            plan.waiting.push(number);
+            plan.waiting.push(file);
             continue;
         }
         let mut give_up = |record: Option<&Record>| {
-            aborts.extend(record.and_then(|record| abort(local.place, &local.path, record)));
+            aborts.extend(record.and_then(|record| abort(local.source, &local.path, record)));
         };
         if !is_same {
             give_up(record);
         }
         if local.identity.size > MAX_BYTES {
             let failure = ItemFailure::passing(FailureReason::Refused, "it is larger than any object can be");
-            plan.refused.push((number, failure));
+            plan.refused.push((file, failure));
             continue;
         }
         let moment = policy.moment(local);
@@ -157,7 +157,7 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
                     give_up(record);
                 }
                 uploads.push(Upload {
-                    file: number,
+                    file,
                     begun: known.filter(|_| is_same).and_then(|known| known.begun.clone()),
                     may_have_begun: known.is_some_and(|known| known.is_started),
                     spoilt: known.map(|known| known.spoilt.clone()).unwrap_or_default(),
@@ -165,16 +165,16 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
                     moment,
                 });
             }
-            Err(error) => plan.refused.push((number, ItemFailure::passing(FailureReason::Name, error.to_string()))),
+            Err(error) => plan.refused.push((file, ItemFailure::passing(FailureReason::Name, error.to_string()))),
         }
     }
     uploads.sort_by(|a, b| {
-        let order = |upload: &Upload| (upload.moment.digits, files[upload.file].local);
+        let order = |upload: &Upload| (upload.moment.digits, files[upload.file.0].local);
         let ((a, a_file), (b, b_file)) = (order(a), order(b));
-        a.cmp(&b).then_with(|| a_file.path.cmp(&b_file.path)).then_with(|| a_file.place.cmp(&b_file.place))
+        a.cmp(&b).then_with(|| a_file.path.cmp(&b_file.path)).then_with(|| a_file.source.cmp(&b_file.source))
     });
     // Of two files with one key the older has it: also in the next pass, when the first is in the bucket.
-    let mut keys: HashMap<ObjectKey, usize> = HashMap::new();
+    let mut keys: HashMap<ObjectKey, FileId> = HashMap::new();
     uploads.retain(|upload| {
         let Some(other) = keys.get(&upload.key) else {
             keys.insert(upload.key.clone(), upload.file);
@@ -182,7 +182,7 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
         };
         let message = format!(
             "{:?} would have the same key, {:?}: write {{name}} or {{path}} into --key",
-            files[*other].local.path,
+            files[other.0].local.path,
             upload.key.as_str()
         );
         plan.refused.push((upload.file, ItemFailure::passing(FailureReason::Conflict, message)));
@@ -194,10 +194,10 @@ pub fn plan(files: &[Known<'_>], orphans: &[(usize, &str, &Record)], policy: &Po
     plan
 }
 
-fn abort(place: usize, path: &str, record: &Record) -> Option<Step> {
+fn abort(source: SourceId, path: &str, record: &Record) -> Option<Step> {
     let key = ObjectKey::new(record.key.clone()).ok()?;
     let id = record.begun.as_ref()?.id.clone();
-    Some(Step::Abort { place, path: path.to_owned(), key, id })
+    Some(Step::Abort { source, path: path.to_owned(), key, id })
 }
 
 impl Policy {

@@ -1,11 +1,11 @@
 //! The plan, for `--dry-run`.
 
-use super::local::Local;
+use super::local::{Files, Local};
 use super::plan::{Plan, Step};
 use crate::steps;
 
 /// The steps of a plan. An abandoned upload that is aborted is none for people.
-pub(super) fn steps(plan: &Plan, files: &[Local]) -> Vec<steps::Step> {
+pub(super) fn steps(plan: &Plan, files: &Files) -> Vec<steps::Step> {
     let (mut removals, mut uploads) = (Vec::new(), Vec::new());
     for step in &plan.steps {
         match step {

@@ -6,23 +6,24 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::upload::journal::Begun;
 use crate::upload::key::ObjectKey;
+use crate::upload::local::{FileId, SourceId};
 use crate::upload::parts::Cut;
 use crate::upload::transfer::{Failure, Job, PartDone, Proof, Start, Transfer};
 
 /// What workers do.
 pub(super) enum Task {
-    Start(usize, Arc<Job>, Option<Begun>),
-    Part(usize, Arc<Job>, String, Cut, NonZeroU32),
-    Finish(usize, Arc<Job>, String, BTreeMap<NonZeroU32, String>),
-    /// An upload of which nobody needs the parts: its file's place and path, its key and id.
-    Abort(usize, String, ObjectKey, String),
+    Start(FileId, Arc<Job>, Option<Begun>),
+    Part(FileId, Arc<Job>, String, Cut, NonZeroU32),
+    Finish(FileId, Arc<Job>, String, BTreeMap<NonZeroU32, String>),
+    /// An upload of which nobody needs the parts: its file's source and path, its key and id.
+    Abort(SourceId, String, ObjectKey, String),
 }
 
 pub(super) enum Done {
-    Start(usize, Result<Start, Failure>),
-    Part(usize, NonZeroU32, Result<PartDone, Failure>),
-    Finish(usize, Result<Proof, Failure>),
-    Abort(usize, String, String, Result<(), Failure>),
+    Start(FileId, Result<Start, Failure>),
+    Part(FileId, NonZeroU32, Result<PartDone, Failure>),
+    Finish(FileId, Result<Proof, Failure>),
+    Abort(SourceId, String, String, Result<(), Failure>),
 }
 
 /// Tasks, for workers that wait for them.
@@ -65,9 +66,9 @@ impl Task {
             Self::Start(file, job, begun) => Done::Start(file, transfer.start(&job, begun.as_ref())),
             Self::Part(file, job, id, cut, number) => Done::Part(file, number, transfer.part(&job, &id, cut, number)),
             Self::Finish(file, job, id, parts) => Done::Finish(file, transfer.finish(&job, &id, &parts)),
-            Self::Abort(place, path, key, id) => {
+            Self::Abort(source, path, key, id) => {
                 let outcome = transfer.abort(&key, &id);
-                Done::Abort(place, path, id, outcome)
+                Done::Abort(source, path, id, outcome)
             }
         }
     }

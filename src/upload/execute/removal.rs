@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::open_files::OpenFiles;
 use crate::remove::{Removal, remove_footage};
 use crate::retention::Reason;
-use crate::upload::local::{Identity, Local};
+use crate::upload::local::{FileId, Identity, Local};
 use crate::upload::plan::Step;
 
 /// Files are removed together: to see whether somebody has opened one, all processes are looked through.
@@ -29,7 +29,7 @@ impl Execution<'_> {
     }
 
     /// Removes files that are proven to be in the bucket, unless somebody has opened them, or they are others now.
-    fn remove_files(&mut self, removals: &[(usize, Reason)]) -> Result<()> {
+    fn remove_files(&mut self, removals: &[(FileId, Reason)]) -> Result<()> {
         if removals.is_empty() {
             return Ok(());
         }
@@ -37,13 +37,13 @@ impl Execution<'_> {
         let open = OpenFiles::look(paths.iter().map(PathBuf::as_path));
         for ((file, reason), path) in removals.iter().zip(&paths) {
             self.context.stop.check()?;
-            let Local { path: name, identity, .. } = &self.files[*file];
+            let Local { source, path: name, identity } = &self.files[*file];
             let Ok(metadata) = fs::symlink_metadata(path) else { continue };
             if Identity::of(&metadata) != *identity || open.has(&metadata) {
                 log::info!("{name}: it has changed, or somebody has opened it: not removed");
                 continue;
             }
-            let store = &self.stores[self.files[*file].place];
+            let store = &self.sources[*source].store;
             let path = Path::new(name);
             remove_footage(store, Removal { path, name: path, camera: "", reason: *reason }, self.report)?;
         }

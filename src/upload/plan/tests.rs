@@ -21,7 +21,11 @@ fn policy(template: &str) -> Policy {
 }
 
 fn local(path: &str, age: i64) -> Local {
-    Local { place: 0, path: path.into(), identity: Identity { size: 10, mtime: (NOW - age) * 1_000_000_000, ino: 1 } }
+    Local {
+        source: SourceId(0),
+        path: path.into(),
+        identity: Identity { size: 10, mtime: (NOW - age) * 1_000_000_000, ino: 1 },
+    }
 }
 
 fn proven(local: &Local, at: i64) -> Record {
@@ -38,11 +42,11 @@ fn told(plan: &Plan) -> Vec<String> {
     plan.steps
         .iter()
         .map(|step| match step {
-            Step::Remove { file, reason } => format!("remove {file} {reason}"),
+            Step::Remove { file, reason } => format!("remove {} {reason}", file.0),
             Step::Abort { path, id, .. } => format!("abort {path} {id}"),
             Step::Upload(upload) => {
                 let begun = upload.begun.as_ref().map(|begun| format!(" from {}", begun.id)).unwrap_or_default();
-                format!("upload {} {}{begun}", upload.file, upload.key.as_str())
+                format!("upload {} {}{begun}", upload.file.0, upload.key.as_str())
             }
         })
         .collect()
@@ -102,7 +106,7 @@ fn an_upload_goes_on_where_the_file_is_the_same() {
     let other_key = plan_of(&[(file.clone(), Some(same.clone()))], &policy("x/{path}"));
     assert_eq!(told(&other_key), ["abort a.ts u1", "upload 0 p/x/a.ts"]);
     assert_eq!(told(&plan_of(&[(file, Some(other))], &policy("{path}"))), ["abort a.ts u1", "upload 0 p/a.ts"]);
-    assert_eq!(told(&plan(&[], &[(0, "a.ts", &same)], &policy("{path}"))), ["abort a.ts u1"]);
+    assert_eq!(told(&plan(&[], &[(SourceId(0), "a.ts", &same)], &policy("{path}"))), ["abort a.ts u1"]);
 }
 
 #[test]
@@ -111,7 +115,7 @@ fn two_files_do_not_get_one_key() {
     let plan = plan_of(&files, &policy("%Y%m%d.{ext}"));
     assert_eq!(told(&plan), ["upload 0 p/20181029.mp4"]);
     assert_eq!(plan.refused.len(), 1);
-    assert_eq!((plan.refused[0].0, plan.refused[0].1.reason), (1, FailureReason::Conflict));
+    assert_eq!((plan.refused[0].0, plan.refused[0].1.reason), (FileId(1), FailureReason::Conflict));
 }
 
 #[test]
@@ -166,21 +170,21 @@ proptest! {
         for step in &first.steps {
             match step {
                 Step::Remove { file, .. } => {
-                    prop_assert!(files[*file].1.as_ref().is_some_and(|record| record.proves(&files[*file].0.identity)));
-                    gone.push(*file);
+                    prop_assert!(files[file.0].1.as_ref().is_some_and(|record| record.proves(&files[file.0].0.identity)));
+                    gone.push(file.0);
                 }
                 Step::Abort { .. } => {}
                 Step::Upload(upload) => {
-                    let local = files[upload.file].0.clone();
+                    let local = files[upload.file.0].0.clone();
                     let record = Record { key: upload.key.as_str().into(), ..proven(&local, NOW) };
                     if policy.removal(Some(&upload.moment), NOW).is_some() {
-                        gone.push(upload.file);
+                        gone.push(upload.file.0);
                     }
-                    files[upload.file].1 = Some(record);
+                    files[upload.file.0].1 = Some(record);
                 }
             }
         }
-        let refused: Vec<usize> = first.refused.iter().map(|(file, ..)| *file).collect();
+        let refused: Vec<usize> = first.refused.iter().map(|(file, ..)| file.0).collect();
         let mut number = 0..;
         files.retain(|_| number.next().is_some_and(|n| !gone.contains(&n) && !refused.contains(&n)));
         prop_assert_eq!(told(&plan_of(&files, &policy)), Vec::<String>::new());
