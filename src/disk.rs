@@ -56,6 +56,16 @@ pub struct Guard {
     pub min_free: Option<ByteSize>,
 }
 
+/// `--when-full`, and `when_full` of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum WhenFull {
+    /// Write nothing more, and say how much is missing.
+    #[default]
+    Stop,
+    /// Remove the oldest recordings for newer ones.
+    DeleteOldest,
+}
+
 /// Why there is no room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {

@@ -7,12 +7,13 @@ use clap::Args;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use ureq::http::header::{HeaderName, HeaderValue};
 
-use super::groups::{Common, Disk, Full, Rate, Tries, WhenFull};
+use super::groups::{Common, Disk, Full, Rate, Tries};
 use super::{List, directory, flat};
 use crate::dashcam;
 use crate::dashcam::address::Address;
 use crate::dashcam::name::{Format, Grouping};
 use crate::dashcam::policy::{Code, Policy, Priority, Protect};
+use crate::disk::WhenFull;
 use crate::error::{Error, Result};
 use crate::retention::{KeepRule, KeepRules, parse_quota};
 use crate::secret::Secret;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 
-use crate::disk::Guard;
+use crate::disk::{Guard, WhenFull};
 use crate::error::{Error, Result};
 use crate::logging;
 use crate::metrics::{Sinks, parse_pushgateway_url};
@@ -163,16 +163,6 @@ pub struct Full {
     /// What to do when there is no room
     #[arg(long, value_name = "ACTION", env = "FOOTAGE_WHEN_FULL", help_heading = "Retention")]
     pub when_full: Option<WhenFull>,
-}
-
-/// `--when-full`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum WhenFull {
-    /// Write nothing more, and say how much is missing.
-    #[default]
-    Stop,
-    /// Remove the oldest recordings for newer ones.
-    DeleteOldest,
 }
 
 /// How long to try, and when again.

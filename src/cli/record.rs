@@ -1,19 +1,22 @@
 //! What people type for `footage record`.
 
-use std::fmt::Write;
+use std::convert::Infallible;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::groups::{Disk, Ffmpeg, Full, Lock, Metrics, Output, Share, WhenFull};
+use super::groups::{Disk, Ffmpeg, Full, Lock, Metrics, Output, Share};
 use crate::error::{Error, Result};
-use crate::record::name::CameraName;
+use crate::record::config::options::{
+    CameraOptions, GeneralOptions, bit_rate, directory, frame_rate, one_of, segment_length, words,
+};
+use crate::record::config::{Audio, Invalid, Problem, Transport, Video};
+use crate::record::name::{CameraName, Container};
 use crate::record::{Action, Settings, Source};
 use crate::retention::{Keep, parse_quota};
 use crate::secret::Secret;
-use crate::units::parse_seconds;
+use crate::units::{ByteSize, parse_seconds};
 use crate::zone::Tz;
 
 /// `footage record`
@@ -74,8 +77,14 @@ pub struct Record {
     pub metrics: Metrics,
 }
 
-/// One camera without a file. Its keys are those of the file, which reads them: what is read here too is refused as other
-/// commands refuse it.
+/// The value of an option, or what is wrong with it: all that is wrong with a camera is shown at once.
+type Checked<T> = Result<T, String>;
+
+fn checked<T>(parse: fn(&str) -> Checked<T>) -> impl Fn(&str) -> Result<Checked<T>, Infallible> + Clone {
+    move |text| Ok(parse(text))
+}
+
+/// One camera without a file; the options are those of the file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "One camera, without CONFIG")]
 pub struct Camera {
@@ -90,58 +99,53 @@ pub struct Camera {
     )]
     pub url: Option<Secret>,
     /// What the camera is called: its folder in the destination [default: camera]
-    #[arg(long, value_name = "NAME", value_parser = read(CameraName::from_str), env = "FOOTAGE_NAME")]
-    pub name: Option<String>,
+    #[arg(long, value_name = "NAME", env = "FOOTAGE_NAME")]
+    pub name: Option<CameraName>,
     /// Where the recordings go: DIR/NAME/2026-11-21/…
-    #[arg(short, long, value_name = "DIR", env = "FOOTAGE_DESTINATION")]
-    pub destination: Option<String>,
+    #[arg(short, long, value_name = "DIR", value_parser = checked(directory), env = "FOOTAGE_DESTINATION")]
+    pub destination: Option<Checked<PathBuf>>,
     /// How long a segment is, cut at marks of the clock [default: 1h]
-    #[arg(long, value_name = "TIME", value_parser = read(parse_seconds), env = "FOOTAGE_SEGMENT")]
-    pub segment: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = checked(segment_length), env = "FOOTAGE_SEGMENT")]
+    pub segment: Option<Checked<Duration>>,
     /// What segments are packed in: mkv, ts or mp4 [default: mkv]
-    #[arg(long, value_name = "FORMAT", env = "FOOTAGE_CONTAINER")]
-    pub container: Option<String>,
+    #[arg(long, value_name = "FORMAT", value_parser = checked(one_of::<Container>), env = "FOOTAGE_CONTAINER")]
+    pub container: Option<Checked<Container>>,
     /// copy, or h264 to encode [default: copy; h264 for JPEG]
-    #[arg(long, value_name = "CODING", env = "FOOTAGE_VIDEO")]
-    pub video: Option<String>,
+    #[arg(long, value_name = "CODING", value_parser = checked(one_of::<Video>), env = "FOOTAGE_VIDEO")]
+    pub video: Option<Checked<Video>>,
     /// copy, aac or none [default: copy; aac for ts and mp4]
-    #[arg(long, value_name = "CODING", env = "FOOTAGE_AUDIO")]
-    pub audio: Option<String>,
+    #[arg(long, value_name = "CODING", value_parser = checked(one_of::<Audio>), env = "FOOTAGE_AUDIO")]
+    pub audio: Option<Checked<Audio>>,
     /// Frames in a second, where they are encoded
-    #[arg(long, value_name = "N", env = "FOOTAGE_FPS")]
-    pub fps: Option<String>,
+    #[arg(long, value_name = "N", value_parser = checked(frame_rate), env = "FOOTAGE_FPS")]
+    pub fps: Option<Checked<f64>>,
     /// Bits in a second, where frames are encoded [default: 1M]
-    #[arg(long, value_name = "BITS", env = "FOOTAGE_BITRATE")]
-    pub bitrate: Option<String>,
+    #[arg(long, value_name = "BITS", value_parser = checked(bit_rate), env = "FOOTAGE_BITRATE")]
+    pub bitrate: Option<Checked<ByteSize>>,
     /// How RTSP is carried: tcp, udp, multicast or http [default: tcp]
-    #[arg(long, value_name = "WAY", env = "FOOTAGE_TRANSPORT")]
-    pub transport: Option<String>,
+    #[arg(long, value_name = "WAY", value_parser = checked(one_of::<Transport>), env = "FOOTAGE_TRANSPORT")]
+    pub transport: Option<Checked<Transport>>,
     /// How long the camera may take to answer [default: 10s]
-    #[arg(short, long, value_name = "TIME", value_parser = read(parse_seconds), env = "FOOTAGE_TIMEOUT")]
-    pub timeout: Option<String>,
+    #[arg(short, long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_TIMEOUT")]
+    pub timeout: Option<Duration>,
     /// Start ffmpeg again when no frame came for this long [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = read(parse_seconds), env = "FOOTAGE_STALL_TIMEOUT")]
-    pub stall_timeout: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_STALL_TIMEOUT")]
+    pub stall_timeout: Option<Duration>,
     /// The zone of names and marks, such as Asia/Kolkata [default: this machine's]
-    #[arg(long, value_name = "ZONE", value_parser = read(Tz::from_str), env = "FOOTAGE_TIMEZONE")]
-    pub timezone: Option<String>,
+    #[arg(long, value_name = "ZONE", env = "FOOTAGE_TIMEZONE")]
+    pub timezone: Option<Tz>,
     /// Remove recordings older than this: 2w, 30 (days), 36h
-    #[arg(short, long, value_name = "AGE", value_parser = read(Keep::from_str), env = "FOOTAGE_KEEP")]
-    pub keep: Option<String>,
+    #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP")]
+    pub keep: Option<Keep>,
     /// Remove the oldest recordings when all are more than this, such as 500GB
-    #[arg(long, value_name = "SIZE", value_parser = read(parse_quota), env = "FOOTAGE_KEEP_BYTES")]
-    pub keep_bytes: Option<String>,
+    #[arg(long, value_name = "SIZE", value_parser = parse_quota, env = "FOOTAGE_KEEP_BYTES")]
+    pub keep_bytes: Option<ByteSize>,
     /// Run this program for each closed segment, as words apart by blanks
     #[arg(long, value_name = "PROGRAM", env = "FOOTAGE_ON_SEGMENT")]
     pub on_segment: Option<String>,
     /// Options of ffmpeg for reading, as words apart by blanks
     #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, env = "FOOTAGE_INPUT_OPTIONS")]
     pub input_options: Option<String>,
-}
-
-/// Refuses what `parse` refuses, and keeps the text.
-fn read<T>(parse: fn(&str) -> Result<T, String>) -> impl Fn(&str) -> Result<String, String> + Clone {
-    move |text| parse(text).map(|_| text.to_owned())
 }
 
 impl Record {
@@ -154,7 +158,7 @@ impl Record {
     /// The destination that was typed, where one was; a configuration that cannot be read names none.
     #[must_use]
     pub fn destinations(&self) -> Vec<PathBuf> {
-        self.camera.destination.iter().map(PathBuf::from).collect()
+        self.camera.destination.iter().flatten().cloned().collect()
     }
 
     /// What was typed, resolved into what the pass works with.
@@ -162,19 +166,21 @@ impl Record {
     /// # Errors
     /// [`Error::Usage`]
     pub fn settings(&self) -> Result<Settings> {
-        let options = self.camera.options();
+        let (camera, problems) = self.camera.options();
         let source = match &self.config {
             Some(path) => {
                 let name = self.camera.name.as_ref().map(|_| "name");
-                if let Some(option) = name.or(options.first().map(|(option, _)| *option)) {
-                    let option = option.replace('_', "-");
+                let wrong = problems.first().map(|problem| problem.key.as_str());
+                if let Some(key) = name.or(camera.first_key()).or(wrong) {
                     return Err(Error::Usage(format!(
-                        "--{option} goes with --url: in a file it stands as a key of its own"
+                        "--{} goes with --url: in a file it stands as a key of its own",
+                        key.replace('_', "-")
                     )));
                 }
                 Source::File(path.clone(), self.general())
             }
-            None => Source::Options((self.general() + &self.camera.text(&options)).into()),
+            None if !problems.is_empty() => return Err(Error::Usage(Invalid(problems).to_string())),
+            None => Source::Options { name: self.camera.name(), camera: Box::new(camera), general: self.general() },
         };
         let action = match () {
             () if self.stop => Action::Stop,
@@ -200,87 +206,150 @@ impl Record {
 impl Record {
     /// What metrics call it.
     fn name(&self) -> String {
-        self.config.as_ref().map_or_else(|| self.camera.name().to_owned(), |path| path.display().to_string())
+        self.config.as_ref().map_or_else(|| self.camera.name().to_string(), |path| path.display().to_string())
     }
 
-    /// The text of a file that says what holds for all cameras; it wins over CONFIG.
-    fn general(&self) -> String {
-        let action = self.full.when_full.map(|action| match action {
-            WhenFull::Stop => "stop",
-            WhenFull::DeleteOldest => "delete-oldest",
-        });
-        let all = [
-            ("listen", self.listen.clone()),
-            ("max_used_disk", self.disk.max_used_disk.map(|percent| percent.to_string())),
-            ("min_free", self.disk.min_free.map(|size| format!("{}B", size.0))),
-            ("when_full", action.map(str::to_owned)),
-        ];
-        all.iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", quoted(value.as_ref()?)))).collect()
+    /// The options that are not about one camera; they override CONFIG.
+    fn general(&self) -> GeneralOptions {
+        GeneralOptions {
+            listen: self.listen.clone(),
+            max_used_disk: self.disk.max_used_disk,
+            min_free: self.disk.min_free,
+            when_full: self.full.when_full,
+            ..GeneralOptions::default()
+        }
     }
 }
 
 impl Camera {
-    fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or("camera")
+    fn name(&self) -> CameraName {
+        self.name.clone().unwrap_or_default()
     }
 
-    /// The keys that were typed, but the URL; the name is none.
-    fn options(&self) -> Vec<(&'static str, &String)> {
-        let all = [
-            ("destination", &self.destination),
-            ("segment", &self.segment),
-            ("container", &self.container),
-            ("video", &self.video),
-            ("audio", &self.audio),
-            ("fps", &self.fps),
-            ("bitrate", &self.bitrate),
-            ("transport", &self.transport),
-            ("timeout", &self.timeout),
-            ("stall_timeout", &self.stall_timeout),
-            ("timezone", &self.timezone),
-            ("keep", &self.keep),
-            ("keep_bytes", &self.keep_bytes),
-            ("on_segment", &self.on_segment),
-            ("input_options", &self.input_options),
-        ];
-        all.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))).collect()
-    }
-
-    /// The file that says the same.
-    fn text(&self, options: &[(&'static str, &String)]) -> String {
-        let mut text = format!("[cameras.{}]\n", quoted(self.name()));
-        let url = self.url.iter().map(|url| ("url", url.reveal()));
-        for (key, value) in url.chain(options.iter().map(|(key, value)| (*key, value.as_str()))) {
-            let _ = writeln!(text, "{key} = {}", quoted(value));
-        }
-        text
+    /// The options, and what is wrong with them.
+    fn options(&self) -> (CameraOptions, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let options = CameraOptions {
+            url: take("url", self.url.as_ref().map(|url| url.reveal().parse()).as_ref(), &mut problems),
+            destination: take("destination", self.destination.as_ref(), &mut problems),
+            segment: take("segment", self.segment.as_ref(), &mut problems),
+            container: take("container", self.container.as_ref(), &mut problems),
+            video: take("video", self.video.as_ref(), &mut problems),
+            audio: take("audio", self.audio.as_ref(), &mut problems),
+            fps: take("fps", self.fps.as_ref(), &mut problems),
+            bitrate: take("bitrate", self.bitrate.as_ref(), &mut problems),
+            transport: take("transport", self.transport.as_ref(), &mut problems),
+            timeout: self.timeout,
+            stall_timeout: self.stall_timeout,
+            timezone: self.timezone,
+            keep: self.keep,
+            keep_bytes: self.keep_bytes,
+            on_segment: self.on_segment.as_deref().map(words),
+            input_options: self.input_options.as_deref().map(words),
+            ..CameraOptions::default()
+        };
+        (options, problems)
     }
 }
 
-/// A text as TOML has it: what JSON escapes, TOML escapes in the same way.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+/// The value of an option; what is wrong with it goes to `problems`.
+fn take<T: Clone>(key: &str, value: Option<&Checked<T>>, problems: &mut Vec<Problem>) -> Option<T> {
+    match value? {
+        Ok(value) => Some(value.clone()),
+        Err(message) => {
+            problems.push(Problem { line: None, key: key.to_owned(), message: message.clone() });
+            None
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        record: Record,
+    }
+
+    fn settings(arguments: &[&str]) -> Result<Settings> {
+        Line::try_parse_from([&["footage"], arguments].concat()).expect("a command line").record.settings()
+    }
+
     #[test]
-    fn what_is_quoted_is_read_again() {
-        for text in ["yard", "a\"b\\c", "tab\there", "é\u{7f}\u{1}🎥\n"] {
-            let read = toml::de::DeTable::parse(&format!("{} = {}", quoted(text), quoted(text))).map(|table| {
-                let (key, value) = table
-                    .get_ref()
-                    .iter()
-                    .next()
-                    .map(|(k, v)| (k.get_ref().to_string(), v.get_ref().as_str().map(str::to_owned)))
-                    .expect("a key");
-                (key, value.expect("a text"))
-            });
-            let _ = read
-                .map(|read| assert_eq!(read, (text.to_owned(), text.to_owned())))
-                .map_err(|error| panic!("{error}"));
+    fn options_of_url_and_a_configuration_with_the_same_keys_are_the_same_camera() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("footage.toml");
+        let destination = dir.path().join("a \"b\" é");
+        let destination = destination.to_str().expect("UTF-8");
+        let all = [
+            ("destination", destination),
+            ("segment", "10m"),
+            ("container", "ts"),
+            ("video", "h264"),
+            ("audio", "none"),
+            ("fps", "7.5"),
+            ("bitrate", "800k"),
+            ("transport", "udp"),
+            ("timeout", "3"),
+            ("stall_timeout", "1m"),
+            ("timezone", "Asia/Kolkata"),
+            ("keep", "2w"),
+            ("keep_bytes", "5GB"),
+            ("on_segment", "program 'a b' c"),
+            ("input_options", "-a \\ -b"),
+        ];
+        let mut options: Vec<String> = ["--url", "rtsp://u:p@cam/1", "--name", "yard"].map(str::to_owned).into();
+        let mut lines = vec!["[cameras.yard]".to_owned(), "url = \"rtsp://u:p@cam/1\"".to_owned()];
+        for (key, value) in all {
+            options.push(format!("--{}={value}", key.replace('_', "-")));
+            lines.push(format!("{key} = {}", serde_json::Value::from(value)));
         }
+        std::fs::write(&file, lines.join("\n")).expect("written");
+        let by_options = settings(&options.iter().map(String::as_str).collect::<Vec<_>>()).expect("options");
+        let by_file = settings(&[file.to_str().expect("UTF-8")]).expect("a configuration");
+        assert_eq!(by_options.config, by_file.config);
+        assert_eq!(by_options.config.cameras.len(), 1);
+    }
+
+    #[test]
+    fn all_wrong_options_of_url_are_named_at_once() {
+        let error = settings(&[
+            "--url=gopher://u:hunter2@cam",
+            "--destination=",
+            "--segment=5",
+            "--container=avi",
+            "--fps=0",
+            "--bitrate=9",
+        ]);
+        let error = error.expect_err("wrong options").to_string();
+        insta::assert_snapshot!(error, @r#"
+        --url: "gopher" is no protocol of cameras: rtsp, rtsps, http, https, rtmp, rtmps, srt, udp, tcp, rtp are
+        --destination: a directory is needed
+        --segment: 5 would be seconds: write "5m", or "5s"
+        --container: "avi" is none of "mkv", "ts", "mp4"
+        --fps: a number of frames in a second is needed, from 0.1 to 240
+        --bitrate: 9 would be bits in a second: write "9k" for kbit
+        "#);
+        let error = settings(&["--url=http://cam", "--destination=d", "--video=copy", "--container=ts"]);
+        let error = error.expect_err("what does not fit").to_string();
+        assert_eq!(error, "--video: JPEG pictures do not fit into ts: write \"h264\"");
+    }
+
+    #[test]
+    fn max_used_disk_min_free_when_full_and_listen_override_config() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("footage.toml");
+        let text = "listen = \"a:1\"\nmax_used_disk = 50\nmin_free = \"1GB\"\nwhen_full = \"stop\"\nhints = false\n\
+            [cameras.yard]\nurl = \"rtsp://cam/1\"\ndestination = \"d\"\n";
+        std::fs::write(&file, text).expect("written");
+        let file = file.to_str().expect("UTF-8");
+        let config = settings(&[file, "--listen=b:2", "--when-full=delete-oldest", "--max-used-disk=60"]);
+        let config = config.expect("a configuration").config;
+        assert_eq!((config.listen.as_deref(), config.delete_oldest, config.wants_hints), (Some("b:2"), true, false));
+        assert_eq!((config.guard.max_used_percent, config.guard.min_free), (Some(60), Some(ByteSize(1_000_000_000))));
     }
 }

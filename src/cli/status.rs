@@ -11,6 +11,7 @@ use super::groups::{Disk, Share};
 use crate::error::Result;
 use crate::record::Source;
 use crate::record::config::Camera;
+use crate::record::config::options::GeneralOptions;
 use crate::record::name::CameraName;
 use crate::record::shard::Shard;
 use crate::status::{Expected, Output, Settings};
@@ -86,7 +87,7 @@ impl Status {
 
 /// The cameras that a configuration gives to this share, and the destinations that they are recorded to.
 fn cameras(path: &Path, shard: Shard) -> Result<Vec<Expected>> {
-    let config = Source::File(path.to_owned(), String::new()).read()?;
+    let config = Source::File(path.to_owned(), GeneralOptions::default()).read()?;
     let of_share = config.cameras.iter().filter(|(name, _)| shard.has(name.as_str()));
     let expected = |(name, camera): (&CameraName, &Camera)| Expected {
         camera: name.as_str().to_owned(),

@@ -222,8 +222,7 @@ mod tests {
     use crate::record::config::{Config, Surroundings};
 
     fn line(keys: &str, version: Version) -> String {
-        let around =
-            Surroundings { base: "/srv".into(), zone: "Asia/Kolkata".parse().expect("a zone"), is_options: false };
+        let around = Surroundings { base: "/srv".into(), zone: "Asia/Kolkata".parse().expect("a zone") };
         let text = format!("[cameras.yard]\ndestination = \"100%\"\n{keys}");
         let config = Config::parse(&text, &around).expect("a configuration");
         let camera = config.cameras.values().next().expect("a camera");

@@ -15,10 +15,14 @@
 //! fps = 10
 //! ```
 //!
-//! A key of `[defaults]` holds for every camera that does not say otherwise. What is wrong is told with its key and line,
-//! all of it at once; a key that is not known is wrong too, since it is a key that is known with a letter wrong.
+//! A key of `[defaults]` applies to every camera that does not override it. Errors name key and line and are shown all at once;
+//! an unknown key is an error, since it is probably a misspelt one.
+//!
+//! One camera can be configured by options of the command line, too. Both become [`CameraOptions`], which are resolved into a
+//! [`Camera`].
 
 mod camera;
+pub mod options;
 mod section;
 mod syntax;
 
@@ -29,11 +33,11 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub use self::camera::{Audio, CAMERA_KEYS, Camera, Transport, Video};
-use self::section::{Section, text, text_as};
+pub use self::camera::{Audio, Camera, Transport, Video};
+use self::options::{CameraOptions, GeneralOptions};
+use self::section::Section;
 use super::name::CameraName;
-use crate::disk::Guard;
-use crate::retention::parse_retention_size;
+use crate::disk::{Guard, WhenFull};
 use crate::zone::Tz;
 
 /// A configuration.
@@ -53,23 +57,21 @@ pub struct Config {
     pub cameras: BTreeMap<CameraName, Camera>,
 }
 
-/// What the text does not say.
+/// What neither the configuration nor the options say.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// Relative paths are relative to this.
     pub base: PathBuf,
     /// The zone of cameras that name none.
     pub zone: Tz,
-    /// Whether the text was made of options: then no line is told, and keys are told as options.
-    pub is_options: bool,
 }
 
 /// Something that is wrong in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The line, from 1; none where it was made of options.
+    /// The line, from 1; none for an option of the command line.
     pub line: Option<usize>,
-    /// The key with its section: `cameras.yard.segment`.
+    /// The key with its section, `cameras.yard.segment`; of an option the key alone.
     pub key: String,
     /// What is wrong with it.
     pub message: String,
@@ -80,10 +82,7 @@ impl fmt::Display for Problem {
         match self.line {
             Some(line) if self.key.is_empty() => write!(f, "line {line}: {}", self.message),
             Some(line) => write!(f, "line {line}: {}: {}", self.key, self.message),
-            None => {
-                let option = self.key.rsplit('.').next().unwrap_or_default().replace('_', "-");
-                write!(f, "--{option}: {}", self.message)
-            }
+            None => write!(f, "--{}: {}", self.key.replace('_', "-"), self.message),
         }
     }
 }
@@ -101,9 +100,8 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// The keys that stand before all sections, and the sections.
-const TOP_KEYS: [&str; 8] =
-    ["listen", "hints", "ffmpeg", "max_used_disk", "min_free", "when_full", "defaults", "cameras"];
+/// The sections, beside which there are the keys of [`GeneralOptions`].
+const SECTIONS: [&str; 2] = ["defaults", "cameras"];
 
 impl Config {
     /// Reads a configuration.
@@ -111,6 +109,14 @@ impl Config {
     /// # Errors
     /// All that is wrong with it.
     pub fn parse(source: &str, surroundings: &Surroundings) -> Result<Self, Invalid> {
+        Self::parse_with(source, GeneralOptions::default(), surroundings)
+    }
+
+    /// Reads a configuration, whose general keys `options` override.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse_with(source: &str, options: GeneralOptions, surroundings: &Surroundings) -> Result<Self, Invalid> {
         let reader = Reader { source, surroundings };
         let document = DeTable::parse(source).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
@@ -120,46 +126,39 @@ impl Config {
             Invalid(vec![Problem { line, key, message }])
         })?;
         let mut problems = Vec::new();
-        let config = reader.config(document.get_ref(), &mut problems);
+        let (general, cameras) = reader.read(document.get_ref(), &mut problems);
         if problems.is_empty() {
-            return Ok(config);
+            return Ok(Self::new(options.or(general), cameras));
         }
         problems.sort_by_key(|problem| problem.line);
-        // What is wrong in the defaults is found again with each camera.
-        problems.dedup();
         Err(Invalid(problems))
     }
 
-    /// Takes what holds for all cameras from another text, where that says it: from options.
+    /// The configuration of one camera whose options were given on the command line.
     ///
     /// # Errors
-    /// All that is wrong with it.
-    pub fn override_with(&mut self, source: &str) -> Result<(), Invalid> {
-        let surroundings = Surroundings { base: PathBuf::new(), zone: Tz::UTC, is_options: true };
-        let reader = Reader { source, surroundings: &surroundings };
-        let mut problems = Vec::new();
-        if let Ok(document) = DeTable::parse(source) {
-            let mut top = Section::new(&reader, String::new(), document.get_ref(), &TOP_KEYS);
-            self.take_general(&mut top);
-            top.finish(&mut problems);
+    /// What is missing or does not fit together.
+    pub fn of_camera(
+        name: CameraName,
+        camera: CameraOptions,
+        general: GeneralOptions,
+        surroundings: &Surroundings,
+    ) -> Result<Self, Invalid> {
+        match camera.resolve(surroundings) {
+            Ok(camera) => Ok(Self::new(general, camera.map(|camera| (name, camera)).into_iter().collect())),
+            Err((key, message)) => Err(Invalid(vec![Problem { line: None, key: key.to_owned(), message }])),
         }
-        if problems.is_empty() { Ok(()) } else { Err(Invalid(problems)) }
     }
 
-    fn take_general(&mut self, top: &mut Section<'_>) {
-        let percent = |value: &DeValue<'_>| match section::integer(value)? {
-            percent @ 5..=98 => u8::try_from(percent).map_err(|error| error.to_string()),
-            _ => Err("a percentage from 5 to 98 is needed".into()),
-        };
-        let min_free = |value: &DeValue<'_>| parse_retention_size(&section::number_or_text(value)?);
-        let actions = [("stop", false), ("delete-oldest", true)];
-        self.listen = top.take("listen", |value| text(value).map(str::to_owned)).or(self.listen.take());
-        self.wants_hints = top.take("hints", section::boolean).unwrap_or(self.wants_hints);
-        self.ffmpeg = top.take("ffmpeg", text_as).or(self.ffmpeg.take());
-        self.guard.max_used_percent = top.take("max_used_disk", percent).or(self.guard.max_used_percent);
-        self.guard.min_free = top.take("min_free", min_free).or(self.guard.min_free);
-        let delete_oldest = top.take("when_full", |value| section::one_of(value, &actions));
-        self.delete_oldest = delete_oldest.unwrap_or(self.delete_oldest);
+    fn new(general: GeneralOptions, cameras: BTreeMap<CameraName, Camera>) -> Self {
+        Self {
+            listen: general.listen,
+            wants_hints: general.hints.unwrap_or(true),
+            ffmpeg: general.ffmpeg,
+            guard: Guard { max_used_percent: general.max_used_disk, min_free: general.min_free },
+            delete_oldest: general.when_full == Some(WhenFull::DeleteOldest),
+            cameras,
+        }
     }
 
     /// The destinations, each once.
@@ -180,79 +179,98 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn line(&self, offset: usize) -> Option<usize> {
-        let before = self.source.get(..offset)?;
-        (!self.surroundings.is_options).then(|| before.matches('\n').count() + 1)
+        Some(self.source.get(..offset)?.matches('\n').count() + 1)
     }
 
-    fn config(&self, document: &DeTable<'_>, problems: &mut Vec<Problem>) -> Config {
-        let mut top = Section::new(self, String::new(), document, &TOP_KEYS);
-        let mut config = Config { wants_hints: true, ..Config::default() };
-        config.take_general(&mut top);
+    /// Reads the general keys and the cameras that are enabled.
+    fn read(
+        &self,
+        document: &DeTable<'_>,
+        problems: &mut Vec<Problem>,
+    ) -> (GeneralOptions, BTreeMap<CameraName, Camera>) {
+        let known = [GeneralOptions::KEYS, &SECTIONS].concat();
+        let mut top = Section::new(self, String::new(), document, &known);
+        let general = GeneralOptions::read(&mut top);
         let nothing = DeTable::new();
         let defaults = top.table("defaults").unwrap_or(&nothing);
-        let cameras = top.table("cameras");
+        let tables = top.table("cameras").unwrap_or(&nothing);
         top.finish(problems);
-        if defaults.contains_key("url") {
-            problems.push(self.problem(
-                "defaults.url",
-                span(defaults, "url"),
-                "each camera has its own: it belongs there",
-            ));
+        if let Some((key, _)) = defaults.get_key_value("url") {
+            let message = "each camera has its own: it belongs there";
+            problems.push(self.problem("defaults.url", key.span().start, message));
         }
-        for (name, value) in cameras.into_iter().flatten() {
-            self.camera(name, value, defaults, &mut config, problems);
+        let mut wrong_defaults = Vec::new();
+        let defaults = self.defaults(defaults, tables, &mut wrong_defaults);
+        let mut cameras = BTreeMap::new();
+        for (name, value) in tables {
+            let known = problems.len();
+            let options = self.camera(name, value, problems).map(|(parsed, own)| (parsed, own.or(defaults.clone())));
+            // What is wrong already may be the cause of what does not fit.
+            let Some((parsed, options)) = options.filter(|_| problems.len() == known && wrong_defaults.is_empty())
+            else {
+                continue;
+            };
+            match options.resolve(self.surroundings) {
+                Ok(camera) => cameras.extend(camera.map(|camera| (parsed, camera))),
+                Err((about, message)) => {
+                    let table = value.get_ref().as_table();
+                    let key = table.and_then(|table| table.get_key_value(about)).map(|(key, _)| key.span().start);
+                    let path = if about.is_empty() { String::new() } else { format!(".{about}") };
+                    let line = key.unwrap_or(name.span().start);
+                    problems.push(self.problem(&format!("cameras.{}{path}", name.get_ref()), line, message));
+                }
+            }
         }
-        if cameras.is_none_or(DeTable::is_empty) && problems.is_empty() {
+        if tables.is_empty() && problems.is_empty() {
             problems.push(self.problem("cameras", 0, "there is no camera: write [cameras.NAME] and its url"));
         }
-        // Where there is no camera to read them with.
-        let mut own = Section::new(self, "defaults".into(), defaults, &CAMERA_KEYS);
-        own.ignore_all();
-        own.finish(problems);
-        config
+        problems.append(&mut wrong_defaults);
+        (general, cameras)
     }
 
+    /// Reads `[defaults]`, but for what every camera overrides.
+    fn defaults(&self, defaults: &DeTable<'_>, cameras: &DeTable<'_>, problems: &mut Vec<Problem>) -> CameraOptions {
+        let mut section = Section::new(self, "defaults".into(), defaults, CameraOptions::KEYS);
+        section.skip("url");
+        let overrides = |value: &DeValue<'_>, key: &str| value.as_table().is_none_or(|camera| camera.contains_key(key));
+        for key in CameraOptions::KEYS {
+            if cameras.iter().all(|(_, camera)| overrides(camera.get_ref(), key)) {
+                section.skip(key);
+            }
+        }
+        let options = CameraOptions::read(&mut section);
+        section.finish(problems);
+        options
+    }
+
+    /// Reads a camera's own keys.
     fn camera(
         &self,
         name: &Spanned<toml::de::DeString<'_>>,
         value: &Spanned<DeValue<'_>>,
-        defaults: &DeTable<'_>,
-        config: &mut Config,
         problems: &mut Vec<Problem>,
-    ) {
+    ) -> Option<(CameraName, CameraOptions)> {
         let key = format!("cameras.{}", name.get_ref());
         let parsed: CameraName = match name.get_ref().parse() {
             Ok(parsed) => parsed,
-            Err(message) => return problems.push(self.problem(&key, name.span().start, message)),
+            Err(message) => {
+                problems.push(self.problem(&key, name.span().start, message));
+                return None;
+            }
         };
         let Some(table) = value.get_ref().as_table() else {
-            return problems.push(self.problem(&key, value.span().start, "a table with the camera's url is needed"));
+            problems.push(self.problem(&key, value.span().start, "a table with the camera's url is needed"));
+            return None;
         };
-        let mut own = Section::new(self, key.clone(), table, &CAMERA_KEYS);
-        let mut general = Section::new(self, "defaults".into(), defaults, &CAMERA_KEYS);
-        general.ignore_all();
-        let known = problems.len();
-        let camera = camera::read(&mut own, &mut general, self.surroundings);
-        own.finish(problems);
-        general.finish(problems);
-        match camera {
-            Ok(Some(camera)) => drop(config.cameras.insert(parsed, camera)),
-            Err((about, message)) if problems.len() == known => {
-                let line = table.get_key_value(about).map_or(name.span().start, |(key, _)| key.span().start);
-                let key = if about.is_empty() { key } else { format!("{key}.{about}") };
-                problems.push(self.problem(&key, line, message));
-            }
-            Ok(None) | Err(_) => {}
-        }
+        let mut section = Section::new(self, key, table, CameraOptions::KEYS);
+        let options = CameraOptions::read(&mut section);
+        section.finish(problems);
+        Some((parsed, options))
     }
 
     fn problem(&self, key: &str, offset: usize, message: impl Into<String>) -> Problem {
         Problem { line: self.line(offset), key: key.to_owned(), message: message.into() }
     }
-}
-
-fn span(table: &DeTable<'_>, key: &str) -> usize {
-    table.get_key_value(key).map_or(0, |(key, _)| key.span().start)
 }
 
 #[cfg(test)]

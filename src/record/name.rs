@@ -16,6 +16,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeZone, Timelike, Utc};
+use clap::ValueEnum;
 
 use crate::recording_time::{self, RecordingTime};
 use crate::text::natural_order;
@@ -48,6 +49,13 @@ impl CameraName {
     }
 }
 
+impl Default for CameraName {
+    /// The one camera of `--url`, unless it is named.
+    fn default() -> Self {
+        Self("camera".to_owned())
+    }
+}
+
 impl FromStr for CameraName {
     type Err = String;
 
@@ -71,7 +79,7 @@ impl fmt::Display for CameraName {
 }
 
 /// What a segment is packed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, ValueEnum)]
 pub enum Container {
     /// Matroska: takes every coding that cameras use.
     #[default]

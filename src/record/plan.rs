@@ -69,7 +69,7 @@ mod tests {
                 })
                 .collect();
             let text: String = text.into_values().collect();
-            let around = Surroundings { base: "/".into(), zone: crate::zone::Tz::UTC, is_options: false };
+            let around = Surroundings { base: "/".into(), zone: crate::zone::Tz::UTC };
             Config::parse(&format!("[defaults]\ndestination = \"d\"\n{text}"), &around)
                 .expect("a configuration")
                 .cameras
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn what_ffmpeg_knows_nothing_of_leaves_it_alone() {
         let parse = |text: &str| {
-            let around = Surroundings { base: "/".into(), zone: crate::zone::Tz::UTC, is_options: false };
+            let around = Surroundings { base: "/".into(), zone: crate::zone::Tz::UTC };
             Config::parse(&format!("[cameras.a]\nurl = \"rtsp://h/\"\ndestination = \"d\"\n{text}"), &around)
                 .expect("a configuration")
                 .cameras

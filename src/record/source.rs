@@ -4,26 +4,34 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::config::options::{CameraOptions, GeneralOptions};
 use super::config::{Config, Surroundings};
+use super::name::CameraName;
 use crate::error::{Error, Result};
 use crate::host_zone::HostZone;
 use crate::permission;
-use crate::secret::Secret;
 
 /// Where the configuration comes from.
 #[derive(Debug)]
 pub enum Source {
-    /// A file, which may be read again; and options that win over it, as the text of a file would be.
-    File(PathBuf, String),
-    /// Options, as the text of a file would be.
-    Options(Secret),
+    /// A file, which may be read again, and options that override its general keys.
+    File(PathBuf, GeneralOptions),
+    /// One camera by options.
+    Options {
+        /// The camera's name.
+        name: CameraName,
+        /// How to record it.
+        camera: Box<CameraOptions>,
+        /// What is not about the camera.
+        general: GeneralOptions,
+    },
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, _) => write!(f, "{}", path.display()),
-            Self::Options(_) => f.write_str("--url"),
+            Self::Options { .. } => f.write_str("--url"),
         }
     }
 }
@@ -34,7 +42,7 @@ impl Source {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path, _) => Some(path),
-            Self::Options(_) => None,
+            Self::Options { .. } => None,
         }
     }
 
@@ -43,29 +51,24 @@ impl Source {
     /// # Errors
     /// [`Error::Usage`]: it cannot be read, or something in it is wrong.
     pub fn read(&self) -> Result<Config> {
-        let (text, base) = match self {
-            Self::Options(text) => (text.reveal().to_owned(), PathBuf::new()),
-            Self::File(path, _) => {
-                let text = std::fs::read_to_string(path).map_err(|error| Error::Usage(cannot_read(path, &error)))?;
-                (text, path.parent().unwrap_or(Path::new("")).to_owned())
-            }
-        };
         // States and programs are told of files by paths that mean the same everywhere.
-        let base = if base.as_os_str().is_empty() { ".".into() } else { base };
-        let base = std::path::absolute(&base).unwrap_or(base);
-        let around = Surroundings { base, zone: HostZone::read().zone, is_options: self.path().is_none() };
-        let parsed = Config::parse(&text, &around).map_err(|invalid| match self {
-            Self::File(path, _) => {
-                let lines = invalid.0.iter().map(|problem| format!("{}: {problem}", path.display()));
-                Error::Usage(lines.collect::<Vec<_>>().join("\n"))
+        let base = self.path().and_then(Path::parent).filter(|dir| !dir.as_os_str().is_empty());
+        let base = base.unwrap_or(Path::new("."));
+        let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
+        let around = Surroundings { base, zone: HostZone::read().zone };
+        match self {
+            Self::Options { name, camera, general } => {
+                let config = Config::of_camera(name.clone(), CameraOptions::clone(camera), general.clone(), &around);
+                config.map_err(|invalid| Error::Usage(invalid.to_string()))
             }
-            Self::Options(_) => Error::Usage(invalid.to_string()),
-        });
-        let mut config = parsed?;
-        if let Self::File(_, overrides) = self {
-            config.override_with(overrides).map_err(|invalid| Error::Usage(invalid.to_string()))?;
+            Self::File(path, general) => {
+                let text = std::fs::read_to_string(path).map_err(|error| Error::Usage(cannot_read(path, &error)))?;
+                Config::parse_with(&text, general.clone(), &around).map_err(|invalid| {
+                    let lines = invalid.0.iter().map(|problem| format!("{}: {problem}", path.display()));
+                    Error::Usage(lines.collect::<Vec<_>>().join("\n"))
+                })
+            }
         }
-        Ok(config)
     }
 }
 

@@ -341,7 +341,7 @@ fn the_variables_are_real() {
 
 #[test]
 fn the_configurations_are_read() {
-    let surroundings = Surroundings { base: "/etc".into(), zone: Tz::UTC, is_options: false };
+    let surroundings = Surroundings { base: "/etc".into(), zone: Tz::UTC };
     for block in blocks("toml") {
         if let Err(invalid) = Config::parse(&block, &surroundings) {
             panic!("{block}\n{invalid}");

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
-use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
 use super::{Problem, Reader};
-use crate::units::parse_seconds;
 
 /// How alike two keys must be for one to be meant by the other, 0 to 1.
 const ALIKE: f64 = 0.7;
@@ -24,12 +22,13 @@ pub(super) struct Section<'a> {
     table: &'a DeTable<'a>,
     known: &'a [&'static str],
     taken: BTreeSet<&'static str>,
+    skipped: BTreeSet<&'static str>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(reader: &'a Reader<'a>, path: String, table: &'a DeTable<'a>, known: &'a [&'static str]) -> Self {
-        Self { reader, path, table, known, taken: BTreeSet::new(), problems: Vec::new() }
+        Self { reader, path, table, known, taken: BTreeSet::new(), skipped: BTreeSet::new(), problems: Vec::new() }
     }
 
     /// The value of a key; none where it is not there or wrong, which is remembered.
@@ -40,7 +39,7 @@ impl<'a> Section<'a> {
     ) -> Option<T> {
         debug_assert!(self.known.contains(&key), "{key} is not listed");
         self.taken.insert(key);
-        let (name, value) = self.table.get_key_value(key)?;
+        let (name, value) = self.table.get_key_value(key).filter(|_| !self.skipped.contains(key))?;
         match read(value.get_ref()) {
             Ok(read) => Some(read),
             Err(message) => {
@@ -51,9 +50,9 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether the key is there.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+    /// Does not look at the value of a key.
+    pub(super) fn skip(&mut self, key: &'static str) {
+        self.skipped.insert(key);
     }
 
     /// A table in this one.
@@ -68,12 +67,7 @@ impl<'a> Section<'a> {
         table
     }
 
-    /// Every known key counts as taken.
-    pub(super) fn ignore_all(&mut self) {
-        self.taken.extend(self.known);
-    }
-
-    /// Hands over what is wrong: wrong values, and keys that nobody knows.
+    /// Hands over what is wrong: wrong values, and unknown keys.
     pub(super) fn finish(mut self, problems: &mut Vec<Problem>) {
         for (name, _) in self.table {
             let key = name.get_ref().as_ref();
@@ -119,17 +113,7 @@ where
     text(value)?.parse().map_err(|error: T::Err| error.to_string())
 }
 
-/// One of several words.
-pub(super) fn one_of<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Result<T, String> {
-    let word = text(value)?;
-    let found = words.iter().find(|(known, _)| *known == word).map(|(_, meant)| *meant);
-    found.ok_or_else(|| {
-        let known: Vec<String> = words.iter().map(|(known, _)| format!("{known:?}")).collect();
-        format!("{word:?} is none of {}", known.join(", "))
-    })
-}
-
-/// `true` or `false`; options are words.
+/// `true` or `false`, also as a text.
 pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
     match (value.as_bool(), value.as_str()) {
         (Some(is), _) => Ok(is),
@@ -139,7 +123,7 @@ pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
     }
 }
 
-/// A whole number; options are text.
+/// A whole number, also as a text.
 pub(super) fn integer(value: &DeValue<'_>) -> Result<i64, String> {
     let number = match (value.as_integer(), value.as_str()) {
         (Some(number), _) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
@@ -155,35 +139,6 @@ pub(super) fn number_or_text(value: &DeValue<'_>) -> Result<String, String> {
         DeValue::Integer(_) => integer(value).map(|number| number.to_string()),
         DeValue::Float(number) => Ok(number.as_str().to_owned()),
         _ => text(value).map(str::to_owned),
-    }
-}
-
-/// A whole number without a unit.
-pub(super) fn bare_number(value: &DeValue<'_>) -> Option<u64> {
-    number_or_text(value).ok()?.trim().parse().ok()
-}
-
-/// A size, a bit rate, an age: whatever is a number or a number with a unit.
-pub(super) fn size<T: FromStr<Err = String>>(value: &DeValue<'_>) -> Result<T, String> {
-    number_or_text(value)?.parse()
-}
-
-/// A length of time; a bare number means seconds.
-pub(super) fn seconds(value: &DeValue<'_>) -> Result<Duration, String> {
-    parse_seconds(&number_or_text(value)?)
-}
-
-/// A number of frames in a second.
-pub(super) fn rate(value: &DeValue<'_>) -> Result<f64, String> {
-    let rate = number_or_text(value)?.parse::<f64>().ok().filter(|rate| (0.1..=240.0).contains(rate));
-    rate.ok_or_else(|| "a number of frames in a second is needed, from 0.1 to 240".to_owned())
-}
-
-/// Words: an array of texts, or one text whose words are apart by blanks.
-pub(super) fn words(value: &DeValue<'_>) -> Result<Vec<String>, String> {
-    match value {
-        DeValue::Array(values) => values.iter().map(|value| text(value.get_ref()).map(str::to_owned)).collect(),
-        _ => Ok(text(value)?.split_whitespace().map(str::to_owned).collect()),
     }
 }
 

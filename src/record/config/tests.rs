@@ -2,7 +2,7 @@ use super::*;
 use crate::units::ByteSize;
 
 fn parse(source: &str) -> Result<Config, Invalid> {
-    Config::parse(source, &Surroundings { base: "/etc".into(), zone: Tz::UTC, is_options: false })
+    Config::parse(source, &Surroundings { base: "/etc".into(), zone: Tz::UTC })
 }
 
 fn wrong(source: &str) -> String {
@@ -133,6 +133,21 @@ fn what_does_not_fit_together_is_told() {
         wrong("[cameras.a]\nurl = \"rtsp://cam\""),
         "line 1: cameras.a: it has no destination: name one here or in [defaults]"
     );
+}
+
+#[test]
+fn a_wrong_key_of_defaults_is_named_once_and_only_where_a_camera_uses_it() {
+    let defaults = "[defaults]\ndestination = \"d\"\nsegment = \"soon\"\n";
+    let (a, b) = ("[cameras.a]\nurl = \"rtsp://a\"\nsegment = 60\n", "[cameras.b]\nurl = \"rtsp://b\"\n");
+    assert!(parse(&format!("{defaults}{a}")).is_ok());
+    for cameras in [b.to_owned(), format!("{a}{b}[cameras.c]\nurl = \"rtsp://c\"\n")] {
+        assert_eq!(
+            wrong(&format!("{defaults}{cameras}")),
+            "line 3: defaults.segment: \"soon\" is not a length of time: write 10, 2.5, 30s or 1m"
+        );
+    }
+    let url = format!("[defaults]\nurl = 7\n{b}destination = \"d\"");
+    assert_eq!(wrong(&url), "line 2: defaults.url: each camera has its own: it belongs there");
 }
 
 proptest::proptest! {
