@@ -1,5 +1,7 @@
 //! ffmpeg, the one program that is needed beside this one: found, and asked for its version.
 
+pub mod command;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -151,8 +153,8 @@ fn candidates(named: Option<&Path>) -> Vec<PathBuf> {
 
 /// The version that a program says it is, in words and in numbers, or why it says none.
 fn version(program: &Path, stop: &Stop) -> Result<(String, Version), String> {
-    let mut command = Command::new(program);
-    command.arg("-version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = Command::from(command::version(program));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = child::spawn(&mut command).map_err(|error| cannot_run(program, &error))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (sender, answer) = mpsc::channel();

@@ -68,7 +68,7 @@
 //! | `clap` | the command line and its help |
 //! | `clap_complete` | `footage completions` |
 //! | `clap_mangen` | `footage man` |
-//! | `ffmpeg-sidecar` | the command line of a recorder's ffmpeg |
+//! | `ffmpeg-sidecar` | the command lines of ffmpeg |
 //! | `fs2` | advisory locks |
 //! | `httparse` | requests to `--listen` |
 //! | `humantime` | lengths of time as people type them; they are shown by [`units`] |

@@ -86,6 +86,27 @@ pub fn parse_rate(text: &str) -> Result<ByteSize, String> {
     if size.0 == 0 { Err("a rate of 0 would never end; leave the option out for no limit".into()) } else { Ok(size) }
 }
 
+/// Bits per second, as `--bitrate` has them: `1M`, `800k`, with the units of [`ByteSize`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BitRate(pub u64);
+
+impl FromStr for BitRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        /// visdcam counts in kbit, so a smaller number without a unit may mean that.
+        const LEAST_BARE: u64 = 32_000;
+        const LEAST: u64 = 1000;
+        if let Ok(few @ 1..LEAST_BARE) = text.trim().parse() {
+            return Err(format!("{few} would be bits per second: write \"{few}k\" for kbit"));
+        }
+        match text.parse() {
+            Ok(ByteSize(rate @ LEAST..)) => Ok(Self(rate)),
+            _ => Err("a bit rate is needed, such as \"1M\" or \"800k\"".into()),
+        }
+    }
+}
+
 /// A length of time as `humantime` writes it (`90s`, `15m`, `1h 30m`, `2w`). A bare number means days, as in
 /// blackvuesync; see [`parse_seconds`] for the options where it means seconds.
 ///
@@ -321,6 +342,17 @@ mod tests {
         for (text, bytes) in [("500B", 500), ("500K", 500_000), ("512000", 512_000), ("1K/s", 1000)] {
             assert_eq!(parse_rate(text), Ok(ByteSize(bytes)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_bit_rate_needs_a_unit_where_its_number_is_small() {
+        for (text, bits) in [("1M", 1_000_000), ("800k", 800_000), ("32000", 32_000), (" 1.5M ", 1_500_000)] {
+            assert_eq!(text.parse(), Ok(BitRate(bits)), "{text}");
+        }
+        for text in ["", "0", "0k", "fast", "-1M", "0.5k", "999B"] {
+            assert!(text.parse::<BitRate>().is_err(), "{text}");
+        }
+        assert!("1000".parse::<BitRate>().expect_err("kbit").contains("1000k"));
     }
 
     #[test]

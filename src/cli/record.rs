@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,14 +10,14 @@ use clap::Args;
 use super::groups::{Disk, Ffmpeg, Full, Lock, Metrics, Output, Share};
 use crate::error::{Error, Result};
 use crate::record::config::options::{
-    CameraOptions, GeneralOptions, bit_rate, directory, frame_rate, one_of, segment_length, words,
+    CameraOptions, GeneralOptions, directory, frame_rate, one_of, segment_length, words,
 };
 use crate::record::config::{Audio, Invalid, Problem, Transport, Video};
 use crate::record::name::{CameraName, Container};
 use crate::record::{Action, Settings, Source};
 use crate::retention::{Keep, parse_quota};
 use crate::secret::Secret;
-use crate::units::{ByteSize, parse_seconds};
+use crate::units::{BitRate, ByteSize, parse_seconds};
 use crate::zone::Tz;
 
 /// `footage record`
@@ -120,8 +121,8 @@ pub struct Camera {
     #[arg(long, value_name = "N", value_parser = checked(frame_rate), env = "FOOTAGE_FPS")]
     pub fps: Option<Checked<f64>>,
     /// Bits in a second, where frames are encoded [default: 1M]
-    #[arg(long, value_name = "BITS", value_parser = checked(bit_rate), env = "FOOTAGE_BITRATE")]
-    pub bitrate: Option<Checked<ByteSize>>,
+    #[arg(long, value_name = "BITS", value_parser = checked(BitRate::from_str), env = "FOOTAGE_BITRATE")]
+    pub bitrate: Option<Checked<BitRate>>,
     /// How RTSP is carried: tcp, udp, multicast or http [default: tcp]
     #[arg(long, value_name = "WAY", value_parser = checked(one_of::<Transport>), env = "FOOTAGE_TRANSPORT")]
     pub transport: Option<Checked<Transport>>,
@@ -332,7 +333,7 @@ mod tests {
         --segment: 5 would be seconds: write "5m", or "5s"
         --container: "avi" is none of "mkv", "ts", "mp4"
         --fps: a number of frames in a second is needed, from 0.1 to 240
-        --bitrate: 9 would be bits in a second: write "9k" for kbit
+        --bitrate: 9 would be bits per second: write "9k" for kbit
         "#);
         let error = settings(&["--url=http://cam", "--destination=d", "--video=copy", "--container=ts"]);
         let error = error.expect_err("what does not fit").to_string();

@@ -17,10 +17,13 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use ffmpeg_sidecar::command::FfmpegCommand;
+
 use super::mp4::{self, Mp4Error, Track, TrackKind};
 use super::read_at::{self, OpenFile};
 use super::segment::Segment;
 use super::stream::{AudioCodec, HEAD_LEN, Head, Mismatch, VideoCodec};
+use crate::ffmpeg::{self, command::Log};
 use crate::units::human_duration;
 use feed::Feed;
 
@@ -128,10 +131,10 @@ pub fn extract(
     let ring_file = read_at::open(ring_file).map_err(|source| ExtractError::Read { offset, source })?;
     let head = verified_head(&ring_file, segment)?;
     let feed = Feed { ring_file: &ring_file, span: segment.span, head: &head, settings, progress };
-    let ran = match feed.run(arguments(&head, output, true)) {
+    let ran = match feed.run(command(settings.ffmpeg, &head, output, true)) {
         // It may be the sound alone that ffmpeg fails on.
         Err(ExtractError::Failed { said, .. }) if head.audio.is_some() => {
-            feed.run(arguments(&head, output, false)).map(|()| Some(said))
+            feed.run(command(settings.ffmpeg, &head, output, false)).map(|()| Some(said))
         }
         result => result.map(|()| None),
     };
@@ -200,30 +203,28 @@ fn check_duration(result: Duration, segment: &Segment) -> Result<(), ExtractErro
     }
 }
 
-fn arguments(head: &Head, output: &Path, with_sound: bool) -> Vec<OsString> {
-    let mut arguments: Vec<&str> =
-        "-nostdin -hide_banner -nostats -v error -protocol_whitelist pipe -f mpeg -i pipe:0 -map 0:v:0 -c:v copy"
-            .split(' ')
-            .collect();
+fn command(ffmpeg: &Path, head: &Head, output: &Path, with_audio: bool) -> FfmpegCommand {
+    let mut ffmpeg = ffmpeg::command::command(ffmpeg, Log::Errors);
+    ffmpeg.args(["-protocol_whitelist", "pipe"]).format("mpeg").input("pipe:0").map("0:v:0").codec_video("copy");
     if head.video == Some(VideoCodec::Hevc) {
         // QuickTime plays HEVC under this name only.
-        arguments.extend(["-tag:v", "hvc1"]);
+        ffmpeg.args(["-tag:v", "hvc1"]);
     }
-    if with_sound {
-        arguments.extend(["-map", "0:a:0?", "-c:a"]);
+    if with_audio {
+        ffmpeg.map("0:a:0?");
         match head.audio {
-            Some(AudioCodec::Aac) => arguments.push("copy"),
-            Some(AudioCodec::G711ALaw | AudioCodec::G711MuLaw) => arguments.extend(["aac", "-b:a", AUDIO_BITRATE]),
-            Some(AudioCodec::Other(_)) | None => arguments.push("aac"),
-        }
+            Some(AudioCodec::Aac) => ffmpeg.codec_audio("copy"),
+            Some(AudioCodec::G711ALaw | AudioCodec::G711MuLaw) => {
+                ffmpeg.codec_audio("aac").args(["-b:a", AUDIO_BITRATE])
+            }
+            Some(AudioCodec::Other(_)) | None => ffmpeg.codec_audio("aac"),
+        };
     }
-    arguments.extend(["-movflags", "+faststart", "-f", "mp4", "-y"]);
-    let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
     // With the protocol's name in front, no file name can be taken for an option or for another protocol.
     let mut file = OsString::from("file:");
     file.push(output);
-    arguments.push(file);
-    arguments
+    ffmpeg.args(["-movflags", "+faststart"]).format("mp4").overwrite().output(file);
+    ffmpeg
 }
 
 #[cfg(test)]

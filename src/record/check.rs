@@ -16,6 +16,7 @@ use crate::child;
 use crate::error::Result;
 use crate::failure::FailureReason;
 use crate::ffmpeg::Ffmpeg;
+use crate::ffmpeg::command::has_frame;
 use crate::login;
 use crate::pass::{Context, Failure, Report};
 use crate::stdout;
@@ -88,9 +89,8 @@ fn table(rows: &[(&str, &Result<String, String>)]) -> Vec<String> {
 
 /// What comes from a camera: `h264 640x360 15 fps, pcm_alaw 8000 Hz`. Or why nothing does.
 fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Result<String, String> {
-    let mut command = Command::new(&ffmpeg.path);
-    command.args(command::probe(camera, ffmpeg.version)).env("AV_LOG_FORCE_NOCOLOR", "1");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = Command::from(command::probe(camera, &ffmpeg.path, ffmpeg.version));
+    command.env("AV_LOG_FORCE_NOCOLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = child::spawn(&mut command).map_err(|error| format!("cannot run ffmpeg: {error}"))?;
     let stderr = child.stderr.take();
     let stdout = child.stdout.take();
@@ -109,8 +109,7 @@ fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Res
     let said = said.join().unwrap_or_default();
     let packets = packets.join().unwrap_or_default();
     let text = camera.url.redact(&String::from_utf8_lossy(&said));
-    let has_frame = packets.split(|byte| *byte == b'\n').any(|line| line.first().is_some_and(u8::is_ascii_digit));
-    if has_frame {
+    if has_frame(&packets) {
         return Ok(streams(&text).unwrap_or_else(|| "frames come".to_owned()));
     }
     let mut errors = Said::default();

@@ -12,6 +12,7 @@ use super::name::{CameraName, Container, OpenName, SegmentName};
 use super::whole;
 use crate::child;
 use crate::error::{At, Error, Result};
+use crate::ffmpeg::command::{self, Log};
 use crate::store::open::{is_not_regular, open_regular};
 use crate::store::{Store, publish, remove};
 use crate::zone::Tz;
@@ -132,14 +133,11 @@ fn has_frame(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<boo
     // What has a colon in it would be taken for a protocol.
     let mut file = OsString::from("file:");
     file.push(path);
-    let mut command = Command::new(ffmpeg);
-    command
-        .args(["-hide_banner", "-nostdin", "-loglevel", "quiet", "-protocol_whitelist", "file", "-f", format, "-i"])
-        .arg(file)
-        .args(["-map", "0:v:0", "-frames:v", "1", "-c", "copy", "-f", "framecrc", "pipe:1"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+    let mut ffmpeg = command::command(ffmpeg, Log::Quiet);
+    ffmpeg.args(["-protocol_whitelist", "file"]).format(format).input(file);
+    command::print_first_frame(&mut ffmpeg);
+    let mut command = Command::from(ffmpeg);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = child::spawn(&mut command)?;
     let mut stdout = child.stdout.take();
     // A few lines, which the pipe holds: nobody waits for anybody.
@@ -154,6 +152,5 @@ fn has_frame(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<boo
     if let Some(stdout) = &mut stdout {
         io::Read::read_to_end(stdout, &mut said)?;
     }
-    let lines = String::from_utf8_lossy(&said);
-    Ok(lines.lines().any(|line| line.starts_with(|c: char| c.is_ascii_digit())))
+    Ok(command::has_frame(&said))
 }

@@ -10,6 +10,7 @@ use super::config::{Audio, Camera, Transport, Video};
 use super::mark::CUT_AFTER;
 use super::name::{Container, OpenName, Token};
 use crate::ffmpeg::Version;
+use crate::ffmpeg::command::{self, Log};
 
 /// How often ffmpeg tells where it is, in seconds.
 pub const PROGRESS_SECONDS: u32 = 2;
@@ -34,20 +35,16 @@ const AUDIO_BITRATE: &str = "64k";
 /// the camera's clock by `TZ`.
 #[must_use]
 pub fn arguments(camera: &Camera, dir: &Path, token: Token, version: Version) -> Vec<OsString> {
-    let mut ffmpeg = FfmpegCommand::new_with_path("ffmpeg");
-    ffmpeg.hide_banner();
-    // Its input is empty. Version 7 sees a first signal only where it looks for keys that somebody types.
-    if !version.is_at_least(7, 0) {
-        ffmpeg.arg("-nostdin");
-    }
-    ffmpeg.args(["-nostats", "-loglevel", "level+warning", "-progress", "pipe:1"]);
+    // Its input is empty. Version 7 sees a first signal only where it looks for keys.
+    let begin = if version.is_at_least(7, 0) { command::with_keys } else { command::command };
+    let mut ffmpeg = begin(Path::new("ffmpeg"), Log::WarningsWithLevel);
+    ffmpeg.args(["-progress", "pipe:1"]);
     if version.is_at_least(4, 4) {
         ffmpeg.args(["-stats_period", &PROGRESS_SECONDS.to_string()]);
     }
     input(&mut ffmpeg, camera, version);
     output(&mut ffmpeg, camera, version);
     ffmpeg.output(pattern(dir, token, camera.container));
-    // The builder sets a log level of its own in front, which the later one overrides.
     ffmpeg.get_args().map(ToOwned::to_owned).collect()
 }
 
@@ -206,14 +203,13 @@ pub fn shown(camera: &Camera, clock: &str, program: &Path, arguments: &[OsString
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The arguments for an ffmpeg that fetches one frame of a camera and tells its check sum.
+/// An ffmpeg that fetches one frame of a camera and prints its checksum.
 #[must_use]
-pub fn probe(camera: &Camera, version: Version) -> Vec<OsString> {
-    let mut ffmpeg = FfmpegCommand::new_with_path("ffmpeg");
-    ffmpeg.hide_banner().args(["-nostdin", "-nostats", "-loglevel", "level+info"]);
+pub fn probe(camera: &Camera, program: &Path, version: Version) -> FfmpegCommand {
+    let mut ffmpeg = command::command(program, Log::InfoWithLevel);
     input(&mut ffmpeg, camera, version);
-    ffmpeg.map("0:v:0").codec_video("copy").args(["-frames:v", "1"]).format("framecrc").output("pipe:1");
-    ffmpeg.get_args().map(ToOwned::to_owned).collect()
+    command::print_first_frame(&mut ffmpeg);
+    ffmpeg
 }
 
 #[cfg(test)]
@@ -240,11 +236,10 @@ mod tests {
         let line = line("url = \"rtsp://u:secret@cam/1\"", Version::new(5, 1));
         insta::assert_snapshot!(lines(&line), @r"
         env TZ=IST-5:30 ffmpeg
-        -loglevel level+info
         -hide_banner
-        -nostdin
         -nostats
         -loglevel level+warning
+        -nostdin
         -progress pipe:1
         -stats_period 2
         -protocol_whitelist rtsp,rtp,udp,tcp
@@ -275,7 +270,6 @@ mod tests {
         let keys = "url = \"http://cam/stream\"\nfps = 15\ncontainer = \"ts\"\nsegment = \"3m\"";
         insta::assert_snapshot!(lines(&line(keys, Version::new(7, 0))), @r"
         env TZ=IST-5:30 ffmpeg
-        -loglevel level+info
         -hide_banner
         -nostats
         -loglevel level+warning

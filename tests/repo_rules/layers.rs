@@ -100,7 +100,7 @@ const EFFECTS: [&str; 17] = [
 /// Of shared modules that are not pure, what is a value. Errors and units are values all.
 const VALUES: [(&str, &[&str]); 6] = [
     ("disk", &["Guard", "Shortage", "Space", "WhenFull", "percent"]),
-    ("ffmpeg", &["Version"]),
+    ("ffmpeg", &["Version", "command"]),
     ("lock", &["Holder"]),
     ("pass", &["Ended", "Failure", "Nothing", "Report"]),
     ("secret", &["Secret"]),

@@ -1,6 +1,5 @@
 //! One run of ffmpeg, fed with a range.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
@@ -10,6 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ffmpeg_sidecar::command::FfmpegCommand;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Signal, WaitId, WaitIdOptions, setpriority_process, waitid};
 
@@ -38,9 +38,9 @@ pub(super) struct Feed<'a> {
 
 impl Feed<'_> {
     /// Runs ffmpeg to its end.
-    pub(super) fn run(&self, arguments: Vec<OsString>) -> Result<(), ExtractError> {
-        let mut command = Command::new(self.settings.ffmpeg);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    pub(super) fn run(&self, ffmpeg: FfmpegCommand) -> Result<(), ExtractError> {
+        let mut command = Command::from(ffmpeg);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         // This thread stays here until ffmpeg has ended, so that ffmpeg is killed with us and not before.
         let mut child = child::spawn(&mut command).map_err(ExtractError::Start)?;
         let group = Group::of(&child);

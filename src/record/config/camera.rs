@@ -11,7 +11,7 @@ use crate::record::name::Container;
 use crate::record::schedule::Entry;
 use crate::record::url::CameraUrl;
 use crate::retention::Keep;
-use crate::units::{ByteSize, short_duration};
+use crate::units::{BitRate, ByteSize, short_duration};
 use crate::zone::Tz;
 
 /// How a camera is recorded. What is compared when a configuration is read again.
@@ -31,8 +31,8 @@ pub struct Camera {
     pub audio: Audio,
     /// Frames in a second, where they are encoded; none is as they come.
     pub fps: Option<f64>,
-    /// Bits in a second, where frames are encoded.
-    pub bitrate: ByteSize,
+    /// The bit rate, where frames are encoded.
+    pub bitrate: BitRate,
     /// How RTSP carries its packets.
     pub transport: Transport,
     /// What comes from its URL, as ffmpeg names it; none is for ffmpeg to find out.
@@ -120,7 +120,7 @@ impl Transport {
 const DEFAULT_SEGMENT: Duration = Duration::from_hours(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_STALL_TIMEOUT: Duration = Duration::from_secs(30);
-const DEFAULT_BITRATE: ByteSize = ByteSize(1_000_000);
+const DEFAULT_BITRATE: BitRate = BitRate(1_000_000);
 /// Ages of whole days count calendar days, and keep at least yesterday.
 const DAY: Duration = Duration::from_hours(24);
 

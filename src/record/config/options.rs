@@ -16,7 +16,7 @@ use crate::record::name::Container;
 use crate::record::schedule::Entry;
 use crate::record::url::{CameraUrl, shown};
 use crate::retention::{Keep, parse_quota, parse_retention_size};
-use crate::units::{ByteSize, parse_seconds};
+use crate::units::{BitRate, ByteSize, parse_seconds};
 use crate::zone::Tz;
 
 /// Makes a struct of options of its keys, which a configuration and the command line have in common. What follows the type
@@ -73,7 +73,7 @@ options! {
         /// Frames per second, where they are encoded.
         fps: f64 = |value| frame_rate(&number_or_text(value)?),
         /// The bit rate, where frames are encoded.
-        bitrate: ByteSize = |value| bit_rate(&number_or_text(value)?),
+        bitrate: BitRate = |value| number_or_text(value)?.parse(),
         /// How RTSP carries its packets.
         transport: Transport = |value| one_of(text(value)?),
         /// The format of what its URL sends, as ffmpeg names it; `auto` leaves it to ffmpeg.
@@ -164,22 +164,6 @@ pub fn segment_length(text: &str) -> Result<Duration, String> {
 pub fn frame_rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| (0.1..=240.0).contains(rate));
     rate.ok_or_else(|| "a number of frames in a second is needed, from 0.1 to 240".to_owned())
-}
-
-/// Bits per second: `1M`, `800k`.
-///
-/// # Errors
-/// A sentence that says how to write it.
-pub fn bit_rate(text: &str) -> Result<ByteSize, String> {
-    const LEAST_BARE: u64 = 32_000;
-    // visdcam counts in kbit.
-    if let Ok(few @ 1..LEAST_BARE) = text.trim().parse() {
-        return Err(format!("{few} would be bits in a second: write \"{few}k\" for kbit"));
-    }
-    match text.parse() {
-        Ok(rate @ ByteSize(1000..)) => Ok(rate),
-        _ => Err("bits in a second are needed, such as \"1M\" or \"800k\"".into()),
-    }
 }
 
 /// Words that are separated by spaces.
