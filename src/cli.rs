@@ -1,4 +1,4 @@
-//! What people type, and what it resolves to: flag, then environment, then default.
+//! The command line, resolved into settings: option, then environment, then default.
 
 pub mod dashcam;
 pub mod groups;
@@ -37,39 +37,39 @@ pub struct Cli {
 pub enum Command {
     /// Fetch the recordings of a BlackVue dashcam
     ///
-    /// Fetches what is not here yet, resuming what was cut off, and removes what --keep says. Exit codes: 0 done or
-    /// nothing to do, 1 failed, 2 wrong usage, 3 done but some files failed, 75 not now (the camera is away or
-    /// another pass is running; 0 with --cron), 128+n on signal n.
+    /// Fetches recordings that are not here yet, resumes partial files, and removes recordings older than --keep. Exit
+    /// codes: 0 done or nothing to do, 1 failed, 2 wrong usage, 3 done but some files failed, 75 not now (the camera is
+    /// away or another pass is running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Dashcam(Options<dashcam::Dashcam>),
     /// Extract MP4 and JPEG files from the storage of Hikvision and EZVIZ cameras
     ///
-    /// Reads what the cameras write to an NFS share or a card, and extracts every segment that is still there once,
-    /// named by the camera's clock. The storage is only read. Exit codes: 0 done or nothing to do, 1
-    /// failed, 2 wrong usage, 3 done but some segments failed, 75 not now (the storage is not there or another pass is
-    /// running; 0 with --cron), 128+n on signal n.
+    /// Reads the storage on an NFS share or a card, writes nothing to it, and extracts every segment once, named by the
+    /// camera's clock. Exit codes: 0 done or nothing to do, 1 failed, 2 wrong usage, 3 done but some segments failed, 75
+    /// not now (the storage is not there or another pass is running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Hikvision(Options<hikvision::Hikvision>),
-    /// Record RTSP and MJPEG cameras: one ffmpeg for each, kept alive
+    /// Record RTSP and MJPEG cameras continuously
     ///
-    /// Runs until it is stopped, with one ffmpeg for each camera of CONFIG, or for the one of --url. The options of the
-    /// disk, --ffmpeg and --listen win over CONFIG. Exit codes: 0 its time was up (--for), 1 failed, 2 wrong usage or
-    /// configuration, 3 done but some cameras gave nothing, 75 it runs already (0 with --cron), 128+n on signal n.
+    /// Runs until it is stopped, with one ffmpeg for each camera of CONFIG, or for the one of --url, and restarts an ffmpeg
+    /// that ends or stalls. --max-used-disk, --min-free, --when-full, --ffmpeg and --listen override CONFIG. Exit codes: 0
+    /// the time of --for is over, 1 failed, 2 wrong usage or configuration, 3 done but some cameras sent nothing, 75 it
+    /// runs already (0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Record(Options<record::Record>),
-    /// Tell how all of it stands: what runs, what arrived last, what is wrong
+    /// Show the state of every pass and camera
     ///
-    /// Reads what the other commands have left in their destinations, and the names of the footage there; writes nothing.
-    /// Exit codes: 0 all is well, 1 there is nothing to tell of or a directory cannot be read, 2 wrong usage, 3
+    /// Reads the state that the other commands keep in their destinations, and the names of the footage there; writes
+    /// nothing. Exit codes: 0 all is well, 1 there is no state to show or a directory cannot be read, 2 wrong usage, 3
     /// something is wrong.
     #[command(args_override_self = true)]
     Status(Options<status::Status>),
-    /// Upload closed files to an S3 bucket, prove that they are there, then remove them if asked to
+    /// Upload closed files to an S3 bucket, verify them there, and remove them on request
     ///
-    /// Sends what is not in the bucket yet to AWS, Backblaze B2 or any S3 server, carries on what was interrupted, and
-    /// compares hashes and sizes before a file counts. Keys come from the AWS files and variables. Exit codes: 0 done or
-    /// nothing to do, 1 failed, 2 wrong usage, 3 done but some files failed, 75 not now (the server cannot be reached or
-    /// another pass is running; 0 with --cron), 128+n on signal n.
+    /// Uploads files that are not in the bucket yet to AWS, Backblaze B2 or any S3 server, resumes interrupted uploads, and
+    /// verifies each file by hash and size. Credentials come from the files and variables of the AWS CLI. Exit codes: 0
+    /// done or nothing to do, 1 failed, 2 wrong usage, 3 done but some files failed, 75 not now (the server cannot be
+    /// reached or another pass is running; 0 with --cron), 128+n on signal n.
     #[command(args_override_self = true)]
     Upload(Options<upload::Upload>),
     /// Print a completion script for a shell
@@ -90,14 +90,14 @@ fn page_names() -> PossibleValuesParser {
     manual::CHAPTERS.iter().map(|chapter| chapter.name).chain(["completions", "man"]).into()
 }
 
-/// What the help says of variables in the environment.
+/// The last line of the help.
 const VARIABLES: &str = "Options can also be set in the environment: --json as FOOTAGE_JSON=1. The command line wins.";
 
-/// The options of a command. They are made when the command is the one that is meant: a start takes half a millisecond
-/// less without the two hundred of the others.
+/// The options of a command, built only when the command is used: without the two hundred of the others a start takes half a
+/// millisecond less.
 ///
-/// An empty variable of the environment, as compose files make them, counts as not set. So does one that turns a switch off: to
-/// clap it would be given, and in the way of switches that exclude it.
+/// An empty variable of the environment, as compose files set them, counts as not set. So does one that turns a switch off: clap
+/// would count the switch as given, and refuse those that conflict with it.
 #[derive(Debug)]
 pub struct Options<T>(Box<T>);
 
@@ -114,7 +114,7 @@ impl<T: Args> Args for Options<T> {
                     Some(value) if value.is_empty() || is_switch(&arg) && is_off(&value) => arg.env(None),
                     _ => arg,
                 })
-                // Named after the option, they would only make the help a third longer. Those of arguments are shown.
+                // They are named after the options and would make the help a third longer. Those of arguments are shown.
                 .mut_args(|arg| if arg.is_positional() { arg.hide_env_values(true) } else { arg.hide_env(true) })
         })
     }
@@ -152,7 +152,7 @@ impl<T> Deref for Options<T> {
     }
 }
 
-/// A comma-separated list; blanks around its items do not count.
+/// A comma-separated list; spaces around its items are ignored.
 #[derive(Debug, Clone)]
 pub struct List<T>(Vec<T>);
 
@@ -173,8 +173,8 @@ fn flat<T: Clone>(lists: &[List<T>]) -> Vec<T> {
     lists.iter().flat_map(|list| list.0.iter().cloned()).collect()
 }
 
-/// The pass that a command line of cron asks for, and its destinations, where clap cannot read all of it. clap stops at the
-/// first word that it does not know, so options are looked for word by word.
+/// The pass of a `--cron` command line that clap cannot parse, and its destinations. clap stops at the first unknown word, so
+/// this looks at each word.
 #[must_use]
 pub fn asked_from_cron(words: &[String]) -> Option<(String, Vec<PathBuf>)> {
     let matches = Cli::command().ignore_errors(true).try_get_matches_from(words).ok()?;
@@ -192,7 +192,7 @@ pub fn asked_from_cron(words: &[String]) -> Option<(String, Vec<PathBuf>)> {
     (!places.is_empty()).then(|| (pass.to_owned(), places))
 }
 
-/// The last `--destination` of a command line, however it is written.
+/// The last `--destination` of a command line, in any of its forms.
 fn typed_destination(words: &[String]) -> Option<&str> {
     let named = |word: &str| word.len() > "--d".len() && "--destination".starts_with(word);
     let with_next = words.iter().zip(words.iter().skip(1).map(Some).chain([None]));
@@ -205,8 +205,8 @@ fn typed_destination(words: &[String]) -> Option<&str> {
     found.last()
 }
 
-/// The directories of a command line. In the environment they stand in one `variable`, apart by colons as in PATH, unless
-/// all of it is there.
+/// The directories of a command line. In the environment, `variable` holds all of them, colon-separated as in PATH, unless its
+/// whole value is an existing path.
 fn directories(typed: &[PathBuf], variable: &str) -> Vec<PathBuf> {
     match (typed, std::env::var_os(variable)) {
         ([one], Some(value)) if *one.as_os_str() == value && !one.exists() => {
@@ -216,7 +216,7 @@ fn directories(typed: &[PathBuf], variable: &str) -> Vec<PathBuf> {
     }
 }
 
-/// Without the blanks around an item of a list, unless a file is called with them.
+/// An item of a list without the spaces around it, unless they belong to the name of an existing file.
 fn trimmed(path: PathBuf) -> PathBuf {
     match path.to_str() {
         Some(text) if !path.exists() => PathBuf::from(text.trim()),
@@ -224,7 +224,7 @@ fn trimmed(path: PathBuf) -> PathBuf {
     }
 }
 
-/// A directory that may be given as nothing, which is this one.
+/// A directory; the current one if it is absent or empty.
 fn directory(typed: Option<&Path>) -> PathBuf {
     typed.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }

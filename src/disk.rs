@@ -59,7 +59,7 @@ pub struct Guard {
 /// `--when-full`, and `when_full` of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum WhenFull {
-    /// Write nothing more, and say how much is missing.
+    /// Stop writing, and log how much space is missing.
     #[default]
     Stop,
     /// Remove the oldest recordings for newer ones.

@@ -1,4 +1,4 @@
-//! What people type for `footage dashcam`.
+//! The command line of `footage dashcam`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -23,17 +23,18 @@ use crate::units::ByteSize;
 #[derive(Debug, Args)]
 #[command(mut_arg("max_used_disk", |arg| arg.default_value("90")))]
 #[command(mut_arg("when_full", |arg| arg.default_value("stop")))]
-#[command(mut_arg("timeout", |arg| arg.help("How long the camera may take to answer")))]
+#[command(mut_arg("timeout", |arg| arg.help("Wait this long for an answer of the camera")))]
 #[command(mut_arg("metrics_job", |arg| arg.default_value("blackvuesync").help(
-    "The Pushgateway's job, by default the one blackvuesync used, so that its stale metrics are replaced"
+    "The Pushgateway's job, by default that of blackvuesync"
 )))]
 #[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first ADDRESS]")))]
 pub struct Dashcam {
-    /// The camera: a host, host:port, IPv6 address or URL, or the directory of its mounted card; further ones are
-    /// other ways to the same camera, tried in order
+    /// Address of the camera, or directory of its mounted card
+    ///
+    /// A host, host:port, IPv6 address or URL. Further addresses are other ways to the same camera, tried in order.
     #[arg(required = true, value_name = "ADDRESS", env = "FOOTAGE_ADDRESS", hide_env_values = true)]
     pub addresses: Vec<Secret>,
-    /// Where the recordings go
+    /// Store recordings in this directory
     #[arg(
         short,
         long,
@@ -43,31 +44,39 @@ pub struct Dashcam {
         env = "FOOTAGE_DESTINATION"
     )]
     pub destination: PathBuf,
-    /// Sort recordings into directories by day, week (its Monday), month or year
+    /// Group recordings into directories by date
     #[arg(short, long, default_value = "none", env = "FOOTAGE_GROUPING")]
     pub grouping: Grouping,
-    /// What to fetch first: oldest, newest, or by type (manual, events, normal, parking)
+    /// Fetch the oldest, the newest or certain types first
+    ///
+    /// date is oldest first, rdate newest first, type manual, events, normal, then parking.
     #[arg(short, long, default_value = "date", env = "FOOTAGE_PRIORITY")]
     pub priority: Priority,
     /// Add a header to every request, as 'Name: value'
     #[arg(long, value_name = "HEADER", env = "FOOTAGE_HEADER", hide_env_values = true)]
     pub header: Vec<Secret>,
-    /// Fetch only these: types, perhaps with a direction, such as P,NF
+    /// Fetch only these types, with or without a direction: P,NF
     #[arg(short, long, value_name = "CODES", env = "FOOTAGE_INCLUDE", help_heading = "Which recordings")]
     pub include: Vec<List<Code>>,
-    /// Do not fetch these; wins over --include
+    /// Do not fetch these types; overrides --include
     #[arg(short, long, value_name = "CODES", env = "FOOTAGE_EXCLUDE", help_heading = "Which recordings")]
     pub exclude: Vec<List<Code>>,
-    /// Also fetch the N recordings before and after each that --include selects, of the same direction
+    /// Also fetch N recordings before and after each included one
+    ///
+    /// Those of the same direction count.
     #[arg(long, value_name = "N", default_value_t = 0, env = "FOOTAGE_CONTEXT", help_heading = "Which recordings")]
     pub context: usize,
-    /// Leave out sidecars: t thumbnails, 3 accelerometer, g GPS
+    /// Skip sidecars: t thumbnails, 3 accelerometer, g GPS
     #[arg(long, value_name = "TYPES", env = "FOOTAGE_SKIP_METADATA", help_heading = "Which recordings")]
     pub skip_metadata: Option<SkipMetadata>,
-    /// Remove recordings older than this, and fetch none: 2w, 30 (days), 36h; E=90d or M=forever for one type
+    /// Remove recordings older than this: 2w, 30 (days), 36h
+    ///
+    /// Older ones are not fetched either. E=90d or M=forever applies to one type.
     #[arg(short, long, value_name = "AGE", value_parser = parse_keep, env = "FOOTAGE_KEEP", help_heading = "Retention")]
     pub keep: Vec<List<KeepRule>>,
-    /// Remove the oldest recordings when all are more than this, such as 500GB; the newest are then fetched first
+    /// Remove the oldest recordings beyond this total size: 500GB
+    ///
+    /// Then the newest recordings are fetched first.
     #[arg(
         long,
         value_name = "SIZE",
@@ -76,8 +85,9 @@ pub struct Dashcam {
         help_heading = "Retention"
     )]
     pub keep_bytes: Option<ByteSize>,
-    /// Never remove these: codes such as E,M, or a moment such as
-    /// `20181029_131513`, which is marked for good
+    /// Never remove these: types such as E,M, or a time
+    ///
+    /// A time such as `20181029_131513` is protected permanently, by a file beside the recording.
     #[arg(long, value_name = "WHAT", env = "FOOTAGE_PROTECT", help_heading = "Retention")]
     pub protect: Vec<List<Protect>>,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
@@ -86,7 +96,9 @@ pub struct Dashcam {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub full: Full,
-    /// Compare lengths and MP4 structure with the camera, content with a card; fetch again what is short or broken
+    /// Compare recordings here with the camera; refetch damaged ones
+    ///
+    /// Compares lengths and MP4 structure with the camera, content with a card.
     #[arg(long, env = "FOOTAGE_VERIFY", value_parser = FalseyValueParser::new(), help_heading = "Comparing")]
     pub verify: bool,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
@@ -131,7 +143,7 @@ impl FromStr for SkipMetadata {
     }
 }
 
-/// A header of `--header`, as `'Name: value'`. Its value may be a secret: no error shows it.
+/// A header of `--header`, as `'Name: value'`. Its value may be a secret, so no error shows it.
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("--header: write it as 'Name: value'")?;
     let name = HeaderName::from_str(name.trim()).map_err(|_| "--header: its name has letters that no header has")?;
@@ -146,8 +158,7 @@ fn header_value(text: &str) -> Result<HeaderValue, String> {
 }
 
 impl Dashcam {
-    /// What was typed, resolved into what the pass works with. What may hold a password is read here and not by the
-    /// parser of the command line, which shows what it refuses.
+    /// The settings of the pass. Values that may hold a password are parsed here and not by clap, whose errors show them.
     ///
     /// # Errors
     /// [`Error::Usage`]
@@ -189,7 +200,7 @@ impl Dashcam {
         })
     }
 
-    /// The ADDRESSes. In the environment they stand in one variable, apart by spaces, unless all of it is a directory.
+    /// The ADDRESSes. In the environment they are space-separated, unless the whole value is a directory.
     fn address_words(&self) -> Vec<String> {
         match (self.addresses.as_slice(), std::env::var("FOOTAGE_ADDRESS")) {
             ([one], Ok(variable)) if one.reveal() == variable && !Path::new(&variable).is_dir() => {

@@ -1,5 +1,4 @@
-//! Options that several commands have, each told and read in one way. What a command means by one besides stands in its
-//! own file, as `mut_arg`.
+//! Options that several commands share. A command changes help or default of one by `mut_arg` in its own file.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -30,12 +29,12 @@ pub struct Common {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub metrics: Metrics,
-    /// Keep the time at which footage last arrived here [default: in DIR/.footage]
+    /// Keep the time of the last arrival here [default: in DIR/.footage]
     #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_STATE_FILE", help_heading = "Metrics")]
     pub metrics_state_file: Option<PathBuf>,
 }
 
-/// When a pass runs, and what keeps a second one out.
+/// When a pass runs.
 #[derive(Debug, Args)]
 pub struct Running {
     /// Repeat the pass after this time, until stopped: 15m
@@ -46,34 +45,37 @@ pub struct Running {
     pub lock: Lock,
 }
 
-/// What keeps a second one out.
+/// The lock.
 #[derive(Debug, Args)]
 pub struct Lock {
-    /// Put the lock here instead of DIR/.footage, for a share that cannot lock
+    /// Put the lock here, for a network share that cannot lock
     #[arg(long, value_name = "PATH", env = "FOOTAGE_LOCK_FILE", help_heading = "Running")]
     pub lock_file: Option<PathBuf>,
 }
 
-/// What is said, and how.
+/// What is printed and logged.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Output {
     /// Print the plan and change nothing
     #[arg(long, env = "FOOTAGE_DRY_RUN", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub dry_run: bool,
-    /// Print the report, or what else is asked for, as JSON on stdout
+    /// Print the report, plan, list or check as JSON on stdout
     #[arg(long, env = "FOOTAGE_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,
-    /// Run from cron: silent unless footage arrives, is removed, or something is wrong
+    /// Run from cron: log only changes and problems
+    ///
+    /// Silent unless footage arrives, footage is removed or something is wrong. A condition that lasts is logged the first
+    /// time only.
     #[arg(long, env = "FOOTAGE_CRON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub cron: bool,
-    /// Say more; -vv says everything
+    /// Log more; -vv logs everything
     #[arg(short, long, action = ArgAction::Count, env = "FOOTAGE_VERBOSE", help_heading = "Output")]
     pub verbose: u8,
-    /// Say only errors
+    /// Log only errors
     #[arg(short, long, env = "FOOTAGE_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub quiet: bool,
-    /// How the log on stderr is written
+    /// Format of the log on stderr
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "FOOTAGE_LOG_FORMAT", help_heading = "Output")]
     pub log_format: logging::Format,
 }
@@ -150,25 +152,25 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// What the options say.
+    /// The limits that the options set.
     #[must_use]
     pub fn guard(&self) -> Guard {
         Guard { max_used_percent: self.max_used_disk, min_free: self.min_free }
     }
 }
 
-/// What a full disk means.
+/// What to do on a full disk.
 #[derive(Debug, Args)]
 pub struct Full {
-    /// What to do when there is no room
+    /// What to do on a full disk
     #[arg(long, value_name = "ACTION", env = "FOOTAGE_WHEN_FULL", help_heading = "Retention")]
     pub when_full: Option<WhenFull>,
 }
 
-/// How long to try, and when again.
+/// Timeout and retry.
 #[derive(Debug, Args)]
 pub struct Tries {
-    /// How long each step may take
+    /// Wait this long for an answer
     #[arg(
         short,
         long,
@@ -179,7 +181,7 @@ pub struct Tries {
         help_heading = "Running"
     )]
     pub timeout: Duration,
-    /// How long to leave a file alone that failed
+    /// Skip a file that failed for this long
     #[arg(
         long,
         value_name = "AGE",
@@ -191,35 +193,40 @@ pub struct Tries {
     pub retry_failed_after: Duration,
 }
 
-/// How much at once.
+/// Parallel work.
 #[derive(Debug, Args)]
 pub struct Jobs {
-    /// Work on so many files at once
+    /// Process this many files at once
     #[arg(short, long, value_name = "N", env = "FOOTAGE_JOBS", help_heading = "Running")]
     pub jobs: Option<NonZeroUsize>,
 }
 
-/// How fast.
+/// Bandwidth.
 #[derive(Debug, Args)]
 pub struct Rate {
-    /// No faster than this, all together: 500K bytes in a second, or by the time of day '06:00,512K 23:00,off'; pause
-    /// begins nothing
+    /// Limit the total bandwidth: 500K (bytes per second)
+    ///
+    /// By the time of day: '06:00,512K 23:00,off'. With pause no transfer starts.
     #[arg(long, value_name = "RATE", env = "FOOTAGE_LIMIT_RATE", help_heading = "Running")]
     pub limit_rate: Option<Timetable>,
 }
 
-/// The program that does the work.
+/// The program that extracts or records.
 #[derive(Debug, Args)]
 pub struct Ffmpeg {
-    /// The ffmpeg to use, version 4 or newer [default: the one in PATH, or of a NAS package]
+    /// Use this ffmpeg, version 4 or newer [default: found]
+    ///
+    /// The default is the one in PATH, or of a NAS package.
     #[arg(long, value_name = "PATH", env = "FOOTAGE_FFMPEG", help_heading = "Running")]
     pub ffmpeg: Option<PathBuf>,
 }
 
-/// The share of one host of several.
+/// The cameras of one host of several.
 #[derive(Debug, Args)]
 pub struct Share {
-    /// This host's share of the cameras of CONFIG: 2/5 is the second of five hosts
+    /// Record this host's shard of the cameras of CONFIG: 2/5
+    ///
+    /// 2/5 is the second of five hosts, each of which records a part of the cameras.
     #[arg(long, value_name = "N/OF", default_value = "1/1", env = "FOOTAGE_SHARD")]
     pub shard: Shard,
 }

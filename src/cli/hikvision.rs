@@ -1,4 +1,4 @@
-//! What people type for `footage hikvision`.
+//! The command line of `footage hikvision`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,35 +19,39 @@ use crate::units::parse_age;
 
 /// `footage hikvision`
 #[derive(Debug, Args)]
-#[command(mut_arg("keep", |arg| arg.help("Remove recordings older than this, and extract none: 2w, 30 (days), 36h")))]
-#[command(mut_arg("timeout", |arg| arg.default_value("10m").help("How long ffmpeg may take for one segment")))]
+#[command(mut_arg("keep", |arg| arg.help("Remove, and do not extract, what is older: 2w, 30 (days), 36h")))]
+#[command(mut_arg("timeout", |arg| arg.default_value("10m").help("Kill an ffmpeg that takes longer for one segment")))]
 #[command(mut_arg("jobs", |arg| {
-    arg.help("Work on so many files at once, at lower priority [default: the number of processor cores]")
+    arg.help("Process this many files at once [default: cores]")
 }))]
 #[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first INPUT]")))]
 pub struct Hikvision {
-    /// A camera's folder (info.bin, datadir0), a flat card, a single datadir, or a folder of camera folders
+    /// Directory of a camera's storage, or of several cameras
+    ///
+    /// A camera's folder (info.bin, datadir0), a flat card, a single datadir, or a folder of camera folders.
     #[arg(required = true, value_name = "INPUT", env = "FOOTAGE_INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Where the recordings go: DIR/CAMERA/video and DIR/CAMERA/images
+    /// Store recordings in DIR/CAMERA/video and DIR/CAMERA/images
     #[arg(short, long, value_name = "DIR", env = "FOOTAGE_DESTINATION", required_unless_present = "list")]
     pub destination: Option<PathBuf>,
     /// List what the cameras have and extract nothing; as JSON with --json
     #[arg(short, long, env = "FOOTAGE_LIST", value_parser = FalseyValueParser::new())]
     pub list: bool,
-    /// What a camera is called, by its folder: Camera-Tuin=tuin
+    /// Name a camera by its folder: Camera-Tuin=tuin
     #[arg(short, long, value_name = "FOLDER=NAME", env = "FOOTAGE_CAMERA")]
     pub camera: Vec<List<Rename>>,
-    /// Only what begins at this moment of the camera's clock or later: 2025-09-07 or 2025-09-07T14:30
+    /// Extract only what begins at this time or later: 2025-09-07T14:30
+    ///
+    /// A time of the camera's clock; a day begins at 00:00.
     #[arg(long, value_name = "MOMENT", value_parser = parse_moment, env = "FOOTAGE_FROM", help_heading = "Which recordings")]
     pub from: Option<CameraTime>,
-    /// Only what begins before this moment; a day counts whole
+    /// Extract only what begins before this time; a day counts whole
     #[arg(long, value_name = "MOMENT", value_parser = parse_end, env = "FOOTAGE_TO", help_heading = "Which recordings")]
     pub to: Option<CameraTime>,
-    /// Only what is not older than this: 7 (days), 12h
+    /// Extract only what is not older than this: 7 (days), 12h
     #[arg(long, value_name = "AGE", value_parser = parse_age, env = "FOOTAGE_SINCE", help_heading = "Which recordings")]
     pub since: Option<Duration>,
-    /// Leave the pictures out
+    /// Do not extract pictures
     #[arg(
         long,
         env = "FOOTAGE_NO_PICTURES",
@@ -97,7 +101,7 @@ impl FromStr for Rename {
     }
 }
 
-/// A moment of the camera's clock: a day, which begins at midnight, or a day and a time.
+/// A time of the camera's clock: a day, which begins at midnight, or a day and a time.
 fn parse_moment(text: &str) -> Result<CameraTime, String> {
     const FORMS: [&str; 4] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
     let text = text.trim();
@@ -107,7 +111,7 @@ fn parse_moment(text: &str) -> Result<CameraTime, String> {
         .ok_or_else(|| format!("{text:?} is no moment of a camera's clock: write 2025-09-07 or 2025-09-07T14:30:15"))
 }
 
-/// The moment before which recordings begin: a day without a time counts whole.
+/// The end of a range of times: a day without a time counts whole.
 fn parse_end(text: &str) -> Result<CameraTime, String> {
     let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok();
     match day.and_then(|day| day.succ_opt()) {
@@ -117,7 +121,7 @@ fn parse_end(text: &str) -> Result<CameraTime, String> {
 }
 
 impl Hikvision {
-    /// What was typed, resolved into what the pass works with.
+    /// The settings of the pass.
     ///
     /// # Errors
     /// [`Error::Usage`]

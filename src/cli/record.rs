@@ -1,4 +1,4 @@
-//! What people type for `footage record`.
+//! The command line of `footage record`.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ use crate::zone::Tz;
     arg.help("The Pushgateway's instance [default: CONFIG, or the camera's name]")
 }))]
 pub struct Record {
-    /// The configuration: a TOML file that names the cameras
+    /// Configuration: a TOML file that names the cameras
     #[arg(value_name = "CONFIG", env = "FOOTAGE_CONFIG", required_unless_present = "url")]
     pub config: Option<PathBuf>,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
@@ -40,16 +40,16 @@ pub struct Record {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub full: Full,
-    /// Try every camera once and print a table; exits with 3 when one of them fails
+    /// Try every camera one time and print a table; exit with 3 if one fails
     #[arg(long, help_heading = "Running", conflicts_with_all = ["stop", "reload"])]
     pub check: bool,
-    /// Stop the recorder of this configuration, and wait until it has ended
+    /// Stop the recorder of this configuration, and wait for its end
     #[arg(long, help_heading = "Running", conflicts_with = "reload")]
     pub stop: bool,
-    /// Have the recorder of this configuration read it again; as SIGHUP does
+    /// Make the recorder of this configuration read it again, as SIGHUP does
     #[arg(long, help_heading = "Running")]
     pub reload: bool,
-    /// Record for this long, then end: 1h
+    /// Record for this long, then exit: 1h
     #[arg(
         long = "for",
         value_name = "TIME",
@@ -70,7 +70,7 @@ pub struct Record {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub output: Output,
-    /// Serve metrics over HTTP here: 127.0.0.1:8080
+    /// Serve metrics over HTTP on this address: 127.0.0.1:8080
     #[arg(long, value_name = "ADDRESS", env = "FOOTAGE_LISTEN", help_heading = "Metrics")]
     pub listen: Option<String>,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
@@ -89,7 +89,7 @@ fn checked<T>(parse: fn(&str) -> Checked<T>) -> impl Fn(&str) -> Result<Checked<
 #[derive(Debug, Args)]
 #[command(next_help_heading = "One camera, without CONFIG")]
 pub struct Camera {
-    /// Record this camera: rtsp://…, or http://… for JPEG after JPEG
+    /// Record this camera: rtsp://…, or http://… for MJPEG
     #[arg(
         long,
         value_name = "URL",
@@ -99,70 +99,72 @@ pub struct Camera {
         conflicts_with = "config"
     )]
     pub url: Option<Secret>,
-    /// What the camera is called: its folder in the destination [default: camera]
+    /// Name of the camera, and of its folder [default: camera]
     #[arg(long, value_name = "NAME", env = "FOOTAGE_NAME")]
     pub name: Option<CameraName>,
-    /// Where the recordings go: DIR/NAME/2026-11-21/…
+    /// Store recordings in DIR/NAME/2026-11-21/…
     #[arg(short, long, value_name = "DIR", value_parser = checked(directory), env = "FOOTAGE_DESTINATION")]
     pub destination: Option<Checked<PathBuf>>,
-    /// How long a segment is, cut at marks of the clock [default: 1h]
+    /// Cut segments of this length, at boundaries of the clock [default: 1h]
     #[arg(long, value_name = "TIME", value_parser = checked(segment_length), env = "FOOTAGE_SEGMENT")]
     pub segment: Option<Checked<Duration>>,
-    /// What segments are packed in: mkv, ts or mp4 [default: mkv]
+    /// Format of segments: mkv, ts or mp4 [default: mkv]
     #[arg(long, value_name = "FORMAT", value_parser = checked(one_of::<Container>), env = "FOOTAGE_CONTAINER")]
     pub container: Option<Checked<Container>>,
-    /// copy, or h264 to encode [default: copy; h264 for JPEG]
+    /// Video codec: copy, or h264 to encode [default: copy; h264 for JPEG]
     #[arg(long, value_name = "CODING", value_parser = checked(one_of::<Video>), env = "FOOTAGE_VIDEO")]
     pub video: Option<Checked<Video>>,
-    /// copy, aac or none [default: copy; aac for ts and mp4]
+    /// Audio codec: copy, aac or none [default: copy; aac for ts and mp4]
     #[arg(long, value_name = "CODING", value_parser = checked(one_of::<Audio>), env = "FOOTAGE_AUDIO")]
     pub audio: Option<Checked<Audio>>,
-    /// Frames in a second, where they are encoded
+    /// Frames per second of encoded video
     #[arg(long, value_name = "N", value_parser = checked(frame_rate), env = "FOOTAGE_FPS")]
     pub fps: Option<Checked<f64>>,
-    /// Bits in a second, where frames are encoded [default: 1M]
+    /// Bit rate of encoded video [default: 1M]
     #[arg(long, value_name = "BITS", value_parser = checked(BitRate::from_str), env = "FOOTAGE_BITRATE")]
     pub bitrate: Option<Checked<BitRate>>,
-    /// How RTSP is carried: tcp, udp, multicast or http [default: tcp]
+    /// Transport of RTSP: tcp, udp, multicast or http [default: tcp]
     #[arg(long, value_name = "WAY", value_parser = checked(one_of::<Transport>), env = "FOOTAGE_TRANSPORT")]
     pub transport: Option<Checked<Transport>>,
-    /// How long the camera may take to answer [default: 10s]
+    /// Wait this long for an answer of the camera [default: 10s]
     #[arg(short, long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_TIMEOUT")]
     pub timeout: Option<Duration>,
-    /// Start ffmpeg again when no frame came for this long [default: 30s]
+    /// Restart ffmpeg after this time without a frame [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_STALL_TIMEOUT")]
     pub stall_timeout: Option<Duration>,
-    /// The zone of names and marks, such as Asia/Kolkata [default: this machine's]
+    /// Time zone of names: Asia/Kolkata [default: this machine's]
+    ///
+    /// Segments begin at full hours, or other boundaries, of this zone.
     #[arg(long, value_name = "ZONE", env = "FOOTAGE_TIMEZONE")]
     pub timezone: Option<Tz>,
     /// Remove recordings older than this: 2w, 30 (days), 36h
     #[arg(short, long, value_name = "AGE", env = "FOOTAGE_KEEP")]
     pub keep: Option<Keep>,
-    /// Remove the oldest recordings when all are more than this, such as 500GB
+    /// Remove the oldest recordings beyond this total size: 500GB
     #[arg(long, value_name = "SIZE", value_parser = parse_quota, env = "FOOTAGE_KEEP_BYTES")]
     pub keep_bytes: Option<ByteSize>,
-    /// Run this program for each closed segment, as words apart by blanks
+    /// Run this program, space-separated words, for each closed segment
     #[arg(long, value_name = "PROGRAM", env = "FOOTAGE_ON_SEGMENT")]
     pub on_segment: Option<String>,
-    /// Options of ffmpeg for reading, as words apart by blanks
+    /// Add these input options of ffmpeg, space-separated words
     #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, env = "FOOTAGE_INPUT_OPTIONS")]
     pub input_options: Option<String>,
 }
 
 impl Record {
-    /// What tells this recorder from others: where its cameras come from, and its share of them.
+    /// What distinguishes this recorder from others: where its cameras come from, and its shard.
     #[must_use]
     pub fn told_apart_by(&self) -> [String; 2] {
         [self.name(), self.share.shard.to_string()]
     }
 
-    /// The destination that was typed, where one was; a configuration that cannot be read names none.
+    /// The destination of the command line; those of a configuration are known when it is read.
     #[must_use]
     pub fn destinations(&self) -> Vec<PathBuf> {
         self.camera.destination.iter().flatten().cloned().collect()
     }
 
-    /// What was typed, resolved into what the pass works with.
+    /// The settings of the pass.
     ///
     /// # Errors
     /// [`Error::Usage`]

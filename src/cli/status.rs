@@ -1,4 +1,4 @@
-//! What people type for `footage status`.
+//! The command line of `footage status`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,21 +20,27 @@ use crate::units::parse_age;
 
 /// `footage status`
 #[derive(Debug, Args)]
-#[command(mut_arg("shard", |arg| arg.help_heading("What is wrong")))]
-#[command(mut_arg("max_used_disk", |arg| {
-    arg.help("A disk is fuller than this, as df counts").help_heading("What is wrong")
+#[command(mut_arg("shard", |arg| {
+    arg.help("Expect only this shard of the cameras of CONFIG: 2/5").long_help(None::<&str>).help_heading("What is wrong")
 }))]
-#[command(mut_arg("min_free", |arg| arg.help("Less than this is free: 10GB").help_heading("What is wrong")))]
+#[command(mut_arg("max_used_disk", |arg| {
+    arg.help("Maximum use of a disk, as df counts").help_heading("What is wrong")
+}))]
+#[command(mut_arg("min_free", |arg| arg.help("Minimum free space of a disk: 10GB").help_heading("What is wrong")))]
 pub struct Status {
-    /// Destinations, or directories that hold some; or the configuration of footage record, whose cameras should all be
-    /// recorded
+    /// Destinations, directories of destinations, or CONFIG of record
+    ///
+    /// All cameras of a configuration are expected to be recorded.
     #[arg(value_name = "DIR|CONFIG", default_value = ".", env = "FOOTAGE_DESTINATION")]
     pub places: Vec<PathBuf>,
-    /// The newest recording of a camera is older than this, a file waits longer to be uploaded, or its server has been away
-    /// longer: 2d, 12h
+    /// Maximum age of a camera's newest recording: 2d, 12h
+    ///
+    /// Also the maximum wait of a file for its upload, and the maximum time for which its server is away.
     #[arg(long, value_name = "AGE", value_parser = parse_age, env = "FOOTAGE_MAX_AGE", help_heading = "What is wrong")]
     pub max_age: Option<Duration>,
-    /// The last run of a command ended longer ago than this, and it does not run now: 1h
+    /// Maximum time since the last run of each command: 1h
+    ///
+    /// A command that is running now counts as recent.
     #[arg(long, value_name = "AGE", value_parser = parse_age, env = "FOOTAGE_MAX_PASS_AGE", help_heading = "What is wrong")]
     pub max_pass_age: Option<Duration>,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
@@ -43,10 +49,10 @@ pub struct Status {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub share: Share,
-    /// Print it as JSON on stdout
+    /// Print the state as JSON on stdout
     #[arg(long, env = "FOOTAGE_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,
-    /// Print the passes and cameras for Zabbix's low-level discovery, and exit with 0
+    /// Print passes and cameras for Zabbix's low-level discovery; exit with 0
     #[arg(long, env = "FOOTAGE_ZABBIX_DISCOVERY", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub zabbix_discovery: bool,
     /// Run from cron: silent unless something is wrong
@@ -55,7 +61,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// What was typed, resolved into what there is to look at.
+    /// The settings: what to look at.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::error::Error::Usage): a configuration cannot be read, or something in it is wrong.
@@ -85,7 +91,7 @@ impl Status {
     }
 }
 
-/// The cameras that a configuration gives to this share, and the destinations that they are recorded to.
+/// The cameras of a configuration in this shard, and their destinations.
 fn cameras(path: &Path, shard: Shard) -> Result<Vec<Expected>> {
     let config = Source::File(path.to_owned(), GeneralOptions::default()).read()?;
     let of_share = config.cameras.iter().filter(|(name, _)| shard.has(name.as_str()));

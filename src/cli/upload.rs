@@ -1,4 +1,4 @@
-//! What people type for `footage upload`.
+//! The command line of `footage upload`.
 
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
@@ -26,36 +26,40 @@ use crate::zone::Tz;
 #[derive(Debug, Args)]
 #[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first DIR]")))]
 #[command(mut_arg("keep", |arg| {
-    arg.help("Remove recordings older than this, of those that are proven to be in the bucket: 2w, 30 (days), 36h")
+    arg.help("Remove verified recordings older than this: 2w, 30 (days), 36h")
 }))]
-#[command(mut_arg("timeout", |arg| arg.default_value("30s").help("How long the server may take to answer")))]
-#[command(mut_arg("jobs", |arg| arg.default_value("4").help("Work on so many files, or parts of large ones, at once")))]
+#[command(mut_arg("timeout", |arg| arg.default_value("30s").help("Wait this long for an answer of the server")))]
+#[command(mut_arg("jobs", |arg| arg.default_value("4").help("Process this many files, or parts of files, at once")))]
 pub struct Upload {
-    /// Where closed files are: directories, looked through with all their folders
+    /// Directories to upload, with all their folders
     #[arg(required = true, value_name = "DIR", env = "FOOTAGE_DIR")]
     pub sources: Vec<PathBuf>,
-    /// Where the files go: `s3://bucket` or `s3://bucket/prefix`
+    /// Upload to this bucket: `s3://bucket` or `s3://bucket/prefix`
     #[arg(long, value_name = "URL", env = "FOOTAGE_TO", hide_env_values = true)]
     pub to: String,
-    /// The profile in ~/.aws/credentials and ~/.aws/config [default: `AWS_PROFILE`, else default]
+    /// Profile of ~/.aws [default: `AWS_PROFILE`, else default]
     #[arg(long, value_name = "NAME", env = "FOOTAGE_PROFILE", help_heading = "Bucket")]
     pub profile: Option<String>,
-    /// The bucket's region [default: as the AWS CLI finds it]
+    /// Region of the bucket [default: as the AWS CLI finds it]
     #[arg(long, value_name = "REGION", env = "FOOTAGE_REGION", help_heading = "Bucket")]
     pub region: Option<String>,
-    /// The server, such as `https://s3.ca-east-006.backblazeb2.com` [default: as the AWS CLI finds it, else AWS]
+    /// URL of the server [default: as the AWS CLI finds it, else AWS]
+    ///
+    /// Such as `https://s3.ca-east-006.backblazeb2.com`.
     #[arg(long, value_name = "URL", env = "FOOTAGE_ENDPOINT_URL", hide_env_values = true, help_heading = "Bucket")]
     pub endpoint_url: Option<String>,
-    /// How the bucket is named in requests: auto is virtual for AWS and path elsewhere
+    /// How requests name the bucket
+    ///
+    /// auto is virtual for AWS, path elsewhere.
     #[arg(long, value_name = "STYLE", default_value = "auto", env = "FOOTAGE_ADDRESSING", help_heading = "Bucket")]
     pub addressing: Addressing,
-    /// The storage class of new objects, such as `STANDARD_IA`
+    /// Storage class of new objects, such as `STANDARD_IA`
     #[arg(long, value_name = "CLASS", env = "FOOTAGE_STORAGE_CLASS", help_heading = "Bucket")]
     pub storage_class: Option<String>,
-    /// How the server is to encrypt new objects: AES256 or aws:kms
+    /// Server-side encryption of new objects: AES256 or aws:kms
     #[arg(long, value_name = "HOW", env = "FOOTAGE_SSE", help_heading = "Bucket")]
     pub sse: Option<String>,
-    /// Upload files with such names, in any folder
+    /// Upload files with these names
     #[arg(
         long,
         value_name = "PATTERNS",
@@ -64,7 +68,7 @@ pub struct Upload {
         help_heading = "Which files"
     )]
     pub pattern: Patterns,
-    /// Leave files alone that were changed within this time
+    /// Skip files that changed within this time
     #[arg(
         long,
         value_name = "TIME",
@@ -74,16 +78,18 @@ pub struct Upload {
         help_heading = "Which files"
     )]
     pub min_age: Duration,
-    /// What objects are called behind the prefix: fields of strftime, {camera}, {name}, {ext} and {path}
+    /// Key of an object after the prefix
+    ///
+    /// Fields of strftime, {camera}, {name}, {ext} and {path}.
     #[arg(long, value_name = "TEMPLATE", default_value = "{path}", env = "FOOTAGE_KEY", help_heading = "Keys")]
     pub key: Template,
-    /// The zone of the times in keys, such as Asia/Kolkata [default: this machine's]
+    /// Time zone of times in keys: Asia/Kolkata [default: this machine's]
     #[arg(long, value_name = "ZONE", env = "FOOTAGE_TIMEZONE", help_heading = "Keys")]
     pub timezone: Option<Tz>,
-    /// Remove each file once it is proven to be in the bucket
+    /// Remove each file once it is verified
     #[arg(long, env = "FOOTAGE_DELETE", value_parser = FalseyValueParser::new(), help_heading = "Retention")]
     pub delete: bool,
-    /// Remove files that have been proven to be in the bucket for so long: 2d, 12h
+    /// Remove files that were verified this long ago: 2d, 12h
     #[arg(
         long,
         value_name = "AGE",
@@ -96,7 +102,7 @@ pub struct Upload {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub keep: Keep,
-    /// Upload nothing: compare every file with the bucket by hash and size, and print what is missing or differs
+    /// Compare all files with the bucket by hash and size; upload nothing
     #[arg(
         long,
         env = "FOOTAGE_VERIFY",
@@ -105,8 +111,9 @@ pub struct Upload {
         help_heading = "Comparing"
     )]
     pub verify: bool,
-    /// Upload nothing: compare what is remembered with the bucket's listing, and remember that; what is lost goes up with
-    /// the next pass
+    /// Compare the journal with the bucket's listing; upload nothing
+    ///
+    /// Corrects the journal, so that the next pass uploads what the bucket has lost.
     #[arg(long, env = "FOOTAGE_RECONCILE", value_parser = FalseyValueParser::new(), help_heading = "Comparing")]
     pub reconcile: bool,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
@@ -123,12 +130,12 @@ pub struct Upload {
     pub common: Common,
 }
 
-/// A length of time where a bare number means seconds, and none is none.
+/// A length of time, also zero; a number without a unit is seconds.
 fn parse_min_age(text: &str) -> Result<Duration, String> {
     if matches!(text.trim(), "0" | "0s") { Ok(Duration::ZERO) } else { parse_seconds(text) }
 }
 
-/// The bucket and the prefix of `--to`. It is not repeated: somebody may have written a password into it.
+/// The bucket and the prefix of `--to`. Errors do not repeat it, as it may hold a password.
 fn parse_to(text: &str) -> Result<(String, String), String> {
     let refuse = |why: &str| format!("--to: {why}: write s3://bucket or s3://bucket/prefix");
     let rest = text.strip_prefix("s3://").ok_or_else(|| refuse("it does not begin with s3://"))?;
@@ -141,7 +148,7 @@ fn parse_to(text: &str) -> Result<(String, String), String> {
 }
 
 impl Upload {
-    /// What was typed, resolved into what the pass works with.
+    /// The settings of the pass.
     ///
     /// # Errors
     /// [`Error::Usage`]
@@ -198,7 +205,7 @@ impl Upload {
     }
 }
 
-/// A directory in another would be looked through twice.
+/// Refuses a directory inside another: its files would be uploaded twice.
 fn check_apart(sources: &[PathBuf]) -> Result<()> {
     let real: Vec<PathBuf> =
         sources.iter().map(|source| source.canonicalize().unwrap_or_else(|_| source.clone())).collect();
@@ -212,7 +219,7 @@ fn check_apart(sources: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// A file of the AWS CLI: where a variable says, else in `~/.aws`.
+/// A file of the AWS CLI: the path in a variable, else in `~/.aws`.
 fn aws_file(variable: &str, name: &str) -> Option<PathBuf> {
     let home = home::directory();
     match std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) {

@@ -1,5 +1,5 @@
-//! Variables of the environment that look like options of ours and are none: a letter wrong, or an option that another version
-//! had. Their values may be passwords and are not looked at.
+//! Unknown `FOOTAGE_` variables of the environment: misspelt options, or options of another version. Their values may be passwords
+//! and are not read.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,16 @@ use clap::CommandFactory;
 
 use super::Cli;
 
-/// How the variables of options begin.
+/// The prefix of the variables of options.
 const PREFIX: &str = "FOOTAGE_";
-/// Given to the programs of `on_segment`, which may be this one again.
+/// Set for the programs of `on_segment`, which may be footage itself.
 const OF_SEGMENT: &str = "FOOTAGE_SEGMENT_";
-/// Put into containers by Kubernetes and Docker for a service that is called footage.
+/// Set in containers by Kubernetes and Docker for a service named footage.
 const OF_SERVICES: [&str; 2] = ["FOOTAGE_SERVICE_", "FOOTAGE_PORT"];
-/// How alike two names must be for one to be meant by the other, 0 to 1.
+/// How similar two names must be for a suggestion, 0 to 1.
 const ALIKE: f64 = 0.7;
 
-/// A sentence about the variables that no option of any command has; none where there is no such variable.
+/// A warning that names the unknown variables; none if there are none.
 #[must_use]
 pub fn unknown() -> Option<String> {
     let set: BTreeSet<String> = std::env::vars_os()
@@ -24,14 +24,14 @@ pub fn unknown() -> Option<String> {
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with(PREFIX))
         .collect();
-    // The options of all commands take a millisecond to make.
+    // Building the options of all commands takes a millisecond.
     if set.is_empty() {
         return None;
     }
     describe(&set, &known())
 }
 
-/// The variables of all options, also where an empty one was taken for not set.
+/// The variables of all options, including those that are set but empty.
 fn known() -> BTreeSet<String> {
     let mut cli = Cli::command();
     cli.build();

@@ -43,15 +43,15 @@ use crate::zone::Tz;
 /// A configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
-    /// Where to serve metrics: `127.0.0.1:8080`.
+    /// The address to serve metrics on: `127.0.0.1:8080`.
     pub listen: Option<String>,
-    /// Whether to tell about settings of the system that do not suit a recorder.
+    /// Whether to log hints about settings of the system that do not suit a recorder.
     pub wants_hints: bool,
     /// The ffmpeg to use.
     pub ffmpeg: Option<PathBuf>,
     /// How full the disks of the destinations may get.
     pub guard: Guard,
-    /// On a full disk the oldest segments go. Else recording pauses.
+    /// On a full disk, remove the oldest segments; otherwise recording pauses.
     pub delete_oldest: bool,
     /// The cameras, by name.
     pub cameras: BTreeMap<CameraName, Camera>,

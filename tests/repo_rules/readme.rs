@@ -435,7 +435,8 @@ struct Shown {
 
 fn options(help: &str) -> Vec<Shown> {
     let mut options: Vec<Shown> = Vec::new();
-    for line in help.lines().map(str::trim) {
+    // The description before it may have a line that begins with an option.
+    for line in help.lines().skip_while(|line| !line.starts_with("Usage:")).map(str::trim) {
         if line.starts_with('-') && line.contains("--") {
             let words = words(line);
             let find = |is: fn(&str) -> bool| words.iter().find(|word| is(word)).cloned();

@@ -1,5 +1,8 @@
 //! What users read is written in words that the field uses: they can be looked up, and say who does what.
 
+use clap::CommandFactory;
+use footage::cli::Cli;
+
 use super::readme::pages;
 use super::{Source, assert_none};
 
@@ -51,6 +54,26 @@ const COINAGES: &[(&str, &str)] = &[
 #[test]
 fn the_manual_has_no_coinages() {
     assert_none(&coined(&pages()));
+}
+
+/// The longest text of an option in `-h`, which has 100 columns for name, text and default.
+const MAX_HELP_CHARS: usize = 72;
+
+#[test]
+fn the_help_has_no_coinages_and_one_line_for_an_option() {
+    let mut cli = Cli::command();
+    cli.build();
+    let (mut texts, mut long) = (Vec::new(), Vec::new());
+    for command in cli.get_subcommands_mut() {
+        let name = command.get_name().to_owned();
+        texts.push(Source { path: format!("{name} --help"), text: command.render_long_help().to_string() });
+        let helps = command.get_arguments().filter_map(|argument| Some((argument.get_id(), argument.get_help()?)));
+        let helps = helps.map(|(id, help)| (id, help.to_string())).filter(|(_, help)| help.len() > MAX_HELP_CHARS);
+        long.extend(helps.map(|(id, help)| format!("{name} -h: {id} takes {} characters: {help}", help.len())));
+    }
+    assert!(texts.len() > 6, "{} commands", texts.len());
+    assert_none(&long);
+    assert_none(&coined(&texts));
 }
 
 #[test]
