@@ -24,7 +24,7 @@ const MIN_MAJOR: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a stop is looked for meanwhile.
 const TICK: Duration = Duration::from_millis(100);
-/// As much of what it says as is read; the version is at its front.
+/// The longest output that is read; the version is in its first line.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 /// How far the major version of libavutil is ahead of ffmpeg's, since ffmpeg 3.
 const LIBAVUTIL_AHEAD: u32 = 52;
@@ -38,7 +38,7 @@ const PACKAGES: std::ops::RangeInclusive<u32> = MIN_MAJOR..=12;
 pub struct Ffmpeg {
     /// The program.
     pub path: PathBuf,
-    /// What it says it is.
+    /// Its version.
     pub version: Version,
 }
 
@@ -102,7 +102,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Finds an ffmpeg that is new enough. `named` is what `--ffmpeg` says; nothing else is tried then. Else it is the one
+/// Finds an ffmpeg that is new enough. `named` is the value of `--ffmpeg`; nothing else is tried then. Else it is the one
 /// in PATH, or where that is missing or too old (Synology's own), one that a package installed, newest first.
 ///
 /// # Errors
@@ -151,7 +151,7 @@ fn candidates(named: Option<&Path>) -> Vec<PathBuf> {
     in_path(Path::new("ffmpeg")).into_iter().chain(packages).collect()
 }
 
-/// The version that a program says it is, in words and in numbers, or why it says none.
+/// The version that a program prints, as text and in numbers, or why there is none.
 fn version(program: &Path, stop: &Stop) -> Result<(String, Version), String> {
     let mut command = Command::from(command::version(program));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -174,7 +174,7 @@ fn version(program: &Path, stop: &Stop) -> Result<(String, Version), String> {
             Err(_) => break None,
         }
     };
-    // Whether it hangs or has said all: it is not needed any more. It is not reaped yet, so its number is its own.
+    // It hangs or has printed all: either way it is no longer needed. It is not reaped yet, so its process id is still its own.
     child::signal(&child, Signal::KILL);
     let _ = child.wait();
     let (answer, said) =

@@ -25,7 +25,7 @@ use crate::units::ByteSize;
 #[command(mut_arg("when_full", |arg| arg.default_value("stop")))]
 #[command(mut_arg("timeout", |arg| arg.help("Wait this long for an answer of the camera")))]
 #[command(mut_arg("metrics_job", |arg| arg.default_value("blackvuesync").help(
-    "The Pushgateway's job, by default that of blackvuesync"
+    "The Pushgateway's job"
 )))]
 #[command(mut_arg("metrics_instance", |arg| arg.help("The Pushgateway's instance [default: the first ADDRESS]")))]
 pub struct Dashcam {
@@ -61,9 +61,9 @@ pub struct Dashcam {
     /// Do not fetch these types; overrides --include
     #[arg(short, long, value_name = "CODES", env = "FOOTAGE_EXCLUDE", help_heading = "Which recordings")]
     pub exclude: Vec<List<Code>>,
-    /// Also fetch N recordings before and after each included one
+    /// Also fetch N recordings around each included one
     ///
-    /// Those of the same direction count.
+    /// N before and N after it, of the same direction.
     #[arg(long, value_name = "N", default_value_t = 0, env = "FOOTAGE_CONTEXT", help_heading = "Which recordings")]
     pub context: usize,
     /// Skip sidecars: t thumbnails, 3 accelerometer, g GPS

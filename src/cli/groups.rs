@@ -29,7 +29,9 @@ pub struct Common {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub metrics: Metrics,
-    /// Keep the time of the last arrival here [default: in DIR/.footage]
+    /// Store the last arrival here [default: in DIR/.footage]
+    ///
+    /// The time at which footage last arrived, for the metrics.
     #[arg(long, value_name = "PATH", env = "FOOTAGE_METRICS_STATE_FILE", help_heading = "Metrics")]
     pub metrics_state_file: Option<PathBuf>,
 }
@@ -130,7 +132,7 @@ pub struct Keep {
 /// How full a destination's disk may get.
 #[derive(Debug, Args)]
 pub struct Disk {
-    /// Stop before the disk is fuller than this, as df counts
+    /// Limit the use of the disk, as df counts
     #[arg(
         short = 'u',
         long,
@@ -140,7 +142,7 @@ pub struct Disk {
         help_heading = "Retention"
     )]
     pub max_used_disk: Option<u8>,
-    /// Stop before less than this is free: 10GB
+    /// Keep this much of the disk free: 10GB
     #[arg(
         long,
         value_name = "SIZE",

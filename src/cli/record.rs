@@ -25,7 +25,7 @@ use crate::zone::Tz;
 #[command(mut_arg("shard", |arg| arg.help_heading("Running")))]
 #[command(mut_arg("metrics_file", |arg| arg.help("Write Prometheus metrics to this file, every ten seconds")))]
 #[command(mut_arg("metrics_instance", |arg| {
-    arg.help("The Pushgateway's instance [default: CONFIG, or the camera's name]")
+    arg.help("The Pushgateway's instance [default: CONFIG or NAME]")
 }))]
 pub struct Record {
     /// Configuration: a TOML file that names the cameras
@@ -105,7 +105,7 @@ pub struct Camera {
     /// Store recordings in DIR/NAME/2026-11-21/…
     #[arg(short, long, value_name = "DIR", value_parser = checked(directory), env = "FOOTAGE_DESTINATION")]
     pub destination: Option<Checked<PathBuf>>,
-    /// Cut segments of this length, at boundaries of the clock [default: 1h]
+    /// Length of a segment, cut at boundaries of the clock [default: 1h]
     #[arg(long, value_name = "TIME", value_parser = checked(segment_length), env = "FOOTAGE_SEGMENT")]
     pub segment: Option<Checked<Duration>>,
     /// Format of segments: mkv, ts or mp4 [default: mkv]

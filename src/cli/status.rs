@@ -28,7 +28,7 @@ use crate::units::parse_age;
 }))]
 #[command(mut_arg("min_free", |arg| arg.help("Minimum free space of a disk: 10GB").help_heading("What is wrong")))]
 pub struct Status {
-    /// Destinations, directories of destinations, or CONFIG of record
+    /// Destinations, directories of them, or CONFIG of record
     ///
     /// All cameras of a configuration are expected to be recorded.
     #[arg(value_name = "DIR|CONFIG", default_value = ".", env = "FOOTAGE_DESTINATION")]

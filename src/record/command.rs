@@ -28,10 +28,10 @@ const OWN_STAMPS: &str = "settb=1/1000000,setpts='max(PREV_OUTPTS+1000,time(0)*1
 const RATE_OF_PICTURES: &str = "fps=25";
 /// What is encoded as it comes has a time in milliseconds, as Matroska has.
 const ENCODER_CLOCK: &str = "1:1000";
-/// Sound that is encoded anew; cameras send speech.
+/// The bit rate of encoded audio; cameras send speech.
 const AUDIO_BITRATE: &str = "64k";
 
-/// The arguments for one ffmpeg that records a camera into `dir`, and whose segments carry this token. It finds the marks of
+/// The arguments for one ffmpeg that records a camera into `dir`, and whose segments carry this token. It finds the boundaries of
 /// the camera's clock by `TZ`.
 #[must_use]
 pub fn arguments(camera: &Camera, dir: &Path, token: Token, version: Version) -> Vec<OsString> {
@@ -88,7 +88,7 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     match camera.audio {
         Audio::None => ffmpeg.no_audio(),
         Audio::Copy => ffmpeg.map("0:a?").codec_audio("copy"),
-        // Our clock stamps what arrives unevenly: gaps are filled, else sound and frames drift apart.
+        // Our clock stamps what arrives unevenly: gaps are filled, else audio and video drift apart.
         Audio::Aac => ffmpeg.map("0:a?").codec_audio("aac").args(["-b:a", AUDIO_BITRATE, "-af", "aresample=async=1"]),
     };
     ffmpeg.args(&camera.output_options);
@@ -112,7 +112,7 @@ fn in_seconds(duration: Duration) -> String {
     format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
 }
 
-/// When what is encoded gets a key frame: a segment begins with one, so there is one after each mark of the clock, whatever
+/// When what is encoded gets a key frame: a segment begins with one, so there is one after each boundary of the clock, whatever
 /// its zone. Register 0 of the expression holds how far the last frame was behind one.
 fn key_frames(camera: &Camera) -> String {
     let seconds = gcd(camera.segment.as_secs(), ZONES_APART);
@@ -135,7 +135,7 @@ fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) 
         ffmpeg.args(["-vf", &filters.join(",")]);
     }
     if camera.fps.is_none() {
-        // A stream of JPEG pictures has no rate, and ffmpeg would take it for 25 in a second: fill it up to that, and leave
+        // A stream of JPEG pictures has no rate, and ffmpeg would assume 25 per second: fill it up to that, and leave
         // out what comes closer to each other.
         ffmpeg.args([if version.is_at_least(5, 1) { "-fps_mode" } else { "-vsync" }, "vfr"]);
         ffmpeg.args(["-enc_time_base", ENCODER_CLOCK]);
@@ -186,7 +186,7 @@ pub fn is_of_secret(option: &str) -> bool {
     OF_SECRETS.contains(&option)
 }
 
-/// The command line as a dry run shows it: words that a shell would tear apart in quotes, the address without secrets. `clock`
+/// The command line as a dry run shows it: words that a shell would split in quotes, the address without secrets. `clock`
 /// is the `TZ`.
 #[must_use]
 pub fn shown(camera: &Camera, clock: &str, program: &Path, arguments: &[OsString]) -> String {

@@ -57,7 +57,7 @@ pub struct Config {
     pub cameras: BTreeMap<CameraName, Camera>,
 }
 
-/// What neither the configuration nor the options say.
+/// The environment that options depend on.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// Relative paths are relative to this.

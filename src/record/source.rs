@@ -51,7 +51,7 @@ impl Source {
     /// # Errors
     /// [`Error::Usage`]: it cannot be read, or something in it is wrong.
     pub fn read(&self) -> Result<Config> {
-        // States and programs are told of files by paths that mean the same everywhere.
+        // State files and programs get absolute paths, which do not depend on a working directory.
         let base = self.path().and_then(Path::parent).filter(|dir| !dir.as_os_str().is_empty());
         let base = base.unwrap_or(Path::new("."));
         let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());

@@ -162,3 +162,22 @@ fn interrupted_it_ends_as_cleanly() {
     expect_sound(&site.closed("yard"));
     assert!(site.hidden("yard").is_empty());
 }
+
+#[test]
+fn dry_run_shows_one_loglevel_a_camera_for_file_and_url() {
+    let yard = "url = \"rtsp://127.0.0.1:1/x\"";
+    let gate = "url = \"http://127.0.0.1:1/x\"\nfps = 5";
+    let site = Site::with(QUICK, &[("gate", gate.to_owned()), ("yard", yard.to_owned())]);
+    let by_file = site.record(&["--dry-run"]).run().expect_code(0).stdout;
+    let lines: Vec<&str> = by_file.lines().filter(|line| line.contains("-protocol_whitelist")).collect();
+    assert_eq!(lines.len(), 2, "{by_file}");
+    for line in &lines {
+        assert_eq!(line.matches("-loglevel ").count(), 1, "{line}");
+        assert_eq!(line.matches("-hide_banner ").count(), 1, "{line}");
+    }
+    // The same options without a file make the same command line.
+    let quick = ["--segment=2s", "--timeout=2s", "--stall-timeout=4s", "--timezone=UTC"];
+    let options = ["record", "--url=rtsp://127.0.0.1:1/x", "--name=yard", "--destination=dest", "--dry-run"];
+    let by_url = site.footage(&[&options[..], &quick].concat()).run().expect_code(0).stdout;
+    assert_eq!(by_url.lines().find(|line| line.contains("-protocol_whitelist")), lines.last().copied(), "{by_url}");
+}

@@ -1,4 +1,4 @@
-//! What is configured for one camera.
+//! How one camera is recorded: its options, resolved.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,15 +21,15 @@ pub struct Camera {
     pub url: CameraUrl,
     /// The directory of its folder.
     pub destination: PathBuf,
-    /// How long a segment is; cut at the clock marks of its zone.
+    /// The length of a segment, cut at boundaries of the clock of its zone.
     pub segment: Duration,
     /// What segments are packed in.
     pub container: Container,
-    /// What becomes of its frames.
+    /// What becomes of its video.
     pub video: Video,
-    /// What becomes of its sound.
+    /// What becomes of its audio.
     pub audio: Audio,
-    /// Frames in a second, where they are encoded; none is as they come.
+    /// Frames per second, where they are encoded; none is as they come.
     pub fps: Option<f64>,
     /// The bit rate, where frames are encoded.
     pub bitrate: BitRate,
@@ -47,7 +47,7 @@ pub struct Camera {
     pub input_options: Vec<String>,
     /// Options of ffmpeg's for writing.
     pub output_options: Vec<String>,
-    /// The zone of its names, marks and schedule.
+    /// The zone of its names, boundaries and schedule.
     pub zone: Tz,
     /// How long its segments are kept.
     pub keep: Keep,
@@ -55,7 +55,7 @@ pub struct Camera {
     pub keep_bytes: Option<ByteSize>,
     /// The program that is run for each closed segment, with its arguments.
     pub on_segment: Vec<String>,
-    /// What it is told by the clock.
+    /// HTTP requests to it by the time of day.
     pub schedule: Vec<Entry>,
 }
 
@@ -71,7 +71,7 @@ fn is_of_pictures(format: &str) -> bool {
     matches!(format, "mpjpeg" | "mjpeg")
 }
 
-/// What becomes of the frames.
+/// What becomes of the video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Video {
     /// As they come.
@@ -80,7 +80,7 @@ pub enum Video {
     H264,
 }
 
-/// What becomes of the sound.
+/// What becomes of the audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Audio {
     /// As it comes.

@@ -1,5 +1,5 @@
-//! What the command line and the configuration say of cameras, as values. Each has three layers: a camera's own options, the
-//! defaults of the configuration, and what is built in. [`CameraOptions::or`] lays one over the other.
+//! The options of the command line and the keys of the configuration, as values that may be absent. A camera's own options come
+//! first, then the defaults of the configuration ([`CameraOptions::or`]), then what is built in.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -142,7 +142,7 @@ pub fn directory(text: &str) -> Result<PathBuf, String> {
 /// The length of a segment: whole seconds, at most a day.
 ///
 /// # Errors
-/// A sentence that says how to write it.
+/// How to write it.
 pub fn segment_length(text: &str) -> Result<Duration, String> {
     const RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
     // A bare 5 hardly means segments of five seconds.
@@ -160,10 +160,10 @@ pub fn segment_length(text: &str) -> Result<Duration, String> {
 /// Frames per second.
 ///
 /// # Errors
-/// A sentence that says how to write it.
+/// How to write it.
 pub fn frame_rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| (0.1..=240.0).contains(rate));
-    rate.ok_or_else(|| "a number of frames in a second is needed, from 0.1 to 240".to_owned())
+    rate.ok_or_else(|| "a number of frames per second is needed, from 0.1 to 240".to_owned())
 }
 
 /// Words that are separated by spaces.

@@ -1,4 +1,4 @@
-//! One table of the configuration: its keys are taken one by one, and what is left was not known.
+//! One table of the configuration: its keys are taken one by one; those that remain are unknown.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -75,11 +75,11 @@ impl<'a> Section<'a> {
                 continue;
             }
             let message = match self.meant(key) {
-                Some(meant) => format!("there is no such key; did you mean {meant}?"),
+                Some(meant) => format!("unknown key; did you mean {meant}?"),
                 None if key.eq_ignore_ascii_case("LogLevel") || key.eq_ignore_ascii_case("FfmpegLogLevel") => {
-                    "there is no such key; -v, -vv and -q say how much is logged".to_owned()
+                    "unknown key; -v, -vv and -q set how much is logged".to_owned()
                 }
-                None => format!("there is no such key; these are: {}", self.known.join(", ")),
+                None => format!("unknown key; known keys: {}", self.known.join(", ")),
             };
             let path = self.path_of(key);
             self.problems.push(self.reader.problem(&path, name.span().start, message));

@@ -75,13 +75,13 @@ schedule = [{ at = "6", get = "http://admin:hunter2@cam/day" }]
 "#,
     );
     insta::assert_snapshot!(text, @r#"
-    line 1: listn: there is no such key; did you mean listen?
+    line 1: listn: unknown key; did you mean listen?
     line 2: max_used_disk: a percentage from 5 to 98 is needed
-    line 5: defaults.segmnt: there is no such key; did you mean segment?
+    line 5: defaults.segmnt: unknown key; did you mean segment?
     line 7: cameras.yard.url: the address has spaces or control characters in it; write them as %20
     line 8: cameras.yard.segment: "1 year and a day" is not a length of time: write 10, 2.5, 30s or 1m
-    line 9: cameras.yard.stall-timeout: there is no such key; did you mean stall_timeout?
-    line 10: cameras.yard.fps: a number of frames in a second is needed, from 0.1 to 240
+    line 9: cameras.yard.stall-timeout: unknown key; did you mean stall_timeout?
+    line 10: cameras.yard.fps: a number of frames per second is needed, from 0.1 to 240
     line 11: cameras.yard.timezone: "Indien" is no time zone: write Asia/Kolkata or Europe/Berlin
     line 12: cameras.../gate: "../gate" cannot be a camera's name: it is a folder, made of letters, digits, '-', '_' and '.', and begins with a letter, a digit or '_'
     line 15: cameras.door.destination: a text in quotes is needed, not a number
@@ -108,13 +108,13 @@ url = "rtsp://192.168.1.20/stream1"
 "#,
     );
     insta::assert_snapshot!(text, @"
-    line 2: LogLevel: there is no such key; -v, -vv and -q say how much is logged
-    line 3: DisableHints: there is no such key; did you mean hints?
-    line 4: httpListenAddress: there is no such key; did you mean listen?
-    line 5: ffmpegPath: there is no such key; did you mean ffmpeg?
-    line 7: defaults.storagePath: there is no such key; did you mean destination?
-    line 8: defaults.segmentTime: there is no such key; did you mean segment?
-    line 9: defaults.InputOptions: there is no such key; did you mean input_options?
+    line 2: LogLevel: unknown key; -v, -vv and -q set how much is logged
+    line 3: DisableHints: unknown key; did you mean hints?
+    line 4: httpListenAddress: unknown key; did you mean listen?
+    line 5: ffmpegPath: unknown key; did you mean ffmpeg?
+    line 7: defaults.storagePath: unknown key; did you mean destination?
+    line 8: defaults.segmentTime: unknown key; did you mean segment?
+    line 9: defaults.InputOptions: unknown key; did you mean input_options?
     ");
 }
 
