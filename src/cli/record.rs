@@ -334,7 +334,7 @@ mod tests {
         --destination: a directory is needed
         --segment: 5 would be seconds: write "5m", or "5s"
         --container: "avi" is none of "mkv", "ts", "mp4"
-        --fps: a number of frames in a second is needed, from 0.1 to 240
+        --fps: a number of frames per second is needed, from 0.1 to 240
         --bitrate: 9 would be bits per second: write "9k" for kbit
         "#);
         let error = settings(&["--url=http://cam", "--destination=d", "--video=copy", "--container=ts"]);
