@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_and_differ() {
+    fn backoff_grows_and_has_jitter() {
         let backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(30) };
         for (failures, least, most) in
             [(1, 750, 1250), (2, 1500, 2500), (5, 12_000, 20_000), (6, 22_500, 37_500), (4_000_000_000, 22_500, 37_500)]
@@ -39,7 +39,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_wait_is_far_from_its_middle(failures: u32, random: u64) {
+        fn backoff_jitter_is_bounded(failures: u32, random: u64) {
             let backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(30) };
             let wait = backoff.wait(failures, random);
             proptest::prop_assert!(wait >= backoff.first * 3 / 4 && wait <= backoff.most * 5 / 4, "{wait:?}");

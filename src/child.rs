@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_ends_with_the_thread_that_started_it() {
+    fn a_child_ends_with_the_thread_that_started_it() {
         let starter = std::thread::spawn(|| spawn(Command::new("sleep").arg("1000").stdout(Stdio::null())));
         let mut child = starter.join().expect("no panic").expect("sleep runs");
         let status = child.wait().expect("our own child");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_too_long_is_killed_and_who_is_in_time_is_not() {
+    fn a_child_is_killed_at_its_timeout() {
         let wait = |seconds: &str, patience, is_stopped: bool| {
             let mut child = spawn(Command::new("sleep").arg(seconds)).expect("sleep runs");
             super::wait(&mut child, patience, &|| is_stopped).map(|(_, killed)| killed).expect("our own child")
@@ -197,21 +197,21 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_wrote_more_than_ulimit_allows_is_told_so() {
+    fn a_child_ended_by_ulimit_f_is_named_in_its_error() {
         let mut child = spawn(Command::new("sh").args(["-c", "kill -XFSZ $$"])).expect("a shell");
         let (status, _) = wait(&mut child, Duration::from_mins(1), &|| false).expect("our own child");
         assert!(described(status).contains("ulimit -f"), "{}", described(status));
     }
 
     #[test]
-    fn the_last_of_what_is_said_is_kept() {
+    fn the_last_lines_of_stderr_are_kept() {
         let said = format!("{}the end\n", "x".repeat(5000));
         let kept = last_words(said.as_bytes());
         assert!(kept.len() < 2100 && kept.ends_with("xthe end"), "{kept}");
     }
 
     #[test]
-    fn a_signal_reaches_what_it_has_started() {
+    fn a_signal_reaches_the_process_group() {
         let mut child =
             spawn(Command::new("sh").args(["-c", "sleep 1000 & wait"]).stdout(Stdio::piped())).expect("a shell");
         let mut stdout = child.stdout.take().expect("a pipe");

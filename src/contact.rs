@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn contact_is_carried_over_as_long_as_a_peer_is_the_same() {
+    fn ever_reached_is_carried_over_while_the_peer_is_the_same() {
         let first = Contact::default().carried_over(&peers(&["a"]), None);
         assert!(first.was_never_reached() && !Contact::default().was_never_reached());
         let mut reached = first.clone();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn away_is_too_long_after_three_passes_and_an_hour_or_max_age() {
+    fn unreachable_is_wrong_after_three_missed_passes_and_an_hour_or_max_age() {
         for (passes, seconds, max_age_hours, expected) in [
             (3, 3600, None, true),
             (2, 90_000, None, false),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_passes_are_counted_until_one_is_answered() {
+    fn missed_passes_are_counted_until_an_answer() {
         let mut contact = Contact::default();
         contact.missed(10.0);
         contact.missed(20.0);

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_is_counted_as_df_does() {
+    fn disk_percent_is_counted_as_df_does() {
         // 855 used of 950 usable is 90 %, though 855 of 1000 would be 85.5 %.
         let guard = Guard { max_used_percent: Some(90), min_free: None };
         assert_eq!(guard.shortage(space(95), 0), None);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_is_rounded_as_df_does() {
+    fn disk_percent_is_rounded_as_df_does() {
         for (used, shown) in
             [(0, 0.0), (1, 1.0), (19, 2.0), (20, 3.0), (855, 90.0), (856, 91.0), (949, 100.0), (950, 100.0)]
         {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_stay_free_stays_free() {
+    fn min_free_and_max_used_disk_are_respected() {
         let guard = Guard { max_used_percent: None, min_free: Some(ByteSize(100)) };
         assert_eq!(guard.shortage(space(300), 200), None);
         assert_eq!(guard.shortage(space(300), 250).map(|s| (s.missing, s.option)), Some((50, Some("--min-free"))));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_system_is_full() {
+    fn a_file_system_of_zero_bytes_is_full() {
         let nothing = Space { total: 0, free: 0, available: 0 };
         assert!((nothing.used_ratio() - 1.0).abs() < f64::EPSILON);
         assert!(Guard { max_used_percent: Some(90), min_free: None }.shortage(nothing, 1).is_some());

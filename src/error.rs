@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_is_one_line() {
+    fn an_error_chain_is_one_line() {
         let error = Error::Io {
             verb: "open",
             path: PathBuf::from("/footage/x"),

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_version_wrote_is_read() {
+    fn record_json_of_another_version_is_read() {
         let text = r#"{"pid": 7, "colour": "red", "cameras": [{"camera": "yard", "state": "paused", "legs": 4}]}"#;
         let live: Live = serde_json::from_str(text).expect("a live");
         assert_eq!((live.pid, live.cameras.len()), (7, 1));
@@ -257,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_back_as_it_was_written() {
+    fn record_json_is_read_back() {
         let live = example();
         let text = serde_json::to_string(&live).expect("JSON");
         assert_eq!(serde_json::from_str::<Live>(&text).expect("a live"), live);
     }
 
     #[test]
-    fn a_shard_has_files_of_its_own() {
+    fn a_shard_has_its_own_state_files() {
         assert_eq!(Live::file_name(None, "json"), "record.json");
         assert_eq!(Live::file_name(Some("2/5"), "lock"), "record-2-of-5.lock");
     }

@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_holds_it() {
+    fn a_held_lock_names_its_holder() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("dashcam.lock");
         let first = Lock::acquire(&path, None, "2026-11-21T10:00:00Z").expect("free");
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_power_loss_leaves_of_a_lock_is_a_lock() {
+    fn a_lock_file_of_zeros_can_be_locked() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("dashcam.lock");
         for left in ["", "\0\0\0\0", "p", "pid 12", "pid 12 since\0\0\0"] {

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_is_taken_out_and_said_as_it_is_meant() {
+    fn a_login_is_split_from_its_url_and_decoded() {
         let says = |url| {
             let (bare, login) = apart(url);
             let login = login.and_then(|login| {
@@ -105,7 +105,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_url_makes_it_panic(url in "\\PC{0,40}", login in "[%a-f0-9:@é]{0,10}") {
+        fn any_url_is_read_without_a_panic(url in "\\PC{0,40}", login in "[%a-f0-9:@é]{0,10}") {
             let _ = apart(&url);
             let _ = is_cut(&url);
             let _ = apart(&format!("http://{login}@cam/x"));

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_left_out() {
+    fn unknown_load_and_memory_are_left_out() {
         assert_eq!(Machine::default().summary(), "");
         let machine = Machine {
             load_average: Some([0.42, 0.3, 0.25]),

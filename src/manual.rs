@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_has_a_title_and_a_name() {
+    fn a_man_page_has_a_title_and_a_name() {
         let page = Chapter { name: "files", title: "Files on disk", body: ".PP\nText.\n" }.page();
         assert!(page.starts_with(".TH footage-files 7 \"\" \"footage "), "{page}");
         assert!(page.ends_with(".SH NAME\nfootage\\-files \\- Files on disk\n.SH DESCRIPTION\n.PP\nText.\n"), "{page}");

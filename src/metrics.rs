@@ -216,14 +216,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grouping_values_survive_any_text() {
+    fn pushgateway_grouping_values_are_encoded() {
         assert_eq!(grouping_value("dashcam.example.net"), "/dashcam.example.net");
         assert_eq!(grouping_value("/media/card"), "@base64/L21lZGlhL2NhcmQ=");
         assert_eq!(grouping_value(""), "@base64/=");
     }
 
     #[test]
-    fn urls_are_checked() {
+    fn pushgateway_urls_are_checked() {
         let parse = |text: &str| parse_pushgateway_url(&text.to_owned().into());
         assert_eq!(parse("http://push:9091/").map(|url| url.reveal().to_owned()), Ok("http://push:9091".into()));
         for text in ["push:9091", "ftp://push", "http://", ""] {

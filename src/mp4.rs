@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_files_are_whole() {
+    fn complete_mp4_files_are_accepted() {
         assert_eq!(check(&movie()), Structure::Whole);
         assert_eq!(check(&[movie(), movie()].concat()), Structure::Whole);
         let wide = [&1_u32.to_be_bytes()[..], b"mdat", &24_u64.to_be_bytes(), &[7; 8]].concat();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_may_be_larger_than_four_gibibytes() {
+    fn an_mp4_box_may_be_larger_than_four_gibibytes() {
         let mut file = tempfile::tempfile().expect("a file");
         let size = (1_u64 << 32) + 24;
         let head = [&boxed(*b"ftyp", 4)[..], &1_u32.to_be_bytes(), b"mdat", &size.to_be_bytes()].concat();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_inside_a_box_is_seen() {
+    fn every_cut_inside_an_mp4_box_is_detected() {
         let movie = movie();
         let ends = [24, 32, 140, movie.len()];
         for cut in 0..movie.len() {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn tails_that_do_not_belong_are_seen() {
+    fn foreign_bytes_after_the_last_mp4_box_are_detected() {
         for tail in [&[0_u8; 4][..], &[0; 4096], b"garbage!", &[0xff; 20]] {
             assert_ne!(check(&[&movie()[..], tail].concat()), Structure::Whole, "{tail:?}");
         }
@@ -131,7 +131,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn nothing_makes_it_panic_or_hang(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        fn any_mp4_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             let _ = check(&bytes);
         }
     }

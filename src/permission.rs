@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remedy_can_be_typed() {
+    fn a_permission_error_has_a_command_to_type() {
         for (obstacle, missing, owner, us, typed) in [
             (
                 "/srv/f/.footage/dashcam.lock",

@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_that_is_left_follows_from_what_is_over() {
+    fn time_left_follows_from_finished_files() {
         let after = |shown, over, seconds| overview(shown, over, 0, 18, Duration::from_secs(seconds));
         assert_eq!(after(1, 0, 5), "1 of 18");
         // Four at once are no four that are over.
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_of_the_others_counts_when_the_first_is_over() {
+    fn time_left_counts_bytes_of_files_in_transfer() {
         let items = Progress::new(false).items(18, 0);
         let under_way = [(); 4].map(|()| items.begin("a"));
         for item in &under_way {
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn time_in_a_queue_is_no_time_of_a_transfer() {
+    fn time_left_ignores_time_in_the_queue() {
         let items = Progress::new(false).items(2, 0);
         let queued = items.queue("a");
         queued.start(100, Some(1000));

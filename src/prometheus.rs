@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_escaped_and_numbers_are_finite() {
+    fn prometheus_labels_are_escaped_and_numbers_are_finite() {
         let mut text = Exposition::new("footage_x");
         text.gauge("ratio", "A part.", 0.5);
         text.gauges("up", "Whether.", "camera", [("a\\b\"c\nd{}", 1.0), ("nan", f64::NAN)]);

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pass_lasts_longer_than_summer_time() {
+    fn a_rate_timetable_follows_dst_changes() {
         let shown = |began: &str, hours: u64| {
             let zone = Tz::named("Europe/Berlin").expect("a zone");
             let began = began.parse::<DateTime<chrono::Utc>>().expect("a time").with_timezone(&zone);

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_ours_tell_the_time() {
+    fn recording_time_is_read_from_footage_names() {
         for (name, told) in [
             ("20181029_131513_NF.mp4", "2018-10-29T13:15:13 1"),
             ("20181029_131513_NFS.mp4", "2018-10-29T13:15:13 1"),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_tell_nothing() {
+    fn recording_time_of_other_names_is_unknown() {
         for name in [
             "",
             ".",

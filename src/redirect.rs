@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_that_redirects_to_itself_for_ever_is_left() {
+    fn a_redirect_loop_ends() {
         let mut asked = Vec::new();
         let answer = follow("http://cam/0", |url| {
             asked.push(url.to_owned());
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_stays_is_followed() {
+    fn only_redirects_on_the_same_host_are_followed() {
         let here = "http://user:pass@cam:8080/Record/x";
         let to = |location: &str| {
             let answer = Response::builder().status(302).header(LOCATION, location).body(()).expect("an answer");

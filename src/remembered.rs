@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_or_changed_file_is_none() {
+    fn a_truncated_or_changed_cache_file_is_ignored() {
         let stamp = Stamp::of(Path::new("/")).expect("it is there");
         let dirs: BTreeMap<String, (Stamp, Numbers)> =
             [(String::new(), (stamp, numbers())), ("2018".to_owned(), (stamp, numbers()))].into();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_read_once_until_it_changes() {
+    fn the_directory_cache_is_used_until_a_directory_changes() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = Store::create(dir.path()).expect("created");
         std::fs::create_dir(dir.path().join("sub")).expect("made");

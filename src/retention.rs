@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_days_compare_dates() {
+    fn keep_in_days_compares_dates() {
         let now = at("2018-10-29 13:15:13");
         let rules = rules(&["2w"]);
         assert!(!rules.expired("N", at("2018-10-15 00:00:00"), now));
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn hours_compare_times() {
+    fn keep_in_hours_compares_times() {
         let now = at("2018-10-29 13:15:13");
         let rules = rules(&["36h"]);
         assert!(!rules.expired("N", at("2018-10-28 01:15:13"), now));
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_has_its_own_rule() {
+    fn keep_has_a_rule_for_each_type() {
         let now = at("2018-10-29 13:15:13");
         let rules = rules(&["2w", "E=90d", "M=forever"]);
         let old = at("2018-09-01 00:00:00");
@@ -361,14 +361,14 @@ mod tests {
     }
 
     #[test]
-    fn the_future_is_new_and_a_huge_age_keeps_all() {
+    fn keep_counts_the_future_as_new_and_a_huge_age_keeps_all() {
         let now = at("2018-10-29 13:15:13");
         assert!(!rules(&["1d"]).expired("N", at("2037-01-01 00:00:00"), now));
         assert!(!rules(&["4294967295"]).expired("N", at("1970-01-01 00:00:00"), now));
     }
 
     #[test]
-    fn ages_are_shown_as_they_are_typed() {
+    fn keep_ages_are_shown_as_they_are_typed() {
         for word in ["2w", "365d", "90d", "36h", "1d", "forever", "90min", "61s"] {
             assert_eq!(word.parse::<Keep>().map(|keep| keep.to_string()), Ok(word.to_owned()));
         }
@@ -376,14 +376,14 @@ mod tests {
     }
 
     #[test]
-    fn wrong_rules_say_so() {
+    fn invalid_keep_values_name_their_cause() {
         for word in ["", "0", "=2w", "E=", "2y3", "-1d"] {
             assert!(word.parse::<KeepRule>().is_err(), "{word}");
         }
     }
 
     #[test]
-    fn the_oldest_go_until_it_fits() {
+    fn keep_bytes_evicts_oldest_first() {
         let candidates: Vec<_> = (0_u32..5)
             .map(|n| Candidate {
                 key: n,

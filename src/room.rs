@@ -142,12 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn without_limits_everything_fits() {
+    fn without_keep_bytes_and_min_free_everything_fits() {
         assert_eq!(room(Guard::default(), None, false).ask(500, at(9), space(600)), Verdict::Fits(vec![]));
     }
 
     #[test]
-    fn the_quota_sends_the_oldest_away_but_never_the_newer() {
+    fn keep_bytes_evicts_only_older_recordings() {
         let mut room = room(Guard::default(), Some(30), false);
         assert_eq!(
             room.ask(15, at(9), space(600)),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_stops_or_becomes_a_ring() {
+    fn when_full_stops_or_deletes_oldest() {
         let guard = Guard { max_used_percent: None, min_free: Some(ByteSize(100)) };
         assert!(matches!(room(guard, None, false).ask(15, at(9), space(100)), Verdict::Full(_)));
         assert_eq!(
@@ -174,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_fit_shuts_nothing_else_out() {
+    fn a_recording_larger_than_keep_bytes_blocks_no_other() {
         let mut room = room(Guard::default(), Some(40), false);
         assert_eq!(room.ask(41, at(9), space(600)), Verdict::NoRoom);
         assert_eq!(room.ask(10, at(9), space(600)), Verdict::Fits(vec![]));
     }
 
     #[test]
-    fn what_was_written_before_is_not_always_newer() {
+    fn keep_bytes_compares_recording_times_and_not_the_order_of_writing() {
         // By type, or because it broke off before: the newest comes last.
         let mut room: Room<u32> = Room::new(Vec::new(), 0, Guard::default(), Some(ByteSize(30)), false);
         room.write(30, at(5));

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_not_shown() {
+    fn a_secret_is_not_shown_by_debug() {
         #[derive(Debug)]
         #[expect(dead_code, reason = "only its Debug is looked at")]
         struct Settings {

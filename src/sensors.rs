@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machine_and_this_process_are_as_proc_says() {
+    fn sensors_equal_proc() {
         let machine = Look::begin().end();
         let meminfo = fs::read_to_string("/proc/meminfo").expect("Linux");
         let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_settled_times_are_trusted() {
+    fn recent_mtimes_are_not_trusted() {
         let stamp = |seconds: i64| Stamp { device: 1, inode: 2, mtime: (seconds, 5), ctime: (seconds, 5) };
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
         assert!(stamp(900).is_settled(now));

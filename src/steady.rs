@@ -75,7 +75,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(10);
 
     #[test]
-    fn what_drips_fails_after_a_minute_and_what_flows_does_not() {
+    fn min_rate_fails_a_slow_body_after_a_minute() {
         let second = Duration::from_secs(1);
         let lasts = |per_second: u64| {
             let mut body = Steady::new(io::empty(), TIMEOUT);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_before_does_not_count_for_long() {
+    fn min_rate_forgets_earlier_bytes() {
         let mut body = Steady::new(io::empty(), TIMEOUT);
         body.count(1 << 30, Duration::from_secs(20)).expect("fast");
         let dripped = (1..=600).find(|_| body.count(1, Duration::from_secs(1)).is_err());
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_break_right_at_the_beginning_is_not_slow() {
+    fn min_rate_ignores_an_error_at_the_beginning() {
         assert!(!is_too_slow(0, Duration::from_secs(59), TIMEOUT));
         assert!(is_too_slow(59_999, Duration::from_mins(1), TIMEOUT));
         assert!(!is_too_slow(60_000, Duration::from_mins(1), TIMEOUT));

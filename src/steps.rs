@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_read_by_people() {
+    fn dry_run_steps_are_readable() {
         let mut report = Report { pass: "upload".into(), waiting_files: 1, ..Report::default() };
         let upload = Step { key: Some("cams/a.ts".into()), bytes: Some(84_213_000), ..Step::new("upload", "a\n.ts") };
         let steps = [Step::remove("b.ts", Reason::Uploaded), upload];

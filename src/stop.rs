@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sleeper_wakes_and_hooks_run() {
+    fn a_stop_wakes_sleepers_and_runs_hooks() {
         let stop = Stop::default();
         let ran = Arc::new(AtomicI32::new(0));
         let seen = ran.clone();

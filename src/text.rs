@@ -122,14 +122,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_in_natural_order() {
+    fn natural_order_compares_numbers() {
         let mut names = ["cam10", "cam2", "cam", "cam1", "cam01", "Cam3", "1001", "99", "é2", "cam2b", "cam2-1"];
         names.sort_by(|a, b| natural_order(a, b));
         assert_eq!(names, ["99", "1001", "Cam3", "cam", "cam01", "cam1", "cam2", "cam2-1", "cam2b", "cam10", "é2"]);
     }
 
     #[test]
-    fn failures_with_one_cause_are_told_together() {
+    fn failures_with_one_cause_share_a_line() {
         let groups = alike([("a", "x"), ("b", "y"), ("c", "x")]);
         assert_eq!((groups[0].who(3, "file"), groups[1].who(3, "file")), ("2 of 3 files (a, c)".into(), "b".into()));
         let names: Vec<String> = (0..60).map(|n| n.to_string()).collect();
@@ -140,7 +140,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn the_natural_order_is_one(mut names in proptest::collection::vec("[a0-2]{0,4}", 0..6)) {
+        fn natural_order_is_total(mut names in proptest::collection::vec("[a0-2]{0,4}", 0..6)) {
             names.sort_by(|a, b| natural_order(a, b));
             for (n, a) in names.iter().enumerate() {
                 for (m, b) in names.iter().enumerate() {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_cannot_write_to_the_terminal() {
+    fn terminal_control_characters_are_escaped() {
         assert_eq!(printable("a\x1b[2Jb\nc\u{9b}2J"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}2J");
         assert_eq!(printable_lines("a\rb\nc"), "a\u{fffd}b\nc");
         assert_eq!(printable("video\u{202e}4pm.exe"), "video\u{fffd}4pm.exe");
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn json_gives_no_orders_either() {
+    fn json_escapes_control_characters() {
         let json = serde_json::json!({ "a\u{9b}2J\x7f": ["\x1b[2J", "\u{202e}4pm", "Tür 😀"] });
         for text in [json.to_string(), format!("{json:#}")] {
             let shown = printable_json(&text);

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_time_are_told_to_the_nearest_second() {
+    fn durations_are_rounded_to_the_nearest_second() {
         for (millis, text) in [
             (0, "0s"),
             (49, "0s"),
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_time_are_short_in_tables() {
+    fn durations_are_short_in_tables() {
         for (seconds, text) in [
             (0, "0s"),
             (59, "59s"),

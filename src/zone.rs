@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_are_those_of_the_database() {
+    fn offsets_are_those_of_the_tz_database() {
         for (name, instant, expected) in [
             ("UTC", "2026-11-21T04:30:00Z", "2026-11-21 04:30:00 +0000"),
             ("Asia/Kolkata", "2026-11-21T04:30:00Z", "2026-11-21 10:00:00 +0530"),
@@ -277,14 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_zone_is_refused() {
+    fn unknown_time_zones_are_refused() {
         for name in ["", "Mars/Olympus", "+0530", "../etc/passwd"] {
             assert!(name.parse::<Tz>().is_err(), "{name}");
         }
     }
 
     #[test]
-    fn digits_may_be_shown_twice_or_never() {
+    fn local_times_may_be_ambiguous_or_skipped() {
         let berlin = zone("Europe/Berlin");
         let of = |digits: &str| berlin.from_local_datetime(&digits.parse().expect("digits"));
         let twice = of("2026-10-25T02:30:00").map(|at| at.to_utc().to_rfc3339());
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_that_are_never_shown_are_passed_as_the_clocks_leap() {
+    fn skipped_local_times_map_to_the_dst_change() {
         for (name, digits, expected) in [
             ("Europe/Berlin", "2026-03-29T02:00:00", "2026-03-29T01:00:00Z"),
             ("Europe/Berlin", "2026-03-29T02:59:59", "2026-03-29T01:00:00Z"),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn its_rule_is_one_of_posix() {
+    fn a_zone_has_a_posix_tz_rule() {
         let on = |name: &str, day: &str| zone(name).posix(format!("{day}T12:00:00Z").parse().expect("an instant"));
         assert_eq!(on("Europe/Berlin", "2026-11-21"), "CET-1CEST,M3.5.0,M10.5.0/3");
         assert_eq!(on("America/Nuuk", "2026-11-21"), "<-02>2<-01>,M3.5.0/-1,M10.5.0/0");
@@ -333,7 +333,7 @@ mod tests {
     proptest! {
         /// As the clocks are, and if it has changes in it all that are to come.
         #[test]
-        fn its_rule_is_that_of_the_database(which in 0_usize..600, ahead in 0_i64..300_000_000) {
+        fn the_posix_tz_rule_is_that_of_the_tz_database(which in 0_usize..600, ahead in 0_i64..300_000_000) {
             let names: Vec<&str> = Tz::names().collect();
             let zone = zone(names[which % names.len()]);
             let now = DateTime::from_timestamp(1_795_235_400, 0).expect("a time");
@@ -348,7 +348,7 @@ mod tests {
         }
 
         #[test]
-        fn digits_lead_back(which in 0_usize..600, seconds in 0_i64..4_000_000_000) {
+        fn local_times_convert_back(which in 0_usize..600, seconds in 0_i64..4_000_000_000) {
             let names: Vec<&str> = Tz::names().collect();
             let zone = zone(names[which % names.len()]);
             let instant = DateTime::from_timestamp(seconds, 0).expect("a time");

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_right_from_the_second_sample_on() {
+    fn meter_rate_is_right_from_the_second_sample() {
         let mut meter = Meter::default();
         assert_eq!(meter.per_second(at(3.0)), None);
         meter.sample(at(3.0), 2);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_camera_has_kept_is_soon_forgotten() {
+    fn meter_forgets_buffered_frames_soon() {
         let mut meter = Meter::default();
         for (second, count) in [(3.0, 1), (5.0, 131), (7.0, 161)] {
             meter.sample(at(second), count);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn video_began_before_its_first_sample() {
+    fn meter_counts_video_before_its_first_sample() {
         let mut meter = Meter::default();
         meter.sample_video(at(9.0), 45, at(3.0));
         assert_eq!(meter.per_second(at(9.0)), Some(15.0));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn it_follows_a_change_within_the_window() {
+    fn meter_rate_follows_a_change_within_the_window() {
         let mut meter = Meter::default();
         for second in 0..60_u32 {
             meter.sample(at(f64::from(second)), u64::from(second) * 25);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_zero_and_a_new_ffmpeg_a_new_beginning() {
+    fn meter_rate_is_zero_without_data_and_restarts_with_ffmpeg() {
         let mut meter = Meter::default();
         meter.sample(at(0.0), 0);
         meter.sample(at(5.0), 100);
@@ -164,7 +164,7 @@ mod tests {
     proptest! {
         /// Whatever the times of the samples are, a steady count has its rate, and few samples are kept.
         #[test]
-        fn a_steady_count_has_its_rate(
+        fn meter_rate_of_a_constant_stream(
             rate in 1_u32..10_000,
             steps in prop::collection::vec(1_u32..6000, 1..200),
         ) {
@@ -182,7 +182,7 @@ mod tests {
 
         /// Counts and clocks as they like: a rate is a finite number, and never below zero.
         #[test]
-        fn a_rate_is_a_number(samples in prop::collection::vec((0_u64..100_000, any::<u64>()), 0..50), now in 0_u64..200_000) {
+        fn meter_rate_is_finite(samples in prop::collection::vec((0_u64..100_000, any::<u64>()), 0..50), now in 0_u64..200_000) {
             let mut meter = Meter::default();
             for (millis, count) in samples {
                 meter.sample(Duration::from_millis(millis), count);

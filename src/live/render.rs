@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reads_cameraleech_reads_it() {
+    fn cameraleech_metrics_are_rendered() {
         let live = example();
         assert_eq!(live.to_zabbix_discovery(), r#"{"data":[{"{#CAMERA}":"the \"gate\""},{"{#CAMERA}":"yard"}]}"#);
         assert_eq!(Live::default().to_zabbix_discovery(), r#"{"data":[]}"#);

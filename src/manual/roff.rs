@@ -149,25 +149,25 @@ mod tests {
     }
 
     #[test]
-    fn headings_become_subsections_and_the_title_goes() {
+    fn roff_headings_become_subsections() {
         assert_eq!(converted("# Files\n\nText.\n\n## Files of `record`\n"), ".PP\nText.\n.SS \"Files of record\"\n");
     }
 
     #[test]
-    fn code_blocks_keep_their_lines() {
+    fn roff_code_blocks_keep_their_lines() {
         let block = "```text\n$ footage\n\n'a'  b\\\n.TH x\n```\n";
         let expected = ".PP\n.RS 4\n.nf\n$ footage\n\n\\*(Aqa\\*(Aq  b\\\\\n\\&.TH x\n.fi\n.RE\n";
         assert_eq!(converted(block), expected);
     }
 
     #[test]
-    fn lists_are_bulleted_or_numbered() {
+    fn roff_lists_are_bulleted_or_numbered() {
         assert_eq!(converted("- **one**\n- two\n"), ".IP \\(bu 3\n\\fBone\\fR\n.IP \\(bu 3\ntwo\n");
         assert_eq!(converted("1. one\n2. two\n"), ".IP 1. 3\none\n.IP 2. 3\ntwo\n");
     }
 
     #[test]
-    fn table_rows_become_entries() {
+    fn roff_table_rows_become_entries() {
         let two = "| file | is |\n| --- | --- |\n| `a` | b |\n| c | |\n";
         assert_eq!(converted(two), ".TP\n\\fBa\\fR\nb\n.TP\nc\n");
         let three = "| key | default | meaning |\n| --- | --- | --- |\n| `a` | | m |\n| `b` | 1 | a \\| n |\n";
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn links_name_the_page_that_they_lead_to() {
+    fn roff_links_name_their_page() {
         let text =
             converted("See [Files of record](files.md#files-of-record), [above](#keys) and [Rust](https://rustup.rs).");
         assert_eq!(text, ".PP\nSee Files of record (footage man files), above and Rust (https://rustup.rs).\n");

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_holds_until_the_next() {
+    fn a_timetable_rate_holds_until_the_next() {
         let table = "23:00,off 06:00,512K 12:30,pause";
         for (time, pace) in [
             ("00:00:00", Pace::Free),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_says_so() {
+    fn timetable_errors_name_their_cause() {
         for text in
             ["", " ", "0", "06:00", "6,1M", "25:00,1M", "06:00,", "06:00,0", "06:00,1M 06:00,2M", "06:00,1M 2M", "fast"]
         {

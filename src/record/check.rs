@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_told_in_short() {
+    fn check_summarizes_streams() {
         let said = "[info] Input #0, rtsp, from 'rtsp://cam/live':\n  Duration: N/A, start: 0.1, bitrate: N/A\n\
             [info]   Stream #0:0: Video: h264 (High), yuv420p(progressive), 640x360 [SAR 1:1 DAR 16:9], 15 fps, 15 tbr, 90k tbn\n\
             [info]   Stream #0:1: Audio: pcm_alaw, 8000 Hz, mono, s16, 64 kb/s\n\

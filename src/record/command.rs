@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_get_their_bits_where_a_filter_forgets_their_rate() {
+    fn mjpeg_bitrate_is_set_where_a_filter_drops_the_frame_rate() {
         let asked = |keys: &str, version| line(&format!("url = \"http://cam/stream\"\n{keys}"), version);
         assert!(asked("", Version::new(7, 0)).contains(" -x264-params fps=25 "));
         assert!(!asked("fps = 5", Version::new(7, 0)).contains("-x264-params"), "its filter tells the rate");
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_old_ffmpeg_does_not_know_is_not_asked_of_it() {
+    fn old_ffmpeg_versions_get_only_options_they_know() {
         let old = line("url = \"rtsp://cam/1\"\nvideo = \"h264\"", Version::new(4, 3));
         assert!(old.contains("-stimeout 10000000 ") && old.contains("-vsync vfr -enc_time_base 1:1000 "), "{old}");
         let patient = line("url = \"rtsp://cam/1\"\ntimeout = \"1h\"", Version::new(4, 4));
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_never_an_option_and_what_a_user_adds_wins() {
+    fn ffmpeg_args_of_a_user_win_and_a_url_is_never_an_option() {
         let keys = "url = \"rtsp://cam/-y\"\ninput_options = \"-rtsp_transport udp\"\noutput_options = [\"-t\", \"5\"]";
         let line = line(keys, Version::new(5, 1));
         assert!(line.contains("-rtsp_transport tcp -timeout 10000000 -rtsp_transport udp -i rtsp://cam/-y "), "{line}");

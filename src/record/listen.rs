@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn it_answers_and_tells_what_is_now() {
+    fn the_listener_serves_the_current_state() {
         let (listener, live) = start();
         assert!(ask(&connect(&listener), "GET /healthz HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
         live.lock().expect("whole").cameras[0].state = State::Stalled;
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_slow_keeps_nobody_waiting() {
+    fn slow_http_clients_do_not_block_others() {
         let (listener, _live) = start();
         // More than may be connected, and none of them says a word.
         let silent: Vec<TcpStream> = (0..2 * MAX_CONNECTIONS).map(|_| connect(&listener)).collect();
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_end_is_refused_and_its_sender_told() {
+    fn an_endless_http_request_gets_status_431() {
         let (listener, _live) = start();
         let stream = connect(&listener);
         let text = ask(&stream, &format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(200_000)));
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_longer_than_what_the_system_buffers_arrives_whole() {
+    fn an_http_answer_longer_than_the_socket_buffer_arrives_complete() {
         let (listener, live) = start();
         let camera = |n| CameraLive { name: format!("camera-{n:04}"), ..CameraLive::default() };
         live.lock().expect("whole").cameras = (0..3000).map(camera).collect();
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_listener_is_gone() {
+    fn a_dropped_listener_frees_its_port() {
         let (listener, live) = start();
         let address = listener.address();
         let refused = Listener::start(&address.to_string(), live.clone()).expect_err("taken").to_string();

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_about_to_begin_is_held_over_each_mark() {
+    fn ffmpeg_starts_are_delayed_over_each_boundary() {
         let hold = |clock: &str, seconds| {
             let (is_held, again) = hold(clock.parse().expect("a time"), Duration::from_secs(seconds));
             (is_held, again.as_millis())
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_counted_from_midnight() {
+    fn boundaries_are_counted_from_midnight() {
         let until =
             |clock: &str, seconds| until_mark(clock.parse().expect("a time"), Duration::from_secs(seconds)).as_millis();
         assert_eq!(until("10:59:59.950", 3600), 50);

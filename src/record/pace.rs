@@ -100,7 +100,7 @@ mod tests {
     const BEGINNING: [(u64, f64); 4] = [(1, 0.001), (54, 3.466), (85, 5.533), (116, 7.601)];
 
     #[test]
-    fn a_clock_that_is_set_is_seen() {
+    fn a_clock_change_is_detected() {
         let with = |more: &[(u64, f64)]| told(&[&BEGINNING, more].concat());
         assert_eq!(with(&[(146, 9.6), (176, 11.6)]), []);
         let hole = Duration::from_millis(3_600_002);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_paused_has_not_set_its_clock() {
+    fn a_paused_camera_is_no_clock_change() {
         let with = |more: &[(u64, f64)]| told(&[&BEGINNING, more].concat());
         // Nothing for ten seconds, and then all that was kept, stamped as it came.
         assert_eq!(with(&[(116, 7.6), (116, 7.6), (116, 7.6), (116, 7.6), (266, 17.6), (296, 19.6)]), []);
@@ -122,7 +122,7 @@ mod tests {
     proptest! {
         /// Slow, fast, in bursts, after pauses, with a clock that runs wrong: as long as it runs.
         #[test]
-        fn a_clock_that_runs_is_left_alone(
+        fn clock_drift_is_no_clock_change(
             per_report in prop::collection::vec(0_u32..200, 1..50),
             rate in 0.5_f64..200.0,
             wrong in 0.5_f64..1.05,

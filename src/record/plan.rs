@@ -94,12 +94,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn to_read_it_again_does_nothing(cameras in cameras()) {
+        fn a_second_reload_plan_is_empty(cameras in cameras()) {
             prop_assert_eq!(plan(&cameras, &cameras), []);
         }
 
         #[test]
-        fn afterwards_it_is_as_configured(running in cameras(), wanted in cameras()) {
+        fn after_a_reload_plan_the_cameras_are_as_configured(running in cameras(), wanted in cameras()) {
             let steps = plan(&running, &wanted);
             let after = apply(running.clone(), &wanted, &steps);
             prop_assert_eq!(&after, &wanted);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ffmpeg_knows_nothing_of_leaves_it_alone() {
+    fn a_reload_of_settings_outside_ffmpeg_restarts_no_ffmpeg() {
         let parse = |text: &str| {
             let around = Surroundings { base: "/".into(), zone: crate::zone::Tz::UTC };
             Config::parse(&format!("[cameras.a]\nurl = \"rtsp://h/\"\ndestination = \"d\"\n{text}"), &around)

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_and_segments_are_told_apart() {
+    fn progress_lines_and_segment_lines_are_distinguished() {
         let progress = Progress {
             frames: 75,
             steps: 1,
@@ -184,7 +184,7 @@ mod tests {
 
     /// The oldest tell it in `out_time_ms`, which are microseconds, and as a clock does.
     #[test]
-    fn the_time_is_read_as_every_version_tells_it() {
+    fn out_time_is_read_from_every_ffmpeg_version() {
         let time = |said: &str| match events(&[format!("{said}\nprogress=continue\n").as_bytes()])[..] {
             [Event::Progress(progress)] => progress.out_time,
             ref other => panic!("{other:?}"),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_takes_no_memory() {
+    fn an_endless_progress_line_is_bounded_in_memory() {
         let mut reader = Reader::default();
         for _ in 0..1000 {
             reader.take(&[b'x'; 4000], |_| panic!("nothing was told"));
@@ -233,7 +233,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn it_does_not_matter_how_it_is_cut(cuts in proptest::collection::vec(0_usize..SAID.len(), 0..20)) {
+        fn progress_is_read_in_any_chunks(cuts in proptest::collection::vec(0_usize..SAID.len(), 0..20)) {
             let mut cuts = cuts;
             cuts.extend([0, SAID.len()]);
             cuts.sort_unstable();
@@ -242,7 +242,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+        fn any_progress_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
             let _ = events(&[&bytes]);
         }
     }

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_goes_and_then_what_is_too_much() {
+    fn keep_is_applied_before_keep_bytes() {
         let forever = Limits { keep: Keep::Forever, keep_bytes: None };
         assert_eq!(removed(forever, &hours(24), "2036-11-21T12:00:00"), []);
         let day = Limits { keep: "1d".parse().expect("an age"), ..forever };
@@ -173,7 +173,7 @@ mod tests {
 
     /// A segment of an hour ago is an hour old, whatever the clocks have shown since, and a day is over with its last hour.
     #[test]
-    fn ages_are_those_of_time_and_days_those_of_the_zone() {
+    fn keep_in_days_counts_in_the_zone_of_the_camera() {
         let zone: Tz = "Europe/Berlin".parse().expect("a zone");
         let epoch = |text: &str| text.parse::<DateTime<chrono::Utc>>().expect("a time");
         let goes = |keep: &str, start: &str, now: &str| {
@@ -210,7 +210,7 @@ mod tests {
     proptest::proptest! {
         /// What was done needs no doing again, and the account is right.
         #[test]
-        fn a_second_look_has_nothing_to_do(n in 0_i64..24, quota in 0_u64..300, age in 1_u32..30, at_hour in 0_i64..48) {
+        fn a_second_retention_plan_is_empty(n in 0_i64..24, quota in 0_u64..300, age in 1_u32..30, at_hour in 0_i64..48) {
             let limits = Limits { keep: format!("{age}h").parse().expect("an age"), keep_bytes: Some(quota) };
             let now = at("2026-11-21T00:00:00") + chrono::Duration::hours(at_hour);
             let mut held = hours(n);

@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_and_recording_ends_that() {
+    fn retry_pauses_grow_until_a_camera_records() {
         assert_eq!(pauses(None), [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(pauses(Some(Duration::from_secs(3))), [1, 2, 4, 4, 4, 4, 4, 4, 4]);
         assert_eq!(pauses(Some(Duration::from_mins(10))), [1; 9]);

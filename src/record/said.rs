@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_has_no_secrets_and_an_end() {
+    fn ffmpeg_log_lines_are_redacted_and_cut() {
         let url: CameraUrl = "rtsp://admin:hunter2@cam/live".parse().expect("an address");
         let mut said = Said::default();
         let mut lines = Vec::new();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_was_mended_is_no_reason_for_an_end() {
+    fn a_corrected_timestamp_is_no_cause_of_an_ffmpeg_exit() {
         let url: CameraUrl = "rtsp://cam/live".parse().expect("an address");
         let mut said = Said::default();
         let mut take = |text: &str| said.take(text.as_bytes(), &url, Instant::now(), &mut |_, _| ());

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_state_lasts_until_the_next() {
+    fn a_schedule_entry_lasts_until_the_next() {
         let zone = Tz::named("Asia/Kolkata").expect("a zone");
         assert_eq!(both(zone, "2026-11-21T04:30:00Z"), ["day 11-21 00:30", "night 11-21 12:30"]);
         assert_eq!(both(zone, "2026-11-21T00:29:59Z"), ["night 11-20 12:30", "day 11-21 00:30"]);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_comes_twice_is_due_once() {
+    fn a_schedule_entry_in_the_repeated_dst_hour_is_due_once() {
         let zone = Tz::named("Europe/Berlin").expect("a zone");
         let half_past_two = NaiveTime::from_hms_opt(2, 30, 0).expect("a time");
         let entries = [Entry { at: half_past_two, get: "x".to_owned().into() }];
@@ -87,7 +87,7 @@ mod tests {
 
     /// All that the clocks leap over is due as they leap, and the last of it counts, however it is written down.
     #[test]
-    fn what_the_clocks_leap_over_keeps_its_order() {
+    fn schedule_entries_in_the_skipped_dst_hour_keep_their_order() {
         let zone = Tz::named("Europe/Berlin").expect("a zone");
         let entry =
             |at: &str| Entry { at: NaiveTime::parse_from_str(at, "%H:%M").expect("a time"), get: at.to_owned().into() };
@@ -103,7 +103,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn one_was_due_and_one_will_be(seconds in 0_i64..4_000_000_000, zone in 0_usize..500) {
+        fn a_schedule_has_a_current_and_a_next_entry(seconds in 0_i64..4_000_000_000, zone in 0_usize..500) {
             let entries = entries();
             let zone = Tz::names().nth(zone).and_then(Tz::named).expect("a zone");
             let now = DateTime::from_timestamp(seconds, 0).expect("a time");

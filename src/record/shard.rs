@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_about_equal() {
+    fn shards_are_about_equal() {
         let mut counts = [0; 5];
         for n in 0..1000 {
             counts[host_of(&format!("cam{n}"), 5) as usize - 1] += 1;
@@ -95,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_same_in_every_version() {
+    fn shard_assignment_is_the_same_in_every_version() {
         let hosts: Vec<u32> = ["yard", "gate", "door", "cam1", "cam2", "cam3"].map(|name| host_of(name, 5)).into();
         assert_eq!(hosts, [2, 5, 5, 1, 3, 5]);
     }
 
     #[test]
-    fn shares_are_read_as_they_are_shown() {
+    fn shards_are_read_back() {
         assert_eq!("2/5".parse(), Ok(Shard { number: 2, of: 5 }));
         for text in ["", "2", "0/5", "6/5", "1/0", "-1/5", "1/1001", "a/b", "1/2/3"] {
             assert!(text.parse::<Shard>().is_err(), "{text}");
@@ -111,7 +111,7 @@ mod tests {
     proptest::proptest! {
         /// Every camera has one host, and a host more only takes cameras to itself.
         #[test]
-        fn one_host_more_moves_cameras_only_to_itself(camera in "\\PC{0,20}", of in 1_u32..40) {
+        fn one_more_shard_moves_cameras_only_to_itself(camera in "\\PC{0,20}", of in 1_u32..40) {
             let (before, after) = (host_of(&camera, of), host_of(&camera, of + 1));
             proptest::prop_assert!(after == before || after == of + 1);
         }

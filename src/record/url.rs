@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
+    fn a_url_password_is_redacted() {
         for text in [
             "rtsp://admin:hunter2@cam:554/live",
             "rtsp://admin:hunter2%40home@cam/live",
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ffmpeg_says_is_redacted() {
+    fn ffmpeg_messages_are_redacted() {
         let url = url("rtsp://admin:p%40ss-word@cam/live");
         assert_eq!(url.redact("login p@ss-word is wrong"), "login *** is wrong");
         assert_eq!(url.redact("moved to 'rtsp://root:other@cam2/x'"), "moved to 'rtsp://***@cam2/x'");
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_camera_is_refused() {
+    fn invalid_camera_urls_are_refused() {
         for text in [
             "",
             "-i",
@@ -258,7 +258,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn redacting_never_panics(text in "\\PC{0,60}", password in "[a-z0-9%@:/]{3,12}") {
+        fn any_url_is_redacted_without_a_panic(text in "\\PC{0,60}", password in "[a-z0-9%@:/]{3,12}") {
             if let Ok(url) = format!("rtsp://u:{password}@cam/x").parse::<CameraUrl>() {
                 let _ = url.redact(&text);
                 let shown = url.redact(&format!("a {} b", url.secret()));

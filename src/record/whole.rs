@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn beginnings_are_told_apart() {
+    fn container_signatures_are_distinguished() {
         let mkv = [&EBML[..], &[0; 200]].concat();
         let mut ts = vec![0; 188 * 3];
         ts.iter_mut().step_by(188).for_each(|byte| *byte = TS_SYNC);

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equally_good_keeps_its_order() {
+    fn addresses_of_equal_preference_keep_their_order() {
         let three = ["192.0.2.3", "192.0.2.1", "192.0.2.2"];
         assert_eq!(sorted(&three, &["192.0.2.9"]), three);
         assert_eq!(sorted(&["127.0.0.1", "::1"], &["127.0.0.1", "::1"]), ["::1", "127.0.0.1"]);

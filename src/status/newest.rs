@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn recordings_are_told_by_their_names() {
+    fn recordings_are_recognized_by_their_names() {
         let age = |name| age(name, Clock::Camera, now());
         assert_eq!(age("20261121_115900_NF.mp4"), Some(60));
         assert_eq!(age("2026-11-21_11-00-00-tuin.mp4"), Some(3600));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_in_the_name_counts() {
+    fn the_offset_in_a_recording_name_counts() {
         let at = now().to_utc();
         let name = at.format("%Y-%m-%d_%H-%M-%S+0000.mkv").to_string();
         assert_eq!(age(&name, Clock::Zoned, now()), Some(0));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_is_found_in_every_grouping() {
+    fn the_newest_recording_is_found_in_every_grouping() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let newest = || Newest::below(dir.path(), Clock::Camera, now()).map(|newest| newest.age_seconds);
         assert_eq!(newest(), None);

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_those_of_the_range() {
+    fn md5_and_sha256_are_those_of_the_range() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("x");
         std::fs::write(&path, b"..Welcome to Amazon S3...").expect("written");

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_taken_as_they_stand() {
+    fn ini_values_are_taken_literally() {
         let ini = Ini::parse(
             "; a comment\n[default]\naws_access_key_id=A\n  # another\nAWS_Secret_Access_Key = a;b#c\\n\"=:\n\n\
              [ b2 ]\r\naws_access_key_id : K0\r\naws_secret_access_key=x/y+z=\r\n",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_keys_of_their_own() {
+    fn ini_keys_have_nested_keys() {
         let ini = Ini::parse(
             "[profile \"my b2\"]\nregion = ca-east-006\ns3 =\n    addressing_style = virtual\n    ; no\n    other=\nendpoint_url = https://x\n",
         );
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ini_says_nothing() {
+    fn an_invalid_ini_has_no_values() {
         for text in ["", "key = value", "[", "[]", "[a", "[a]\nword\n", "[a]\n   deep = 1", "\u{0}\n=\n[a]\n=b"] {
             let _ = Ini::parse(text);
         }

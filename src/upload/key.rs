@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_filled_in() {
+    fn key_template_fields_are_filled_in() {
         let zone: Tz = "Asia/Kolkata".parse().expect("a zone");
         let at = "2025-09-07T20:00:05.25Z";
         for (template, path, expected) in [
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_that_is_there_twice_gives_two_keys() {
+    fn the_repeated_dst_hour_gives_two_keys() {
         let zone: Tz = "Europe/Berlin".parse().expect("a zone");
         for (template, first, second) in [
             ("%H%M.{ext}", "0230.ts", "0230+0100.ts"),
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_key_says_why() {
+    fn invalid_key_templates_name_their_cause() {
         for template in
             ["", "/a", "{path}/", "a//{path}", "{what}", "{camera", "%Q", "cam%#z/%H.{ext}", "../{path}", "a/./{path}"]
         {

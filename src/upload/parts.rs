@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn other_tools_cut_otherwise() {
+    fn part_sizes_of_other_tools_are_recognized() {
         let cut = Cut::with_part_bytes(30 * MIB, 8 * MIB, 4).expect("8, 8, 8, 6");
         assert_eq!(cut.range(NonZeroU32::new(4).expect("4")), Range { start: 24 * MIB, len: 6 * MIB });
         assert_eq!(Cut::with_part_bytes(30 * MIB, 8 * MIB, 3), None);

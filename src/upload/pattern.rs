@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_matched_whole() {
+    fn pattern_matches_whole_names() {
         let patterns: Patterns = "*.ts, *_N?.MP4,x*y*z".parse().expect("patterns");
         for name in ["a.ts", "A.TS", "20181029_131513_NF.mp4", "xyz", "x1yyyz2z", "é.ts"] {
             assert!(patterns.matches(name), "{name}");

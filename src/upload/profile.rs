@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn options_win_over_variables_and_those_over_files() {
+    fn options_win_over_variables_and_profiles() {
         let keys = [
             ("AWS_ACCESS_KEY_ID", "V"),
             ("AWS_SECRET_ACCESS_KEY", "v"),
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn the_region_can_stand_in_the_endpoint() {
+    fn the_region_is_read_from_the_endpoint() {
         for (url, region) in [
             ("https://s3.ca-east-006.backblazeb2.com", Some("ca-east-006")),
             ("https://s3.eu-central-1.amazonaws.com:443", Some("eu-central-1")),
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_says_what_to_do() {
+    fn missing_credentials_have_a_remedy() {
         assert!(with(&profile("nobody"), &[]).expect_err("unknown").contains("\"nobody\""));
         assert!(with(&profile("role"), &[]).expect_err("a role").contains("role_arn"));
         for url in ["s3.example.com", "ftp://x", "https://user:secret@host", "https://host/bucket", "https://"] {
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_shown() {
+    fn a_secret_access_key_is_not_shown_by_debug() {
         let access = with(&profile("b2"), &[]).expect("resolved");
         assert_eq!(format!("{:?}", access.credentials), "Credentials");
     }

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_old_uploads_of_our_own_are_abandoned() {
+    fn only_old_multipart_uploads_of_footage_are_aborted() {
         let now = "2026-11-21T10:00:00Z".parse().expect("a time");
         let (keys, known) = (HashSet::from(["cams/a.ts"]), HashSet::from(["known"]));
         for (key, id, initiated, expected) in [

@@ -31,7 +31,7 @@ fn with_card(name: &str) -> (Bench, PathBuf) {
 }
 
 #[test]
-fn a_card_without_its_slash_is_named() {
+fn a_card_path_without_a_slash_is_an_error_that_names_it() {
     let bench = Bench::new(crate::support::camera::Api::Old);
     std::fs::create_dir(bench.scratch.join("card")).expect("made");
     let output = bench.footage_from("card", &["--timeout", "2"]).run().expect_code(75);
@@ -41,7 +41,7 @@ fn a_card_without_its_slash_is_named() {
 }
 
 #[test]
-fn a_card_is_found_in_its_three_forms_and_left_as_it_is() {
+fn a_card_address_has_three_forms_and_the_card_is_never_written() {
     let (bench, card) = with_card("card");
     let before = tree(&card);
     let root = card.display().to_string();
@@ -89,7 +89,7 @@ fn a_card_gives_the_same_as_the_camera() {
 }
 
 #[test]
-fn what_came_from_the_camera_does_not_come_again_from_the_card() {
+fn recordings_fetched_from_the_camera_are_not_fetched_again_from_the_card() {
     let (bench, card) = with_card("card");
     bench.pass(&[]).expect_code(0);
     let output = bench.footage_from(&card.display().to_string(), &["--json"]).run().expect_code(0);
@@ -98,7 +98,7 @@ fn what_came_from_the_camera_does_not_come_again_from_the_card() {
 }
 
 #[test]
-fn half_a_recording_from_the_camera_is_carried_on_from_the_card() {
+fn a_partial_from_the_camera_is_resumed_from_the_card() {
     use crate::support::camera::{Fault, How, Times};
     let bench = Bench::with([NAME]);
     let card = bench.scratch.join("card");
@@ -125,7 +125,7 @@ fn a_read_only_card_is_enough() {
 }
 
 #[test]
-fn a_card_may_have_a_space_in_its_path() {
+fn a_card_path_may_have_a_space() {
     let (bench, card) = with_card("NO NAME");
     bench.footage_from(&card.display().to_string(), &[]).run().expect_code(0);
     bench.assert_like_camera("");
@@ -134,7 +134,7 @@ fn a_card_may_have_a_space_in_its_path() {
 }
 
 #[test]
-fn a_missing_card_is_not_now() {
+fn a_missing_card_is_exit_code_75() {
     let bench = Bench::new(Api::Old);
     let missing = bench.scratch.join("card").display().to_string();
     let output = bench.footage_from(&missing, &[]).run().expect_code(75);
@@ -152,7 +152,7 @@ fn an_empty_mount_point_is_a_missing_card() {
 }
 
 #[test]
-fn a_directory_that_is_no_card_is_told() {
+fn a_directory_that_is_no_card_is_an_error() {
     let bench = Bench::new(Api::Old);
     bench.scratch.write("photos/IMG_0001.JPG", "a photo");
     let output = bench.footage_from("./photos", &[]).run();
@@ -160,7 +160,7 @@ fn a_directory_that_is_no_card_is_told() {
 }
 
 #[test]
-fn a_card_is_a_fallback_for_its_camera() {
+fn a_card_is_a_fallback_address_for_its_camera() {
     let (bench, card) = with_card("card");
     let address = bench.camera.address();
     let card = card.display().to_string();
@@ -172,7 +172,7 @@ fn a_card_is_a_fallback_for_its_camera() {
 }
 
 #[test]
-fn an_empty_and_a_broken_recording_on_a_card_are_told_and_the_rest_goes_on() {
+fn an_empty_and_a_broken_recording_on_a_card_are_failures_and_the_rest_is_fetched() {
     let (bench, card) = with_card("card");
     let record = card.join("BlackVue/Record");
     std::fs::write(record.join("20181029_000000_NF.mp4"), "").expect("written");

@@ -27,7 +27,7 @@ fn the_bash_completion_completes() {
 }
 
 #[test]
-fn manual_pages_render() {
+fn man_pages_render() {
     let scratch = Scratch::new();
     for (arguments, title, mentioned) in [
         (&["man"][..], ".TH footage 1", "dashcam"),
@@ -64,7 +64,7 @@ fn man_prints_the_chapter_after_the_options_or_by_itself() {
 }
 
 #[test]
-fn manual_pages_tell_their_version() {
+fn man_pages_have_the_version() {
     let scratch = Scratch::new();
     for arguments in [&["man"][..], &["man", "dashcam"]] {
         let page = scratch.footage(arguments).run().expect_code(0).stdout;
@@ -74,7 +74,7 @@ fn manual_pages_tell_their_version() {
 }
 
 #[test]
-fn the_version_is_told() {
+fn version_is_printed() {
     let scratch = Scratch::new();
     for option in ["--version", "-V"] {
         let output = scratch.footage([option]).run().expect_code(0);
@@ -83,7 +83,7 @@ fn the_version_is_told() {
 }
 
 #[test]
-fn help_is_given_where_it_is_asked_for() {
+fn help_is_printed_for_h_help_and_without_arguments() {
     let scratch = Scratch::new();
     for arguments in [&["--help"][..], &["-h"], &["dashcam", "--help"], &["dashcam", "-h"], &["man", "--help"]] {
         let output = scratch.footage(arguments).run().expect_code(0);
@@ -99,7 +99,7 @@ fn help_is_given_where_it_is_asked_for() {
 }
 
 #[test]
-fn the_help_tells_every_exit_code() {
+fn help_lists_every_exit_code() {
     let help = Scratch::new().footage(["dashcam", "--help"]).run().expect_code(0).stdout;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for code in ["0 done", "1 failed", "2 wrong usage", "3 done but some files failed", "75 not now", "128+n"] {

@@ -11,7 +11,7 @@ use crate::support::camera::Api;
 use crate::support::{Node, tree};
 
 #[test]
-fn every_option_of_the_peer_is_taken_in_every_form() {
+fn every_blackvuesync_option_is_accepted_in_every_form() {
     let bench = Bench::with([NAME]);
     let metrics = bench.scratch.join("metrics.prom").display().to_string();
     let valued: &[(&str, Option<&str>, &[&str])] = &[
@@ -70,7 +70,7 @@ fn options_may_stand_before_and_after_the_address() {
 }
 
 #[test]
-fn an_empty_destination_is_the_current_directory_as_for_the_peer() {
+fn an_empty_destination_is_the_current_directory_as_in_blackvuesync() {
     let bench = Bench::with([NAME]);
     for options in [&[][..], &["-d", ""]] {
         let program = bench.scratch.footage(["dashcam", &bench.camera.address()]).env("FOOTAGE_MAX_USED_DISK", "98");
@@ -80,7 +80,7 @@ fn an_empty_destination_is_the_current_directory_as_for_the_peer() {
 }
 
 #[test]
-fn abbreviations_are_understood() {
+fn option_abbreviations_are_accepted() {
     let bench = Bench::with([NAME]);
     let address = bench.camera.address();
     for arguments in [
@@ -112,7 +112,7 @@ fn abbreviations_are_understood() {
 }
 
 #[test]
-fn of_an_option_given_twice_the_last_counts() {
+fn an_option_given_twice_takes_the_last_value() {
     // As for the peer: a wrapper script adds its own to what it is given.
     let bench = Bench::with([NAME]);
     for options in [&["-g", "daily", "-g", "monthly"][..], &["-t", "1", "-t", "9", "--cron", "--cron", "-g", "monthly"]]
@@ -123,14 +123,14 @@ fn of_an_option_given_twice_the_last_counts() {
 }
 
 #[test]
-fn the_version_is_told_where_the_peers_users_ask_for_it() {
+fn version_is_printed_for_the_blackvuesync_option() {
     let bench = Bench::with([NAME]);
     let output = bench.scratch.footage(["dashcam", "--version"]).run().expect_code(0);
     assert!(output.stdout.contains(env!("CARGO_PKG_VERSION")), "{output}");
 }
 
 #[test]
-fn what_is_not_given_is_as_the_peer_has_it() {
+fn option_defaults_are_those_of_blackvuesync() {
     let help = Bench::new(Api::Old).scratch.footage(["dashcam", "--help"]).run().expect_code(0).stdout;
     for (option, expected) in [
         ("--destination", Some(".")),
@@ -155,7 +155,7 @@ fn what_is_not_given_is_as_the_peer_has_it() {
 }
 
 #[test]
-fn wrong_values_are_refused_before_anything_happens() {
+fn wrong_option_values_are_refused_before_any_request() {
     let bench = Bench::with([NAME]);
     for options in [
         &["-g", "hourly"][..],
@@ -203,7 +203,7 @@ fn peers_destination(bench: &Bench, group: &str, recordings: &[&str]) {
 }
 
 #[test]
-fn a_destination_of_the_peer_is_taken_over_in_all_groupings() {
+fn a_blackvuesync_destination_is_taken_over_in_all_groupings() {
     for (theirs, group) in GROUPINGS.iter().zip(GROUPS) {
         let bench = Bench::with([NAME]);
         peers_destination(&bench, group, &[NAME]);
@@ -220,7 +220,7 @@ fn a_destination_of_the_peer_is_taken_over_in_all_groupings() {
 }
 
 #[test]
-fn markers_of_the_peer_hold_back_what_failed_until_it_is_due() {
+fn blackvuesync_failed_markers_delay_retries() {
     let clock = chrono::Utc::now().naive_utc();
     let hours_ago = |hours| (clock - chrono::Duration::hours(hours)).format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
     for (grouping, group) in GROUPINGS.iter().zip(GROUPS) {
@@ -249,7 +249,7 @@ fn markers_of_the_peer_hold_back_what_failed_until_it_is_due() {
 }
 
 #[test]
-fn a_marker_counts_in_whatever_grouping_it_was_left() {
+fn a_failed_marker_counts_in_any_grouping() {
     let bench = Bench::with([NAME]);
     bench.put("2018-10-22/20181028_131513_NF.mp4.failed", chrono::Utc::now().naive_utc().to_string().replace(' ', "T"));
     bench.quiet_pass(&["-g", "yearly"]);
@@ -260,7 +260,7 @@ fn a_marker_counts_in_whatever_grouping_it_was_left() {
 }
 
 #[test]
-fn our_markers_are_where_and_what_the_peer_would_have_written() {
+fn failed_markers_equal_those_of_blackvuesync() {
     use crate::support::camera::{Fault, Times};
     let bench = Bench::with([NAME]);
     bench.camera.fault("GET .mp4", Fault::Status(500), Times::Always);
@@ -272,7 +272,7 @@ fn our_markers_are_where_and_what_the_peer_would_have_written() {
 }
 
 #[test]
-fn markers_of_sidecars_that_do_not_exist_are_cleared_away() {
+fn failed_markers_of_missing_sidecars_are_removed() {
     let bench = Bench::with([NAME]);
     for sidecar in ["NF.thm", "N.gps", "N.3gf"] {
         bench.camera.remove(&format!("20181028_131513_{sidecar}"));
@@ -283,7 +283,7 @@ fn markers_of_sidecars_that_do_not_exist_are_cleared_away() {
 }
 
 #[test]
-fn the_peers_lock_is_respected_and_never_made() {
+fn the_blackvuesync_lock_is_respected_and_never_created() {
     let bench = Bench::with([NAME]);
     peers_destination(&bench, "", &[]);
     let path = bench.dest().join(".blackvuesync.lock");
@@ -303,7 +303,7 @@ fn the_peers_lock_is_respected_and_never_made() {
 }
 
 #[test]
-fn the_time_of_the_last_fetch_is_taken_over() {
+fn last_arrival_timestamp_is_taken_over_from_blackvuesync() {
     let bench = Bench::with([NAME]);
     peers_destination(&bench, "", &[NAME]);
     assert_eq!(bench.report(&[])["last_arrival_timestamp_seconds"], 1_540_818_913.5);
@@ -323,7 +323,7 @@ fn the_time_of_the_last_fetch_is_taken_over() {
 }
 
 #[test]
-fn a_broken_state_of_the_peer_is_no_obstacle() {
+fn a_broken_blackvuesync_state_is_ignored() {
     for broken in ["", "{", "[]", r#"{"last_successful_file_pull_timestamp_seconds":"yesterday"}"#] {
         let bench = Bench::with([NAME]);
         bench.put(".blackvuesync.metrics-state.json", broken);
@@ -333,7 +333,7 @@ fn a_broken_state_of_the_peer_is_no_obstacle() {
 }
 
 #[test]
-fn half_a_file_of_the_peer_is_not_taken_for_a_whole_one() {
+fn a_blackvuesync_partial_is_not_taken_for_a_complete_file() {
     let bench = Bench::with([NAME]);
     bench.put(".20181028_131513_NF.mp4", b"the beginning of something");
     bench.quiet_pass(&[]);
@@ -341,7 +341,7 @@ fn half_a_file_of_the_peer_is_not_taken_for_a_whole_one() {
 }
 
 #[test]
-fn the_peers_header_for_its_tests_is_sent() {
+fn the_blackvuesync_affinity_header_is_sent() {
     let bench = Bench::with([NAME]);
     bench.quiet_pass(&["--affinity-key", "a test"]);
     let requests = bench.camera.requests();
@@ -349,7 +349,7 @@ fn the_peers_header_for_its_tests_is_sent() {
 }
 
 #[test]
-fn a_pass_leaves_the_peers_files_alone() {
+fn blackvuesync_state_files_are_not_changed() {
     let bench = Bench::with([NAME]);
     peers_destination(&bench, "2018-10", &["20180101_000000_EF"]);
     let before = tree(bench.dest());

@@ -7,7 +7,7 @@ use crate::support::camera::{Api, Fault, How, Listing, Times};
 use crate::support::{as_root, small_tmpfs};
 
 #[test]
-fn code_0_done_or_nothing_to_do() {
+fn exit_code_0_done_or_nothing_to_do() {
     let bench = Bench::with([NAME]);
     bench.pass(&[]).expect_code(0);
     bench.pass(&[]).expect_code(0);
@@ -16,7 +16,7 @@ fn code_0_done_or_nothing_to_do() {
 }
 
 #[test]
-fn code_1_the_pass_failed() {
+fn exit_code_1_the_pass_failed() {
     as_root!();
     let unreadable = Bench::new(Api::Old);
     unreadable.camera.set_listing(Listing::Raw(b"nonsense".to_vec()));
@@ -40,7 +40,7 @@ fn code_1_the_pass_failed() {
 }
 
 #[test]
-fn code_2_wrong_usage_or_configuration() {
+fn exit_code_2_wrong_usage_or_configuration() {
     let bench = Bench::with([NAME]);
     bench.scratch.footage([""; 0]).run().expect_code(2);
     bench.scratch.footage(["dashcam"]).run().expect_code(2);
@@ -53,7 +53,7 @@ fn code_2_wrong_usage_or_configuration() {
 }
 
 #[test]
-fn code_3_done_but_some_items_failed() {
+fn exit_code_3_done_but_some_items_failed() {
     for (fault, options) in [
         (Fault::Status(500), &[][..]),
         (Fault::Status(204), &[]),
@@ -68,7 +68,7 @@ fn code_3_done_but_some_items_failed() {
 }
 
 #[test]
-fn code_3_is_for_the_pass_in_which_it_failed() {
+fn exit_code_3_is_for_the_pass_in_which_an_item_failed() {
     let bench = Bench::with([NAME]);
     bench.camera.fault("GET .mp4", Fault::Status(500), Times::Always);
     bench.pass(&[]).expect_code(3);
@@ -77,7 +77,7 @@ fn code_3_is_for_the_pass_in_which_it_failed() {
 }
 
 #[test]
-fn code_75_not_now_and_0_from_cron() {
+fn exit_code_75_not_now_and_0_with_cron() {
     let bench = Bench::with([NAME]);
     for how in [How::Refused, How::Silent, How::Reset, How::Close] {
         bench.camera.depart(how);
@@ -99,7 +99,7 @@ fn code_75_not_now_and_0_from_cron() {
 }
 
 #[test]
-fn code_128_and_the_signal() {
+fn exit_code_128_plus_the_signal() {
     for (signal, code, options) in
         [(Signal::TERM, 143, &[][..]), (Signal::INT, 130, &[]), (Signal::TERM, 143, &["--cron"])]
     {

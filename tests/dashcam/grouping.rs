@@ -7,7 +7,7 @@ use crate::support::camera::{Fault, Times};
 use crate::support::{Scratch, tree};
 
 #[test]
-fn recordings_go_where_the_peer_puts_them() {
+fn grouping_directories_are_those_of_blackvuesync() {
     for (grouping, group) in GROUPINGS.iter().zip(GROUPS) {
         let bench = Bench::with([NAME]);
         bench.quiet_pass(&["--grouping", grouping]);
@@ -17,7 +17,7 @@ fn recordings_go_where_the_peer_puts_them() {
 }
 
 #[test]
-fn weeks_begin_on_monday_also_across_years() {
+fn grouping_weekly_begins_on_monday_also_across_years() {
     let bench = Bench::with(["20181231_000000_NF", "20190106_235959_NF", "20190107_000000_NF", "20200301_120000_NF"]);
     bench.quiet_pass(&["-g", "weekly"]);
     assert_eq!(
@@ -59,7 +59,7 @@ fn new_recordings_follow_the_new_grouping_and_sidecars_their_recording() {
 }
 
 #[test]
-fn half_a_recording_is_carried_on_in_another_grouping() {
+fn a_partial_is_resumed_in_another_grouping() {
     let bench = Bench::with([NAME]);
     bench.camera.fault("GET .mp4", Fault::Cut { after: 0 }, Times::Always);
     bench.camera.fault("GET .mp4", Fault::Cut { after: 80_000 }, Times::Nth(1));
@@ -74,7 +74,7 @@ fn half_a_recording_is_carried_on_in_another_grouping() {
 }
 
 #[test]
-fn a_recording_stays_together_although_its_video_comes_later() {
+fn sidecars_and_a_later_video_share_one_group_directory() {
     let bench = Bench::with([NAME]);
     bench.camera.fault("GET .mp4", Fault::Status(500), Times::Always);
     bench.pass(&["-g", "daily"]).expect_code(3);
@@ -86,7 +86,7 @@ fn a_recording_stays_together_although_its_video_comes_later() {
 }
 
 #[test]
-fn a_link_in_place_of_a_group_directory_is_not_followed() {
+fn a_symlink_in_place_of_a_group_directory_is_not_followed() {
     let bench = Bench::with([NAME]);
     let elsewhere = Scratch::new();
     std::fs::create_dir(bench.dest()).expect("the destination");
@@ -99,7 +99,7 @@ fn a_link_in_place_of_a_group_directory_is_not_followed() {
 }
 
 #[test]
-fn a_destination_that_is_a_link_is_what_it_leads_to() {
+fn a_destination_that_is_a_symlink_is_its_target() {
     let bench = Bench::with([NAME]);
     let elsewhere = Scratch::new();
     symlink(elsewhere.path(), bench.dest()).expect("a link");

@@ -16,7 +16,7 @@ fn warnings(output: &Output) -> Vec<&str> {
 }
 
 #[test]
-fn old_listings_are_read_as_they_come() {
+fn older_api_listings_are_read_in_every_form() {
     let style = Style::default;
     for style in [
         style(),
@@ -40,7 +40,7 @@ fn old_listings_are_read_as_they_come() {
 }
 
 #[test]
-fn old_listings_need_neither_slashes_nor_sizes_nor_a_last_line_end() {
+fn older_api_listings_need_no_slashes_sizes_or_last_newline() {
     let bench = Bench::with(RECORDINGS);
     raw(
         &bench,
@@ -54,7 +54,7 @@ fn old_listings_need_neither_slashes_nor_sizes_nor_a_last_line_end() {
 }
 
 #[test]
-fn new_listings_are_read_as_they_come() {
+fn newer_api_listings_are_read_in_every_form() {
     let style = Style::default;
     for style in [
         style(),
@@ -74,7 +74,7 @@ fn new_listings_are_read_as_they_come() {
 }
 
 #[test]
-fn new_listings_may_be_bare_arrays_and_hold_what_nobody_knows() {
+fn newer_api_listings_may_be_bare_arrays_with_unknown_fields() {
     let bench = Bench::new(Api::New);
     bench.add(RECORDINGS);
     let names = RECORDINGS.map(|name| format!("{name}.mp4"));
@@ -117,7 +117,7 @@ fn the_api_is_found_by_asking() {
 }
 
 #[test]
-fn a_new_camera_that_does_not_answer_the_old_question_is_found() {
+fn the_newer_api_is_found_where_blackvue_vod_cgi_does_not_answer() {
     let bench = Bench::new(Api::New);
     bench.add(RECORDINGS);
     bench.camera.fault("/blackvue_vod.cgi", Fault::Stall { after: 0 }, Times::Always);
@@ -126,7 +126,7 @@ fn a_new_camera_that_does_not_answer_the_old_question_is_found() {
 }
 
 #[test]
-fn nothing_dangerous_is_ever_asked_for() {
+fn no_config_or_upload_url_of_the_camera_is_requested() {
     for api in [Api::Old, Api::New] {
         let bench = Bench::new(api);
         bench.add(RECORDINGS);
@@ -140,7 +140,7 @@ fn nothing_dangerous_is_ever_asked_for() {
 }
 
 #[test]
-fn metadata_is_unwrapped_in_all_its_manners() {
+fn vod_metadata_is_unwrapped_in_all_its_forms() {
     for manner in [Metadata::Nested, Metadata::TopLevel, Metadata::Wrapped, Metadata::Unpadded, Metadata::DataUrl] {
         let bench = Bench::new(Api::New);
         bench.add(RECORDINGS);
@@ -152,7 +152,7 @@ fn metadata_is_unwrapped_in_all_its_manners() {
 }
 
 #[test]
-fn metadata_that_is_nonsense_costs_only_itself() {
+fn broken_vod_metadata_fails_only_its_sidecars() {
     for body in ["", "no json", "[]", r#"{"metadata":{"thumbnail":"*","gps":"*"}}"#, r#"{"metadata":null}"#] {
         let bench = Bench::new(Api::New);
         bench.add(["20181029_131513_NF"]);
@@ -198,7 +198,7 @@ fn a_low_resolution_copy_is_a_recording_of_its_own_and_shares_the_thumbnail() {
 }
 
 #[test]
-fn front_and_rear_share_their_track() {
+fn front_and_rear_share_their_gps_sidecar() {
     let bench = Bench::with(["20181029_131513_NF", "20181029_131513_NR", "20181029_131513_NI", "20181029_131513_NO"]);
     bench.quiet_pass(&[]);
     bench.assert_like_camera("");
@@ -216,7 +216,7 @@ fn recordings_listed_twice_are_fetched_once() {
 }
 
 #[test]
-fn all_known_types_are_fetched_without_a_word() {
+fn all_known_recording_types_are_fetched_without_a_warning() {
     let names: Vec<_> = "NEPMIOATBRXGDLYF".chars().map(|kind| format!("20181029_131513_{kind}F")).collect();
     let bench = Bench::with(&names);
     bench.quiet_pass(&[]);
@@ -224,7 +224,7 @@ fn all_known_types_are_fetched_without_a_word() {
 }
 
 #[test]
-fn unknown_letters_are_fetched_and_told() {
+fn unknown_type_letters_are_fetched_and_logged() {
     for api in [Api::Old, Api::New] {
         let bench = Bench::new(api);
         bench.add(["20181029_131513_QF", "20181029_131613_QF", "20181029_131513_NZ", "20181029_131513_NFX"]);
@@ -239,7 +239,7 @@ fn unknown_letters_are_fetched_and_told() {
 }
 
 #[test]
-fn from_cron_unknown_letters_are_told_once_for_all_passes() {
+fn with_cron_unknown_type_letters_are_logged_the_first_time_only() {
     let bench = Bench::with(["20181029_131513_QF"]);
     let first = bench.pass(&["--cron"]).expect_code(0);
     assert!(first.stderr.contains("_QF.mp4"), "{first}");
@@ -252,7 +252,7 @@ fn from_cron_unknown_letters_are_told_once_for_all_passes() {
 }
 
 #[test]
-fn from_cron_what_was_told_stays_told_while_the_camera_is_away() {
+fn with_cron_notices_are_kept_while_the_camera_is_away() {
     let bench = Bench::with(["20181029_131513_QF"]);
     bench.pass(&["--cron"]).expect_code(0);
     bench.camera.depart(How::Refused);
@@ -287,7 +287,7 @@ fn a_listing_that_cannot_be_read_is_an_error_that_shows_its_first_line() {
 }
 
 #[test]
-fn from_cron_an_unreadable_listing_is_told_once() {
+fn with_cron_an_unreadable_listing_is_logged_the_first_time_only() {
     let bench = Bench::new(Api::Old);
     raw(&bench, "<html>");
     assert!(bench.pass(&["--cron"]).expect_code(1).stderr.contains("<html>"));
@@ -317,7 +317,7 @@ fn empty_listings_are_no_errors() {
 }
 
 #[test]
-fn a_listing_of_nothing_at_all_is_told() {
+fn an_empty_listing_body_is_a_warning() {
     let bench = Bench::new(Api::Old);
     raw(&bench, "");
     let output = bench.pass(&["--cron"]).expect_code(0);
@@ -326,7 +326,7 @@ fn a_listing_of_nothing_at_all_is_told() {
 }
 
 #[test]
-fn names_that_are_none_are_told_and_the_rest_goes_on() {
+fn invalid_file_names_in_a_listing_are_warnings() {
     let bench = Bench::with(["20181029_131513_NF"]);
     let bad = [
         "/Record/20180230_131513_NF.mp4",
@@ -347,7 +347,7 @@ fn names_that_are_none_are_told_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_listing_that_breaks_off_in_its_middle_is_no_reason_to_stop() {
+fn a_truncated_listing_does_not_end_the_pass() {
     // Cut inside a JSON array: what was read counts, and the rest is told.
     let bench = Bench::new(Api::New);
     bench.add(RECORDINGS);
@@ -380,7 +380,7 @@ fn further_addresses_are_tried_in_order() {
 }
 
 #[test]
-fn a_camera_is_found_under_every_form_of_its_address() {
+fn every_form_of_a_camera_address_is_accepted() {
     let v6 = Camera::start_on("[::1]:0", Api::Old);
     let v4 = Camera::start(Api::Old);
     let bench = Bench::new(Api::Old);
@@ -408,7 +408,7 @@ fn a_camera_is_found_under_every_form_of_its_address() {
 }
 
 #[test]
-fn a_camera_behind_a_password_is_given_it() {
+fn a_camera_password_is_sent_with_basic_authentication() {
     let bench = Bench::with([NAME]);
     let url = format!("http://us%40er:p%3Ass@{}", bench.camera.address());
     bench.footage_from(&url, &[]).run().expect_code(0);

@@ -141,7 +141,7 @@ fn float(number: u64) -> f64 {
 }
 
 #[test]
-fn a_good_pass_is_told_in_numbers() {
+fn metrics_of_a_pass_without_failures() {
     let bench = Bench::with([NAME, "20181028_131613_PF"]);
     let began = now();
     let seen = metrics(&bench, &["-i", "N"], 0);
@@ -176,7 +176,7 @@ fn a_good_pass_is_told_in_numbers() {
 }
 
 #[test]
-fn everything_that_the_peer_measures_is_measured() {
+fn every_blackvuesync_metric_has_an_equivalent() {
     let bench = Bench::with([NAME]);
     let seen = metrics(&bench, &[], 0);
     for name in [
@@ -199,7 +199,7 @@ fn everything_that_the_peer_measures_is_measured() {
 }
 
 #[test]
-fn failures_are_told_with_their_reasons() {
+fn failure_metrics_have_a_reason_label() {
     let bench = Bench::with([NAME, "20181028_131613_PF", "20181028_131713_EF"]);
     bench.camera.fault("GET NF.mp4", Fault::Status(500), Times::Always);
     bench.camera.fault("GET PF.mp4", Fault::Status(204), Times::Always);
@@ -221,7 +221,7 @@ fn failures_are_told_with_their_reasons() {
 }
 
 #[test]
-fn a_pass_that_ended_early_is_told_too() {
+fn metrics_of_a_pass_that_ended_early() {
     let bench = Bench::with([NAME]);
     bench.camera.depart(How::Refused);
     for (options, code) in [(&[][..], 75), (&["--cron"], 0)] {
@@ -238,7 +238,7 @@ fn a_pass_that_ended_early_is_told_too() {
 }
 
 #[test]
-fn the_file_is_replaced_as_a_whole() {
+fn metrics_file_is_replaced_atomically() {
     let bench = Bench::with([NAME]);
     bench.scratch.write("metrics.prom", "x".repeat(100_000));
     assert_values(&metrics(&bench, &[], 0), &[("last_run_success", 1.0)]);
@@ -247,7 +247,7 @@ fn the_file_is_replaced_as_a_whole() {
 }
 
 #[test]
-fn metrics_are_pushed_as_the_peer_pushes_them() {
+fn pushgateway_requests_are_those_of_blackvuesync() {
     let base64 = |text: &str| base64::engine::general_purpose::URL_SAFE.encode(text);
     let bench = Bench::with([NAME]);
     let gateway = Gateway::start(200);
@@ -287,7 +287,7 @@ fn a_pushgateway_may_stand_behind_a_path_and_a_password() {
 }
 
 #[test]
-fn a_pushgateway_that_sends_elsewhere_is_told_and_not_followed() {
+fn a_pushgateway_redirect_is_logged_and_not_followed() {
     for status in [301, 302, 307, 308] {
         let bench = Bench::with([NAME]);
         let other = Gateway::start(200);

@@ -7,14 +7,14 @@ use crate::support::camera::{Api, Fault, How, Times};
 use crate::support::tree;
 
 #[test]
-fn a_pass_that_is_not_watched_says_nothing_when_all_is_well() {
+fn without_a_terminal_a_good_pass_prints_nothing() {
     let bench = Bench::with([NAME]);
     bench.quiet_pass(&[]);
     bench.quiet_pass(&[]);
 }
 
 #[test]
-fn a_dry_run_prints_the_plan_and_leaves_the_tree_byte_for_byte() {
+fn dry_run_prints_the_plan_and_changes_no_byte() {
     let bench = Bench::with(["20181028_131513_NF", "20181028_131513_NR", "20181029_080000_EF", "20181029_090000_PF"]);
     bench.put_recording("2018-10-28", "20181028_131513_NF");
     bench.put_recording("", "20181001_000000_NF");
@@ -60,7 +60,7 @@ fn names<'a>(plan: &'a Value, step: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_dry_run_makes_no_destination_and_no_metrics() {
+fn dry_run_creates_no_destination_and_no_metrics() {
     let bench = Bench::with([NAME]);
     let output = bench.pass(&["--dry-run", "--metrics-file", "metrics.prom", "--lock-file", "lock"]).expect_code(0);
     assert_eq!(output.stdout.lines().count(), 5, "{output}");
@@ -72,7 +72,7 @@ fn a_dry_run_makes_no_destination_and_no_metrics() {
 }
 
 #[test]
-fn a_dry_run_does_what_the_pass_will_do() {
+fn dry_run_plans_what_the_pass_does() {
     let bench = Bench::with([NAME, "20181028_131513_NR", "20181029_080000_EF"]);
     bench.put_recording("2018", "20180101_000000_NF");
     let plan: Value =
@@ -84,7 +84,7 @@ fn a_dry_run_does_what_the_pass_will_do() {
 }
 
 #[test]
-fn a_dry_run_of_a_verification_tells_what_it_would_fetch_again() {
+fn dry_run_with_verify_prints_what_it_would_fetch_again() {
     let bench = Bench::with([NAME]);
     bench.quiet_pass(&[]);
     bench.put("20181028_131513_NF.mp4", "short");
@@ -93,7 +93,7 @@ fn a_dry_run_of_a_verification_tells_what_it_would_fetch_again() {
 }
 
 #[test]
-fn the_report_says_what_was_done() {
+fn the_json_report_counts_what_was_done() {
     let bench = Bench::with([NAME, "20181028_131613_NF", "20181028_131713_PF"]);
     bench.camera.fault("GET 131613_NF.mp4", Fault::Status(500), Times::Always);
     bench.put_recording("", "20180101_000000_NF");
@@ -129,7 +129,7 @@ fn the_report_says_what_was_done() {
 }
 
 #[test]
-fn the_report_of_a_pass_that_ended_says_why() {
+fn the_report_of_a_failed_pass_has_its_error() {
     let bench = Bench::with([NAME]);
     bench.camera.depart(How::Refused);
     let report = bench.report(&[]);
@@ -139,7 +139,7 @@ fn the_report_of_a_pass_that_ended_says_why() {
 }
 
 #[test]
-fn stdout_is_only_for_what_was_asked() {
+fn stdout_has_only_the_requested_output() {
     let bench = Bench::with([NAME, "20181028_131613_QF"]);
     bench.camera.fault("GET 131613_QF.mp4", Fault::Status(500), Times::Always);
     for options in [&["-vv"][..], &["--cron"], &["-q"]] {
@@ -149,7 +149,7 @@ fn stdout_is_only_for_what_was_asked() {
 }
 
 #[test]
-fn the_log_is_json_line_by_line() {
+fn log_format_json_is_one_object_a_line() {
     let bench = Bench::with([NAME, "20181028_131613_QF"]);
     bench.camera.fault("GET 131613_QF.mp4", Fault::Status(500), Times::Always);
     let output = bench.pass(&["--log-format", "json", "-vv"]).expect_code(3);
@@ -170,7 +170,7 @@ fn the_log_is_json_line_by_line() {
 }
 
 #[test]
-fn the_log_in_json_survives_hostile_names() {
+fn log_format_json_survives_hostile_names() {
     use crate::support::camera::Listing;
     let bench = Bench::with([NAME]);
     let listing = format!("v:1.00\r\nn:/Record/\"\\\u{1b}[2J\u{7f}é,s:1\r\nn:/Record/{NAME}.mp4,s:1\r\n");
@@ -181,7 +181,7 @@ fn the_log_in_json_survives_hostile_names() {
 }
 
 #[test]
-fn verbosity_grows_and_quiet_wins() {
+fn verbose_adds_levels_and_quiet_wins() {
     let lines = |options: &[&str]| {
         let bench = Bench::with([NAME, "20181028_131613_QF"]);
         bench.pass(options).expect_code(0).stderr
@@ -196,7 +196,7 @@ fn verbosity_grows_and_quiet_wins() {
 }
 
 #[test]
-fn quiet_still_tells_errors() {
+fn quiet_still_prints_errors() {
     let bench = Bench::new(Api::Old);
     bench.camera.set_listing(crate::support::camera::Listing::Raw(b"<html>".to_vec()));
     assert!(bench.pass(&["-q"]).expect_code(1).stderr.starts_with("error: "));
@@ -205,7 +205,7 @@ fn quiet_still_tells_errors() {
 }
 
 #[test]
-fn cron_hears_of_footage_and_of_nothing_else() {
+fn cron_logs_arrived_footage_and_nothing_else() {
     let bench = Bench::with([NAME]);
     let output = bench.pass(&["--cron"]).expect_code(0);
     assert_eq!(output.stdout, "");
@@ -221,7 +221,7 @@ fn cron_hears_of_footage_and_of_nothing_else() {
 }
 
 #[test]
-fn cron_hears_once_of_what_failed() {
+fn cron_logs_a_failed_recording_the_first_time_only() {
     let bench = Bench::with([NAME]);
     bench.camera.fault("GET .mp4", Fault::Status(500), Times::Always);
     let output = bench.pass(&["--cron"]).expect_code(3);
@@ -230,7 +230,7 @@ fn cron_hears_once_of_what_failed() {
 }
 
 #[test]
-fn cron_hears_once_of_what_fails_at_every_pass() {
+fn cron_logs_what_fails_at_every_pass_the_first_time_only() {
     // These leave no marker, so each pass tries again: that is no reason to write a mail every quarter of an hour.
     for fault in [Fault::Redirect("http://192.0.2.1/x.mp4".into()), Fault::Cut { after: 0 }] {
         let bench = Bench::with([NAME]);
@@ -243,7 +243,7 @@ fn cron_hears_once_of_what_fails_at_every_pass() {
 }
 
 #[test]
-fn cron_hears_once_of_what_verification_finds() {
+fn cron_logs_verify_findings_the_first_time_only() {
     let bench = Bench::with([NAME]);
     bench.quiet_pass(&[]);
     bench.put("20181028_131513_NF.mp4", [bench.camera.bytes("20181028_131513_NF.mp4"), vec![0; 8]].concat());
@@ -253,7 +253,7 @@ fn cron_hears_once_of_what_verification_finds() {
 }
 
 #[test]
-fn cron_hears_once_of_metrics_that_cannot_be_delivered() {
+fn cron_logs_failing_metrics_the_first_time_only() {
     let bench = Bench::with([NAME]);
     bench.quiet_pass(&[]);
     let options = ["--cron", "--metrics-file", "missing/metrics.prom"];
@@ -263,7 +263,7 @@ fn cron_hears_once_of_metrics_that_cannot_be_delivered() {
 }
 
 #[test]
-fn cron_hears_once_of_a_destination_that_fails() {
+fn cron_logs_a_failing_destination_the_first_time_only() {
     let bench = Bench::with([NAME]);
     bench.put(".footage", "a file where our folder should be");
     let first = bench.pass(&["--cron"]).expect_code(1);
@@ -272,7 +272,7 @@ fn cron_hears_once_of_a_destination_that_fails() {
 
 /// `JOURNAL_STREAM` says which stream is the journal's: it is handed down to programs that write elsewhere.
 #[test]
-fn the_journal_gets_levels_it_understands_and_nobody_else_does() {
+fn systemd_journal_gets_log_levels_and_other_outputs_do_not() {
     use crate::support::Program;
     let bench = Bench::with(["20181028_131613_QF"]);
     for stream in ["8:12345", "1", ""] {
@@ -289,7 +289,7 @@ fn the_journal_gets_levels_it_understands_and_nobody_else_does() {
 }
 
 #[test]
-fn a_reader_that_has_left_is_no_error() {
+fn a_closed_stdout_pipe_is_no_error() {
     use crate::support::Program;
     let bench = Bench::new(Api::Old);
     bench.camera.generate(2000, 1000);

@@ -22,7 +22,7 @@ fn group(grouping: &str, recording: &str) -> String {
 }
 
 #[test]
-fn ages_count_days_as_the_peer_counts_them() {
+fn keep_counts_days_as_blackvuesync_does() {
     on_one_day(|today| {
         let first = |days| ago(today, days, "000000") + "_NF";
         let last = |days| ago(today, days, "235959") + "_NF";
@@ -40,7 +40,7 @@ fn ages_count_days_as_the_peer_counts_them() {
 }
 
 #[test]
-fn ages_below_a_day_count_hours() {
+fn keep_below_a_day_counts_hours() {
     let now = chrono::Utc::now().naive_utc();
     let name = |hours| (now - chrono::Duration::hours(hours)).format("%Y%m%d_%H%M%S_NF").to_string();
     let bench = Bench::new(Api::Old);
@@ -52,7 +52,7 @@ fn ages_below_a_day_count_hours() {
 }
 
 #[test]
-fn types_have_ages_of_their_own() {
+fn keep_has_an_age_for_each_type() {
     let rules: [&[&str]; 3] = [
         &["-k", "2w", "-k", "E=90d", "-k", "M=forever"],
         &["-k", "M=forever,E=90d,2w"],
@@ -81,7 +81,7 @@ fn types_have_ages_of_their_own() {
 }
 
 #[test]
-fn without_a_rule_nothing_goes() {
+fn without_keep_nothing_is_removed() {
     let bench = Bench::new(Api::Old);
     bench.put_recording("2000-01", "20000101_000000_NF");
     let before = bench.held();
@@ -110,7 +110,7 @@ fn retention_reaches_all_layouts_whatever_the_grouping_of_today() {
 }
 
 #[test]
-fn what_is_not_ours_is_never_touched() {
+fn retention_never_removes_foreign_files() {
     for grouping in GROUPINGS {
         let bench = Bench::new(Api::Old);
         let old = "20180101_000000_NF";
@@ -156,7 +156,7 @@ fn what_is_not_ours_is_never_touched() {
 }
 
 #[test]
-fn links_are_not_followed() {
+fn retention_follows_no_symlinks() {
     let bench = Bench::new(Api::Old);
     let elsewhere = Scratch::new();
     elsewhere.write("20180101_000000_NF.mp4", "mine");
@@ -169,7 +169,7 @@ fn links_are_not_followed() {
 }
 
 #[test]
-fn a_link_to_a_recording_that_was_moved_stays_and_counts_as_held() {
+fn a_symlink_to_a_moved_recording_is_kept_and_counts_as_fetched() {
     let bench = Bench::with(["20180101_000000_NF"]);
     let elsewhere = Scratch::new();
     let target = elsewhere.write("20180101_000000_NF.mp4", "mine");
@@ -184,7 +184,7 @@ fn a_link_to_a_recording_that_was_moved_stays_and_counts_as_held() {
 }
 
 #[test]
-fn what_retention_removed_does_not_come_back() {
+fn recordings_removed_by_keep_are_not_fetched_again() {
     on_one_day(|today| {
         let (old, new) = (ago(today, 30, "120000") + "_NF", ago(today, 1, "120000") + "_NF");
         let bench = Bench::with([&old, &new]);
@@ -215,7 +215,7 @@ fn retention_is_due_also_while_the_camera_is_away() {
 }
 
 #[test]
-fn a_clock_in_the_future_makes_recordings_new() {
+fn keep_counts_recordings_from_the_future_as_new() {
     let bench = Bench::with(["20370101_000000_NF"]);
     bench.quiet_pass(&["-k", "1d"]);
     bench.quiet_pass(&["-k", "1h"]);
@@ -223,7 +223,7 @@ fn a_clock_in_the_future_makes_recordings_new() {
 }
 
 #[test]
-fn protected_types_stay() {
+fn retention_keeps_protected_types() {
     let bench = Bench::new(Api::Old);
     for recording in ["20180101_000000_NF", "20180101_000000_NR", "20180101_000100_EF", "20180101_000200_MF"] {
         bench.put_recording("2018", recording);
@@ -240,7 +240,7 @@ fn protected_types_stay() {
 }
 
 #[test]
-fn a_protected_moment_is_marked_for_good() {
+fn protect_writes_a_permanent_marker() {
     for word in ["20180101_000000", "20180101_000000_NF.mp4"] {
         let bench = Bench::new(Api::Old);
         bench.put_recording("2018-01", "20180101_000000_NF");
@@ -262,14 +262,14 @@ fn a_protected_moment_is_marked_for_good() {
 }
 
 #[test]
-fn a_protected_moment_is_fetched_although_it_is_old() {
+fn a_protected_recording_is_fetched_although_it_is_older_than_keep() {
     let bench = Bench::with(["20180101_000000_NF", "20180101_000100_NF"]);
     bench.quiet_pass(&["-k", "2w", "--protect", "20180101_000000"]);
     assert_eq!(bench.recordings(), ["20180101_000000_NF"]);
 }
 
 #[test]
-fn the_plan_shows_a_mark_and_makes_none() {
+fn dry_run_with_protect_prints_the_marker_and_writes_none() {
     let bench = Bench::new(Api::Old);
     bench.put_recording("", "20180101_000000_NF");
     let before = tree(bench.dest());
@@ -279,7 +279,7 @@ fn the_plan_shows_a_mark_and_makes_none() {
 }
 
 #[test]
-fn a_moment_that_is_nowhere_is_told() {
+fn a_protect_time_without_a_recording_is_a_warning() {
     // Whoever mistypes a moment believes the recording safe, and loses it.
     let bench = Bench::with(["20180101_000000_NF"]);
     let output = bench.pass(&["--protect", "20180101_000001"]).expect_code(0);
@@ -287,7 +287,7 @@ fn a_moment_that_is_nowhere_is_told() {
 }
 
 #[test]
-fn a_recording_that_stands_in_two_directories_goes_from_both() {
+fn keep_removes_a_recording_from_both_of_its_directories() {
     let bench = Bench::new(Api::Old);
     bench.put_recording("", "20180101_000000_NF");
     bench.put_recording("2018", "20180101_000000_NF");
@@ -297,7 +297,7 @@ fn a_recording_that_stands_in_two_directories_goes_from_both() {
 }
 
 #[test]
-fn modification_times_do_not_matter() {
+fn retention_ignores_modification_times() {
     let bench = Bench::new(Api::Old);
     let recent = format!("{}_NF", ago(super::today(), 2, "120000"));
     bench.put_recording("", &recent);
@@ -314,7 +314,7 @@ fn modification_times_do_not_matter() {
 }
 
 #[test]
-fn each_removal_tells_its_reason() {
+fn each_removal_is_logged_with_its_reason() {
     let bench = Bench::new(Api::Old);
     bench.put_recording("2018-01", "20180101_000000_NF");
     let plan = bench.pass(&["-k", "2w", "--dry-run"]).expect_code(0);

@@ -57,7 +57,7 @@ fn report(output: &Output) -> serde_json::Value {
 }
 
 #[test]
-fn a_quota_evicts_the_oldest_that_are_here() {
+fn keep_bytes_evicts_the_oldest_recordings() {
     let bench = Bench::new(Api::Old);
     for name in DRIVE {
         bench.put_recording("2018", name);
@@ -71,7 +71,7 @@ fn a_quota_evicts_the_oldest_that_are_here() {
 
 /// What is half here, or damaged, takes room too.
 #[test]
-fn a_quota_is_of_all_that_is_here() {
+fn keep_bytes_counts_all_groupings() {
     for other in [".20181029_100400_NF.mp4.part", ".20181029_100400_NF.mp4.damaged", ".20181029_100400_NF.mp4"] {
         for (bytes, left) in [(10_000, &DRIVE[..3]), (50_000, &DRIVE[1..3])] {
             let bench = Bench::new(Api::Old);
@@ -87,7 +87,7 @@ fn a_quota_is_of_all_that_is_here() {
 }
 
 #[test]
-fn a_quota_keeps_the_newest_and_nothing_comes_back() {
+fn keep_bytes_keeps_the_newest_and_fetches_nothing_again() {
     let bench = Bench::with(DRIVE);
     let options = ["--keep-bytes", "250kB", "--skip-metadata", "t3g"];
     bench.quiet_pass(&options);
@@ -108,7 +108,7 @@ fn a_quota_keeps_the_newest_and_nothing_comes_back() {
 }
 
 #[test]
-fn what_a_quota_left_out_comes_when_the_quota_is_gone() {
+fn recordings_left_out_by_keep_bytes_are_fetched_when_it_is_gone() {
     let bench = Bench::with(DRIVE);
     bench.quiet_pass(&["--keep-bytes", "250kB", "--skip-metadata", "t3g"]);
     assert_eq!(bench.recordings(), DRIVE[4..]);
@@ -117,7 +117,7 @@ fn what_a_quota_left_out_comes_when_the_quota_is_gone() {
 }
 
 #[test]
-fn a_larger_quota_takes_more() {
+fn a_larger_keep_bytes_fetches_more() {
     let bench = Bench::with(DRIVE);
     bench.quiet_pass(&["--keep-bytes", "250kB", "--skip-metadata", "t3g"]);
     bench.quiet_pass(&["--keep-bytes", "450kB", "--skip-metadata", "t3g"]);
@@ -125,7 +125,7 @@ fn a_larger_quota_takes_more() {
 }
 
 #[test]
-fn a_recording_larger_than_the_quota_does_not_shut_out_the_others() {
+fn a_recording_larger_than_keep_bytes_does_not_block_the_others() {
     let bench = Bench::with(&DRIVE[..2]);
     bench.camera.add_recording("20181029_120000_NF", 10 * SIZE);
     let options = ["--keep-bytes", "250kB", "--skip-metadata", "t3g"];
@@ -134,7 +134,7 @@ fn a_recording_larger_than_the_quota_does_not_shut_out_the_others() {
 }
 
 #[test]
-fn protected_recordings_count_and_stay() {
+fn keep_bytes_counts_protected_recordings_and_keeps_them() {
     let bench = Bench::new(Api::Old);
     for name in ["20181029_100000_EF", "20181029_100100_NF", "20181029_100200_NF"] {
         bench.put_recording("", name);
@@ -144,7 +144,7 @@ fn protected_recordings_count_and_stay() {
 }
 
 #[test]
-fn a_quota_counts_recordings_and_nothing_else() {
+fn keep_bytes_counts_recordings_and_nothing_else() {
     let bench = Bench::new(Api::Old);
     bench.put_recording("", NAME);
     bench.put("holiday.mp4", vec![0; 1_000_000]);
@@ -155,7 +155,7 @@ fn a_quota_counts_recordings_and_nothing_else() {
 }
 
 #[test]
-fn a_quota_holds_while_the_camera_is_away() {
+fn keep_bytes_is_enforced_while_the_camera_is_away() {
     let bench = Bench::new(Api::Old);
     for name in DRIVE {
         bench.put_recording("", name);
@@ -166,7 +166,7 @@ fn a_quota_holds_while_the_camera_is_away() {
 }
 
 #[test]
-fn a_full_disk_stops_the_pass_and_says_how_much_is_missing() {
+fn a_full_disk_ends_the_pass_and_names_the_missing_bytes() {
     as_root!();
     for (options, option) in [(&["-u", "50"][..], "--max-used-disk"), (&["--min-free", "1MB"], "--min-free")] {
         let small = Small::new(2 * MB, 400_000, &DRIVE);
@@ -180,7 +180,7 @@ fn a_full_disk_stops_the_pass_and_says_how_much_is_missing() {
 }
 
 #[test]
-fn the_guard_looks_only_when_there_is_something_to_write() {
+fn min_free_is_checked_only_when_there_is_something_to_write() {
     as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE[..3]);
     assert_eq!(small.pass(&[]).expect_code(0).stderr, "");
@@ -189,7 +189,7 @@ fn the_guard_looks_only_when_there_is_something_to_write() {
 }
 
 #[test]
-fn retention_comes_before_the_guard() {
+fn keep_is_applied_before_min_free() {
     as_root!();
     let small = Small::new(2 * MB, 400_000, &["20181029_100000_NF"]);
     small.write("20180101_000000_NF.mp4", 1_600_000);
@@ -202,7 +202,7 @@ fn retention_comes_before_the_guard() {
 }
 
 #[test]
-fn the_default_never_deletes_footage_to_make_room() {
+fn when_full_stop_is_the_default_and_removes_nothing() {
     as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE);
     small.write("20180101_000000_NF.mp4", 1_000_000);
@@ -211,7 +211,7 @@ fn the_default_never_deletes_footage_to_make_room() {
 }
 
 #[test]
-fn from_cron_a_full_disk_is_told_once() {
+fn with_cron_a_full_disk_is_logged_the_first_time_only() {
     as_root!();
     let small = Small::new(2 * MB, 1_500_000, &DRIVE[..2]);
     small.pass(&["--cron"]).expect_code(1);
@@ -219,7 +219,7 @@ fn from_cron_a_full_disk_is_told_once() {
 }
 
 #[test]
-fn a_ring_keeps_the_newest_and_nothing_comes_back() {
+fn when_full_delete_oldest_keeps_the_newest_and_fetches_nothing_again() {
     as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE);
     small.write("holiday.txt", 10_000);
@@ -247,7 +247,7 @@ fn a_ring_keeps_the_newest_and_nothing_comes_back() {
 }
 
 #[test]
-fn a_ring_spares_what_is_protected() {
+fn when_full_delete_oldest_spares_protected_recordings() {
     as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE);
     small.write("20180101_000000_EF.mp4", 900_000);
@@ -257,7 +257,7 @@ fn a_ring_spares_what_is_protected() {
 }
 
 #[test]
-fn a_ring_reaches_all_layouts() {
+fn when_full_delete_oldest_removes_from_all_groupings() {
     as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE[..4]);
     for (place, dir) in ["2018", "2018-01", "2018-01-02", "2018-01-01"].iter().enumerate() {
@@ -271,7 +271,7 @@ fn a_ring_reaches_all_layouts() {
 }
 
 #[test]
-fn a_ring_that_nothing_can_free_says_so_and_forgets_it_when_there_is_room() {
+fn when_full_delete_oldest_logs_that_nothing_is_left_to_remove() {
     as_root!();
     // The disk is full of the user's own files: the ring has nothing to give.
     let small = Small::new(2 * MB, 400_000, &DRIVE[..3]);
@@ -285,7 +285,7 @@ fn a_ring_that_nothing_can_free_says_so_and_forgets_it_when_there_is_room() {
 }
 
 #[test]
-fn what_a_ring_gave_up_for_others_files_comes_when_there_is_room_again() {
+fn recordings_removed_by_delete_oldest_are_fetched_when_there_is_space_again() {
     as_root!();
     let small = Small::new(2 * MB, 400_000, &DRIVE[..3]);
     small.write("holiday.mp4", 1_900_000);
@@ -296,7 +296,7 @@ fn what_a_ring_gave_up_for_others_files_comes_when_there_is_room_again() {
 }
 
 #[test]
-fn what_was_left_out_for_room_is_counted_at_every_pass() {
+fn recordings_left_out_for_disk_space_are_counted_at_every_pass() {
     let bench = Bench::with(DRIVE);
     let options = ["--keep-bytes", "250kB", "--skip-metadata", "t3g"];
     for _ in 0..2 {
@@ -305,7 +305,7 @@ fn what_was_left_out_for_room_is_counted_at_every_pass() {
 }
 
 #[test]
-fn losing_our_own_folder_breaks_nothing() {
+fn a_deleted_footage_folder_breaks_nothing() {
     let bench = Bench::with(DRIVE);
     let options = ["--keep-bytes", "250kB", "--skip-metadata", "t3g"];
     bench.quiet_pass(&options);

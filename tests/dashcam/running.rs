@@ -9,7 +9,7 @@ use crate::support::Program;
 use crate::support::camera::{Api, Camera, How, Request};
 
 #[test]
-fn a_pass_repeats_until_it_is_stopped() {
+fn every_repeats_a_pass_until_it_is_stopped() {
     let bench = Bench::with([NAME]);
     let running = bench.footage(&["--every", "50ms", "--json"]).spawn();
     let listings = |count: usize| {
@@ -53,7 +53,7 @@ fn limit_rate_without_a_unit_is_refused_where_it_is_tiny() {
 }
 
 #[test]
-fn an_unknown_variable_is_named_once_and_its_value_never() {
+fn an_unknown_footage_variable_is_logged_without_its_value() {
     let bench = Bench::with([NAME]);
     let temporary = bench.scratch.join("tmp");
     std::fs::create_dir(&temporary).expect("made");
@@ -76,7 +76,7 @@ fn an_unknown_variable_is_named_once_and_its_value_never() {
 }
 
 #[test]
-fn a_pause_between_passes_ends_at_once() {
+fn a_signal_ends_the_pause_of_every_at_once() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let bench = Bench::with([NAME]);
         let running = bench.footage(&["--every", "15m", "--json"]).spawn();
@@ -87,7 +87,7 @@ fn a_pause_between_passes_ends_at_once() {
 }
 
 #[test]
-fn a_pass_under_nohup_outlives_its_terminal() {
+fn sighup_is_ignored_under_nohup() {
     let bench = Bench::with([NAME]);
     let gate = bench.camera.hold("GET .mp4", 1000);
     let command = format!("exec {} dashcam {} -d dest -u 98", env!("CARGO_BIN_EXE_footage"), bench.camera.address());
@@ -101,7 +101,7 @@ fn a_pass_under_nohup_outlives_its_terminal() {
 }
 
 #[test]
-fn passes_that_repeat_give_the_destination_free_in_between() {
+fn every_releases_the_lock_between_passes() {
     let bench = Bench::with([NAME]);
     let running = bench.footage(&["--every", "15m", "--json"]).spawn();
     running.wait_for_stdout("\"exit_code\":0", SOON);
@@ -111,7 +111,7 @@ fn passes_that_repeat_give_the_destination_free_in_between() {
 }
 
 #[test]
-fn a_repeated_wrong_configuration_ends() {
+fn every_ends_when_the_configuration_is_wrong() {
     let bench = Bench::with([NAME]);
     bench.scratch.write("dest", "a file where the destination should be");
     let output = bench.footage(&["--every", "15m"]).spawn().wait_timeout(SOON).expect_code(2);
@@ -119,7 +119,7 @@ fn a_repeated_wrong_configuration_ends() {
 }
 
 #[test]
-fn the_rate_is_kept_and_used() {
+fn limit_rate_is_kept_and_used() {
     let bench = Bench::new(Api::Old);
     for minute in 0..3 {
         bench.camera.add_recording(&format!("20181029_13{minute:02}00_NF"), 200_000);
@@ -132,7 +132,7 @@ fn the_rate_is_kept_and_used() {
 }
 
 #[test]
-fn a_timetable_may_pause() {
+fn limit_rate_timetable_may_pause() {
     let bench = Bench::with([NAME]);
     let told = bench.pass(&["--limit-rate", "00:00,pause", "-v"]).expect_code(0).stderr;
     assert!(told.contains("--limit-rate pauses now"), "{told}");
@@ -142,7 +142,7 @@ fn a_timetable_may_pause() {
 }
 
 #[test]
-fn rates_are_written_as_sizes() {
+fn limit_rate_is_written_as_a_size() {
     let bench = Bench::with([NAME]);
     for rate in ["20M", "20MB/s", "20MiB", "20000000"] {
         bench.pass(&["--limit-rate", rate, "--dry-run"]).expect_code(0);
@@ -150,7 +150,7 @@ fn rates_are_written_as_sizes() {
 }
 
 #[test]
-fn a_second_pass_on_the_same_destination_leaves() {
+fn a_second_pass_exits_when_the_lock_is_held() {
     let bench = Bench::with([NAME]);
     let gate = bench.camera.hold("GET .mp4", 1000);
     let first = bench.footage(&[]).spawn();
@@ -168,7 +168,7 @@ fn a_second_pass_on_the_same_destination_leaves() {
 }
 
 #[test]
-fn a_lock_may_lie_elsewhere() {
+fn lock_file_may_be_elsewhere() {
     let bench = Bench::with([NAME]);
     let lock = bench.scratch.join("elsewhere.lock").display().to_string();
     let gate = bench.camera.hold("GET .mp4", 1000);
@@ -183,7 +183,7 @@ fn a_lock_may_lie_elsewhere() {
 }
 
 #[test]
-fn headers_go_with_every_request() {
+fn header_is_sent_with_every_request() {
     for api in [Api::Old, Api::New] {
         let bench = Bench::new(api);
         bench.add([NAME]);
@@ -199,7 +199,7 @@ fn headers_go_with_every_request() {
 }
 
 #[test]
-fn settings_come_from_the_environment_and_options_win() {
+fn options_win_over_environment_variables() {
     let bench = Bench::with([NAME, "20181028_131613_EF", "20181028_131713_PF"]);
     let plan = |arguments: &[&str], environment: &[(&str, &str)]| {
         let program = bench.scratch.footage(["dashcam"]).args(arguments);
@@ -228,7 +228,7 @@ fn settings_come_from_the_environment_and_options_win() {
 }
 
 #[test]
-fn several_addresses_come_from_the_environment_too() {
+fn footage_address_may_name_several_addresses() {
     let bench = Bench::with([NAME]);
     let away = Camera::start(Api::Old);
     away.depart(How::Refused);
@@ -239,7 +239,7 @@ fn several_addresses_come_from_the_environment_too() {
 }
 
 #[test]
-fn flags_are_set_in_the_environment_as_people_set_them() {
+fn boolean_environment_variables_accept_common_spellings() {
     // In containers: FOOTAGE_CRON=1.
     let bench = Bench::with([NAME]);
     for yes in ["1", "true", "yes", "on"] {
@@ -253,7 +253,7 @@ fn flags_are_set_in_the_environment_as_people_set_them() {
 }
 
 #[test]
-fn an_empty_variable_is_none() {
+fn an_empty_environment_variable_is_unset() {
     // `FOOTAGE_KEEP=` in a compose file or an env file means: not set.
     let bench = Bench::with([NAME]);
     for name in

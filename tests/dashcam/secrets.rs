@@ -61,7 +61,7 @@ fn no_output_of_a_pass_holds_a_secret() {
 }
 
 #[test]
-fn a_camera_that_is_away_gives_no_secret_away() {
+fn the_error_of_an_unreachable_camera_has_no_secret() {
     let bench = Bench::with([NAME]);
     let url = format!("http://user:{SECRET}@{}", bench.camera.address());
     for how in [How::Refused, How::Silent, How::Close] {
@@ -122,7 +122,7 @@ fn the_error_about_a_wrong_option_shows_no_secret() {
 }
 
 #[test]
-fn what_is_made_is_as_open_as_the_umask_says() {
+fn file_modes_follow_the_umask() {
     for umask in UMASKS {
         let bench = Bench::with([NAME]);
         let options = ["--grouping", "daily", "--protect", "20181029_131513", "--metrics-file", "dest/metrics"];

@@ -16,7 +16,7 @@ fn fetched(recordings: &[&str], options: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn include_and_exclude_that_fit_nothing_say_so() {
+fn include_and_exclude_that_match_nothing_are_warnings() {
     for (options, said, is_wrong) in [
         (&["--include", "E"][..], "all 2 recordings are of other types or directions than --include E", false),
         (&["--include", "NR,P"], "than --include NR,P", false),
@@ -43,7 +43,7 @@ fn include_and_exclude_that_fit_nothing_say_so() {
 }
 
 #[test]
-fn keep_that_all_recordings_have_outlived_asks_for_the_clock() {
+fn keep_older_than_all_recordings_warns_about_the_camera_clock() {
     let names = ["20180101_100000_NF", "20171231_100000_NF", "20171230_100000_NF"];
     let said =
         "nothing to fetch: all 3 recordings are older than --keep 2w (newest 2018-01-01): is the camera's clock right?";
@@ -72,7 +72,7 @@ const MIXED: [&str; 7] = [
 ];
 
 #[test]
-fn includes_and_excludes_are_the_peers() {
+fn include_and_exclude_match_as_in_blackvuesync() {
     for (options, expected) in [
         (&["-i", "P"][..], &[4][..]),
         (&["-i", "P,NF"], &[0, 4, 6]),
@@ -91,21 +91,21 @@ fn includes_and_excludes_are_the_peers() {
 }
 
 #[test]
-fn unknown_letters_can_be_named_too() {
+fn include_accepts_unknown_type_letters() {
     let bench = Bench::with(["20181029_100000_QF", "20181029_100000_NF"]);
     bench.pass(&["-i", "Q"]).expect_code(0);
     assert_eq!(bench.recordings(), ["20181029_100000_QF"]);
 }
 
 #[test]
-fn what_is_not_selected_is_counted_as_seen() {
+fn excluded_recordings_are_counted_as_seen() {
     let bench = Bench::with(MIXED);
     let report = bench.report(&["-i", "E"]);
     assert_eq!((&report["seen_recordings"], &report["selected_recordings"]), (&7.into(), &2.into()));
 }
 
 #[test]
-fn what_was_fetched_before_stays_when_it_is_excluded() {
+fn exclude_keeps_recordings_fetched_before() {
     let bench = Bench::with(MIXED);
     bench.quiet_pass(&[]);
     bench.quiet_pass(&["-e", "N,P"]);
@@ -113,7 +113,7 @@ fn what_was_fetched_before_stays_when_it_is_excluded() {
 }
 
 #[test]
-fn the_neighbours_of_an_event_come_with_it() {
+fn context_fetches_the_neighbours_of_an_event() {
     let minutes = ["00", "01", "02", "03", "04", "05", "06"];
     let drive: Vec<String> = minutes
         .iter()
@@ -144,7 +144,7 @@ fn the_neighbours_of_an_event_come_with_it() {
 }
 
 #[test]
-fn an_event_at_either_end_has_neighbours_on_one_side() {
+fn context_of_the_first_and_last_recording_is_one_sided() {
     let names =
         ["20181029_100000_EF", "20181029_100100_NF", "20181029_100200_NF", "20181029_100300_NF", "20181029_100400_EF"];
     let expected = set([names[0], names[1], names[3], names[4]]);
@@ -152,7 +152,7 @@ fn an_event_at_either_end_has_neighbours_on_one_side() {
 }
 
 #[test]
-fn the_order_is_the_one_asked_for() {
+fn priority_sets_the_order() {
     // By day: an older event, a newer manual one, parking first of all, and one moment with all directions.
     let names = [
         "20181029_100000_PF",
@@ -176,7 +176,7 @@ fn the_order_is_the_one_asked_for() {
 }
 
 #[test]
-fn types_come_in_the_documented_order() {
+fn priority_type_fetches_in_the_documented_order() {
     let order = "MEIBOATRXGDLYFNP";
     // On the card in the opposite order of time.
     let names: Vec<_> =
@@ -188,7 +188,7 @@ fn types_come_in_the_documented_order() {
 }
 
 #[test]
-fn each_recording_comes_with_its_sidecars_before_the_next() {
+fn each_recording_is_fetched_with_its_sidecars_before_the_next() {
     let bench = Bench::with(["20181029_100000_NF", "20181029_100100_NF"]);
     bench.quiet_pass(&[]);
     let log = bench.camera.requests_for("GET /Record/");
@@ -198,7 +198,7 @@ fn each_recording_comes_with_its_sidecars_before_the_next() {
 }
 
 #[test]
-fn sidecars_can_be_left_out() {
+fn skip_metadata_leaves_out_sidecars() {
     for (letters, expected) in [
         ("t", &["N.3gf", "N.gps", "NF.mp4"][..]),
         ("3", &["N.gps", "NF.mp4", "NF.thm"]),
@@ -224,7 +224,7 @@ fn sidecars_can_be_left_out() {
 }
 
 #[test]
-fn a_second_pass_has_nothing_to_do() {
+fn a_second_pass_fetches_nothing() {
     for api in [Api::Old, Api::New] {
         for options in [&[][..], &["-g", "daily"], &["-i", "E", "--context", "1"], &["-k", "9999w"], &["-p", "type"]] {
             let bench = Bench::new(api);

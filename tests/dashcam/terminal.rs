@@ -22,7 +22,7 @@ fn slow() -> Bench {
 }
 
 #[test]
-fn a_person_sees_a_bar_with_rate_and_time_left_and_a_summary() {
+fn a_terminal_shows_a_progress_bar_and_a_summary() {
     let output = in_terminal(&slow(), "").expect_code(0);
     let shown = &output.stdout;
     assert!(shown.contains("20181028_130013_NF.mp4"), "{shown:?}");
@@ -38,7 +38,7 @@ fn a_person_sees_a_bar_with_rate_and_time_left_and_a_summary() {
 }
 
 #[test]
-fn a_person_is_told_when_there_is_nothing_to_do() {
+fn a_terminal_shows_that_there_is_nothing_to_do() {
     let bench = Bench::with([NAME]);
     in_terminal(&bench, "").expect_code(0);
     let output = in_terminal(&bench, "").expect_code(0);
@@ -46,7 +46,7 @@ fn a_person_is_told_when_there_is_nothing_to_do() {
 }
 
 #[test]
-fn quiet_cron_and_dry_runs_show_no_bar() {
+fn quiet_cron_and_dry_run_show_no_progress_bar() {
     for options in ["-q", "--cron", "--dry-run"] {
         let output = in_terminal(&slow(), options).expect_code(0);
         assert!(!output.stdout.contains('\u{1b}') && !output.stdout.contains("/s"), "{options}: {:?}", output.stdout);
@@ -54,7 +54,7 @@ fn quiet_cron_and_dry_runs_show_no_bar() {
 }
 
 #[test]
-fn elsewhere_there_is_nothing_of_the_kind() {
+fn without_a_terminal_there_is_no_progress_bar() {
     for options in [&[][..], &["-v"], &["-vv"], &["--cron"]] {
         let output = slow().pass(options).expect_code(0);
         let said = output.stdout + &output.stderr;
@@ -63,7 +63,7 @@ fn elsewhere_there_is_nothing_of_the_kind() {
 }
 
 #[test]
-fn a_log_line_and_a_bar_do_not_mix() {
+fn log_lines_and_the_progress_bar_do_not_mix() {
     let bench = slow();
     bench.camera.add_recording("20181028_133013_QF", 1000);
     let output = in_terminal(&bench, "-v").expect_code(0);

@@ -20,7 +20,7 @@ fn after(befall: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Bench {
 }
 
 #[test]
-fn what_is_sound_is_counted_and_left() {
+fn verify_counts_intact_recordings_and_changes_none() {
     for api in [Api::Old, Api::New] {
         let bench = Bench::new(api);
         bench.add([NAME]);
@@ -40,7 +40,7 @@ fn what_is_sound_is_counted_and_left() {
 }
 
 #[test]
-fn what_the_peer_cut_short_is_fetched_again_in_its_place() {
+fn verify_fetches_a_file_truncated_by_blackvuesync_again() {
     for befall in [
         |whole: Vec<u8>| mp4::truncated(whole, 50_000),
         |whole: Vec<u8>| mp4::truncated(whole, 0),
@@ -61,7 +61,7 @@ fn what_the_peer_cut_short_is_fetched_again_in_its_place() {
 }
 
 #[test]
-fn a_short_sidecar_is_fetched_again() {
+fn verify_fetches_a_short_sidecar_again() {
     for api in [Api::Old, Api::New] {
         let bench = Bench::new(api);
         bench.add([NAME]);
@@ -75,7 +75,7 @@ fn a_short_sidecar_is_fetched_again() {
 }
 
 #[test]
-fn what_is_longer_here_is_told_and_left() {
+fn verify_reports_and_keeps_a_recording_that_is_longer_here() {
     let bench = after(|whole| [whole, mp4::free_box(100)].concat());
     let before = tree(bench.dest().join("2018-10"));
     let output = bench.pass(&["--verify"]).expect_code(3);
@@ -88,7 +88,7 @@ fn what_is_longer_here_is_told_and_left() {
 }
 
 #[test]
-fn what_the_camera_no_longer_has_is_proven_by_itself() {
+fn verify_checks_the_mp4_structure_of_what_the_camera_no_longer_has() {
     let bench = after(|whole| mp4::truncated(whole, 50_000));
     bench.camera.remove(VIDEO);
     bench.camera.remove("20181028_131613_NF.mp4");
@@ -102,7 +102,7 @@ fn what_the_camera_no_longer_has_is_proven_by_itself() {
 }
 
 #[test]
-fn what_cannot_be_fetched_again_is_not_lost() {
+fn verify_keeps_a_recording_that_cannot_be_fetched_again() {
     for fault in [Fault::Status(500), Fault::Cut { after: 10 }, Fault::Status(204), Fault::Status(404)] {
         let bench = after(|whole| mp4::truncated(whole, 50_000));
         let held = |bench: &Bench| std::fs::read(bench.dest().join("2018-10").join(VIDEO)).expect("still there");
@@ -115,7 +115,7 @@ fn what_cannot_be_fetched_again_is_not_lost() {
 }
 
 #[test]
-fn a_camera_without_head_is_compared_all_the_same() {
+fn verify_compares_with_a_camera_without_head() {
     let bench = after(|whole| mp4::truncated(whole, 50_000));
     bench.camera.fault("HEAD /", Fault::Status(405), Times::Always);
     bench.pass(&["--verify"]).expect_code(0);
@@ -123,7 +123,7 @@ fn a_camera_without_head_is_compared_all_the_same() {
 }
 
 #[test]
-fn a_camera_that_leaves_while_it_is_compared_ends_the_pass_softly() {
+fn verify_ends_without_an_error_when_the_camera_leaves() {
     let bench = after(|whole| whole);
     bench.camera.fault("HEAD /", Fault::SilentClose, Times::Always);
     bench.camera.fault("GET /blackvue_vod.cgi", Fault::SilentClose, Times::Nth(2));
@@ -133,7 +133,7 @@ fn a_camera_that_leaves_while_it_is_compared_ends_the_pass_softly() {
 }
 
 #[test]
-fn all_sound_forms_of_a_movie_are_whole_and_all_others_are_not() {
+fn verify_accepts_every_intact_mp4_and_no_damaged_one() {
     let size = usize::try_from(SIZE).expect("small");
     let sound = BTreeMap::from([
         ("20181029_000100_NF.mp4", mp4::movie(SIZE, 1)),
@@ -165,7 +165,7 @@ fn all_sound_forms_of_a_movie_are_whole_and_all_others_are_not() {
 }
 
 #[test]
-fn verify_says_what_it_compared() {
+fn verify_prints_what_it_compared() {
     let bench = after(|mut whole| {
         let middle = whole.len() / 2;
         whole[middle] ^= 1;

@@ -15,7 +15,7 @@ fn clock(ahead: i64) -> NaiveDateTime {
 }
 
 #[test]
-fn the_days_of_keep_begin_at_midnight_here() {
+fn keep_in_days_begins_at_local_midnight() {
     for (zone, ahead) in ZONES {
         let attempt = || {
             let day = clock(ahead).date();
@@ -34,7 +34,7 @@ fn the_days_of_keep_begin_at_midnight_here() {
 }
 
 #[test]
-fn hours_are_those_of_the_clock_here() {
+fn keep_in_hours_counts_in_local_time() {
     for (zone, ahead) in ZONES {
         let name = |hours| (clock(ahead) - Duration::hours(hours)).format("%Y%m%d_%H%M%S_NF").to_string();
         let (young, old) = (name(11), name(13));
@@ -46,7 +46,7 @@ fn hours_are_those_of_the_clock_here() {
 
 /// The peer writes `datetime.now()`, and subtracts that of its next run.
 #[test]
-fn markers_are_of_the_clock_here() {
+fn failed_markers_are_in_local_time() {
     for (zone, ahead) in ZONES {
         let bench = Bench::with([NAME]);
         bench.camera.fault("GET .mp4", Fault::Status(500), Times::Always);
@@ -66,7 +66,7 @@ fn markers_are_of_the_clock_here() {
 }
 
 #[test]
-fn a_tz_that_cannot_be_read_is_a_warning_and_with_cron_only_once() {
+fn an_unreadable_tz_is_a_warning_and_with_cron_the_first_time_only() {
     let bench = Bench::with([NAME]);
     let pass = |options: &[&str]| bench.footage(options).env("TZ", "Mars/Olympus").run().expect_code(0).stderr;
     let warning = "warning: cannot read the time zone of TZ=Mars/Olympus; times are in UTC";

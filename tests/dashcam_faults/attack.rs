@@ -30,7 +30,7 @@ fn a_card_is_no_destination() {
 
 /// One recording announces what cannot be: it fails, the others come.
 #[test]
-fn an_absurd_length_blocks_nothing() {
+fn an_absurd_content_length_blocks_nothing() {
     for delta in [1_000_000_000_000, i64::MAX - 1_000_000] {
         let bench = Bench::new();
         bench.camera.add_recording("20181029_131613_NF", SIZE);
@@ -43,7 +43,7 @@ fn an_absurd_length_blocks_nothing() {
 
 /// A wrong path, or a new firmware: all is listed, nothing is had.
 #[test]
-fn a_camera_that_lists_what_it_does_not_have_is_told() {
+fn recordings_that_are_listed_but_missing_are_failures() {
     let bench = Bench::new();
     bench.camera.fault("GET .mp4", Fault::Status(404), Times::Always);
     let output = bench.run(3);
@@ -53,7 +53,7 @@ fn a_camera_that_lists_what_it_does_not_have_is_told() {
 
 /// Overwritten between the listing and the fetch: nothing to worry about.
 #[test]
-fn a_recording_that_is_listed_no_more_is_no_failure() {
+fn a_recording_that_left_the_listing_is_no_failure() {
     let bench = Bench::new();
     bench.camera.fault("GET .mp4", Fault::Status(404), Times::Always);
     bench.camera.fault("/blackvue_vod.cgi", Fault::Answer { status: 200, body: "v:1.00\r\n".into() }, Times::Nth(2));
@@ -64,7 +64,7 @@ fn a_recording_that_is_listed_no_more_is_no_failure() {
 
 /// After an empty battery the clock begins somewhere: what is being written need not be the newest by its name.
 #[test]
-fn a_recording_that_grows_is_no_failure_whatever_its_time() {
+fn a_growing_recording_is_no_failure_whatever_its_time() {
     let bench = Bench::new();
     bench.camera.add_recording("20990101_000000_NF", SIZE);
     bench.camera.fault(NAME, Fault::Grow { by: 500 }, Times::Always);
@@ -81,7 +81,7 @@ fn a_recording_that_grows_is_no_failure_whatever_its_time() {
 
 /// Two cameras in one destination, or one whose clock begins anew: the same name, another recording.
 #[test]
-fn verification_keeps_what_it_replaces_unless_it_is_a_beginning() {
+fn verify_keeps_the_replaced_file_unless_it_is_a_prefix() {
     let bench = Bench::new();
     bench.run(0);
     let ours = fs::read(bench.dest().join(NAME)).expect("read");
@@ -94,7 +94,7 @@ fn verification_keeps_what_it_replaces_unless_it_is_a_beginning() {
 
 /// A slash in a password makes a word look like a directory.
 #[test]
-fn passwords_that_look_like_paths_are_not_shown() {
+fn passwords_that_look_like_paths_are_redacted() {
     let bench = Bench::empty();
     for address in ["user:s3cr/et@dashcam", "http://user:12/et@dashcam", "u:s3cr@ho st/x"] {
         let output = bench.scratch.footage(["dashcam", address]).run().expect_code(2);
@@ -104,7 +104,7 @@ fn passwords_that_look_like_paths_are_not_shown() {
 
 /// An answer of brackets takes much more in memory than on the wire.
 #[test]
-fn metadata_of_absurd_length_does_not_fill_the_memory() {
+fn vod_metadata_of_absurd_length_is_bounded_in_memory() {
     let bench = Bench { camera: Camera::start(Api::New), scratch: Scratch::new() };
     bench.camera.add_recording("20181029_131613_NF", SIZE);
     let body = format!("[{}[]]", "[],".repeat(5_000_000));
@@ -117,7 +117,7 @@ fn metadata_of_absurd_length_does_not_fill_the_memory() {
 
 /// No option has it trusted.
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_told_no_password() {
+fn an_untrusted_certificate_gets_no_password() {
     let bench = Bench::new();
     let server = SelfSigned::start();
     let output = bench.pass_from(&[&server.url("user:secret@")], &[]).run().expect_code(1);

@@ -40,7 +40,7 @@ fn assert_one_line(output: &Output) {
 }
 
 #[test]
-fn a_departure_in_mid_run_is_one_line_and_costs_two_timeouts() {
+fn a_camera_that_leaves_is_one_log_line_and_two_timeouts() {
     for how in EVERY_WAY {
         let bench = bench_of_twenty();
         let gate = bench.camera.hold(&format!("GET {NAME}"), CUT);
@@ -71,7 +71,7 @@ fn a_departure_in_mid_run_is_one_line_and_costs_two_timeouts() {
 }
 
 #[test]
-fn a_departure_from_cron_is_silent() {
+fn with_cron_a_camera_that_leaves_is_silent() {
     for how in EVERY_WAY {
         let bench = Bench::new();
         let gate = bench.camera.hold("GET .mp4", CUT);
@@ -85,7 +85,7 @@ fn a_departure_from_cron_is_silent() {
 
 /// Footage arrived: that is worth its line, the departure adds none.
 #[test]
-fn a_departure_from_cron_after_footage_is_the_summary() {
+fn with_cron_a_camera_that_leaves_after_footage_arrived_is_the_summary() {
     let bench = bench_of_twenty();
     let gate = bench.camera.hold(&format!("GET {NAME}"), CUT);
     let pass = bench.pass(&["--cron"]).spawn();
@@ -98,7 +98,7 @@ fn a_departure_from_cron_after_footage_is_the_summary() {
 
 /// At each request of a pass in turn: the probe, the listing, the body, the length, the sidecars.
 #[test]
-fn a_departure_at_any_request_is_a_departure() {
+fn a_camera_that_leaves_at_any_request_is_exit_code_75() {
     let requests = ["/accessible", "/blackvue_vod.cgi", "GET .mp4", "HEAD .mp4", "GET .thm", "GET .3gf", "GET .gps"];
     for (number, request) in requests.iter().enumerate() {
         for fault in [Fault::SilentClose, Fault::Refuse, Fault::CutInHeaders, Fault::Cut { after: 1 }] {
@@ -123,7 +123,7 @@ fn a_departure_at_any_request_is_a_departure() {
 }
 
 #[test]
-fn a_camera_that_is_not_there_is_one_line_and_costs_two_timeouts() {
+fn an_unreachable_camera_is_one_log_line_and_two_timeouts() {
     for how in EVERY_WAY {
         let bench = Bench::new();
         bench.camera.depart(how);
@@ -141,7 +141,7 @@ fn a_camera_that_is_not_there_is_one_line_and_costs_two_timeouts() {
 }
 
 #[test]
-fn a_name_that_is_not_known_is_away() {
+fn an_unknown_host_name_is_unreachable() {
     let bench = Bench::new();
     let (output, took) = timed(bench.pass_from(&["dashcam.invalid"], &["--timeout", "1"]));
     assert_one_line(&output.clone().expect_code(75));
@@ -152,7 +152,7 @@ fn a_name_that_is_not_known_is_away() {
 }
 
 #[test]
-fn a_host_that_answers_nothing_is_away() {
+fn a_host_that_answers_nothing_is_unreachable() {
     let (bench, dead_end) = (Bench::new(), DeadEnd::new());
     let (output, took) = timed(bench.pass_from(&[&dead_end.address.to_string()], &["--timeout", "1"]));
     assert_one_line(&output.expect_code(75));
@@ -161,7 +161,7 @@ fn a_host_that_answers_nothing_is_away() {
 
 /// Half a listing is not the listing of a camera with fewer recordings.
 #[test]
-fn half_a_listing_is_a_departure() {
+fn half_a_listing_means_that_the_camera_left() {
     let bench = bench_of_twenty();
     let gate = bench.camera.hold("/blackvue_vod.cgi", 300);
     let pass = bench.pass(&[]).spawn();
@@ -173,7 +173,7 @@ fn half_a_listing_is_a_departure() {
 
 /// It answers, and its files do not come: as little worth waiting for as one that does not answer.
 #[test]
-fn a_camera_that_answers_and_gives_nothing_costs_a_bounded_time() {
+fn an_answer_without_bytes_costs_a_bounded_number_of_timeouts() {
     let bench = bench_of_twenty();
     bench.camera.fault("GET .mp4", Fault::Stall { after: 0 }, Times::Always);
     let (output, took) = timed(bench.pass(&["--timeout", "0.5"]));
@@ -185,7 +185,7 @@ fn a_camera_that_answers_and_gives_nothing_costs_a_bounded_time() {
 // Further addresses.
 
 #[test]
-fn the_next_address_is_tried_when_one_does_not_answer() {
+fn the_fallback_address_is_tried_when_one_does_not_answer() {
     for how in EVERY_WAY {
         let (bench, away) = (Bench::new(), Bench::new());
         away.camera.depart(how);
@@ -199,7 +199,7 @@ fn the_next_address_is_tried_when_one_does_not_answer() {
 
 /// The address of old belongs to a printer now.
 #[test]
-fn the_next_address_is_tried_when_one_is_no_camera() {
+fn the_fallback_address_is_tried_when_one_is_no_camera() {
     let (bench, other) = (Bench::new(), Bench::new());
     let page = Fault::Answer { status: 200, body: "<html>Printer</html>".into() };
     for fault in [page, Fault::Status(404)] {
@@ -213,7 +213,7 @@ fn the_next_address_is_tried_when_one_is_no_camera() {
 
 /// Home again, the camera has the address of the home network, and the transfer goes on there.
 #[test]
-fn a_camera_that_moves_to_its_other_address_in_mid_run_goes_on_there() {
+fn transfers_continue_at_the_fallback_address() {
     for how in EVERY_WAY {
         let (here, there) = (bench_of_twenty(), bench_of_twenty());
         there.camera.depart(How::Refused);
@@ -242,7 +242,7 @@ fn a_camera_that_moves_to_its_other_address_in_mid_run_goes_on_there() {
 
 /// It has the same recordings, and lists them in another manner.
 #[test]
-fn a_camera_may_speak_differently_at_its_other_address() {
+fn a_fallback_address_may_have_another_api() {
     let here = Bench::new();
     let there = Camera::start(crate::support::camera::Api::New);
     there.add(NAME, here.camera.bytes(NAME));

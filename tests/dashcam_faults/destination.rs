@@ -97,7 +97,7 @@ fn a_destination_that_is_a_file_is_refused() {
 }
 
 #[test]
-fn a_destination_is_made_and_its_parents_too() {
+fn a_destination_is_created_with_its_parents() {
     let bench = Bench::new();
     let address = bench.camera.address();
     bench.scratch.footage(["dashcam", &address, "-d", "a/b/c"]).run().expect_code(0);
@@ -107,7 +107,7 @@ fn a_destination_is_made_and_its_parents_too() {
 // Full.
 
 #[test]
-fn what_does_not_fit_is_not_begun() {
+fn a_recording_larger_than_the_free_space_is_not_begun() {
     as_root!();
     let disk = Disk::new(MIB);
     disk.bench.camera.add(NAME, mp4::movie(2 * MIB, 1));
@@ -154,7 +154,7 @@ fn a_recording_of_unknown_length_on_a_full_disk_is_not_published() {
 
 /// A recording that announces no length may have no end: the limit holds all the same.
 #[test]
-fn a_recording_of_unknown_length_leaves_free_what_must_stay_free() {
+fn a_recording_of_unknown_length_respects_min_free() {
     as_root!();
     let disk = Disk::new(8 * MIB);
     disk.bench.camera.add(NAME, mp4::movie(6 * MIB, 1));
@@ -198,7 +198,7 @@ fn retention_works_on_a_full_disk() {
 // Vanishing.
 
 #[test]
-fn a_destination_that_is_moved_away_in_mid_run_is_not_made_again() {
+fn a_destination_that_is_moved_away_is_not_created_again() {
     for (grouping, dir) in [("none", ""), ("daily", "2018-10-29")] {
         let bench = Bench::new();
         bench.camera.add(OTHER, mp4::movie(SIZE, 2));
@@ -222,7 +222,7 @@ fn a_destination_that_is_moved_away_in_mid_run_is_not_made_again() {
 
 /// A network share goes: what is left is its mount point, a directory on the system's own disk, which must not fill.
 #[test]
-fn a_share_that_vanishes_in_mid_run_leaves_its_mount_point_empty() {
+fn an_unmounted_share_leaves_its_mount_point_empty() {
     as_root!();
     for (grouping, dir) in [("none", ""), ("daily", "2018-10-29")] {
         let disk = Disk::new(8 * MIB);
@@ -240,7 +240,7 @@ fn a_share_that_vanishes_in_mid_run_leaves_its_mount_point_empty() {
 
 /// The same while the camera is asked what it has: nothing is known to be held then, everything seems new.
 #[test]
-fn a_share_that_vanishes_before_the_first_file_leaves_its_mount_point_empty() {
+fn an_unmounted_share_before_the_first_file_leaves_its_mount_point_empty() {
     as_root!();
     for (size, grouping) in [(SIZE, "none"), (SIZE, "daily"), (20_000, "none")] {
         let disk = Disk::new(8 * MIB);
@@ -262,7 +262,7 @@ fn a_share_that_vanishes_before_the_first_file_leaves_its_mount_point_empty() {
 
 /// Somebody keeps the recording elsewhere: it is here, and not touched.
 #[test]
-fn a_link_under_a_final_name_is_the_recording() {
+fn a_symlink_under_a_final_name_counts_as_the_recording() {
     for target_exists in [true, false] {
         let bench = Bench::new();
         bench.camera.add(OTHER, mp4::movie(SIZE, 2));
@@ -314,7 +314,7 @@ fn a_file_that_appears_under_a_final_name_is_not_overwritten() {
 }
 
 #[test]
-fn a_link_in_the_place_of_a_group_directory_is_not_followed() {
+fn a_symlink_in_place_of_a_group_directory_is_not_followed() {
     let bench = Bench::new();
     bench.camera.add("20181030_131513_NF.mp4", mp4::movie(SIZE, 2));
     let outside = bench.scratch.join("outside");
@@ -332,7 +332,7 @@ fn a_link_in_the_place_of_a_group_directory_is_not_followed() {
 
 /// Every name that is written to, other than by the rename of a whole file.
 #[test]
-fn links_under_the_names_of_our_own_files_are_not_written_through() {
+fn symlinks_under_state_file_names_are_not_written_through() {
     let mut overwritten = Vec::new();
     for (link, options) in [
         ("20181029_131513_NF.mp4.failed", &[][..]),
@@ -359,7 +359,7 @@ fn links_under_the_names_of_our_own_files_are_not_written_through() {
 // A limit of this user.
 
 #[test]
-fn a_limit_of_this_user_for_files_is_told_with_ulimit_and_kills_nobody() {
+fn ulimit_f_is_an_error_and_ends_no_process() {
     let bench = Bench::new();
     // In blocks of 512 bytes or of 1 KiB, as the shell has it: less than a recording.
     let output = bench.pass(&[]).under_shell("ulimit -f 100").run().expect_code(1);

@@ -33,7 +33,7 @@ fn names(bench: &Bench) -> Vec<String> {
 // Lengths.
 
 #[test]
-fn unknown_lengths_are_no_obstacle() {
+fn recordings_of_unknown_length_are_published() {
     for fault in [Fault::NoLength, Fault::Chunked] {
         let bench = bench_with(GET, fault.clone());
         bench.run(0);
@@ -49,7 +49,7 @@ fn unknown_lengths_are_no_obstacle() {
 
 /// The cut is where a box ends: the structure alone says that it is whole, and so does the orderly close.
 #[test]
-fn a_body_without_any_announced_length_is_not_whole_because_a_box_ends() {
+fn a_body_without_content_length_is_not_complete_at_the_end_of_an_mp4_box() {
     let bench = Bench::of(mp4::two_movies(SIZE / 2, SIZE / 2, 1));
     bench.camera.fault(NAME, Fault::NoLength, Times::Always);
     bench.camera.fault(NAME, Fault::NoRange, Times::Always);
@@ -65,7 +65,7 @@ fn a_body_without_any_announced_length_is_not_whole_because_a_box_ends() {
 /// An end that comes too early or too late for the announced length, by one byte or by many. When everything else
 /// that the camera says agrees on the true length, the recording may be published; nothing else may.
 #[test]
-fn a_wrong_length_never_makes_a_wrong_file() {
+fn a_wrong_content_length_never_publishes_a_wrong_file() {
     for delta in [-100_000, -1, 1, 100_000] {
         for requests in [GET, ANY] {
             let bench = bench_with(requests, Fault::WrongLength(delta));
@@ -93,7 +93,7 @@ fn a_wrong_length_never_makes_a_wrong_file() {
 /// Bad sectors: the camera is there, and some of its files break off at the same byte each time. A pass may lose
 /// patience with such a camera, but what is new on it must arrive at last.
 #[test]
-fn recordings_that_always_break_off_do_not_keep_the_others_away() {
+fn recordings_that_always_break_off_do_not_block_the_others() {
     let bench = Bench::empty();
     for minute in 10..14 {
         let name = format!("20181029_13{minute}13_NF.mp4");
@@ -108,7 +108,7 @@ fn recordings_that_always_break_off_do_not_keep_the_others_away() {
 
 /// Each byte comes within the timeout, and the recording would not be here tomorrow.
 #[test]
-fn a_camera_that_drips_does_not_hold_a_pass() {
+fn a_camera_slower_than_the_minimum_rate_does_not_block_a_pass() {
     const DRIP: Fault = Fault::Trickle { bytes_per_sec: 500 };
     let bench = bench_with(GET, DRIP);
     let pass = || bench.pass(&["--timeout", "0.2"]);
@@ -137,7 +137,7 @@ fn a_camera_that_drips_does_not_hold_a_pass() {
 
 /// It is us who are slow, by `--limit-rate`: that is no reason to leave the rest for later.
 #[test]
-fn what_breaks_off_at_a_low_limit_goes_on() {
+fn a_transfer_under_a_low_limit_rate_is_resumed() {
     let bench = Bench::empty();
     bench.camera.add(NAME, mp4::movie(2000, 1));
     bench.camera.fault(&format!("GET {NAME}"), Fault::Cut { after: 1000 }, Times::First(1));
@@ -148,7 +148,7 @@ fn what_breaks_off_at_a_low_limit_goes_on() {
 // What cannot be read.
 
 #[test]
-fn what_the_camera_cannot_give_is_marked_and_tried_again_later() {
+fn a_failed_recording_gets_a_failed_marker_and_is_retried_later() {
     for status in [204, 500, 502, 503] {
         let bench = bench_with(GET, Fault::Status(status));
         let output = bench.run(3);
@@ -185,7 +185,7 @@ impl Bench {
 }
 
 #[test]
-fn a_marker_stands_beside_where_the_file_would_be() {
+fn a_failed_marker_is_written_beside_the_final_name() {
     let bench = bench_with(GET, Fault::Status(500));
     bench.pass(&["--grouping", "monthly"]).run().expect_code(3);
     assert_eq!(names(&bench), [format!("2018-10/{MARKER}"), format!("2018-10/{OTHER}")]);
@@ -201,7 +201,7 @@ fn a_marker_stands_beside_where_the_file_would_be() {
 /// Of the right length and broken inside. A camera that allocates a file's room beforehand gives such a thing for a
 /// recording that is not over, so it deserves another try as everything that has a marker.
 #[test]
-fn a_recording_that_was_broken_on_the_camera_is_fetched_when_it_is_sound() {
+fn a_recording_broken_on_the_camera_is_fetched_once_it_is_intact() {
     let bench = Bench::of(vec![0; usize::try_from(SIZE).expect("a small number")]);
     bench.camera.add(OTHER, mp4::movie(SIZE, 2));
     bench.run(3);
@@ -212,7 +212,7 @@ fn a_recording_that_was_broken_on_the_camera_is_fetched_when_it_is_sound() {
 }
 
 #[test]
-fn broken_movies_are_never_published() {
+fn broken_mp4_files_are_never_published() {
     let sound = mp4::movie(SIZE, 1);
     for broken in [
         mp4::truncated(sound.clone(), 299_999),
@@ -233,7 +233,7 @@ fn broken_movies_are_never_published() {
 }
 
 #[test]
-fn sound_movies_of_all_kinds_are_published() {
+fn intact_mp4_files_of_all_kinds_are_published() {
     for sound in [
         mp4::movie(mp4::MIN_SIZE, 1),
         mp4::two_movies(1000, 70_000, 1),
@@ -299,7 +299,7 @@ fn a_recording_that_left_the_camera_is_no_failure() {
 // Finding the API.
 
 #[test]
-fn whatever_else_answers_the_probe_falls_back() {
+fn any_other_answer_to_the_probe_means_the_older_api() {
     let html = |status| Fault::Answer { status, body: "<html>Login</html>".into() };
     for api in [Api::Old, Api::New] {
         for fault in [
@@ -328,7 +328,7 @@ fn whatever_else_answers_the_probe_falls_back() {
 }
 
 #[test]
-fn a_listing_that_is_refused_is_an_error_that_says_so() {
+fn a_refused_listing_is_an_error_with_its_status() {
     for (status, shown) in [(404, "404"), (415, "415"), (500, "500"), (502, "502"), (204, "204")] {
         let bench = Bench::new();
         bench.camera.fault("/blackvue_vod.cgi", Fault::Status(status), Times::Always);
@@ -340,7 +340,7 @@ fn a_listing_that_is_refused_is_an_error_that_says_so() {
 
 /// `HEAD` is known to work on old cameras only.
 #[test]
-fn a_camera_without_head_gives_its_recordings_all_the_same() {
+fn recordings_are_fetched_from_a_camera_without_head() {
     let mut kept_away = Vec::new();
     for fault in [
         Fault::Status(204),
@@ -374,7 +374,7 @@ fn a_camera_without_head_gives_its_recordings_all_the_same() {
 }
 
 #[test]
-fn a_sound_recording_costs_one_get() {
+fn an_intact_recording_costs_one_get() {
     let bench = Bench::new();
     bench.run(0);
     assert_eq!(bench.starts(), [None]);
@@ -398,7 +398,7 @@ fn a_recording_that_grows_is_finished_on_a_later_pass() {
 
 /// Cut while it grows: the piece belongs to a shorter file than the one that is there on the next pass.
 #[test]
-fn a_growing_recording_that_breaks_off_ends_whole() {
+fn a_growing_recording_is_resumed_and_completed() {
     let bench = Bench::new();
     bench.cut_at(200_000);
     bench.camera.add(NAME, [mp4::movie(SIZE, 1), mp4::free_box(50_000)].concat());
@@ -408,7 +408,7 @@ fn a_growing_recording_that_breaks_off_ends_whole() {
 
 /// The newest at the time of the first pass, and not the newest any more when it is over.
 #[test]
-fn the_newest_recording_is_finished_when_others_have_come() {
+fn the_newest_recording_is_completed_when_newer_ones_exist() {
     let bench = Bench::new();
     bench.camera.fault(NAME, Fault::Grow { by: 10_000 }, Times::Always);
     bench.run(0);
@@ -446,7 +446,7 @@ fn a_redirect_to_another_host_is_not_followed() {
 }
 
 #[test]
-fn a_redirect_to_itself_is_followed_and_not_for_ever() {
+fn a_redirect_to_the_same_host_is_followed_a_bounded_number_of_times() {
     for absolute in [true, false] {
         let bench = Bench::new();
         let host = if absolute { format!("http://{}", bench.camera.address()) } else { String::new() };
@@ -465,7 +465,7 @@ fn a_redirect_to_itself_is_followed_and_not_for_ever() {
 
 /// A failure of one file is told with its name; the summary of many is not needed to find it.
 #[test]
-fn every_failure_is_told_with_its_name() {
+fn every_failure_is_logged_with_its_file_name() {
     let bench = bench_with(GET, Fault::Status(500));
     let output = bench.run(3);
     assert_eq!(output.stderr.lines().count(), 1, "{output}");
@@ -478,7 +478,7 @@ fn every_failure_is_told_with_its_name() {
 
 /// As of the old API, sidecars that drip are given up. After three of them in a row only videos are asked for.
 #[test]
-fn sidecars_by_vod_metadata_that_drip_do_not_hold_a_pass() {
+fn slow_vod_metadata_sidecars_do_not_block_a_pass() {
     let bench = Bench { camera: Camera::start(Api::New), scratch: Scratch::new() };
     for minute in 10..20 {
         bench.camera.add_recording(&format!("20181029_13{minute}13_NF"), SIZE);

@@ -20,7 +20,7 @@ const VIDEO: u64 = 8 << 20;
 const IN_FLIGHT: u64 = (8 + 256 + 256 + 64) << 10;
 
 #[test]
-fn fifty_kills_cost_what_was_in_flight() {
+fn fifty_sigkills_cost_only_the_bytes_in_flight() {
     let bench = Bench::empty();
     for minute in 10..13 {
         bench.camera.add_recording(&format!("20181029_13{minute}13_NF"), VIDEO);
@@ -65,7 +65,7 @@ fn bytes_on_disk(bench: &Bench) -> u64 {
 /// Between the first file and the last there are moments when nothing is transferred: the proof, the publishing, the
 /// journal. Small files make a pass that consists of them.
 #[test]
-fn kills_between_files_leave_whole_files() {
+fn sigkill_between_files_leaves_complete_files() {
     let bench = Bench::empty();
     for minute in 10..40 {
         bench.camera.add(&format!("20181029_13{minute}13_NF.mp4"), mp4::movie(66_000, minute));

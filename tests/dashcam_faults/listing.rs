@@ -26,7 +26,7 @@ fn bounded(bench: &Bench, options: &[&str]) -> Program {
 }
 
 #[test]
-fn thirty_thousand_recordings() {
+fn a_listing_of_thirty_thousand_recordings() {
     const ALL: usize = 30_000;
     const NEW: usize = 50;
     let bench = Bench::empty();
@@ -111,7 +111,7 @@ fn hostile_names() -> Vec<String> {
 }
 
 #[test]
-fn hostile_names_are_told_and_the_rest_goes_on() {
+fn hostile_names_in_a_listing_are_warnings() {
     for api in [Api::Old, Api::New] {
         let bench = bench_of(api);
         bench.scratch.write("beside", "precious");
@@ -152,7 +152,7 @@ fn assert_warned(output: &Output) {
 }
 
 #[test]
-fn impossible_and_odd_dates_do_not_end_a_pass() {
+fn impossible_dates_in_a_listing_do_not_end_a_pass() {
     let bench = bench_of(Api::Old);
     // These exist, however unlikely: retention and grouping must be able to reckon with them.
     for name in ["00010101_000000_NF.mp4", "99991231_235959_NF.mp4", "00000101_000000_NF.mp4"] {
@@ -167,7 +167,7 @@ fn impossible_and_odd_dates_do_not_end_a_pass() {
 }
 
 #[test]
-fn what_is_no_listing_is_an_error_that_shows_its_first_line() {
+fn an_invalid_listing_is_an_error_that_shows_its_first_line() {
     for text in ["<html>\n<body>Login</body>", "\0\0\0\0", "v:1.00\r\nn:/Record/foo.mp4,s:1\r\n", "{\"error\": 1}", "{"]
     {
         let bench = bench_of(Api::Old);
@@ -180,7 +180,7 @@ fn what_is_no_listing_is_an_error_that_shows_its_first_line() {
 }
 
 #[test]
-fn an_empty_card_is_no_error() {
+fn an_empty_listing_is_no_error() {
     for (api, listing) in [(Api::Old, "v:1.00\r\n"), (Api::New, r#"{"filelist":[]}"#)] {
         let bench = bench_of(api);
         bench.camera.set_listing(Listing::Raw(listing.into()));

@@ -56,7 +56,7 @@ fn a_held_lock_is_left_alone() {
 }
 
 #[test]
-fn the_holder_is_named() {
+fn the_lock_error_names_the_holder() {
     let bench = Bench::new();
     let gate = bench.camera.hold("GET .mp4", 1000);
     let pass = bench.pass(&[]).spawn();
@@ -70,7 +70,7 @@ fn the_holder_is_named() {
 }
 
 #[test]
-fn a_lock_file_elsewhere_is_a_lock() {
+fn lock_file_elsewhere_is_a_lock() {
     let bench = Bench::new();
     let options = ["--lock-file", "elsewhere.lock"];
     let gate = bench.camera.hold("GET .mp4", 1000);
@@ -83,7 +83,7 @@ fn a_lock_file_elsewhere_is_a_lock() {
 }
 
 #[test]
-fn two_passes_started_together_fifty_times() {
+fn the_lock_admits_one_of_two_passes_fifty_times() {
     let bench = Bench::new();
     bench.camera.add("20181029_131613_NF.mp4", mp4::movie(70_000, 2));
     let mut met = 0;
@@ -108,7 +108,7 @@ fn two_passes_started_together_fifty_times() {
 }
 
 #[test]
-fn the_peers_lock_is_respected() {
+fn the_blackvuesync_lock_is_respected() {
     let bench = Bench::new();
     let peer = peer_at_work(&bench);
     assert_leaves(&bench, &[], "dest/.blackvuesync.lock");
@@ -121,7 +121,7 @@ fn the_peers_lock_is_respected() {
 }
 
 #[test]
-fn the_peer_is_kept_away_while_we_work() {
+fn the_lock_keeps_blackvuesync_away() {
     let bench = Bench::new();
     peer_at_work(&bench).kill(); // which makes the file
     let gate = bench.camera.hold("GET .mp4", 1000);
@@ -134,7 +134,7 @@ fn the_peer_is_kept_away_while_we_work() {
 }
 
 #[test]
-fn the_peers_lock_is_not_made_for_it() {
+fn the_blackvuesync_lock_is_not_created() {
     let bench = Bench::new();
     bench.run(0);
     assert!(bench.dest().join(NAME).exists());

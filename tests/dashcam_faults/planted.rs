@@ -40,7 +40,7 @@ fn plant(memory: &Path, dest: &Path, group: &str) {
 }
 
 #[test]
-fn a_group_that_is_remembered_and_leads_elsewhere_is_not_believed() {
+fn a_cached_group_directory_that_became_a_symlink_is_not_trusted() {
     for (group, is_link) in [("../outside", false), ("/outside", false), ("2018-10-28", true)] {
         let bench = Bench::new();
         let outside = bench.scratch.join("outside");
@@ -89,7 +89,7 @@ fn a_state_file_of_absurd_length_is_not_read() {
 
 /// What is behind a link is somebody's: it is not taken over into a report that others may read.
 #[test]
-fn a_state_file_that_is_a_link_is_not_read() {
+fn a_state_file_that_is_a_symlink_is_not_read() {
     for name in [".footage/dashcam.json", ".blackvuesync.metrics-state.json"] {
         let bench = Bench::empty();
         let text =

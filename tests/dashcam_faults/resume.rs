@@ -14,7 +14,7 @@ use crate::support::{Node, Scratch, mp4, seeded, tree};
 const CUT: u64 = 123_457;
 
 #[test]
-fn a_body_cut_by_a_clean_close_at_any_point() {
+fn a_body_cut_by_a_clean_close_is_resumed() {
     let (first, second) = (100_000, 200_000);
     // The first and the last byte; in and around the heads of boxes (`ftyp` ends at 24, `free` at 32, `moov` at 148,
     // then 8 bytes of `mdat`); where the first movie ends, which alone would be a sound file; the limit of 64 KiB.
@@ -34,7 +34,7 @@ fn a_body_cut_by_a_clean_close_at_any_point() {
 }
 
 #[test]
-fn a_body_that_breaks_off_again_and_again_is_completed_in_one_pass() {
+fn a_body_that_breaks_off_repeatedly_is_completed_in_one_pass() {
     let after = 70_000;
     for (fault, times) in [
         (Fault::Cut { after }, Times::Always),
@@ -51,7 +51,7 @@ fn a_body_that_breaks_off_again_and_again_is_completed_in_one_pass() {
 }
 
 #[test]
-fn a_new_camera_is_resumed_too() {
+fn a_partial_from_the_newer_api_is_resumed() {
     let bench = Bench { camera: Camera::start(Api::New), scratch: Scratch::new() };
     bench.camera.add(NAME, mp4::movie(SIZE, 1));
     bench.cut_at(CUT);
@@ -62,7 +62,7 @@ fn a_new_camera_is_resumed_too() {
 }
 
 #[test]
-fn a_camera_that_does_not_go_on_where_asked_is_asked_for_the_whole() {
+fn a_wrong_content_range_restarts_from_the_beginning() {
     for fault in [
         Fault::LyingRange { start_delta: -10, total_delta: 0 },
         Fault::LyingRange { start_delta: 7, total_delta: 0 },
@@ -81,7 +81,7 @@ fn a_camera_that_does_not_go_on_where_asked_is_asked_for_the_whole() {
 
 /// The shifted bytes break the chain of boxes.
 #[test]
-fn wrong_bytes_that_show_in_the_boxes_are_fetched_again() {
+fn wrong_bytes_in_mp4_box_headers_are_fetched_again() {
     let bench = Bench::of(mp4::two_movies(SIZE / 2, SIZE / 2, 1));
     bench.cut_at(CUT);
     bench.camera.fault("GET .mp4", Fault::WrongBytes, Times::Always);
@@ -91,7 +91,7 @@ fn wrong_bytes_that_show_in_the_boxes_are_fetched_again() {
 
 /// The shifted bytes are all payload: no box shows it, only bytes that are compared with what is held.
 #[test]
-fn wrong_bytes_that_no_box_shows_are_fetched_again() {
+fn wrong_bytes_inside_an_mp4_box_are_fetched_again() {
     let bench = Bench::new();
     bench.cut_at(CUT);
     bench.camera.fault("GET .mp4", Fault::WrongBytes, Times::Always);
@@ -100,7 +100,7 @@ fn wrong_bytes_that_no_box_shows_are_fetched_again() {
 }
 
 #[test]
-fn another_recording_under_the_same_name_starts_over() {
+fn another_recording_under_the_same_name_restarts_the_partial() {
     // Longer; shorter, still beyond the cut; shorter than the cut (416 with another total).
     for size in [SIZE + 1, SIZE - 1, CUT, CUT - 1] {
         let bench = Bench::new();
@@ -112,7 +112,7 @@ fn another_recording_under_the_same_name_starts_over() {
 }
 
 #[test]
-fn a_validator_tells_another_recording_of_the_same_length() {
+fn an_etag_detects_another_recording_of_the_same_length() {
     for name in ["ETag", "Last-Modified"] {
         for (value, now, starts) in
             [("\"a\"", "\"a\"", &[None, resumed(CUT)][..]), ("\"a\"", "\"b\"", &[None, resumed(CUT), None][..])]
@@ -134,7 +134,7 @@ fn a_validator_tells_another_recording_of_the_same_length() {
 
 /// The rest is the overlap: all of it is here already, although nobody had announced how much that is.
 #[test]
-fn nothing_left_to_ask_for_is_the_end() {
+fn a_complete_partial_of_unknown_length_is_published() {
     let bench = Bench::new();
     bench.cut_at(CUT);
     edit_journal(&bench, |record| record["total"] = Value::Null);
@@ -161,7 +161,7 @@ fn a_partial_longer_than_the_recording_starts_over() {
 
 /// The camera leaves between the last byte and the question for the length: only that question is left.
 #[test]
-fn a_whole_partial_is_published_without_another_byte() {
+fn a_complete_partial_is_published_without_another_byte() {
     let bench = Bench::new();
     bench.camera.fault("HEAD .mp4", Fault::SilentClose, Times::Always);
     bench.leave_after_a_loss();
@@ -206,7 +206,7 @@ fn a_lost_partial_or_journal_costs_bytes_and_nothing_else() {
 
 /// A file cannot be written there; the other recordings have nothing to do with it.
 #[test]
-fn a_directory_in_the_place_of_a_partial_fails_one_recording() {
+fn a_directory_in_place_of_a_partial_fails_one_recording() {
     let bench = Bench::new();
     let other = "20181029_131613_NF.mp4";
     bench.camera.add(other, mp4::movie(SIZE, 2));
@@ -217,7 +217,7 @@ fn a_directory_in_the_place_of_a_partial_fails_one_recording() {
 }
 
 #[test]
-fn a_link_in_the_place_of_a_partial_is_not_written_through() {
+fn a_symlink_in_place_of_a_partial_is_not_written_through() {
     for target_exists in [true, false] {
         let bench = Bench::new();
         let precious = bench.scratch.join("precious");
@@ -234,7 +234,7 @@ fn a_link_in_the_place_of_a_partial_is_not_written_through() {
 
 /// The same after a cut: the journal knows the partial, and its place was taken since.
 #[test]
-fn a_link_in_the_place_of_a_known_partial_is_not_written_through() {
+fn a_symlink_in_place_of_a_known_partial_is_not_written_through() {
     let bench = Bench::new();
     bench.cut_at(CUT);
     let elsewhere = bench.scratch.join("elsewhere");
@@ -247,7 +247,7 @@ fn a_link_in_the_place_of_a_known_partial_is_not_written_through() {
 
 /// As after a power loss: another boot, and zeros where nothing was synced.
 #[test]
-fn a_power_loss_costs_what_was_not_synced() {
+fn a_power_loss_costs_the_bytes_after_the_last_fsync() {
     const SYNC_STEP: u64 = 32 << 20;
     let bench = Bench::empty();
     let name = bench.camera.generate(1, 40 << 20).remove(0);
@@ -279,7 +279,7 @@ fn a_power_loss_costs_what_was_not_synced() {
 
 /// Before the first sync nothing is certain, also when the file system says the partial is long.
 #[test]
-fn a_power_loss_before_the_first_sync_starts_over() {
+fn a_partial_is_restarted_after_a_power_loss_before_the_first_fsync() {
     let bench = Bench::new();
     bench.cut_at(CUT);
     edit_journal(&bench, |record| record["boot"] = "another boot".into());
@@ -292,7 +292,7 @@ fn a_power_loss_before_the_first_sync_starts_over() {
 
 /// Two reboots: what the first one made uncertain does not become certain by being resumed once.
 #[test]
-fn what_a_power_loss_made_uncertain_stays_so() {
+fn bytes_uncertain_after_a_power_loss_stay_uncertain() {
     let bench = Bench::new();
     bench.cut_at(CUT);
     edit_journal(&bench, |record| record["boot"] = "another boot".into());
@@ -304,7 +304,7 @@ fn what_a_power_loss_made_uncertain_stays_so() {
 }
 
 #[test]
-fn a_camera_that_leaves_again_and_again_is_asked_twice_for_the_overlap_only() {
+fn a_partial_resumed_repeatedly_costs_only_the_overlap() {
     let bench = Bench::new();
     let step = 43_210;
     let mut passes = 0;

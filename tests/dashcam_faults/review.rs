@@ -9,7 +9,7 @@ use crate::support::{Mount, Node, as_root, mp4, small_tmpfs};
 
 /// The camera overwrites its oldest clip, and the oldest is fetched first: what has arrived whole is the only copy.
 #[test]
-fn a_recording_that_is_overwritten_behind_its_last_byte_is_published() {
+fn a_recording_overwritten_after_its_last_byte_is_published() {
     for status in [404, 500, 302] {
         let bench = Bench::new();
         let bytes = bench.camera.bytes(NAME);
@@ -22,7 +22,7 @@ fn a_recording_that_is_overwritten_behind_its_last_byte_is_published() {
 
 /// Killed between the last byte and the publishing, and the camera has gone on without it.
 #[test]
-fn a_whole_partial_of_an_overwritten_recording_is_published() {
+fn a_complete_partial_of_an_overwritten_recording_is_published() {
     let bench = Bench::new();
     let bytes = bench.camera.bytes(NAME);
     let gate = bench.camera.hold("GET .mp4", SIZE);
@@ -41,7 +41,7 @@ fn a_whole_partial_of_an_overwritten_recording_is_published() {
 
 /// What is half here and gone from the camera is kept, and told once.
 #[test]
-fn half_a_recording_that_is_overwritten_is_kept_and_told() {
+fn a_partial_of_an_overwritten_recording_is_kept_and_logged() {
     let bench = Bench::new();
     bench.cut_at(SIZE / 2);
     bench.camera.remove(NAME);
@@ -52,7 +52,7 @@ fn half_a_recording_that_is_overwritten_is_kept_and_told() {
 
 /// A kill between `link` and `unlink`, where a file system has no better way to publish.
 #[test]
-fn a_published_file_is_not_written_through_its_second_name() {
+fn a_published_file_is_not_written_through_a_hard_link() {
     let bench = Bench::new();
     bench.run(0);
     let published = bench.dest().join(NAME);
@@ -71,7 +71,7 @@ fn a_published_file_is_not_written_through_its_second_name() {
 
 /// Snapshots, or a player that holds the files open: removing frees nothing, and must not go on for ever.
 #[test]
-fn a_ring_that_frees_nothing_stops_removing() {
+fn when_full_delete_oldest_stops_when_removals_free_nothing() {
     const RECORDING: u64 = 400_000;
     as_root!();
     let bench = Bench::empty();
@@ -99,7 +99,7 @@ fn a_ring_that_frees_nothing_stops_removing() {
 
 /// It broke off before, so it came last, when older ones had filled the quota: not a reason to give it up.
 #[test]
-fn the_newest_is_not_given_up_because_it_came_last() {
+fn keep_bytes_does_not_leave_out_the_newest_recording_fetched_last() {
     let bench = Bench::empty();
     for minute in 10..14 {
         bench.camera.add_recording(&format!("20181029_13{minute}13_NF"), SIZE);
@@ -130,7 +130,7 @@ fn a_sidecar_that_comes_later_is_fetched() {
 
 /// Of two damaged copies the longer is worth more.
 #[test]
-fn a_better_rescue_copy_stays() {
+fn verify_keeps_the_longer_rescue_copy() {
     let bench = Bench::of(mp4::garbage_after(mp4::movie(SIZE, 1), 5));
     bench.run(3);
     let damaged = bench.dest().join(format!(".{NAME}.damaged"));
@@ -145,7 +145,7 @@ fn a_better_rescue_copy_stays() {
 
 /// As after a power loss: what was not synced in an earlier boot is not trusted because a pass was killed in this one.
 #[test]
-fn a_kill_after_a_power_loss_makes_nothing_certain() {
+fn sigkill_after_a_power_loss_makes_no_byte_certain() {
     let bench = Bench::new();
     bench.cut_at(SIZE / 2);
     let journal = fs::read_to_string(bench.journal()).expect("a journal");

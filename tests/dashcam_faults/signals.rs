@@ -23,7 +23,7 @@ fn assert_ends(pass: Running, signal: Signal, code: i32) {
 }
 
 #[test]
-fn in_mid_transfer_the_partial_is_kept_and_resumed() {
+fn a_signal_in_a_transfer_keeps_the_partial() {
     for (signal, code) in BOTH {
         let bench = Bench::new();
         let gate = bench.camera.hold("GET .mp4", CUT);
@@ -45,7 +45,7 @@ fn in_mid_transfer_the_partial_is_kept_and_resumed() {
 }
 
 #[test]
-fn while_connecting_to_a_host_that_answers_nothing() {
+fn a_signal_while_connecting() {
     for (signal, code) in BOTH {
         let (bench, dead_end) = (Bench::new(), DeadEnd::new());
         let pass = bench.pass_from(&[&dead_end.address.to_string()], &["--timeout", "60"]).spawn();
@@ -55,7 +55,7 @@ fn while_connecting_to_a_host_that_answers_nothing() {
 }
 
 #[test]
-fn while_a_camera_is_silent() {
+fn a_signal_while_a_camera_is_silent() {
     for (signal, code) in BOTH {
         let bench = Bench::new();
         bench.camera.depart(How::Silent);
@@ -66,7 +66,7 @@ fn while_a_camera_is_silent() {
 }
 
 #[test]
-fn while_a_listing_comes() {
+fn a_signal_while_a_listing_arrives() {
     let bench = Bench::new();
     let gate = bench.camera.hold("/blackvue_vod.cgi", 10);
     let pass = bench.pass(&["--timeout", "60"]).spawn();
@@ -75,7 +75,7 @@ fn while_a_listing_comes() {
 }
 
 #[test]
-fn while_a_limited_rate_is_waited_for() {
+fn a_signal_while_limit_rate_waits() {
     let bench = Bench::new();
     let pass = bench.pass(&["--limit-rate", "1K"]).spawn();
     wait_until("the first bytes are on disk", || fs::metadata(bench.partial()).is_ok_and(|file| file.len() > 0));
@@ -87,7 +87,7 @@ fn while_a_limited_rate_is_waited_for() {
 }
 
 #[test]
-fn while_sleeping_until_the_next_pass() {
+fn a_signal_while_every_sleeps() {
     for (signal, code) in BOTH {
         let bench = Bench::new();
         let pass = bench.pass(&["--every", "1h"]).spawn();
@@ -100,7 +100,7 @@ fn while_sleeping_until_the_next_pass() {
 
 /// The camera was away at first; the pass is repeated all the same.
 #[test]
-fn repeated_passes_outlive_an_absence() {
+fn every_survives_an_unreachable_camera() {
     let bench = Bench::new();
     bench.camera.depart(How::Refused);
     let pass = bench.pass(&["--every", "100ms"]).spawn();
@@ -123,7 +123,7 @@ fn cron_does_not_hide_a_signal() {
 
 /// The first signal waits for a safe point; a second one does not.
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_process_at_once() {
     let (bench, dead_end) = (Bench::new(), DeadEnd::new());
     let pass = bench.pass_from(&[&dead_end.address.to_string()], &["--timeout", "60"]).spawn();
     dead_end.wait_for_a_knock();
@@ -136,7 +136,7 @@ fn a_second_signal_ends_it_at_once() {
 
 /// What came of the answer is no JSON, which is no fault of the file's.
 #[test]
-fn while_a_sidecar_comes_by_vod_metadata() {
+fn a_signal_while_vod_metadata_arrives() {
     for (signal, code) in BOTH {
         let bench = Bench { camera: Camera::start(Api::New), scratch: Scratch::new() };
         bench.camera.add_recording("20181029_131513_NF", SIZE);

@@ -22,7 +22,7 @@ fn pipe(path: &Path) {
 
 /// Names that are foreseeable, and that a pass creates.
 #[test]
-fn links_under_the_names_of_locks_and_temporaries_are_not_written_through() {
+fn symlinks_under_lock_and_temporary_names_are_not_written_through() {
     for (link, code) in [
         (".footage/dashcam.lock", 2),
         (".blackvuesync.lock", 2),
@@ -50,7 +50,7 @@ fn links_under_the_names_of_locks_and_temporaries_are_not_written_through() {
 }
 
 #[test]
-fn a_link_in_the_place_of_our_folder_is_not_followed() {
+fn a_symlink_in_place_of_the_footage_folder_is_not_followed() {
     let bench = Bench::new();
     let outside = bench.scratch.join("outside");
     fs::create_dir_all(&outside).expect("made");
@@ -63,7 +63,7 @@ fn a_link_in_the_place_of_our_folder_is_not_followed() {
 }
 
 #[test]
-fn a_file_that_is_no_lock_is_not_made_one() {
+fn a_foreign_file_is_not_used_as_a_lock_file() {
     let bench = Bench::new();
     let notes = bench.scratch.write("notes.txt", "precious");
     let output = bench.pass(&["--lock-file", "notes.txt"]).run().expect_code(2);
@@ -82,7 +82,7 @@ fn a_file_that_is_no_lock_is_not_made_one() {
 
 /// Nobody writes to it: a pass that reads it waits for ever.
 #[test]
-fn a_pipe_in_the_place_of_a_state_file_is_not_waited_for() {
+fn a_fifo_in_place_of_a_state_file_does_not_block() {
     for (name, code) in [
         (".footage/dashcam.json", 0),
         (".footage/dashcam.partials", 0),
@@ -112,7 +112,7 @@ fn redirected(bench: &Bench, arguments: &str, to: &str) -> crate::support::Outpu
 
 /// A report that is cut short must not look like one.
 #[test]
-fn what_does_not_get_to_stdout_fails() {
+fn a_failing_stdout_is_an_error() {
     let bench = Bench::new();
     let dashcam = format!("dashcam {} -d dest", bench.camera.address());
     for arguments in [&format!("{dashcam} --dry-run"), &format!("{dashcam} --json"), "completions bash", "man"] {
@@ -124,7 +124,7 @@ fn what_does_not_get_to_stdout_fails() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_error() {
+fn a_closed_stdout_pipe_is_no_error() {
     let bench = Bench::new();
     let dry_run = format!("dashcam {} -d dest --dry-run", bench.camera.address());
     for arguments in [dry_run.as_str(), "completions bash"] {
@@ -138,7 +138,7 @@ fn a_reader_that_leaves_is_no_error() {
 
 /// The camera that leaves in between has not made any room.
 #[test]
-fn a_full_disk_is_told_once_also_when_the_camera_is_away_in_between() {
+fn a_full_disk_is_logged_the_first_time_only_also_with_an_unreachable_camera() {
     let bench = Bench::new();
     let options = ["--cron", "--min-free", "1000TB", "--timeout", "0.3"];
     let output = bench.pass(&options).run().expect_code(1);
@@ -157,7 +157,7 @@ fn a_full_disk_is_told_once_also_when_the_camera_is_away_in_between() {
 
 /// There is no room for a second copy of the report either.
 #[test]
-fn a_disk_without_any_room_is_told_once() {
+fn a_disk_of_zero_bytes_is_logged_the_first_time_only() {
     as_root!();
     let bench = Bench::new();
     let mount = small_tmpfs(1 << 20);
@@ -187,7 +187,7 @@ fn a_disk_without_any_room_is_told_once() {
 
 /// A Pushgateway that accepts and never answers.
 #[test]
-fn the_report_is_left_before_metrics_are_pushed_and_under_the_lock() {
+fn the_report_is_written_under_the_lock_before_metrics_are_pushed() {
     let bench = Bench::new();
     let gateway = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", gateway.local_addr().expect("its address"));
@@ -204,7 +204,7 @@ fn the_report_is_left_before_metrics_are_pushed_and_under_the_lock() {
 
 /// What a pass says of its metrics is said once as well.
 #[test]
-fn a_pushgateway_that_is_not_there_is_told_once() {
+fn an_unreachable_pushgateway_is_logged_the_first_time_only() {
     let bench = Bench::new();
     let options = ["--cron", "--metrics-pushgateway-url", "http://127.0.0.1:1"];
     let output = bench.pass(&options).run().expect_code(0);
@@ -214,7 +214,7 @@ fn a_pushgateway_that_is_not_there_is_told_once() {
 }
 
 #[test]
-fn a_dry_run_makes_nothing() {
+fn dry_run_creates_no_file() {
     let bench = Bench::new();
     bench.pass(&["--dry-run", "--lock-file", "lock"]).run().expect_code(0);
     assert!(!bench.dest().exists() && !bench.scratch.join("lock").exists());
@@ -224,7 +224,7 @@ fn a_dry_run_makes_nothing() {
 
 /// Somebody's own, named like a group. The tests run as root, to whom all is open until it gives that up.
 #[test]
-fn a_directory_that_may_not_be_read_is_told_once_and_left_alone() {
+fn an_unreadable_directory_is_logged_the_first_time_only() {
     let bench = Bench::new();
     let closed = bench.dest().join("2018");
     fs::create_dir_all(&closed).expect("made");
@@ -248,7 +248,7 @@ fn a_directory_that_may_not_be_read_is_told_once_and_left_alone() {
 
 /// Names in directories that have not changed are remembered; what is remembered must never be wrong.
 #[test]
-fn what_is_remembered_of_the_destination_is_never_wrong() {
+fn the_directory_cache_is_never_stale() {
     let bench = Bench::empty();
     let recordings = ["20181028_131513_NF", "20181029_131513_NF", "20181029_131613_NF"];
     for recording in recordings {

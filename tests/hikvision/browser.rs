@@ -38,7 +38,7 @@ video.play();
 </script>"#;
 
 #[test]
-fn a_browser_plays_it() {
+fn a_browser_plays_an_extracted_mp4() {
     let bench = Bench::new();
     let clip = Clip::new(Video::H264, Audio::ALaw, 2);
     bench.camera("tuin", Model::default()).record(&clip, "2025-09-07 14:00:15");

@@ -9,7 +9,7 @@ use crate::support::hikvision::{Audio, Clip, Index, Layout, Model, Video, jpeg, 
 use crate::support::tree;
 
 #[test]
-fn every_segment_comes_out_once_and_whole() {
+fn every_segment_is_extracted_once_and_complete() {
     let bench = Bench::new();
     let mut storage = bench.camera("tuin", Model { layout: Layout::Datadirs(2), ..Model::default() });
     let codings = [(Video::H264, Audio::Aac), (Video::Hevc, Audio::ALaw), (Video::H264, Audio::None)];
@@ -88,7 +88,7 @@ fn each_info_bin_is_opened_once_a_pass() {
 }
 
 #[test]
-fn what_is_recorded_meanwhile_is_for_the_next_pass() {
+fn segments_recorded_during_a_pass_are_left_for_the_next() {
     let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15"]);
     storage.begin(&clip(), "2025-09-07 14:01:15");
     bench.pass(&[]).expect_code(0);
@@ -100,7 +100,7 @@ fn what_is_recorded_meanwhile_is_for_the_next_pass() {
 }
 
 #[test]
-fn what_is_remembered_of_the_destination_is_never_wrong() {
+fn the_directory_cache_is_never_stale() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15", "2025-09-07 14:01:15"]);
     bench.pass(&[]).expect_code(0);
     // Only what has not changed for two seconds is remembered.
@@ -121,7 +121,7 @@ fn what_is_remembered_of_the_destination_is_never_wrong() {
 }
 
 #[test]
-fn one_job_and_many_give_the_same() {
+fn jobs_of_one_and_of_many_extract_the_same() {
     let starts: Vec<String> = (0..12).map(|minute| format!("2025-09-07 14:{minute:02}:15.5")).collect();
     let starts: Vec<&str> = starts.iter().map(String::as_str).collect();
     let (bench, _storage) = Bench::with(&starts);
@@ -134,7 +134,7 @@ fn one_job_and_many_give_the_same() {
 }
 
 #[test]
-fn every_kind_of_input_is_a_camera() {
+fn every_kind_of_input_is_accepted() {
     let bench = Bench::new();
     let mut datadirs = bench.camera("voor", Model::default());
     datadirs.record(&clip(), "2025-09-07 14:00:15");

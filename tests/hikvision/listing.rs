@@ -5,7 +5,7 @@ use crate::support::hikvision::{Model, jpeg, picture};
 use crate::support::tree;
 
 #[test]
-fn a_listing_shows_every_live_segment_and_where_it_is() {
+fn list_prints_every_live_segment_and_its_offsets() {
     let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15.787"]);
     storage.store(&picture(&jpeg()), "2025-09-07 14:00:16.5");
     storage.begin(&clip(), "2025-09-07 14:30:00");
@@ -42,14 +42,14 @@ fn a_listing_shows_every_live_segment_and_where_it_is() {
 }
 
 #[test]
-fn an_empty_camera_has_an_empty_listing() {
+fn list_of_an_empty_camera_is_empty() {
     let bench = Bench::new();
     bench.camera("tuin", Model::default());
     assert_eq!(bench.scratch.footage(["hikvision", "nas", "-l", "--json"]).run().expect_code(0).stdout, "[]\n");
 }
 
 #[test]
-fn a_listing_gives_no_orders_to_a_terminal() {
+fn list_prints_no_terminal_control_characters() {
     let (bench, _) = Bench::with(&["2025-09-07 14:00:15"]);
     let folder = "gate\u{9b}2J\u{202e}";
     std::fs::rename(bench.scratch.path().join("nas/tuin"), bench.scratch.path().join("nas").join(folder)).unwrap();

@@ -8,7 +8,7 @@ use crate::support::bench::{Bench, clip, probe, set};
 use crate::support::hikvision::{Index, Model, instant};
 
 #[test]
-fn the_hosts_zone_changes_nothing() {
+fn tz_of_the_host_changes_no_name() {
     for zone in ["UTC", "Europe/Amsterdam", "America/St_Johns", "Pacific/Kiritimati"] {
         let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15", "2025-10-26 02:30:15"]);
         bench.footage(&[]).env("TZ", zone).run().expect_code(0);
@@ -20,7 +20,7 @@ fn the_hosts_zone_changes_nothing() {
 
 /// The clocks go back: the same second comes twice, and the second time its fraction may be the smaller one.
 #[test]
-fn two_in_the_fold_keep_their_names() {
+fn segments_in_the_repeated_dst_hour_keep_their_names() {
     let (bench, mut storage) = Bench::with(&["2025-10-26 02:30:15.750"]);
     bench.pass(&[]).expect_code(0);
     let first = "tuin/video/2025-10-26_02-30-15-tuin.mp4";
@@ -49,7 +49,7 @@ fn two_in_the_fold_keep_their_names() {
 
 /// As ext3 keeps times, FAT, and archives: to the second, or to two.
 #[test]
-fn times_without_fractions_bring_nothing_again() {
+fn mtimes_in_whole_seconds_cause_no_second_extraction() {
     for step in [1, 2] {
         let (bench, mut storage) =
             Bench::with(&["2025-09-07 14:00:15.100", "2025-09-07 14:00:16.900", "2025-09-07 14:00:16.950"]);
@@ -72,7 +72,7 @@ fn times_without_fractions_bring_nothing_again() {
 
 /// The clocks go back while a segment is recorded, which ends up to an hour before it began; or forward.
 #[test]
-fn one_over_a_change_of_the_clocks_is_extracted() {
+fn a_segment_over_a_dst_change_is_extracted() {
     for (index, lasts) in [(Index::Binary(2), "1.96,"), (Index::Binary(3), "1.96,"), (Index::Sqlite, "2.0,")] {
         let bench = Bench::new();
         let mut storage = bench.camera("tuin", Model { index, ..Model::default() });
@@ -92,7 +92,7 @@ fn one_over_a_change_of_the_clocks_is_extracted() {
 }
 
 #[test]
-fn two_of_one_second_in_one_pass_are_told_apart() {
+fn two_segments_of_one_second_get_different_names() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15.100", "2025-09-07 14:00:15.900", "2025-09-07 14:00:16"]);
     bench.pass(&[]).expect_code(0);
     let names = ["15-tuin", "15-tuin-2", "16-tuin"];
@@ -101,7 +101,7 @@ fn two_of_one_second_in_one_pass_are_told_apart() {
 }
 
 #[test]
-fn odd_folders_get_names_that_every_file_system_takes() {
+fn odd_folder_names_become_portable_file_names() {
     let bench = Bench::new();
     let folders = ["with space", "quote's \"x\"", "line\nbreak", "-dash", "naïve"];
     for folder in folders {
@@ -118,7 +118,7 @@ fn odd_folders_get_names_that_every_file_system_takes() {
 }
 
 #[test]
-fn an_input_that_is_two_dots_is_the_folder_it_stands_for() {
+fn input_dot_dot_takes_the_name_of_its_folder() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let inside = bench.scratch.join("nas/tuin/datadir0");
     let dest = bench.dest();
@@ -128,7 +128,7 @@ fn an_input_that_is_two_dots_is_the_folder_it_stands_for() {
 }
 
 #[test]
-fn a_camera_is_renamed_by_its_folder_or_its_path() {
+fn camera_renames_by_folder_or_path() {
     let (bench, storage) = Bench::with(&["2025-09-07 14:00:15"]);
     bench.camera("Camera, Oprit", Model::default()).record(&clip(), "2025-09-07 14:00:15");
     let path = format!("{}=achter", storage.root.display());
@@ -138,7 +138,7 @@ fn a_camera_is_renamed_by_its_folder_or_its_path() {
 }
 
 #[test]
-fn two_cameras_of_one_name_are_an_error_before_anything_starts() {
+fn two_cameras_of_one_name_are_an_error() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
     bench.camera("oprit", Model::default()).record(&clip(), "2025-09-07 14:00:15");
     let output = bench.pass(&["--camera", "oprit=Tuin"]).expect_code(2);
@@ -150,7 +150,7 @@ fn two_cameras_of_one_name_are_an_error_before_anything_starts() {
 }
 
 #[test]
-fn camera_that_fits_none_ends_the_pass_before_anything_is_extracted() {
+fn camera_that_matches_no_folder_ends_the_pass_with_2() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
     bench.camera("oprit", Model::default()).record(&clip(), "2025-09-07 14:00:15");
     for options in [&["--camera", "tuin=achter,nobody=x"][..], &["--camera", "nobody=x", "--cron"]] {
@@ -166,7 +166,7 @@ fn camera_that_fits_none_ends_the_pass_before_anything_is_extracted() {
 }
 
 #[test]
-fn blanks_around_items_of_footage_camera_do_not_count() {
+fn footage_camera_ignores_spaces_around_items() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
     bench.camera("oprit", Model::default()).record(&clip(), "2025-09-07 14:00:15");
     let program = bench.footage(&[]).env("FOOTAGE_CAMERA", " tuin=achter , oprit = voor ,");
@@ -179,7 +179,7 @@ fn blanks_around_items_of_footage_camera_do_not_count() {
 }
 
 #[test]
-fn blanks_around_items_of_footage_input_do_not_count() {
+fn footage_input_ignores_spaces_around_items() {
     let bench = Bench::new();
     for folder in ["a", "b"] {
         bench.camera(folder, Model::default()).record(&clip(), "2025-09-07 14:00:15");

@@ -12,7 +12,7 @@ use crate::support::tree;
 const SOON: Duration = Duration::from_secs(20);
 
 #[test]
-fn a_dry_run_prints_the_plan_and_changes_nothing() {
+fn dry_run_prints_the_plan_and_changes_nothing() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15", "2037-09-07 14:01:15"]);
     bench.scratch.write("dest/tuin/video/2001-01-01_00-00-00-tuin.mp4", "old");
     let before = tree(bench.scratch.path());
@@ -33,7 +33,7 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
 }
 
 #[test]
-fn cron_is_silent_unless_something_arrives_or_is_wrong() {
+fn cron_is_silent_unless_footage_arrives_or_fails() {
     let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let output = bench.pass(&["--cron"]).expect_code(0);
     assert!(output.stderr.starts_with("1 recording ("), "{output}");
@@ -53,7 +53,7 @@ fn cron_is_silent_unless_something_arrives_or_is_wrong() {
 }
 
 #[test]
-fn a_storage_that_is_not_there_is_not_now() {
+fn a_missing_storage_is_exit_code_75() {
     let (bench, storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let away = |options: &[&str]| bench.scratch.footage(["hikvision", "elsewhere", "-d", "dest"]).args(options).run();
     let output = away(&[]).expect_code(75);
@@ -73,7 +73,7 @@ fn a_storage_that_is_not_there_is_not_now() {
 }
 
 #[test]
-fn metrics_count_what_was_done() {
+fn metrics_count_extracted_recordings() {
     let (bench, storage) = Bench::with(&["2025-09-07 14:00:15", "2025-09-07 14:01:15"]);
     std::fs::write(storage.root.join("x"), "").unwrap();
     bench.pass(&["--metrics-file", "metrics.prom"]).expect_code(0);
@@ -95,7 +95,7 @@ fn metrics_count_what_was_done() {
 }
 
 #[test]
-fn the_second_of_two_passes_leaves() {
+fn a_second_pass_exits_when_the_lock_is_held() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let slow = bench.fake_ffmpeg("sleep 60");
     let first = bench.footage(&["--ffmpeg", &slow, "-vv"]).spawn();
@@ -110,7 +110,7 @@ fn the_second_of_two_passes_leaves() {
 }
 
 #[test]
-fn every_repeats_until_stopped() {
+fn every_repeats_until_a_signal() {
     let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let running = bench.footage(&["--every", "0.2", "-v"]).spawn();
     running.wait_for_stderr("2025-09-07_14-00-15-tuin.mp4: extracted", SOON);
@@ -134,14 +134,14 @@ fn a_destination_in_the_cameras_storage_is_refused() {
 }
 
 #[test]
-fn a_destination_is_needed_but_for_a_listing() {
+fn destination_is_required_except_with_list() {
     let bench = Bench::new();
     bench.scratch.footage(["hikvision", "nas"]).run().expect_code(2);
     bench.scratch.footage(["hikvision", "-d", "dest"]).run().expect_code(2);
 }
 
 #[test]
-fn what_is_made_is_as_open_as_the_umask_says() {
+fn file_modes_follow_the_umask() {
     for umask in UMASKS {
         let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15"]);
         storage.store(&picture(&jpeg()), "2025-09-07 14:00:15");

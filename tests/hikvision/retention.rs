@@ -12,7 +12,7 @@ fn days_ago(days: u64) -> String {
 }
 
 #[test]
-fn old_footage_goes_by_its_own_time_and_does_not_come_back() {
+fn keep_removes_by_recording_time_and_nothing_is_extracted_again() {
     let (old, new) = (days_ago(40), days_ago(5));
     let (bench, _storage) = Bench::with(&[&format!("{old} 14:00:15"), &format!("{new} 14:00:15")]);
     bench.pass(&[]).expect_code(0);
@@ -34,7 +34,7 @@ fn old_footage_goes_by_its_own_time_and_does_not_come_back() {
 }
 
 #[test]
-fn what_is_not_ours_stays() {
+fn keep_never_removes_foreign_files() {
     let (bench, _storage) = Bench::with(&[&format!("{} 14:00:15", days_ago(1))]);
     let strangers = [
         "notes.txt",
@@ -59,7 +59,7 @@ fn what_is_not_ours_stays() {
 }
 
 #[test]
-fn a_link_is_not_followed_out_of_the_destination() {
+fn keep_follows_no_symlink_out_of_the_destination() {
     let (bench, _storage) = Bench::with(&[&format!("{} 14:00:15", days_ago(1))]);
     let outside = bench.scratch.join("outside");
     fs::create_dir_all(outside.join("video")).unwrap();
@@ -72,7 +72,7 @@ fn a_link_is_not_followed_out_of_the_destination() {
 }
 
 #[test]
-fn the_future_is_new() {
+fn keep_counts_recordings_from_the_future_as_new() {
     let (bench, mut storage) = Bench::with(&["2037-09-07 14:00:15"]);
     storage.record(&clip(), &format!("{} 14:00:15", days_ago(1)));
     bench.pass(&["--keep", "1h"]).expect_code(0);

@@ -6,7 +6,7 @@ use crate::support::bench::{Bench, set};
 use crate::support::hikvision::{jpeg, picture};
 
 #[test]
-fn times_are_the_cameras() {
+fn from_and_to_are_camera_times() {
     let (bench, mut storage) =
         Bench::with(&["2025-09-06 23:59:59", "2025-09-07 00:00:00", "2025-09-07 14:30:00", "2025-09-08 00:00:00"]);
     storage.store(&picture(&jpeg()), "2025-09-07 14:00:00");
@@ -20,7 +20,7 @@ fn times_are_the_cameras() {
 }
 
 #[test]
-fn a_day_in_to_counts_whole() {
+fn to_includes_the_whole_day() {
     let (bench, _storage) = Bench::with(&["2025-09-07 23:59:59", "2025-09-08 00:00:00", "2025-09-08 12:00:00"]);
     bench.pass(&["--to", "2025-09-08T00:00"]).expect_code(0);
     assert_eq!(bench.held(), set(["tuin/video/2025-09-07_23-59-59-tuin.mp4"]));
@@ -33,7 +33,7 @@ fn a_day_in_to_counts_whole() {
 }
 
 #[test]
-fn from_to_and_keep_that_fit_nothing_say_so() {
+fn from_to_and_keep_that_match_nothing_are_warnings() {
     let (bench, _storage) = Bench::with(&["2018-01-01 00:00:00", "2017-12-31 00:00:00"]);
     let filter = "all 2 recordings are left out by --from (the oldest is of 2017-12-31, the newest of 2018-01-01)";
     let output = bench.pass(&["--from", "2030-01-01"]).expect_code(0);
@@ -72,7 +72,7 @@ fn since_is_an_age() {
 
 /// The camera's clock is taken to show what this machine's does. POSIX writes zones with the sign the other way round.
 #[test]
-fn ages_are_of_the_clock_here() {
+fn keep_counts_in_local_time() {
     for (zone, ahead) in [("<+14>-14", 14), ("<-11>11", -11)] {
         let began = |hours: i64| Utc::now().naive_utc() + Duration::hours(ahead - hours);
         let starts = [began(13), began(11), began(-1)].map(|start| start.format("%Y-%m-%d %H:%M:%S").to_string());

@@ -14,7 +14,7 @@ const PICTURE: &str = "tuin/images/2025-09-07_14-00-15-tuin.jpg";
 
 /// What it has moved away stands for somebody's private file: what is behind a link is not taken for the camera's.
 #[test]
-fn what_is_behind_a_link_in_a_storage_is_nobodys_footage() {
+fn symlinks_in_a_storage_are_not_followed() {
     for (link, expected) in [
         ("datadir0/hiv00000.mp4", &[PICTURE][..]),
         ("datadir0/hiv00000.pic", &[VIDEO]),
@@ -37,7 +37,7 @@ fn what_is_behind_a_link_in_a_storage_is_nobodys_footage() {
 
 /// The folders of cameras are the owner's, who may have them elsewhere.
 #[test]
-fn a_camera_may_stand_behind_a_link() {
+fn an_input_may_be_a_symlink() {
     let (bench, storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let outside = bench.scratch.join("outside");
     fs::rename(&storage.root, &outside).unwrap();
@@ -47,7 +47,7 @@ fn a_camera_may_stand_behind_a_link() {
 }
 
 #[test]
-fn an_information_file_of_absurd_length_is_not_read() {
+fn an_info_bin_of_absurd_length_is_not_read() {
     let (bench, storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let file = fs::File::options().write(true).open(storage.root.join("info.bin")).unwrap();
     file.set_len(600 << 20).unwrap();
@@ -58,7 +58,7 @@ fn an_information_file_of_absurd_length_is_not_read() {
 
 /// Whatever a folder is called, its name becomes one folder in the destination, and one word for ffmpeg.
 #[test]
-fn no_name_of_a_folder_leads_out_of_the_destination_or_is_an_option() {
+fn no_folder_name_is_a_path_traversal_or_an_option() {
     let bench = Bench::new();
     for folder in ["-y", "--help", "...", "..\\..", "concat:a|b", "pipe:1", "%d", "\u{1b}[2J", "-i pipe:0"] {
         let mut storage = bench.camera(folder, Model::default());
@@ -86,7 +86,7 @@ fn no_name_of_a_folder_leads_out_of_the_destination_or_is_an_option() {
 
 /// SQLite would take a text of a gigabyte, and copy it.
 #[test]
-fn a_database_of_absurd_texts_does_not_fill_the_memory() {
+fn a_sqlite_index_with_absurd_texts_is_bounded_in_memory() {
     for column in ["name", "sql"] {
         let bench = Bench::new();
         let mut storage = bench.camera("tuin", Model { index: Index::Sqlite, ..Model::default() });
@@ -180,7 +180,7 @@ fn a_sqlite_index_that_computes_its_rows_is_refused() {
 }
 
 #[test]
-fn a_sqlite_index_with_a_schema_without_end_keeps_no_other_camera_waiting_and_no_signal() {
+fn a_sqlite_index_with_an_endless_schema_delays_no_other_camera_and_no_signal() {
     let (bench, other) = beside_another(make_schema_endless);
     let pass = bench.footage(&["-v"]).spawn();
     pass.wait_for_stderr(&format!("{other}: extracted"), Duration::from_mins(1));

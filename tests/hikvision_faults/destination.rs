@@ -7,7 +7,7 @@ use crate::support::hikvision::{Audio, Clip, Video, jpeg, picture};
 use crate::support::{as_root, small_tmpfs};
 
 #[test]
-fn a_full_destination_ends_the_pass_and_leaves_whole_files_only() {
+fn a_full_disk_ends_the_pass_and_leaves_only_complete_files() {
     as_root!();
     let (bench, mut storage) = Bench::with(&[]);
     let clip = Clip::new(Video::H264, Audio::Aac, 4);
@@ -30,7 +30,7 @@ fn a_full_destination_ends_the_pass_and_leaves_whole_files_only() {
 
 /// Somebody else fills the disk while ffmpeg writes: the guard saw room, and ffmpeg finds none.
 #[test]
-fn a_disk_that_fills_up_meanwhile_ends_the_pass() {
+fn a_disk_that_fills_up_ends_the_pass() {
     as_root!();
     let (bench, mut storage) = Bench::with(&[]);
     for minute in 0..4 {
@@ -50,7 +50,7 @@ fn a_disk_that_fills_up_meanwhile_ends_the_pass() {
 }
 
 #[test]
-fn a_destination_that_cannot_be_written_is_said() {
+fn a_read_only_destination_is_an_error() {
     as_root!();
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
     let small = small_tmpfs(1 << 20);
@@ -60,7 +60,7 @@ fn a_destination_that_cannot_be_written_is_said() {
 }
 
 #[test]
-fn a_destination_that_vanishes_is_not_filled_beneath() {
+fn an_unmounted_destination_leaves_its_mount_point_empty() {
     as_root!();
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15", "2025-09-07 14:01:15"]);
     let small = small_tmpfs(4 << 20);
@@ -72,7 +72,7 @@ fn a_destination_that_vanishes_is_not_filled_beneath() {
 }
 
 #[test]
-fn what_stands_in_the_way_fails_one_item() {
+fn a_directory_under_a_final_name_fails_one_recording() {
     let (bench, mut storage) = Bench::with(&["2025-09-07 14:00:15", "2025-09-07 14:01:15"]);
     storage.store(&picture(&jpeg()), "2025-09-07 14:00:15");
     let name = |minute: u32| format!("tuin/video/2025-09-07_14-{minute:02}-15-tuin.mp4");

@@ -71,7 +71,7 @@ fn an_ffmpeg_that_hangs_is_killed_with_all_it_started() {
 }
 
 #[test]
-fn an_ffmpeg_that_takes_all_and_writes_half_is_found_out() {
+fn an_ffmpeg_that_writes_half_is_detected() {
     let bench = one();
     // Nothing, rubbish, and half of the frames: each with exit code 0.
     let half =
@@ -107,7 +107,7 @@ fn an_ffmpeg_that_dies_fails_one_segment_until_the_next_pass() {
 }
 
 #[test]
-fn an_ffmpeg_that_talks_without_end_is_listened_to() {
+fn an_ffmpeg_that_logs_endlessly_does_not_block() {
     let bench = one();
     let fake = bench.fake_ffmpeg("head -c 2000000 /dev/zero | tr '\\0' x >&2; exec ffmpeg \"$@\"");
     bench.pass(&["--ffmpeg", &fake, "--timeout", "60"]).expect_code(0);

@@ -30,7 +30,7 @@ fn put(storage: &Storage, kind: Kind, bytes: &[u8]) {
 }
 
 #[test]
-fn an_index_cut_off_at_any_place_ends_the_pass_well() {
+fn a_truncated_index_does_not_fail_the_pass() {
     for index in [Index::Binary(2), Index::Sqlite] {
         let (bench, storage) = damaged(Model { index, ..Model::default() });
         let whole = fs::read(storage.index(Kind::Video, 0)).unwrap();
@@ -53,7 +53,7 @@ fn an_index_cut_off_at_any_place_ends_the_pass_well() {
 }
 
 #[test]
-fn zeros_noise_and_absurd_numbers_keep_no_other_camera_from_being_extracted() {
+fn a_corrupt_index_does_not_block_other_cameras() {
     let (_bench, storage) = damaged(Model::default());
     let whole = fs::read(storage.index(Kind::Video, 0)).unwrap();
     let with_files = |files: u32| {
@@ -87,7 +87,7 @@ fn zeros_noise_and_absurd_numbers_keep_no_other_camera_from_being_extracted() {
 }
 
 #[test]
-fn the_mirror_helps_out() {
+fn the_index_mirror_is_used_when_the_index_is_bad() {
     let (bench, storage) = damaged(Model::default());
     fs::write(storage.index(Kind::Video, 0), [0; 5000]).unwrap();
     let output = bench.pass(&[]).expect_code(0);
@@ -131,7 +131,7 @@ fn a_missing_ring_file_hides_its_own_segments_only() {
 }
 
 #[test]
-fn offsets_past_the_end_are_nobodys_footage() {
+fn index_offsets_past_the_end_are_skipped() {
     let (bench, storage) = damaged(Model::default());
     let second = storage.live()[1];
     let ring_file = fs::File::options().write(true).open(storage.ring_file(&second)).unwrap();
@@ -150,7 +150,7 @@ fn a_damaged_picture_index_leaves_the_videos_alone() {
 }
 
 #[test]
-fn a_database_is_read_beside_a_hot_journal_and_never_touched() {
+fn a_sqlite_index_with_a_hot_journal_is_read_and_never_written() {
     let (bench, storage) = damaged(Model { index: Index::Sqlite, ..Model::default() });
     let journal = storage.index(Kind::Video, 0).with_file_name("record_db_index00-journal");
     fs::write(journal, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7\x00\x00\x00\x01").unwrap();

@@ -8,7 +8,7 @@ use crate::support::hikvision::{jpeg, picture};
 use crate::support::{Node, seeded, tree};
 
 #[test]
-fn killed_anywhere_the_next_pass_carries_on() {
+fn after_sigkill_anywhere_the_next_pass_continues() {
     let (bench, mut storage) = Bench::with(&[]);
     for minute in 0..10 {
         storage.record(&clip(), &format!("2025-09-07 14:{minute:02}:15"));

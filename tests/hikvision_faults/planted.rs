@@ -18,7 +18,7 @@ fn bench() -> (Bench, Storage) {
 }
 
 #[test]
-fn a_link_in_the_place_of_a_folder_is_not_followed() {
+fn a_symlink_in_place_of_a_folder_is_not_followed() {
     for (link, code) in [("tuin", 3), ("tuin/video", 3), ("tuin/images", 3), (".footage", 1)] {
         for options in [&[][..], &["--keep", "1d"]] {
             let (bench, _storage) = bench();
@@ -44,7 +44,7 @@ fn a_link_in_the_place_of_a_folder_is_not_followed() {
 }
 
 #[test]
-fn a_link_in_the_place_of_a_file_is_not_written_through() {
+fn a_symlink_in_place_of_a_file_is_not_written_through() {
     for link in [
         &format!("tuin/video/{NAME}.mp4"),
         &format!("tuin/video/.{NAME}.mp4.part"),

@@ -27,7 +27,7 @@ fn range(storage: &Storage, live: &Live) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_longer_the_segment_is_refused_and_the_others_are_extracted() {
+fn an_overwritten_segment_is_skipped_and_the_others_are_extracted() {
     let newer = clip().mux(instant("2025-10-01 08:00:00"), 7);
     let noise: Vec<u8> = (0..2_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     for (what, bytes) in [("zeros", vec![0; 2_000_000]), ("another segment", newer), ("noise", noise)] {
@@ -58,7 +58,7 @@ fn with_a_quarter(filler: &[u8]) -> (Bench, Storage, Live, Vec<u8>) {
 }
 
 #[test]
-fn a_segment_whose_rest_is_gone_is_not_passed_off_as_whole() {
+fn a_partly_overwritten_segment_is_not_published_as_complete() {
     let noise: Vec<u8> = (0..2_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
     for (what, filler) in [("zeros", vec![0; 2_000_000]), ("noise", noise)] {
         let (bench, ..) = with_a_quarter(&filler);
@@ -74,7 +74,7 @@ fn a_segment_whose_rest_is_gone_is_not_passed_off_as_whole() {
 }
 
 #[test]
-fn what_is_damaged_is_tried_again_and_the_best_is_kept() {
+fn a_damaged_segment_is_retried_and_the_longer_is_kept() {
     let (bench, storage, live, whole) = with_a_quarter(&vec![0; 2_000_000]);
     assert_eq!(bench.report(3, &[])["failures"][0]["reason"], "damaged");
     let held = tree(bench.dest().join("tuin"));
@@ -98,7 +98,7 @@ fn what_is_damaged_is_tried_again_and_the_best_is_kept() {
 }
 
 #[test]
-fn what_is_damaged_goes_when_its_time_is_over() {
+fn keep_removes_damaged_recordings() {
     let (bench, ..) = with_a_quarter(&vec![0; 2_000_000]);
     bench.report(3, &["--no-pictures"]);
     let output = bench.pass(&["--keep", "1d", "--dry-run"]).expect_code(0);
@@ -109,7 +109,7 @@ fn what_is_damaged_goes_when_its_time_is_over() {
 
 /// A card with a bad sector, a share that is lost: what was read until then is kept.
 #[test]
-fn what_can_be_read_of_a_segment_is_kept() {
+fn the_readable_part_of_a_damaged_segment_is_kept() {
     let bench = Bench::new();
     let mut storage = bench.camera("tuin", Model { file_len: 32 << 20, ..Model::default() });
     let clip = Clip::with(Video::H264, Audio::ALaw, 8, "1280x720", 12_000);
@@ -128,7 +128,7 @@ fn what_can_be_read_of_a_segment_is_kept() {
 }
 
 #[test]
-fn a_segment_overwritten_while_it_is_read_is_refused() {
+fn a_segment_overwritten_while_it_is_read_is_skipped() {
     let (bench, storage) = three();
     let live = storage.live()[1];
     let newer = bench.scratch.write("newer", clip().mux(instant("2025-10-01 08:00:00"), 7));
@@ -148,7 +148,7 @@ fn a_segment_overwritten_while_it_is_read_is_refused() {
 }
 
 #[test]
-fn pictures_that_are_none_are_said_and_not_written() {
+fn invalid_pictures_are_logged_and_not_written() {
     let (bench, mut storage) = three();
     let jpeg = jpeg();
     storage.store(&picture(&jpeg), "2025-09-07 14:00:15");

@@ -46,7 +46,7 @@ fn probe(file: &Path, entries: &str) -> String {
 }
 
 #[test]
-fn every_coding_comes_out_as_an_mp4() {
+fn every_codec_is_extracted_to_mp4() {
     let codings = [
         (Video::H264, Audio::Aac),
         (Video::H264, Audio::ALaw),
@@ -93,7 +93,7 @@ fn frames_whose_number_looks_like_a_start_code_are_kept() {
 }
 
 #[test]
-fn the_clock_of_the_frames_may_wrap() {
+fn pts_may_wrap() {
     let clip = Clip::new(Video::Hevc, Audio::ALaw, 4);
     let (dir, camera, mut segments) = storage(std::slice::from_ref(&clip));
     let ring_file = camera.ring_file(&segments[0]).unwrap();
@@ -110,7 +110,7 @@ fn the_clock_of_the_frames_may_wrap() {
 
 /// The last frame lasts as long as the others, and no index tells of that.
 #[test]
-fn a_camera_may_take_its_time_for_each_frame() {
+fn a_low_frame_rate_is_extracted() {
     let clips = [1000, 2000, 16_000].map(|millis| Clip::slow(Video::H264, millis, 4));
     let (dir, camera, segments) = storage(&clips);
     let output = dir.path().join("out.mp4");
@@ -127,7 +127,7 @@ fn a_camera_may_take_its_time_for_each_frame() {
 }
 
 #[test]
-fn what_the_ring_has_overwritten_is_refused() {
+fn an_overwritten_segment_is_refused() {
     let clip = Clip::new(Video::H264, Audio::None, 2);
     let (dir, camera, segments) = storage(&[clip.clone(), clip.clone()]);
     let ring_file = camera.ring_file(&segments[1]).unwrap();
@@ -145,7 +145,7 @@ fn what_the_ring_has_overwritten_is_refused() {
 }
 
 #[test]
-fn what_the_ring_overwrites_meanwhile_is_refused() {
+fn a_segment_overwritten_during_extraction_is_refused() {
     let (dir, camera, segments) = storage(&[Clip::new(Video::H264, Audio::None, 2)]);
     let ring_file = camera.ring_file(&segments[0]).unwrap();
     let fake = fake(
@@ -157,7 +157,7 @@ fn what_the_ring_overwrites_meanwhile_is_refused() {
 }
 
 #[test]
-fn noise_in_the_middle_is_noticed() {
+fn noise_inside_a_segment_is_detected() {
     let clip = Clip::new(Video::H264, Audio::None, 4);
     let (dir, camera, segments) = storage(&[clip]);
     let ring_file = camera.ring_file(&segments[0]).unwrap();
@@ -177,7 +177,7 @@ fn fake(dir: &Path, script: &str) -> PathBuf {
 }
 
 #[test]
-fn a_talkative_ffmpeg_does_not_block() {
+fn an_ffmpeg_that_logs_much_does_not_block() {
     let (dir, camera, segments) = storage(&[Clip::new(Video::H264, Audio::None, 2)]);
     let fake = fake(
         dir.path(),
@@ -189,7 +189,7 @@ fn a_talkative_ffmpeg_does_not_block() {
 }
 
 #[test]
-fn a_hanging_ffmpeg_is_killed_with_its_children() {
+fn a_hanging_ffmpeg_is_killed_with_its_process_group() {
     let (dir, camera, segments) = storage(&[Clip::new(Video::H264, Audio::None, 2)]);
     let mark = dir.path().join("mark");
     for script in ["sleep 100 & sleep 100", "cat >/dev/null; sleep 100", "trap '' TERM; while :; do :; done"] {
@@ -216,7 +216,7 @@ fn a_hanging_ffmpeg_is_killed_with_its_children() {
 }
 
 #[test]
-fn children_that_outlive_ffmpeg_do_not_hold_us() {
+fn children_that_outlive_ffmpeg_do_not_block() {
     let (dir, camera, segments) = storage(&[Clip::new(Video::H264, Audio::None, 2)]);
     let fake = fake(dir.path(), "sleep 100 & cat >/dev/null; exit 1");
     let begin = Instant::now();
@@ -226,7 +226,7 @@ fn children_that_outlive_ffmpeg_do_not_hold_us() {
 }
 
 #[test]
-fn a_stop_ends_it() {
+fn a_signal_ends_an_extraction() {
     let (dir, camera, segments) = storage(&[Clip::new(Video::H264, Audio::None, 2)]);
     let fake = fake(dir.path(), "sleep 100");
     let settings = Settings { ffmpeg: &fake, timeout: Duration::from_mins(1), is_stopped: &|| true };
@@ -248,7 +248,7 @@ fn an_ffmpeg_that_does_nothing_or_is_missing_is_an_error() {
 }
 
 #[test]
-fn sound_that_cannot_be_converted_is_left_out() {
+fn audio_that_cannot_be_converted_is_left_out() {
     let (dir, camera, segments) = storage(&[Clip::new(Video::H264, Audio::MuLaw, 2)]);
     let fake = fake(
         dir.path(),

@@ -92,7 +92,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 200 } else { 2000 }))]
 
     #[test]
-    fn exactly_the_live_segments_are_listed(
+    fn the_index_lists_exactly_the_live_segments(
         acts in acts(), version in 2..=3u32, files in 1..6u32, in_progress: bool,
     ) {
         let ring = ring(Kind::Video, version, Stride::Short, files, &acts, in_progress);
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_off_index_lists_live_segments_only(
+    fn a_truncated_index_lists_only_live_segments(
         acts in acts(), files in 1..6u32, at in any::<prop::sample::Index>(),
     ) {
         let ring = ring(Kind::Video, 2, Stride::Short, files, &acts, false);
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn a_wrong_number_of_files_is_counted(acts in acts(), files in 2..6u32, wrong: u32) {
+    fn an_index_with_a_wrong_file_count_is_reported(acts in acts(), files in 2..6u32, wrong: u32) {
         let mut acts = acts;
         acts.insert(0, Act::Record { pause_sec: 0, millis: 1000, len: 1000 });
         acts.insert(1, Act::Leave);
@@ -143,7 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 30 } else { 300 }))]
 
     #[test]
-    fn exactly_the_live_pictures_are_listed(
+    fn the_picture_index_lists_exactly_the_live_pictures(
         acts in acts(), files in 1..4u32, (version, stride) in prop_oneof![
             Just((2, Stride::Short)), Just((3, Stride::Short)), Just((3, Stride::Long)),
         ],
@@ -157,7 +157,7 @@ proptest! {
 
 /// How far apart records are is seen where there are any, which need not be the first file.
 #[test]
-fn the_first_file_may_hold_one_picture_or_none() {
+fn the_first_picture_file_may_hold_one_picture_or_none() {
     let picture = || Act::Record { pause_sec: 5, millis: 0, len: 900 };
     for (version, stride) in [(2, Stride::Short), (3, Stride::Short), (3, Stride::Long)] {
         for before in [vec![], vec![picture()], vec![picture(), Act::Leave], vec![Act::Leave; 4]] {
@@ -178,7 +178,7 @@ fn turned() -> Ring {
 }
 
 #[test]
-fn stale_records_are_there_but_not_listed() {
+fn stale_index_records_are_not_listed() {
     let ring = turned();
     let records = &ring.index()[1280 + 3 * 32..];
     let closed = records.chunks(80).filter(|record| record.len() == 80 && record[44..48] != [0; 4]).count();
@@ -188,7 +188,7 @@ fn stale_records_are_there_but_not_listed() {
 }
 
 #[test]
-fn a_slot_may_name_the_last_closed_record() {
+fn an_index_slot_may_name_the_last_closed_record() {
     let ring =
         ring(Kind::Picture, 3, Stride::Long, 2, &vec![Act::Record { pause_sec: 5, millis: 0, len: 900 }; 10], false);
     let mut bytes = ring.index().to_vec();
@@ -198,7 +198,7 @@ fn a_slot_may_name_the_last_closed_record() {
 }
 
 #[test]
-fn a_file_record_may_count() {
+fn an_index_file_record_may_hold_a_count() {
     let ring = turned();
     let mut bytes = ring.index().to_vec();
     for file in 0..3 {
@@ -209,7 +209,7 @@ fn a_file_record_may_count() {
 }
 
 #[test]
-fn what_rises_is_taken_where_nothing_else_tells() {
+fn rising_index_times_decide_where_nothing_else_does() {
     let ring = turned();
     let mut bytes = ring.index().to_vec();
     // File 2 is full and not being written; its record now ends at another time.
@@ -224,7 +224,7 @@ fn what_rises_is_taken_where_nothing_else_tells() {
 }
 
 #[test]
-fn a_record_that_cannot_be_true_is_skipped_and_told() {
+fn an_impossible_index_record_is_skipped_and_counted() {
     let ring = turned();
     let live = expected(&ring);
     let (file, number, ..) = live[1];
@@ -243,7 +243,7 @@ fn a_record_that_cannot_be_true_is_skipped_and_told() {
 }
 
 #[test]
-fn four_hundred_million_files_are_not_believed() {
+fn an_index_of_four_hundred_million_files_is_refused() {
     let ring = turned();
     let mut bytes = ring.index().to_vec();
     bytes[12..16].copy_from_slice(&400_000_000_u32.to_le_bytes());
@@ -253,7 +253,7 @@ fn four_hundred_million_files_are_not_believed() {
 }
 
 #[test]
-fn cut_off_at_every_step() {
+fn an_index_truncated_at_every_step() {
     let ring = turned();
     let live = expected(&ring);
     for length in (0..ring.index().len()).step_by(512) {
@@ -264,7 +264,7 @@ fn cut_off_at_every_step() {
 }
 
 #[test]
-fn what_is_no_index_is_refused_by_name() {
+fn an_invalid_index_is_refused_by_name() {
     let refusal = |bytes: &[u8]| read(bytes, Kind::Video).unwrap_err().to_string();
     assert_eq!(refusal(&[]), "the index has 0 bytes, its header alone 1280");
     assert_eq!(refusal(&[0; 4096]), "cannot read an index of version 0: 2 and 3 are known");

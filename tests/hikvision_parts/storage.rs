@@ -54,7 +54,7 @@ fn clock(minute: u32) -> String {
 }
 
 #[test]
-fn a_ring_that_has_turned_lists_the_present_generation() {
+fn a_wrapped_ring_lists_the_present_generation() {
     let dir = tempfile::tempdir().unwrap();
     let mut storage =
         Storage::new(dir.path(), Model { layout: Layout::Datadirs(2), file_len: 1 << 20, ..Model::default() });
@@ -83,7 +83,7 @@ fn head(camera: &Camera, segment: &Segment) -> Head {
 }
 
 #[test]
-fn heads_tell_how_a_segment_is_coded() {
+fn segment_heads_have_the_codec() {
     let dir = tempfile::tempdir().unwrap();
     let mut storage = Storage::new(dir.path(), Model::default());
     let coded = [
@@ -108,7 +108,7 @@ fn heads_tell_how_a_segment_is_coded() {
 }
 
 #[test]
-fn pictures_of_both_strides_are_cut() {
+fn pictures_of_both_index_strides_are_extracted() {
     for stride in [Stride::Short, Stride::Long] {
         for version in [2, 3] {
             // Without its mark nothing tells the longer stride from the shorter one.
@@ -188,7 +188,7 @@ fn three_datadirs(root: &Path) -> Storage {
 }
 
 #[test]
-fn inputs_are_what_they_look_like() {
+fn input_kind_is_detected_by_its_files() {
     let dir = tempfile::tempdir().unwrap();
     let names = ["Camera-Tuin", "quote\"'s", "line\nbreak", " space ", "..dots"];
     for name in names {
@@ -211,7 +211,7 @@ fn inputs_are_what_they_look_like() {
 }
 
 #[test]
-fn a_flat_card_is_a_camera() {
+fn a_card_without_datadirs_is_a_camera() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("card");
     fs::create_dir(&root).unwrap();
@@ -253,7 +253,7 @@ fn a_missing_datadir_hides_only_itself() {
 }
 
 #[test]
-fn a_missing_ring_file_is_listed_and_told() {
+fn a_missing_ring_file_is_listed_and_reported() {
     let dir = tempfile::tempdir().unwrap();
     let storage = three_datadirs(dir.path());
     fs::remove_file(dir.path().join("datadir1/hiv00000.mp4")).unwrap();
@@ -264,7 +264,7 @@ fn a_missing_ring_file_is_listed_and_told() {
 }
 
 #[test]
-fn a_bad_index_gives_way_to_its_mirror() {
+fn a_bad_index_is_replaced_by_its_mirror() {
     let dir = tempfile::tempdir().unwrap();
     let storage = three_datadirs(dir.path());
     let index = storage.index(Kind::Video, 1);
@@ -309,7 +309,7 @@ fn an_index_bad_in_both_copies_hides_only_its_datadir() {
 }
 
 #[test]
-fn an_index_that_changes_meanwhile_is_read_again() {
+fn an_index_that_changes_while_it_is_read_is_read_again() {
     let dir = tempfile::tempdir().unwrap();
     let storage = three_datadirs(dir.path());
     let index = storage.index(Kind::Video, 2);

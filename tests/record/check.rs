@@ -32,7 +32,7 @@ fn check_has_one_line_for_cameras_with_the_same_401() {
 }
 
 #[test]
-fn a_table_of_cameras() {
+fn check_prints_a_table_of_cameras() {
     let (plain, sound) = (RtspCamera::start(Film::Large), RtspCamera::start(Film::ALaw));
     let (locked, off, pictures) =
         (RtspCamera::start_locked(Film::Plain), RtspCamera::start(Film::Plain), MjpegCamera::start());

@@ -16,7 +16,7 @@ fn one() -> (Site, RtspCamera) {
 }
 
 #[test]
-fn a_second_start_leaves() {
+fn a_second_recorder_exits_when_the_lock_is_held() {
     let (site, camera) = one();
     let running = site.start(&[]);
     let segmenter = site.segmenter("yard");
@@ -34,7 +34,7 @@ fn a_second_start_leaves() {
 }
 
 #[test]
-fn it_ends_after_its_time() {
+fn for_ends_recording_after_its_time() {
     let (site, _camera) = one();
     let began = Instant::now();
     site.record(&["--for", "4s"]).run().expect_code(0);
@@ -45,7 +45,7 @@ fn it_ends_after_its_time() {
 
 /// What counts is how it is at the end, and not that it once failed.
 #[test]
-fn a_camera_that_came_back_before_the_end_gives_footage() {
+fn for_ends_with_0_when_a_camera_recovered() {
     let cameras = ["breaks", "late", "flaps"].map(|name| (name, RtspCamera::start(Film::Plain)));
     let [(_, breaks), (_, late), (_, flaps)] = &cameras;
     late.set(Fault::Off);
@@ -68,7 +68,7 @@ fn a_camera_that_came_back_before_the_end_gives_footage() {
 }
 
 #[test]
-fn it_is_stopped_and_reloaded_by_its_configuration() {
+fn stop_and_reload_find_the_recorder_by_its_configuration() {
     let (site, camera) = one();
     let running = site.start(&[]);
     site.segmenter("yard");
@@ -108,7 +108,7 @@ fn stop_names_the_crontab_line_that_starts_the_recorder_again() {
 
 /// A configuration that is to take a destination over from another one.
 #[test]
-fn the_recorder_of_another_configuration_is_not_stopped() {
+fn stop_spares_the_recorder_of_another_configuration() {
     let (site, camera) = one();
     let of_two = |more: &str| {
         let table = camera.table();
@@ -132,7 +132,7 @@ fn the_recorder_of_another_configuration_is_not_stopped() {
 
 /// Without a camera there is no destination to lock: cron would start one more every minute.
 #[test]
-fn with_no_camera_to_record_it_leaves_cron_alone() {
+fn cron_is_silent_with_no_camera_to_record() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", format!("{}\nenabled = false", camera.table()))]);
     let cron = site.record(&["--cron"]).run().expect_code(0);
@@ -152,7 +152,7 @@ fn with_no_camera_to_record_it_leaves_cron_alone() {
 }
 
 #[test]
-fn interrupted_it_ends_as_cleanly() {
+fn sigint_ends_recording_cleanly() {
     let (site, _camera) = one();
     let running = site.start(&[]);
     site.wait_for_closed("yard", 1);

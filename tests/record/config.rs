@@ -19,7 +19,7 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
-fn errors_name_the_key_and_its_line() {
+fn configuration_errors_name_the_key_and_its_line() {
     let yard = "[cameras.yard]\nurl = \"rtsp://c/1\"\ndestination = \"dest\"\n";
     for (line, key, said) in [
         ("segmnet = \"1h\"", "cameras.yard.segmnet", "segment"),
@@ -55,7 +55,7 @@ fn errors_name_the_key_and_its_line() {
 }
 
 #[test]
-fn errors_outside_of_a_camera() {
+fn configuration_errors_outside_of_a_camera() {
     for (text, line, said) in [
         ("listen = \"127.0.0.1:1\"\n", "footage.toml", "no camera"),
         ("[cameras]\n", "", "no camera"),
@@ -103,13 +103,13 @@ fn a_duplicate_key_names_its_camera_and_both_lines() {
 }
 
 #[test]
-fn what_the_parser_refuses_names_the_section() {
+fn toml_syntax_errors_name_the_section() {
     let said = refusal("[cameras.a]\nurl = \"rtsp://c/1\"\n[cameras.yard]\nurl = \"rtsp://u:hunter22@c/1\n");
     assert!(said.contains("line 4: cameras.yard: ") && !said.contains("hunter22"), "{said}");
 }
 
 #[test]
-fn a_password_that_ends_the_host_is_refused_with_its_escapes() {
+fn a_url_whose_password_ends_the_host_is_refused_with_its_escapes() {
     for password in ["hunter22#x", "hunter22/x", "hunter22?x", "12#hunter22"] {
         let url = format!("rtsp://admin:{password}@127.0.0.1:1/live");
         let said = refusal(&format!("[cameras.yard]\nurl = \"{url}\"\ndestination = \"dest\"\n"));
@@ -127,7 +127,7 @@ fn a_password_that_ends_the_host_is_refused_with_its_escapes() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
+fn all_configuration_errors_are_reported_at_once() {
     let said = refusal("[cameras.a]\nurl = \"rtsp://c/1\"\nfps = \"x\"\n[cameras.b]\nurl = 7\nkep = \"1d\"\n");
     for line in ["line 3", "line 5", "line 6"] {
         assert!(said.contains(line), "{line}: {said}");
@@ -136,7 +136,7 @@ fn all_that_is_wrong_is_told_at_once() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_configuration_is_named() {
     let site = Site::new();
     let output = site.record(&[]).run().expect_code(2);
     assert!(output.stderr.contains("footage.toml"), "{output}");
@@ -153,7 +153,7 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn what_is_wrong_with_an_option_is_told_of_that_option() {
+fn a_wrong_option_value_names_the_option() {
     let site = Site::new();
     for (options, said) in [
         (&["--name", "a/b", "--destination", "dest"][..], "'a/b' for '--name"),
@@ -167,7 +167,7 @@ fn what_is_wrong_with_an_option_is_told_of_that_option() {
 }
 
 #[test]
-fn keep_and_keep_bytes_as_options_and_variables_refuse_what_may_mean_two_things() {
+fn keep_and_keep_bytes_refuse_ambiguous_units() {
     let site = Site::new();
     let record = || site.footage(&["record", "--url", "rtsp://127.0.0.1:1/x", "-d", "dest", "--dry-run"]);
     for (option, variable, value, readings) in [

@@ -19,7 +19,7 @@ fn site(camera: &RtspCamera) -> Site {
 }
 
 #[test]
-fn what_is_wrong_in_a_configuration_is_told_once() {
+fn cron_logs_configuration_errors_the_first_time_only() {
     let camera = RtspCamera::start(Film::Plain);
     let site = site(&camera);
     let runs = site.start(&[]);
@@ -43,7 +43,7 @@ fn what_is_wrong_in_a_configuration_is_told_once() {
 }
 
 #[test]
-fn what_else_keeps_it_from_starting_is_told_once() {
+fn cron_logs_a_failing_start_the_first_time_only() {
     let camera = RtspCamera::start(Film::Plain);
     let site = site(&camera);
     let nowhere = format!("{}\ndestination = \"/proc/nowhere\"", camera.table());
@@ -60,7 +60,7 @@ fn what_else_keeps_it_from_starting_is_told_once() {
 
 /// Rather told again than remembered in a place that somebody else may write to.
 #[test]
-fn where_nothing_can_be_remembered_it_is_told_each_time() {
+fn cron_logs_each_time_where_no_state_can_be_saved() {
     let camera = RtspCamera::start(Film::Plain);
     let site = site(&camera);
     site.configure(QUICK, &[("yard", "segment = ")]);

@@ -18,7 +18,7 @@ fn warnings_with(table: &str, mode: u32, ffmpeg: impl Fn(&Site) -> String) -> St
 }
 
 #[test]
-fn a_configuration_that_others_can_read_is_told_when_it_holds_a_password() {
+fn a_world_readable_configuration_with_a_password_is_a_warning() {
     let open = "url = \"rtsp://127.0.0.1:1/x\"";
     let secrets = [
         "url = \"rtsp://viewer:secret@127.0.0.1:1/x\"".to_owned(),
@@ -38,7 +38,7 @@ fn a_configuration_that_others_can_read_is_told_when_it_holds_a_password() {
 
 /// It names programs to run, and files to remove.
 #[test]
-fn a_configuration_that_everybody_can_change_is_told() {
+fn a_world_writable_configuration_is_a_warning() {
     let open = "url = \"rtsp://127.0.0.1:1/x\"";
     let told = warnings(open, 0o666);
     assert!(told.contains("everybody can change it") && told.lines().count() == 1, "{told}");
@@ -55,7 +55,7 @@ fn cameras_with_unchecked_certificates_share_a_line() {
 
 /// ffmpeg checks no certificate unless it is told to, and over RTSP not even then; from version 9 on it does.
 #[test]
-fn a_certificate_that_nobody_checks_is_told() {
+fn an_unchecked_certificate_is_a_warning() {
     for scheme in ["https", "rtmps", "rtsps"] {
         let url = format!("url = \"{scheme}://127.0.0.1:1/x\"");
         let told = warnings(&url, 0o600);

@@ -9,7 +9,7 @@ use crate::support::site::{QUICK, Site, wait_for};
 use crate::support::{Program, as_root};
 
 #[test]
-fn a_program_runs_for_each_closed_segment() {
+fn on_segment_runs_for_each_closed_segment() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
     // What it is given is there, whole, under its last name.
@@ -45,7 +45,7 @@ fn a_program_runs_for_each_closed_segment() {
 
 /// Whoever ignores the end of its children hands that down to what it starts.
 #[test]
-fn started_by_somebody_who_ignores_his_children_it_still_sees_the_end_of_its_own() {
+fn an_ignored_sigchld_of_the_parent_does_not_matter() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
     let hook = site.script("hook", "echo $FOOTAGE_SEGMENT_PATH >>hooks");
@@ -61,7 +61,7 @@ fn started_by_somebody_who_ignores_his_children_it_still_sees_the_end_of_its_own
 
 /// The last segment of a camera is closed when it is in the configuration no more.
 #[test]
-fn a_program_runs_for_what_a_removed_camera_leaves() {
+fn on_segment_runs_for_segments_of_a_removed_camera() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
     let hook = site.script("hook", "echo $FOOTAGE_SEGMENT_PATH >>hooks");
@@ -80,7 +80,7 @@ fn a_program_runs_for_what_a_removed_camera_leaves() {
 
 /// As the first process of a container a recorder inherits what programs leave running, and has to bury it.
 #[test]
-fn what_a_program_leaves_running_becomes_no_zombie() {
+fn children_of_an_on_segment_program_become_no_zombies() {
     as_root!();
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
@@ -107,7 +107,7 @@ fn what_a_program_leaves_running_becomes_no_zombie() {
 }
 
 #[test]
-fn a_program_that_fails_or_hangs_hinders_nothing() {
+fn an_on_segment_program_that_fails_or_hangs_blocks_nothing() {
     let camera = RtspCamera::start(Film::Plain);
     let cameras = [
         ("fails", format!("{}\non_segment = [\"false\"]", camera.table())),

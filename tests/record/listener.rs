@@ -15,7 +15,7 @@ fn metric(text: &str, name: &str, camera: &str) -> Option<f64> {
 }
 
 #[test]
-fn numbers_are_right_from_the_first_seconds() {
+fn metrics_are_right_from_the_first_seconds() {
     let (camera, away) = (RtspCamera::start(Film::Plain), RtspCamera::start(Film::Plain));
     away.set(Fault::Off);
     let site = Site::with(QUICK, &[("yard", camera.table()), ("away", away.table())]);
@@ -65,7 +65,7 @@ fn numbers_are_right_from_the_first_seconds() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn a_listen_port_in_use_is_an_error() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -8,7 +8,7 @@ use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site, expect_sound, frames};
 
 #[test]
-fn every_sound_in_every_container() {
+fn every_audio_codec_in_every_container() {
     let cameras = [Film::Plain, Film::Aac, Film::ALaw].map(|film| (film, RtspCamera::start(film)));
     let mut tables = Vec::new();
     for (film, camera) in &cameras {
@@ -45,7 +45,7 @@ fn every_sound_in_every_container() {
 }
 
 #[test]
-fn pictures_over_http_become_video() {
+fn mjpeg_over_http_becomes_video() {
     let camera = MjpegCamera::start();
     let table = |more: &str| format!("url = {:?}\n{more}", camera.url());
     let cameras = [("ts", table("container = \"ts\"")), ("slow", table("fps = 5\nbitrate = \"200k\""))];
@@ -64,7 +64,7 @@ fn pictures_over_http_become_video() {
 
 /// What an ffmpeg does that is called 7: it forgets what our clock has stamped pictures with.
 #[test]
-fn pictures_have_their_time_where_ffmpeg_forgets_it() {
+fn mjpeg_frames_have_times_where_ffmpeg_drops_them() {
     let camera = MjpegCamera::start();
     let table = |more: &str| format!("url = {:?}\n{more}", camera.url());
     let cameras = [("all", table("")), ("some", table("fps = 5"))];
@@ -86,7 +86,7 @@ fn pictures_have_their_time_where_ffmpeg_forgets_it() {
 
 /// However close to each other they come.
 #[test]
-fn no_picture_is_left_out() {
+fn no_mjpeg_frame_is_left_out() {
     let camera = MjpegCamera::start();
     camera.set(Fault::Bursts(5));
     let site = Site::with(QUICK, &[("yard", format!("url = {:?}", camera.url()))]);

@@ -6,7 +6,7 @@ use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site, expect_sound, wait_for};
 
 #[test]
-fn only_what_changed_is_touched() {
+fn reload_restarts_only_changed_cameras() {
     let camera = RtspCamera::start(Film::Plain);
     let table = |more: &str| format!("{}\n{more}", camera.table());
     let site = Site::with(QUICK, &[("stays", table("")), ("goes", table("")), ("changes", table(""))]);
@@ -40,7 +40,7 @@ fn only_what_changed_is_touched() {
 }
 
 #[test]
-fn a_bad_file_changes_nothing_and_says_why() {
+fn reload_of_a_bad_configuration_keeps_the_previous_one() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let running = site.start(&[]);
@@ -59,7 +59,7 @@ fn a_bad_file_changes_nothing_and_says_why() {
 
 /// Of two new destinations one is somebody's: nothing is recorded to either, and the other one is nobody's.
 #[test]
-fn a_file_that_is_refused_in_the_end_holds_nothing() {
+fn reload_of_a_refused_configuration_locks_no_destination() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let path = site.scratch.write("taken/.footage/record.lock", "pid 7 since 2026-11-21T10:00:00Z\n");

@@ -4,7 +4,7 @@ use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{PATIENCE, QUICK, Site, wait_for};
 
 #[test]
-fn what_is_too_old_goes_and_nothing_else() {
+fn keep_removes_old_segments_and_nothing_else() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", format!("{}\nkeep = \"2d\"", camera.table()))]);
     let old = ["2020-01-01/2020-01-01_10-00-00+0000.mkv", "2020-01-01/2020-01-01_11-00-00+0530.ts"];
@@ -37,7 +37,7 @@ fn what_is_too_old_goes_and_nothing_else() {
 
 /// What cannot be played is kept as long as what can, also where that comes while it records.
 #[test]
-fn what_is_damaged_goes_with_what_is_as_old() {
+fn keep_removes_incomplete_segments_of_the_same_age() {
     let camera = RtspCamera::start(Film::Plain);
     let keys = "keep = \"5s\"\ntimezone = \"Asia/Kolkata\"";
     let site = Site::with(QUICK, &[("yard", format!("{}\n{keys}", camera.table()))]);
@@ -54,7 +54,7 @@ fn what_is_damaged_goes_with_what_is_as_old() {
 }
 
 #[test]
-fn the_oldest_go_for_the_newest() {
+fn keep_bytes_evicts_oldest_first() {
     let camera = RtspCamera::start(Film::Plain);
     // Two seconds are about 65 kB.
     let site = Site::with(QUICK, &[("yard", format!("{}\nkeep_bytes = \"200kB\"", camera.table()))]);
@@ -72,7 +72,7 @@ fn the_oldest_go_for_the_newest() {
 
 /// An upload that removes what it has sent makes room: the account of a quota is what stands there.
 #[test]
-fn what_somebody_else_has_removed_counts_no_more() {
+fn keep_bytes_ignores_segments_removed_by_others() {
     let camera = RtspCamera::start(Film::Plain);
     // A second is about 33 kB: room for seven or eight.
     let defaults = QUICK.replace("segment = \"2s\"", "segment = \"1s\"");

@@ -23,7 +23,7 @@ fn seen(camera: &MjpegCamera) -> Vec<(String, u16)> {
 }
 
 #[test]
-fn the_state_due_now_is_set_at_once_and_the_next_in_time() {
+fn schedule_sets_the_current_state_at_once_and_the_next_in_time() {
     let camera = MjpegCamera::start();
     let night = Utc::now() + Duration::from_secs(6);
     let site = site(&camera, night);
@@ -40,7 +40,7 @@ fn the_state_due_now_is_set_at_once_and_the_next_in_time() {
 }
 
 #[test]
-fn a_failure_is_told_and_tried_again() {
+fn a_failed_schedule_request_is_logged_and_retried() {
     let camera = MjpegCamera::start();
     camera.fail_controls(1);
     let site = site(&camera, Utc::now() + Duration::from_hours(2));
@@ -53,7 +53,7 @@ fn a_failure_is_told_and_tried_again() {
 
 /// As long as one waits for another try, which may be minutes, the next is due in time all the same.
 #[test]
-fn a_failure_does_not_hold_up_the_next() {
+fn a_failed_schedule_request_does_not_delay_the_next() {
     let camera = MjpegCamera::start();
     camera.fail_controls(1);
     let night = Utc::now() + Duration::from_secs(7);
@@ -70,7 +70,7 @@ fn a_failure_does_not_hold_up_the_next() {
 
 /// What has a meaning in a URL is written as %40 in a password, and sent as it is meant.
 #[test]
-fn a_login_in_a_url_is_sent_as_it_is_meant() {
+fn a_schedule_url_with_a_login_sends_it_decoded() {
     use base64::Engine;
     let camera = MjpegCamera::start();
     let url = camera.control_url("day").replace("http://", &format!("http://{USER}:{PASSWORD_IN_URL}@"));

@@ -22,7 +22,7 @@ fn read_all(dir: &Path) -> String {
 }
 
 #[test]
-fn nothing_that_is_told_has_a_password_in_it() {
+fn no_output_of_record_holds_a_password() {
     let camera = RtspCamera::start_locked(Film::Plain);
     let table = |url: String| format!("url = {url:?}");
     let cameras = [
@@ -117,7 +117,7 @@ fn children_inherit_no_secret_and_leave_no_core_file() {
 }
 
 #[test]
-fn a_dry_run_shows_no_option_that_is_a_secret() {
+fn dry_run_redacts_secret_options() {
     let table = |options: &str| format!("url = \"http://127.0.0.1:1/x\"\ninput_options = {options}");
     let cameras = [
         ("a", table(&format!("[\"-headers\", \"Authorization: Bearer {WRONG}\"]"))),
@@ -133,7 +133,7 @@ fn a_dry_run_shows_no_option_that_is_a_secret() {
 }
 
 #[test]
-fn what_is_made_is_as_open_as_the_umask_says() {
+fn file_modes_follow_the_umask() {
     let camera = RtspCamera::start(Film::Plain);
     for umask in UMASKS {
         let site = Site::with(QUICK, &[("yard", camera.table())]);

@@ -7,7 +7,7 @@ use crate::support::rtsp::{FRAMES_PER_SECOND, Film, KEY_INTERVAL, RtspCamera};
 use crate::support::site::{QUICK, Site, Watcher, expect_sound, follow_each_other, frames, wait_for};
 
 #[test]
-fn segments_begin_at_clock_marks_and_come_to_stand_whole() {
+fn segments_begin_at_clock_boundaries_and_are_published_complete() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let watcher = Watcher::start(site.dest());
@@ -47,7 +47,7 @@ fn segments_begin_at_clock_marks_and_come_to_stand_whole() {
 
 /// What is encoded gets a key frame there. Three seconds are no multiple of the two between others.
 #[test]
-fn segments_of_pictures_begin_at_the_mark_itself() {
+fn mjpeg_segments_begin_exactly_at_the_boundary() {
     let (mkv, zoned) = (MjpegCamera::start(), MjpegCamera::start());
     let zoned_table = format!("url = {:?}\nfps = 5\ncontainer = \"ts\"\ntimezone = \"Asia/Kolkata\"", zoned.url());
     let cameras = [("mkv", format!("url = {:?}", mkv.url())), ("zoned", zoned_table)];
@@ -69,7 +69,7 @@ fn segments_of_pictures_begin_at_the_mark_itself() {
 }
 
 #[test]
-fn a_name_is_the_time_of_the_cameras_zone() {
+fn segment_names_are_in_the_time_zone_of_the_camera() {
     let camera = RtspCamera::start(Film::Plain);
     let zoned = |zone: &str| format!("{}\ntimezone = {zone:?}", camera.table());
     let cameras = [("pune", zoned("Asia/Kolkata")), ("ny", zoned("America/New_York")), ("lord", zoned("UTC"))];
@@ -91,7 +91,7 @@ fn a_name_is_the_time_of_the_cameras_zone() {
 
 /// ffmpeg looks at a stream before it opens the first segment, which begins with what it has seen.
 #[test]
-fn the_first_segment_is_called_by_its_first_frame() {
+fn the_first_segment_is_named_by_its_first_frame() {
     let camera = RtspCamera::start(Film::Plain);
     let looks_long = "input_options = [\"-fpsprobesize\", \"60\", \"-analyzeduration\", \"10M\"]";
     let site = Site::with(QUICK, &[("yard", format!("{}\n{looks_long}", camera.table()))]);
@@ -106,7 +106,7 @@ fn the_first_segment_is_called_by_its_first_frame() {
 }
 
 #[test]
-fn a_camera_by_options() {
+fn url_and_name_record_a_camera_without_configuration() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
     let options = ["record", "--url", &camera.url(), "--name", "yard", "--destination", "dest", "--segment", "2s"];
@@ -121,7 +121,7 @@ fn a_camera_by_options() {
 }
 
 #[test]
-fn the_state_file_tells_what_happens() {
+fn record_json_has_the_state_of_each_camera() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let running = site.start(&[]);

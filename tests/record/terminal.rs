@@ -11,7 +11,7 @@ fn in_terminal(site: &Site, options: &str) -> String {
 }
 
 #[test]
-fn a_person_sees_how_many_cameras_record_and_for_how_long() {
+fn a_terminal_shows_how_many_cameras_record_and_for_how_long() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let shown = in_terminal(&site, "-v");
@@ -31,7 +31,7 @@ fn a_person_sees_how_many_cameras_record_and_for_how_long() {
 
 /// What Linux does with what is written concerns a disk, and a person who looks.
 #[test]
-fn settings_that_do_not_suit_are_told_to_a_person() {
+fn a_terminal_shows_warnings_about_settings() {
     as_root!();
     let camera = RtspCamera::start(Film::Plain);
     let setting = |name: &str| -> u64 { std::fs::read_to_string(name).unwrap().trim().parse().unwrap() };
@@ -52,7 +52,7 @@ fn settings_that_do_not_suit_are_told_to_a_person() {
 }
 
 #[test]
-fn whoever_wants_it_quiet_sees_nothing() {
+fn quiet_shows_nothing_on_a_terminal() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     for options in ["-q", "--cron"] {

@@ -83,7 +83,7 @@ fn a_camera_cannot_make_ffmpeg_read_a_file() {
 }
 
 #[test]
-fn a_password_does_not_follow_a_redirect_of_http() {
+fn a_password_does_not_follow_an_http_redirect() {
     const WHO: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n";
     let other = RawServer::start(|_| WHO.to_vec());
     let to = format!("http://{}/elsewhere", other.address());
@@ -108,7 +108,7 @@ fn a_password_does_not_follow_a_redirect_of_http() {
 
 /// Nor is anything else on the network asked for what a camera says.
 #[test]
-fn a_request_of_the_schedule_is_not_sent_on() {
+fn schedule_requests_follow_no_redirect() {
     let other = RawServer::start(|_| page("text/plain", b"ok"));
     let to = format!("http://{}/elsewhere", other.address());
     let camera = RawServer::start(move |_| redirect("HTTP/1.1", &to));
@@ -125,7 +125,7 @@ fn a_request_of_the_schedule_is_not_sent_on() {
 
 /// A camera is on the network here: no proxy hears of its password.
 #[test]
-fn a_request_of_the_schedule_goes_by_no_proxy() {
+fn schedule_requests_ignore_proxies() {
     let proxy = RawServer::start(|_| page("text/plain", b"ok"));
     // A redirect within the camera is followed, with the password.
     let camera = RawServer::start(|request| {
@@ -154,7 +154,7 @@ fn assert_gives_no_orders(what: &str, text: &str) {
 
 /// What a camera says comes to people through ffmpeg.
 #[test]
-fn a_camera_does_not_write_to_the_terminal() {
+fn a_camera_sends_no_terminal_control_characters() {
     let site = Site::new();
     let version = "[ \"$1\" = -version ] && { echo 'ffmpeg version 7.1 Copyright'; exit; }";
     let orders = "\\033[2J\\302\\2332J";
@@ -176,7 +176,7 @@ fn a_camera_does_not_write_to_the_terminal() {
 
 /// A configuration of somebody else's is read before it is believed.
 #[test]
-fn a_configuration_does_not_write_to_the_terminal() {
+fn a_configuration_sends_no_terminal_control_characters() {
     for text in [
         "\"\\u001b[2J\" = 1",
         "[cameras.\"\\u001b[2J\"]\nurl = \"rtsp://c/\"",
@@ -217,7 +217,7 @@ fn a_configuration_of_absurd_depth_is_refused() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_hears_nothing_of_a_schedule() {
+fn an_untrusted_certificate_gets_no_schedule_request() {
     let server = SelfSigned::start();
     let get = format!("{}/day", server.url(&format!("viewer:{PASSWORD}@")));
     let table = format!("url = \"rtsp://127.0.0.1:1/\"\nschedule = [{{ at = \"00:00\", get = {get:?} }}]");
@@ -231,7 +231,7 @@ fn a_certificate_that_nobody_vouches_for_hears_nothing_of_a_schedule() {
 
 /// As the manual says; it is a reason to give each camera a login of its own.
 #[test]
-fn a_password_follows_a_redirect_of_rtsp() {
+fn a_password_follows_an_rtsp_redirect() {
     let who = || b"RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n".to_vec();
     let other = RawServer::start(move |_| who());
     let to = format!("rtsp://{}/elsewhere", other.address());

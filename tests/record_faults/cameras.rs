@@ -18,7 +18,7 @@ fn wait_for_new_segment(site: &Site, camera: &str) {
 }
 
 #[test]
-fn cameras_in_trouble_are_recorded_again_and_others_never_notice() {
+fn failing_cameras_recover_without_affecting_others() {
     let camera = || RtspCamera::start(Film::Plain);
     let (well, dead, dies, stalls, drops, garbage) = (camera(), camera(), camera(), camera(), camera(), camera());
     let pictures = MjpegCamera::start();
@@ -86,7 +86,7 @@ fn cameras_in_trouble_are_recorded_again_and_others_never_notice() {
 }
 
 #[test]
-fn strange_video_is_recorded_as_it_comes() {
+fn unusual_codecs_are_recorded_unchanged() {
     let [noise, jumps, jumps_back, raw] = [(); 4].map(|()| RtspCamera::start(Film::Plain));
     let growing = RtspCamera::start(Film::Growing);
     let cameras = [
@@ -136,7 +136,7 @@ fn strange_video_is_recorded_as_it_comes() {
 }
 
 #[test]
-fn a_camera_that_wants_another_password_is_asked_seldom_and_told() {
+fn a_camera_with_a_wrong_password_is_logged_and_retried_seldom() {
     let camera = RtspCamera::start_locked(Film::Plain);
     let wrong = format!("url = {:?}", camera.url_with(USER, "hunter22"));
     let right = format!("url = {:?}", camera.url_with(USER, PASSWORD_IN_URL));
@@ -156,7 +156,7 @@ fn a_camera_that_wants_another_password_is_asked_seldom_and_told() {
 
 /// What was held up on its way comes all at once, and is stamped as it comes.
 #[test]
-fn no_two_frames_have_one_time() {
+fn no_two_frames_have_the_same_pts() {
     let containers = ["mkv", "ts", "mp4"];
     let cameras = containers.map(|name| (name, RtspCamera::start(Film::Plain)));
     let table =
@@ -195,7 +195,7 @@ fn no_two_frames_have_one_time() {
 }
 
 #[test]
-fn a_camera_that_sends_sound_alone_has_stalled() {
+fn a_camera_that_sends_only_audio_has_stalled() {
     let camera = RtspCamera::start(Film::Aac);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let running = site.start(&[]);

@@ -61,7 +61,7 @@ fn names_around(cases: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn midnight_and_the_changes_of_the_clock() {
+fn segment_boundaries_at_midnight_and_dst_changes() {
     let all = names_around(&[
         // Midnight in Pune is half past six in the evening in Greenwich.
         ("Asia/Kolkata", "2026-11-20 18:29:53", "1h"),
@@ -113,7 +113,7 @@ fn midnight_and_the_changes_of_the_clock() {
 /// A day of 23 hours ends at midnight as others do, in one piece. The camera stamps its frames here, so that they know nothing
 /// of a clock that leaps from the morning to the evening.
 #[test]
-fn a_day_in_which_the_clocks_change_ends_at_its_midnight() {
+fn a_segment_over_a_dst_change_ends_at_midnight() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
     site.configure("segment = \"1d\"\ntimezone = \"Europe/Berlin\"\nwallclock = false", &[("yard", camera.table())]);
@@ -134,7 +134,7 @@ fn a_day_in_which_the_clocks_change_ends_at_its_midnight() {
 
 /// In the night in which the clock goes back every second of an hour comes twice: no name does.
 #[test]
-fn the_hour_that_comes_twice_has_names_of_its_own_each_time() {
+fn segments_in_the_repeated_dst_hour_have_different_names() {
     let all = names_around(&[
         ("Europe/Berlin", "2026-10-25 00:29:53", "30m"),
         ("Europe/Berlin", "2026-10-25 01:29:53", "30m"),
@@ -147,7 +147,7 @@ fn the_hour_that_comes_twice_has_names_of_its_own_each_time() {
 /// A clock that is set, as at the start of a machine without a battery, leaves no segment with hours of nothing in it, and
 /// none that is a blink of an eye.
 #[test]
-fn a_clock_that_is_set_begins_a_new_segment() {
+fn a_clock_change_begins_a_new_segment() {
     for by in ["+7200", "-7200"] {
         let camera = RtspCamera::start(Film::Plain);
         let site = Site::with(&QUICK.replace("2s\"\nt", "6h\"\nt"), &[("yard", camera.table())]);
@@ -177,7 +177,7 @@ fn a_clock_that_is_set_begins_a_new_segment() {
 /// Every picture is a key frame, and one comes every five milliseconds: a segment begins right after its mark, when a clock
 /// that is some milliseconds late still shows the second before.
 #[test]
-fn what_begins_at_a_mark_is_named_by_it() {
+fn a_segment_that_begins_at_a_boundary_is_named_by_it() {
     const RATE: u64 = 200;
     let port = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
     let (url, source) = (format!("udp://127.0.0.1:{port}"), format!("testsrc2=size=64x64:rate={RATE}"));
@@ -208,7 +208,7 @@ fn what_begins_at_a_mark_is_named_by_it() {
 
 /// Where an ffmpeg does it all the same, as one whose clock goes too slow, that is said.
 #[test]
-fn what_is_overwritten_is_told() {
+fn an_overwritten_segment_is_logged() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with("segment = \"1h\"", &[("yard", format!("{}\nwallclock = false", camera.table()))]);
     let fake =
@@ -224,7 +224,7 @@ fn what_is_overwritten_is_told() {
 /// An ffmpeg that opens its first segment right at a mark would cut it a moment later, in the same second and so under the
 /// same name.
 #[test]
-fn what_begins_right_at_a_mark_is_not_overwritten() {
+fn a_segment_that_begins_at_a_boundary_is_not_overwritten() {
     // From its first pictures on an ffmpeg takes some milliseconds to open a file.
     let mark = chrono::Utc::now().timestamp() / 2 * 2 + 10;
     let until = |millis: i64| {

@@ -21,7 +21,7 @@ fn on(mount: &Mount, top: &str) -> (Site, RtspCamera) {
 }
 
 #[test]
-fn a_full_disk_pauses_recording_until_there_is_room() {
+fn a_full_disk_pauses_recording_until_space_is_free() {
     as_root!();
     let mount = small_tmpfs(1 << 20);
     let filler = mount.path().join("filler");
@@ -48,7 +48,7 @@ fn a_full_disk_pauses_recording_until_there_is_room() {
 }
 
 #[test]
-fn each_time_that_the_disk_is_full_is_told() {
+fn each_full_disk_is_logged() {
     as_root!();
     let mount = small_tmpfs(8 << 20);
     let (site, _camera) = on(&mount, "min_free = \"4MB\"");
@@ -67,7 +67,7 @@ fn each_time_that_the_disk_is_full_is_told() {
 }
 
 #[test]
-fn the_guard_pauses_before_the_disk_is_full() {
+fn min_free_pauses_before_the_disk_is_full() {
     as_root!();
     let mount = small_tmpfs(2 << 20);
     let (site, _camera) = on(&mount, "min_free = \"1800kB\"");
@@ -85,7 +85,7 @@ fn the_guard_pauses_before_the_disk_is_full() {
 }
 
 #[test]
-fn with_delete_oldest_the_oldest_closed_segments_go() {
+fn when_full_delete_oldest_removes_the_oldest_closed_segments() {
     as_root!();
     let mount = small_tmpfs(2 << 20);
     let (site, camera) = on(&mount, "when_full = \"delete-oldest\"\nmin_free = \"1800kB\"");
@@ -108,7 +108,7 @@ fn with_delete_oldest_the_oldest_closed_segments_go() {
 
 /// Whose name comes first in the alphabet has no more to lose than others.
 #[test]
-fn with_delete_oldest_no_camera_makes_room_for_another_alone() {
+fn when_full_delete_oldest_takes_from_more_than_one_camera() {
     as_root!();
     let mount = small_tmpfs(4 << 20);
     let cameras = ["attic", "yard"].map(|name| (name, RtspCamera::start(Film::Plain)));
@@ -136,7 +136,7 @@ fn with_delete_oldest_no_camera_makes_room_for_another_alone() {
 }
 
 #[test]
-fn a_destination_that_is_not_there_is_made() {
+fn a_missing_destination_is_created() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", format!("{}\ndestination = \"a/b/c\"", camera.table()))]);
     site.record(&["--for", "4s"]).run().expect_code(0);
@@ -169,7 +169,7 @@ fn an_empty_mount_point_is_not_filled_instead() {
 
 /// Another disk at the same place, as when one that is full was changed for an empty one.
 #[test]
-fn another_disk_is_recorded_to_and_other_cameras_never_notice() {
+fn a_full_disk_does_not_affect_cameras_on_another() {
     as_root!();
     let (yard, gate) = (RtspCamera::start(Film::Plain), RtspCamera::start(Film::Plain));
     let mount = small_tmpfs(8 << 20);
@@ -195,7 +195,7 @@ fn another_disk_is_recorded_to_and_other_cameras_never_notice() {
 }
 
 #[test]
-fn a_destination_that_is_not_there_keeps_its_own_cameras_waiting() {
+fn an_unavailable_destination_pauses_only_its_cameras() {
     let camera = RtspCamera::start(Film::Plain);
     let away = format!("{}\ndestination = \"away/cameras\"", camera.table());
     let site = Site::with(QUICK, &[("yard", camera.table()), ("gate", away)]);
@@ -219,7 +219,7 @@ fn a_destination_that_is_not_there_keeps_its_own_cameras_waiting() {
 }
 
 #[test]
-fn a_disk_that_cannot_be_written_any_more_is_told() {
+fn a_disk_that_became_read_only_is_logged() {
     as_root!();
     let mount = small_tmpfs(8 << 20);
     let (site, _camera) = on(&mount, "");
@@ -234,7 +234,7 @@ fn a_disk_that_cannot_be_written_any_more_is_told() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_never_overwritten() {
+fn an_existing_segment_is_never_overwritten() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     // Every name of the next quarter of a minute.
@@ -256,7 +256,7 @@ fn a_name_that_is_taken_is_never_overwritten() {
 
 /// What cannot be given its name stays where it is, is told once, and gets its name as soon as that can be.
 #[test]
-fn what_cannot_be_closed_is_told_once_and_closed_later() {
+fn a_segment_that_cannot_be_closed_is_logged_once_and_closed_later() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let taken = site.take_days("yard");
@@ -280,7 +280,7 @@ fn what_cannot_be_closed_is_told_once_and_closed_later() {
 }
 
 #[test]
-fn what_cannot_be_removed_is_told_once() {
+fn a_segment_that_cannot_be_removed_is_logged_once() {
     as_root!();
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", format!("{}\nkeep_bytes = \"1kB\"", camera.table()))]);

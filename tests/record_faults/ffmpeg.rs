@@ -32,7 +32,7 @@ fn without_a_usable_ffmpeg_nothing_is_begun() {
 }
 
 #[test]
-fn one_that_dies_is_started_less_and_less_often() {
+fn an_ffmpeg_that_exits_is_restarted_with_backoff() {
     let (site, _camera) = one();
     let dies = site.script("dies", &format!("{VERSION}\necho start >>starts\necho 'it hurts' >&2\nexit 1"));
     let running = site.start(&["--ffmpeg", &dies]);
@@ -46,7 +46,7 @@ fn one_that_dies_is_started_less_and_less_often() {
 }
 
 #[test]
-fn one_that_hangs_is_ended_and_started_again() {
+fn an_ffmpeg_that_hangs_is_killed_and_restarted() {
     let (site, _camera) = one();
     // The first time it hangs, deaf to SIGTERM, and has a child.
     let hangs = site.script(
@@ -66,7 +66,7 @@ fn one_that_hangs_is_ended_and_started_again() {
 
 /// Versions about 7 count no frames of what they only copy: whether any come is seen by their time, and how many is not told.
 #[test]
-fn one_that_counts_no_frames_is_watched_too() {
+fn an_ffmpeg_without_frame_counts_is_watched() {
     let (site, camera) = one();
     let counts_none = format!(
         "{VERSION}\ntrap '' TERM\n(trap - TERM; exec ffmpeg \"$@\") | grep --line-buffered -v -e ^frame= -e ^fps="
@@ -87,7 +87,7 @@ fn one_that_counts_no_frames_is_watched_too() {
 
 /// A shorter patience counts at once, and not only when the longer one is over.
 #[test]
-fn one_that_hangs_is_ended_by_the_patience_of_now() {
+fn a_reloaded_timeout_applies_to_an_ffmpeg_that_hangs() {
     let (site, camera) = one();
     let patient = |time: &str| QUICK.replace("stall_timeout = \"4s\"", &format!("stall_timeout = {time:?}"));
     let tables = [("yard", camera.table())];
@@ -103,7 +103,7 @@ fn one_that_hangs_is_ended_by_the_patience_of_now() {
 }
 
 #[test]
-fn one_that_talks_without_end_is_listened_to() {
+fn an_ffmpeg_that_logs_endlessly_does_not_block() {
     let (site, _camera) = one();
     let talks =
         site.script("talks", &format!("{VERSION}\nhead -c 3000000 /dev/zero | tr '\\0' x >&2\nexec ffmpeg \"$@\""));
@@ -117,7 +117,7 @@ fn one_that_talks_without_end_is_listened_to() {
 /// What it says is written too, and counted by the kernel before we have read it. That is no footage, and a count that falls
 /// is taken for a new beginning by whoever makes a rate of it.
 #[test]
-fn what_is_counted_never_falls() {
+fn counters_never_decrease_when_ffmpeg_restarts() {
     let (site, _camera) = one();
     let says = "printf %08000d 0 >&2";
     let rounds = format!(

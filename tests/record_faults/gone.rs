@@ -33,7 +33,7 @@ fn problems(site: &Site, code: i32) -> Vec<String> {
 }
 
 #[test]
-fn it_is_told_as_gone_and_nobody_is_stopped_for_it() {
+fn stop_reports_a_dead_recorder_and_signals_no_process() {
     let (site, _camera) = killed(&["--metrics-file", "metrics"]);
     assert_eq!(problems(&site, 3), ["nothing is recorded: it was killed, or lost its power"]);
     for order in ["--stop", "--reload"] {
@@ -57,7 +57,7 @@ fn it_is_told_as_gone_and_nobody_is_stopped_for_it() {
 
 /// The lock lies elsewhere, and whoever asks is in another directory than the recorder was.
 #[test]
-fn a_lock_elsewhere_tells_it_from_everywhere() {
+fn lock_file_elsewhere_detects_a_dead_recorder() {
     let (site, _camera) = killed(&["--lock-file", "yard.lock"]);
     let status = site.footage(&["status", site.dest().to_str().unwrap()]).current_dir("/").run().expect_code(3);
     assert!(status.stdout.contains("it was killed"), "{status}");
@@ -65,7 +65,7 @@ fn a_lock_elsewhere_tells_it_from_everywhere() {
 
 /// Its number may be another's by now.
 #[test]
-fn the_process_that_has_its_number_now_is_left_alone() {
+fn stop_spares_a_process_that_reuses_the_pid() {
     let (site, _camera) = killed(&[]);
     let mut stranger = Command::new("sleep").arg("1000").stdout(Stdio::null()).spawn().unwrap();
     let holder = format!("pid {} since 2026-11-21T10:00:00Z\n", stranger.id());
@@ -84,7 +84,7 @@ fn the_process_that_has_its_number_now_is_left_alone() {
 
 /// What was written last may come back as zeros after a power loss: `xfs(5)`, FAT.
 #[test]
-fn zeros_in_the_place_of_its_lock_and_state_keep_nobody_from_starting() {
+fn a_lock_and_state_full_of_zeros_do_not_prevent_a_start() {
     let (site, _camera) = killed(&[]);
     for (lock, state) in [(40, 400), (0, 0)] {
         let held = site.closed("yard").len();
@@ -102,7 +102,7 @@ fn zeros_in_the_place_of_its_lock_and_state_keep_nobody_from_starting() {
 
 /// Also where no camera of the next one can begin for some time.
 #[test]
-fn what_it_has_left_of_other_cameras_is_closed_in_the_end() {
+fn incomplete_segments_of_removed_cameras_are_closed() {
     let (site, camera) = killed(&[]);
     let left = site.hidden("yard");
     assert_eq!(left.len(), 1, "{left:?}");
@@ -129,7 +129,7 @@ fn what_it_has_left_of_other_cameras_is_closed_in_the_end() {
 
 /// Cameras move to another destination: nobody waits for more in the old one, and nobody is kept out of it.
 #[test]
-fn a_destination_that_was_given_up_is_well() {
+fn status_of_a_removed_destination_is_fine() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let running = site.start(&[]);
@@ -162,7 +162,7 @@ fn a_destination_that_was_given_up_is_well() {
 
 /// Its disk is another one by then, which a keeper that was to come to an end is the one to tell.
 #[test]
-fn a_destination_that_is_asked_for_again_is_used_again() {
+fn a_removed_destination_that_is_configured_again_is_used() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let probe = "case \"$*\" in *framecrc*) touch probing; until [ -e go ]; do sleep 0.1; done;; esac";
@@ -189,7 +189,7 @@ fn a_destination_that_is_asked_for_again_is_used_again() {
 
 /// Until then it is left to nobody: what has no name yet would keep none.
 #[test]
-fn a_destination_is_given_up_when_all_of_it_is_closed() {
+fn a_removed_destination_is_unlocked_when_its_segments_are_closed() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let taken = site.take_days("yard");

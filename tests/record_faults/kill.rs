@@ -69,7 +69,7 @@ fn a_killed_ffmpeg_costs_one_key_frame_interval_and_the_others_nothing() {
 }
 
 #[test]
-fn a_killed_recorder_leaves_nothing_running_and_the_next_one_goes_on() {
+fn after_sigkill_no_ffmpeg_runs_and_the_next_recorder_continues() {
     let (site, cameras) = one_of_each("stalls");
     let mut running = site.start(&[]);
     for round in 1..=2 {
@@ -104,7 +104,7 @@ fn a_segment(site: &Site) -> Vec<u8> {
 
 /// A crash, and a camera that is called otherwise before the next start.
 #[test]
-fn a_torn_segment_of_a_camera_that_is_gone_is_closed_too() {
+fn an_incomplete_segment_of_a_removed_camera_is_closed() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let whole = a_segment(&site);
@@ -127,7 +127,7 @@ fn a_torn_segment_of_a_camera_that_is_gone_is_closed_too() {
 
 /// That is no verdict: another ffmpeg finds what there is.
 #[test]
-fn a_torn_segment_that_ffmpeg_crashes_on_waits_for_another() {
+fn an_incomplete_segment_that_crashes_ffmpeg_is_kept_for_later() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let whole = a_segment(&site);
@@ -144,7 +144,7 @@ fn a_torn_segment_that_ffmpeg_crashes_on_waits_for_another() {
 }
 
 #[test]
-fn a_torn_segment_is_kept_when_it_plays_and_told() {
+fn an_incomplete_segment_that_plays_is_kept_and_logged() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let whole = a_segment(&site);

@@ -33,7 +33,7 @@ fn status(answer: &str) -> u16 {
 }
 
 #[test]
-fn only_what_is_there_is_given_out() {
+fn listen_serves_only_known_paths() {
     let (_site, _running, port) = start();
     for path in [
         "/../../etc/passwd",
@@ -63,7 +63,7 @@ fn only_what_is_there_is_given_out() {
 }
 
 #[test]
-fn nothing_can_be_changed_and_nothing_goes_on_for_ever() {
+fn listen_is_read_only_and_bounds_requests() {
     let (_site, running, port) = start();
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "PRI"] {
         let answer = ask(port, format!("{method} /metrics HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"));
@@ -80,7 +80,7 @@ fn nothing_can_be_changed_and_nothing_goes_on_for_ever() {
 
 /// Connections that say a letter now and then, and more of them than anybody is given.
 #[test]
-fn who_is_slow_keeps_nobody_waiting() {
+fn slow_http_clients_do_not_block_others() {
     let (_site, running, port) = start();
     let mut slow: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     for letter in "GET /met".bytes() {
@@ -109,7 +109,7 @@ fn is_over(mut socket: &TcpStream) -> bool {
 /// A page on the web may have its own name mean 127.0.0.1 once it is loaded, and then its browser asks here under that
 /// name and lets it read the answer.
 #[test]
-fn a_listener_of_this_machine_alone_has_no_other_name() {
+fn listen_on_loopback_refuses_other_host_headers() {
     let (_site, _running, port) = start();
     for (host, expected) in [
         ("127.0.0.1", 200),
@@ -135,7 +135,7 @@ fn a_listener_of_this_machine_alone_has_no_other_name() {
 
 /// Who listens for others is asked for by whatever name they know it.
 #[test]
-fn a_listener_for_others_has_any_name() {
+fn listen_on_all_interfaces_accepts_any_host_header() {
     let site = Site::with(QUICK, &[("yard", "url = \"rtsp://127.0.0.1:1/x\"")]);
     let port = free_port();
     site.prepend(&format!("listen = \"0.0.0.0:{port}\""));

@@ -8,7 +8,7 @@ use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{PATIENCE, QUICK, Site, wait_for};
 
 #[test]
-fn of_many_starts_at_once_one_records() {
+fn the_lock_admits_one_of_many_recorders() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let starts: Vec<_> = (0..8).map(|_| site.start(&["--cron"])).collect();
@@ -28,7 +28,7 @@ fn of_many_starts_at_once_one_records() {
 
 /// Whoever frees disk space may delete the hidden folder too.
 #[test]
-fn a_deleted_footage_folder_is_made_anew_while_recording() {
+fn a_deleted_footage_folder_is_created_again_while_recording() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let running = site.start(&[]);
@@ -51,7 +51,7 @@ fn a_deleted_footage_folder_is_made_anew_while_recording() {
 
 /// It is `--lock-file` that is deleted, or `.footage` beside it.
 #[test]
-fn a_deleted_lock_file_is_made_anew_while_recording() {
+fn a_deleted_lock_file_is_created_again_while_recording() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let options = ["--lock-file", "the.lock"];

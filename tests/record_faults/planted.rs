@@ -19,7 +19,7 @@ fn next(format: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_link_in_the_place_of_a_folder_is_not_followed() {
+fn a_symlink_in_place_of_a_folder_is_not_followed() {
     let camera = RtspCamera::start(Film::Plain);
     let days = next("yard/%Y-%m-%d");
     let of_days: Vec<&str> = days.iter().map(String::as_str).collect();
@@ -50,7 +50,7 @@ fn a_link_in_the_place_of_a_folder_is_not_followed() {
 }
 
 #[test]
-fn a_link_in_the_place_of_a_file_is_not_written_through() {
+fn a_symlink_in_place_of_a_file_is_not_written_through() {
     let camera = RtspCamera::start(Film::Plain);
     let names = next("yard/%Y-%m-%d/%Y-%m-%d_%H-%M-%S+0000.mkv");
     let of_names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -78,7 +78,7 @@ fn a_link_in_the_place_of_a_file_is_not_written_through() {
 
 /// ffmpeg is asked whether a torn segment plays. What names other files is none, whatever it is called.
 #[test]
-fn a_playlist_is_no_torn_segment() {
+fn a_playlist_is_no_incomplete_segment() {
     let camera = RtspCamera::start(Film::Plain);
     for container in ["mkv", "ts", "mp4"] {
         let site = Site::with(&format!("{QUICK}\ncontainer = {container:?}"), &[("yard", camera.table())]);

@@ -10,7 +10,7 @@ use crate::support::seeded;
 use crate::support::site::{QUICK, Site, wait_for};
 
 #[test]
-fn after_a_hundred_edits_each_camera_has_one_ffmpeg() {
+fn after_a_hundred_reloads_each_camera_has_one_ffmpeg() {
     let camera = RtspCamera::start(Film::Plain);
     let names = ["a", "b", "c", "d", "e"];
     let site = Site::with(QUICK, &[("always", camera.table())]);

@@ -9,7 +9,7 @@ use crate::support::rtsp::{FRAMES_PER_SECOND, Film, KEY_INTERVAL, RtspCamera};
 use crate::support::site::{QUICK, Site, wait_for};
 
 #[test]
-fn a_stalled_camera_holds_nobody_up() {
+fn a_stalled_camera_does_not_delay_the_end() {
     let cameras = ["one", "two", "stalls"].map(|name| (name, RtspCamera::start(Film::Plain)));
     // ffmpeg and we would wait for long.
     let patient = "segment = \"1h\"\ntimeout = \"60s\"\nstall_timeout = \"60s\"\ntimezone = \"UTC\"";
@@ -36,7 +36,7 @@ fn a_stalled_camera_holds_nobody_up() {
 }
 
 #[test]
-fn a_second_signal_does_not_wait() {
+fn a_second_signal_ends_the_recorder_at_once() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
     // Deaf, as a process that waits for a dead disk is.
@@ -56,7 +56,7 @@ fn a_second_signal_does_not_wait() {
 }
 
 #[test]
-fn a_reload_before_anything_is_recorded_is_no_end() {
+fn sighup_before_the_first_segment_does_not_end_the_recorder() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
     let slow = site.script("slow", "case \"$1\" in -version) sleep 1;; esac\nexec ffmpeg \"$@\"");

@@ -31,7 +31,7 @@ fn getaddrinfo_and_getpw_are_not_in_the_binary() {
 }
 
 #[test]
-fn the_binary_runs_where_nothing_else_is() {
+fn the_binary_runs_in_an_empty_root() {
     as_root!();
     let jail = Scratch::new();
     // Not by ourselves: what another test starts meanwhile would have the file open for writing, and it could not be run.

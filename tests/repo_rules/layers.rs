@@ -113,7 +113,7 @@ fn imports_run_one_way() {
 }
 
 #[test]
-fn what_decides_touches_nothing() {
+fn pure_modules_do_no_io() {
     assert_none(&impure(&sources(&root().join("src"))));
 }
 
@@ -162,7 +162,7 @@ fn asks_the_c_library(sources: &[Source]) -> Vec<String> {
 }
 
 #[test]
-fn who_calls_itself_pure_is_looked_at() {
+fn modules_documented_as_pure_are_checked() {
     let listed =
         |path: &str| PURE.iter().any(|pure| path == format!("{pure}.rs") || path.starts_with(&format!("{pure}/")));
     let says = |text: &str| text.lines().take_while(|line| line.starts_with("//!")).any(|line| line.contains("Pure"));
@@ -171,7 +171,7 @@ fn who_calls_itself_pure_is_looked_at() {
 }
 
 #[test]
-fn these_rules_can_be_broken() {
+fn import_rules_detect_violations() {
     let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
     let mut fine: Vec<Source> = PURE.iter().map(|name| source(&format!("{name}.rs"), "use std::io::Read;")).collect();
     fine.push(source("main.rs", "use footage::{cli, dashcam};\nuse footage::error::Error;"));

@@ -177,7 +177,7 @@ fn the_exit_codes_are_those_of(command: &str) {
 }
 
 #[test]
-fn the_shell_blocks_are_shell() {
+fn readme_shell_blocks_are_valid_shell() {
     let mut broken = Vec::new();
     let scratch = Scratch::new();
     for block in blocks("sh") {
@@ -197,7 +197,7 @@ fn the_shell_blocks_are_shell() {
 
 /// In blocks of every kind: scripts, crontabs, units, files of containers and of Zabbix, and what was seen at a terminal.
 #[test]
-fn the_commands_can_be_typed() {
+fn readme_commands_are_accepted() {
     let (mut broken, mut count) = (Vec::new(), 0);
     for (language, block) in fenced(&all_text()) {
         let block = if language == "crontab" { as_cron_runs_it(&block) } else { block };
@@ -224,7 +224,7 @@ fn as_cron_runs_it(block: &str) -> String {
 }
 
 #[test]
-fn examples_can_be_run() {
+fn readme_examples_can_be_run() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml is there");
     let text = all_text();
     let examples: Vec<&str> =
@@ -289,7 +289,7 @@ fn groff_has_no_warning_for_a_manual_page() {
 }
 
 #[test]
-fn a_container_says_by_variables_what_could_be_typed() {
+fn container_variables_are_options() {
     let containers: Vec<String> = blocks("text").into_iter().filter(|block| block.starts_with("FROM ")).collect();
     assert!(containers.len() >= 2, "{containers:?}");
     for block in containers {
@@ -325,7 +325,7 @@ fn typed_for(command: &str, variable: &str, value: &str) -> String {
 }
 
 #[test]
-fn the_variables_are_real() {
+fn readme_environment_variables_exist() {
     let cli = whole();
     let known = cli.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_env);
     let known: BTreeSet<&str> = known.filter_map(|name| name.to_str()).collect();
@@ -340,7 +340,7 @@ fn the_variables_are_real() {
 }
 
 #[test]
-fn the_configurations_are_read() {
+fn readme_configurations_are_accepted() {
     let surroundings = Surroundings { base: "/etc".into(), zone: Tz::UTC };
     for block in blocks("toml") {
         if let Err(invalid) = Config::parse(&block, &surroundings) {
@@ -355,7 +355,7 @@ fn the_configurations_are_read() {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn readme_links_have_targets() {
     let pages = pages();
     let anchors: BTreeMap<&str, BTreeSet<String>> =
         pages.iter().map(|page| (page.path.as_str(), anchors(&page.text))).collect();
@@ -398,7 +398,7 @@ fn ci_runs_the_readmes_test_command() {
 }
 
 #[test]
-fn commands_are_read_as_a_shell_reads_them() {
+fn readme_commands_are_split_as_a_shell_does() {
     let line = "cd x && footage dashcam \"$CAMERA\" --header 'A: b c' >log 2>&1 # footage --nonsense";
     let read = [vec!["cd", "x"], vec!["footage", "dashcam", "$CAMERA", "--header", "A: b c"]];
     assert_eq!(commands(line), read);

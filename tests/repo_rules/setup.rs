@@ -22,14 +22,14 @@ fn set_up(has: &[&str]) -> Output {
 }
 
 #[test]
-fn who_may_not_install_is_told_what_root_has_to() {
+fn setup_without_root_prints_the_apt_command() {
     let output = set_up(&["apt-get"]).expect_code(1);
     assert!(output.stderr.contains("please, as root: apt-get update && apt-get install"), "{output}");
     assert!(output.stderr.contains(" gcc libc6-dev"), "{output}");
 }
 
 #[test]
-fn who_has_no_apt_is_told_what_is_missing() {
+fn setup_without_apt_names_the_missing_programs() {
     let output = set_up(&["sudo"]).expect_code(1);
     assert!(output.stderr.contains("please install:") && output.stderr.contains(" gcc libc6-dev"), "{output}");
     assert!(output.stderr.contains("(apt-get is not here)"), "{output}");

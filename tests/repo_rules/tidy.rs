@@ -15,7 +15,7 @@ fn the_top_level_is_short() {
 }
 
 #[test]
-fn files_are_short_enough_to_read() {
+fn source_files_have_at_most_so_many_lines() {
     const MAX_LINES: usize = 800;
     let long = sources(&root().join("src")).into_iter().filter_map(|source| {
         let lines = source.text.lines().count();
@@ -36,7 +36,7 @@ fn the_guide_leads_to_every_module() {
 }
 
 #[test]
-fn the_program_does_not_panic_on_purpose() {
+fn src_has_no_unwrap_expect_or_panic() {
     const PANICS: [&str; 6] = [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!("];
     let mut broken = Vec::new();
     for source in sources(&root().join("src")) {

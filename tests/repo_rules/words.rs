@@ -77,7 +77,7 @@ fn the_help_has_no_coinages_and_one_line_for_an_option() {
 }
 
 #[test]
-fn a_coinage_is_found_by_word_in_any_case() {
+fn coinages_are_found_as_words_in_any_case() {
     let page = |text: &str| [Source { path: "page.md".to_owned(), text: text.to_owned() }];
     assert_eq!(coined(&page("Fine.\nNobody knows.")), ["page.md:2: \"nobody\": write \"no process, no recorder\""]);
     assert_eq!(coined(&page("It is\ntold.")).len(), 1, "over the end of a line");

@@ -64,7 +64,7 @@ fn a_silent_name_server_leaves_time_for_the_next() {
 }
 
 #[test]
-fn timeout_and_a_stop_signal_end_a_lookup_in_silence() {
+fn timeout_and_a_signal_end_a_dns_lookup_without_an_answer() {
     in_own_network!();
     let (scratch, camera) = (Scratch::new(), camera());
     let _silent = UdpSocket::bind("127.0.0.2:53").unwrap();

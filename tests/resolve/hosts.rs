@@ -22,7 +22,7 @@ fn etc_hosts_and_localhost_need_no_server() {
 }
 
 #[test]
-fn a_second_address_is_tried_where_the_first_refuses() {
+fn a_second_address_of_a_host_is_tried_where_the_first_refuses() {
     in_own_network!();
     let scratch = Scratch::new();
     for address in ["127.0.0.2:0", "[::1]:0"] {

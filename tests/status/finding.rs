@@ -4,7 +4,7 @@ use super::{Bench, problems};
 use crate::support::tree;
 
 #[test]
-fn nothing_there_is_an_error_that_says_what_to_do() {
+fn status_without_any_destination_is_an_error_with_a_remedy() {
     let bench = Bench::new();
     let output = bench.status(&[]).expect_code(1);
     assert_eq!(output.stdout, "");
@@ -54,7 +54,7 @@ fn a_directory_without_a_report_is_wrong_beside_one_that_has_some() {
 }
 
 #[test]
-fn cameras_that_nobody_records_are_missed() {
+fn configured_cameras_without_a_recorder_are_missing() {
     let bench = Bench::new();
     let camera = |name: &str| format!("[cameras.{name}]\nurl = \"rtsp://me:pass-word@127.0.0.1:9/{name}\"\n");
     let config = format!("[defaults]\ndestination = \"dest\"\n{}{}", camera("yard"), camera("gate"));
@@ -74,7 +74,7 @@ fn cameras_that_nobody_records_are_missed() {
 }
 
 #[test]
-fn a_configuration_with_something_wrong_is_wrong_usage() {
+fn status_of_a_wrong_configuration_exits_with_2() {
     let bench = Bench::new();
     bench.scratch.write("bad.toml", "[cameras.yard]\nurl = \"rtsp://me:pass-word@camera/\"\ncolour = \"pass-word\"\n");
     let output = bench.status(&["bad.toml"]).expect_code(2);

@@ -8,7 +8,7 @@ use crate::support::camera::{Fault, How, Times};
 use crate::support::{Program, tree};
 
 #[test]
-fn a_pass_that_is_done_is_well_and_nothing_is_touched() {
+fn status_of_a_finished_pass_is_done_and_changes_nothing() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);
     let before = tree(bench.scratch.path());
@@ -33,7 +33,7 @@ fn a_pass_that_is_done_is_well_and_nothing_is_touched() {
 }
 
 #[test]
-fn a_camera_that_drove_away_is_normal_until_its_footage_is_old() {
+fn an_unreachable_dashcam_is_fine_until_max_age() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);
     bench.camera.depart(How::Refused);
@@ -46,7 +46,7 @@ fn a_camera_that_drove_away_is_normal_until_its_footage_is_old() {
 }
 
 #[test]
-fn what_failed_is_wrong() {
+fn status_of_a_failed_pass_is_wrong() {
     let bench = Bench::new();
     bench.camera.fault("GET .mp4", Fault::Status(500), Times::Always);
     bench.fetch("dest").expect_code(3);
@@ -57,7 +57,7 @@ fn what_failed_is_wrong() {
 }
 
 #[test]
-fn a_pass_that_runs_is_seen_and_not_disturbed() {
+fn status_of_a_running_pass_takes_no_lock() {
     let bench = Bench::new();
     let gate = bench.camera.hold("GET .mp4", 50_000);
     let dest = bench.scratch.join("dest");
@@ -75,7 +75,7 @@ fn a_pass_that_runs_is_seen_and_not_disturbed() {
 }
 
 #[test]
-fn one_that_was_killed_is_told() {
+fn status_of_a_killed_pass_is_killed() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);
     let report = bench.scratch.join("dest/.footage/dashcam.json");
@@ -101,7 +101,7 @@ fn one_that_was_killed_is_told() {
 }
 
 #[test]
-fn what_waits_for_its_upload_is_pending_and_may_not_wait_for_ever() {
+fn pending_uploads_are_wrong_after_max_age() {
     let bench = Bench::new();
     let file = std::fs::File::open(bench.scratch.write("dest/20261121_063012_NF.mp4", "footage")).unwrap();
     file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_hours(2)).unwrap();
@@ -136,7 +136,7 @@ fn what_waits_for_its_upload_is_pending_and_may_not_wait_for_ever() {
 }
 
 #[test]
-fn a_disk_may_be_too_full() {
+fn max_used_disk_and_min_free_make_a_disk_wrong() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);
     let status = bench.json(&["dest", "--min-free", "100TB"], 3);
@@ -144,7 +144,7 @@ fn a_disk_may_be_too_full() {
 }
 
 #[test]
-fn what_is_no_report_is_told() {
+fn an_invalid_report_is_wrong() {
     let bench = Bench::new();
     for text in ["", "{", "[]", "7", "\0\0\0", "{\"cameras\": [7]}", "{\"failures\": 7}"] {
         bench.scratch.write("dest/.footage/record.json", text);
@@ -159,7 +159,7 @@ fn what_is_no_report_is_told() {
 
 /// A misspelt address in a crontab would be silent for ever.
 #[test]
-fn what_was_never_reached_is_wrong_and_cron_hears_of_it_once() {
+fn ever_reached_false_is_wrong_and_cron_logs_it_once() {
     let bench = Bench::new();
     let fetch = |address: &str| {
         bench
@@ -265,7 +265,7 @@ fn a_run_that_may_not_write_its_lock_or_report_is_found() {
 }
 
 #[test]
-fn a_crontab_line_with_a_mistake_in_it_is_found() {
+fn a_failing_crontab_line_leaves_a_trace() {
     let bench = Bench::new();
     let address = bench.camera.address();
     for mistake in [&["--kep", "2w"][..], &["--protect", "2018"], &["-i", "pass-word"]] {

@@ -14,7 +14,7 @@ fn recorded(bench: &Bench, state: impl AsRef<[u8]>) {
 }
 
 #[test]
-fn a_state_does_not_write_to_the_terminal() {
+fn a_state_file_sends_no_terminal_control_characters() {
     const ORDERS: &str = "\u{1b}[2J\u{9b}2J\r";
     let bench = Bench::new();
     let camera = json!({
@@ -39,7 +39,7 @@ fn a_state_does_not_write_to_the_terminal() {
 }
 
 #[test]
-fn a_state_of_absurd_length_or_depth_is_not_read() {
+fn a_state_file_of_absurd_length_or_depth_is_not_read() {
     let bench = Bench::new();
     let many = |of: &str| format!("{{\"cameras\":[{}{{}}]}}", format!("{of},").repeat(5 << 20));
     let deep = "[".repeat(1 << 20);
@@ -58,7 +58,7 @@ fn a_state_of_absurd_length_or_depth_is_not_read() {
 }
 
 #[test]
-fn a_state_behind_a_link_is_not_told() {
+fn a_state_file_behind_a_symlink_is_not_shown() {
     let bench = Bench::new();
     let report = json!({ "pass": "dashcam", "source": "somebody's", "ended": ["disk", "of somebody"] });
     let theirs = bench.scratch.write("theirs", report.to_string());

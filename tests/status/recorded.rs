@@ -25,7 +25,7 @@ fn row<'a>(status: &'a Value, camera: &str) -> &'a Value {
 }
 
 #[test]
-fn a_camera_is_told_as_it_is_and_a_recorder_too() {
+fn camera_and_recorder_rows_have_their_state() {
     let (yard, gate) = (RtspCamera::start(Film::Plain), RtspCamera::start(Film::Plain));
     gate.set(Fault::Off);
     let site = Site::with(QUICK, &[("yard", yard.table()), ("gate", gate.table())]);
@@ -111,7 +111,7 @@ fn a_recorder_that_ended_as_asked_is_done() {
 }
 
 #[test]
-fn a_destination_in_another_one_has_its_own_cameras() {
+fn a_nested_destination_has_its_own_cameras() {
     let camera = RtspCamera::start(Film::Plain);
     let inner = format!("{}\ndestination = \"dest/inner\"", camera.table());
     let site = Site::with(QUICK, &[("yard", camera.table()), ("gate", inner)]);
@@ -127,7 +127,7 @@ fn a_destination_in_another_one_has_its_own_cameras() {
 }
 
 #[test]
-fn each_share_of_a_destination_is_told() {
+fn each_shard_of_a_destination_has_rows() {
     let camera = RtspCamera::start(Film::Plain);
     // Both shares have one at least: the names decide, and they do not change.
     let names = ["a", "b", "c", "d", "e", "f"];

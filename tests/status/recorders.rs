@@ -69,7 +69,7 @@ fn a_recorder_is_as_alive_as_its_lock() {
 }
 
 #[test]
-fn a_lock_elsewhere_is_looked_for_there() {
+fn lock_file_elsewhere_is_checked() {
     let bench = Bench::new();
     let elsewhere = bench.scratch.write("elsewhere.lock", "pid 7 since 2026-11-21T10:00:00Z\n");
     let mut state = state(3);
@@ -82,7 +82,7 @@ fn a_lock_elsewhere_is_looked_for_there() {
 }
 
 #[test]
-fn shares_of_one_destination_are_told_apart() {
+fn shards_of_one_destination_have_their_own_rows() {
     let bench = Bench::new();
     let mut other = state(3);
     other["cameras"] = json!([{"camera": "barn", "state": "recording"}]);

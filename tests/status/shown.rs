@@ -6,7 +6,7 @@ use super::Bench;
 use crate::support::Program;
 
 #[test]
-fn the_table_is_for_people() {
+fn the_table_has_readable_columns() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);
     let table = bench.status(&["dest"]).expect_code(0).stdout;
@@ -20,7 +20,7 @@ fn the_table_is_for_people() {
 }
 
 #[test]
-fn it_fits_the_terminal() {
+fn the_table_fits_the_terminal() {
     let bench = Bench::new();
     let long = format!("{}-{}", "a-long-name", "b".repeat(60));
     let now = chrono::Utc::now().timestamp();
@@ -41,7 +41,7 @@ fn it_fits_the_terminal() {
 }
 
 #[test]
-fn zabbix_finds_what_there_is() {
+fn zabbix_discovery_lists_every_row() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);
     bench
@@ -65,7 +65,7 @@ fn zabbix_finds_what_there_is() {
 
 /// The paths of the manual compare texts: to Zabbix what is null is the text `null`, and no empty one.
 #[test]
-fn what_zabbix_finds_it_can_ask_for() {
+fn zabbix_discovery_keys_can_be_queried() {
     let bench = Bench::new();
     for place in ["all/one", "all/other"] {
         bench.fetch(place).expect_code(0);
@@ -88,7 +88,7 @@ fn what_zabbix_finds_it_can_ask_for() {
 }
 
 #[test]
-fn cron_hears_of_what_is_wrong_and_of_nothing_else() {
+fn cron_prints_only_wrong_rows() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);
     for options in [&["--cron"][..], &["--cron", "--json"]] {
@@ -100,7 +100,7 @@ fn cron_hears_of_what_is_wrong_and_of_nothing_else() {
 }
 
 #[test]
-fn who_does_not_get_it_is_told() {
+fn a_failing_stdout_is_an_error() {
     let bench = Bench::new();
     bench.fetch("dest").expect_code(0);
     let command = format!("{} status dest >/dev/full", env!("CARGO_BIN_EXE_footage"));

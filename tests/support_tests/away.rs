@@ -5,7 +5,7 @@ use crate::support::Scratch;
 use crate::support::camera::{Api, Camera, Fault, How, Times};
 
 #[test]
-fn a_gate_holds_a_transfer_at_a_known_byte() {
+fn camera_gate_pauses_a_transfer_at_a_byte() {
     let bench = Bench::new(Api::Old);
     let gate = bench.camera.hold("GET .mp4", 1000);
     let curl = bench.curl(&format!("/Record/{NAME}"), &[]).spawn();
@@ -19,7 +19,7 @@ fn a_gate_holds_a_transfer_at_a_known_byte() {
 }
 
 #[test]
-fn a_departure_ends_transfers_and_refuses_new_ones() {
+fn camera_departure_ends_transfers_and_refuses_connections() {
     for (how, under_way, afterwards) in [
         (How::Refused, RECEIVE_ERROR, CANNOT_CONNECT),
         (How::Reset, RECEIVE_ERROR, RECEIVE_ERROR),
@@ -47,7 +47,7 @@ fn a_departure_ends_transfers_and_refuses_new_ones() {
 }
 
 #[test]
-fn a_departure_reaches_a_transfer_that_the_client_does_not_read() {
+fn camera_departure_ends_a_transfer_that_the_client_does_not_read() {
     let bench = Bench::new(Api::Old);
     bench.camera.add(NAME, vec![0; 50 << 20]);
     let curl = bench.curl(&format!("/Record/{NAME}"), &["--limit-rate", "1000"]).spawn();

@@ -6,7 +6,7 @@ use crate::support::camera::{Api, Fault, Times};
 use std::time::{Duration, Instant};
 
 #[test]
-fn ranges() {
+fn camera_serves_range_requests() {
     let bench = Bench::new(Api::Old);
     bench.get(&["-r", "1000-"]).expect_code(0);
     bench.assert_body(&whole()[1000..]);
@@ -34,7 +34,7 @@ fn ranges() {
 }
 
 #[test]
-fn broken_transfers() {
+fn camera_faults_break_transfers() {
     let after = 123_456;
     let bench = Bench::with(Fault::Cut { after });
     bench.get(&[]).expect_code(PARTIAL_FILE);
@@ -69,7 +69,7 @@ fn broken_transfers() {
 }
 
 #[test]
-fn other_answers() {
+fn camera_faults_change_status_and_length() {
     for fault in [Fault::NoLength, Fault::Chunked] {
         let bench = Bench::with(fault);
         bench.get(&[]).expect_code(0);
@@ -89,7 +89,7 @@ fn other_answers() {
 }
 
 #[test]
-fn faults_come_as_often_as_ordered() {
+fn camera_faults_occur_as_often_as_ordered() {
     let bench = Bench::new(Api::Old);
     bench.camera.fault("GET .mp4", Fault::Status(500), Times::Nth(2));
     bench.camera.fault("HEAD .mp4", Fault::Status(502), Times::First(1));
@@ -118,7 +118,7 @@ fn a_recording_grows_until_it_is_finished() {
 }
 
 #[test]
-fn slow_cameras() {
+fn camera_faults_slow_transfers() {
     let start = Instant::now();
     let bench = Bench::with(Fault::Trickle { bytes_per_sec: 600_000 });
     bench.get(&[]).expect_code(0);

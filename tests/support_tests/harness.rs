@@ -21,7 +21,7 @@ pub(super) fn assert_chains(movie: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn movies_are_sound_or_broken_as_named() {
+fn mp4_fixtures_are_intact_or_broken_as_named() {
     let sound = ["ftyp", "free", "moov", "mdat"];
     assert_eq!(assert_chains(&mp4::movie(mp4::MIN_SIZE, 0)), sound);
     assert_eq!(assert_chains(&mp4::movie(5000, 1)), sound);
@@ -37,7 +37,7 @@ fn movies_are_sound_or_broken_as_named() {
 }
 
 #[test]
-fn the_harness() {
+fn program_harness_runs_the_binary() {
     as_root!();
     let scratch = Scratch::new();
     scratch.footage(["--help"]).run().expect_code(0);

@@ -33,7 +33,7 @@ fn probe(file: &Path, entries: &str) -> String {
 }
 
 #[test]
-fn a_film_is_what_it_is_called() {
+fn rtsp_films_have_the_codec_of_their_name() {
     for (film, streams) in [
         (Film::Plain, "h264,640,360\n"),
         (Film::Aac, "h264,640,360\naac\n"),
@@ -49,7 +49,7 @@ fn a_film_is_what_it_is_called() {
 }
 
 #[test]
-fn a_picture_grows_in_the_stream() {
+fn mjpeg_camera_changes_the_frame_size() {
     let (camera, scratch) = (RtspCamera::start(Film::Growing), Scratch::new());
     let file = scratch.join("a.mkv");
     rtsp(&camera, &["-t", "8"], &file).run().expect_code(0);
@@ -60,7 +60,7 @@ fn a_picture_grows_in_the_stream() {
 }
 
 #[test]
-fn who_knows_no_password_sees_nothing() {
+fn rtsp_camera_refuses_a_missing_password() {
     let (camera, scratch) = (RtspCamera::start_locked(Film::Plain), Scratch::new());
     let file = scratch.join("a.mkv");
     let output = rtsp(&camera, &["-t", "1"], &file).run();
@@ -72,7 +72,7 @@ fn who_knows_no_password_sees_nothing() {
 }
 
 #[test]
-fn a_camera_is_off_and_comes_back() {
+fn rtsp_camera_is_off_and_returns() {
     let (camera, scratch) = (RtspCamera::start(Film::Plain), Scratch::new());
     let running = under_way(&camera, &scratch);
     camera.set(Fault::Off);
@@ -84,7 +84,7 @@ fn a_camera_is_off_and_comes_back() {
 }
 
 #[test]
-fn a_camera_stalls_and_goes_on() {
+fn rtsp_camera_stalls_and_continues() {
     let (camera, scratch) = (RtspCamera::start(Film::Plain), Scratch::new());
     // This one waits as long as it takes.
     let running = record(&camera.url(), &["-rtsp_transport", "tcp"], &[], &scratch.join("a.mkv")).spawn();
@@ -101,7 +101,7 @@ fn a_camera_stalls_and_goes_on() {
 }
 
 #[test]
-fn a_camera_drops_each_connection() {
+fn rtsp_camera_drops_each_connection() {
     let (camera, scratch) = (RtspCamera::start(Film::Plain), Scratch::new());
     camera.set(Fault::Drops(Duration::from_secs(1)));
     for _ in 0..2 {
@@ -113,7 +113,7 @@ fn a_camera_drops_each_connection() {
 }
 
 #[test]
-fn garbage_is_no_video_and_noise_is_bad_video() {
+fn rtsp_garbage_is_no_video_and_noise_is_bad_video() {
     let (camera, scratch) = (RtspCamera::start(Film::Plain), Scratch::new());
     let file = scratch.join("a.mkv");
     camera.set(Fault::Noise(3));
@@ -128,7 +128,7 @@ fn garbage_is_no_video_and_noise_is_bad_video() {
 }
 
 #[test]
-fn a_clock_jumps() {
+fn faketime_clock_jumps() {
     let (camera, scratch) = (RtspCamera::start(Film::Plain), Scratch::new());
     let running = rtsp(&camera, &["-flush_packets", "1", "-frames:v", "60"], &scratch.join("a.mkv")).spawn();
     camera.wait_for_frames(30);
@@ -141,7 +141,7 @@ fn a_clock_jumps() {
 }
 
 #[test]
-fn a_camera_of_pictures() {
+fn mjpeg_camera_serves_frames() {
     let (camera, scratch) = (MjpegCamera::start(), Scratch::new());
     let file = scratch.join("a.mkv");
     let recorder = |seconds: &str| {
@@ -164,7 +164,7 @@ fn a_camera_of_pictures() {
 }
 
 #[test]
-fn a_camera_of_pictures_is_told_that_it_is_day() {
+fn mjpeg_camera_accepts_schedule_requests() {
     let camera = MjpegCamera::start();
     camera.fail_controls(1);
     let status = |name| {

@@ -5,7 +5,7 @@ use crate::support::camera::{Api, Listing, Metadata, Style};
 use crate::support::{Program, seeded};
 
 #[test]
-fn an_old_camera_lists_and_serves() {
+fn older_api_camera_lists_and_serves() {
     let bench = Bench::new(Api::Old);
     bench.curl("/blackvue_vod.cgi", &[]).run().expect_code(0);
     bench.assert_body(b"v:1.00\r\nn:/Record/20181029_131513_NF.mp4,s:1000000\r\n");
@@ -29,7 +29,7 @@ fn an_old_camera_lists_and_serves() {
 }
 
 #[test]
-fn a_new_camera_lists_and_serves() {
+fn newer_api_camera_lists_and_serves() {
     let bench = Bench::new(Api::New);
     bench.curl("/accessible", &["-f"]).run().expect_code(0);
     bench.curl("/blackvue_vod.cgi", &[]).run().expect_code(0);
@@ -58,7 +58,7 @@ fn a_new_camera_lists_and_serves() {
 }
 
 #[test]
-fn listings_come_in_many_manners() {
+fn camera_listings_have_many_forms() {
     let bench = Bench::new(Api::Old);
     let odd = Style {
         version: "v:2.00".into(),
@@ -90,7 +90,7 @@ fn listings_come_in_many_manners() {
 }
 
 #[test]
-fn large_cards_and_files_from_disk() {
+fn camera_lists_large_cards_and_serves_files_from_disk() {
     let bench = Bench::new(Api::Old);
     let names = bench.camera.generate(30_000, 3 << 30);
     assert_eq!(bench.camera.names().len(), 4 * 30_000 + 4);

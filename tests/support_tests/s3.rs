@@ -56,7 +56,7 @@ impl Bench {
 }
 
 #[test]
-fn what_is_put_comes_back() {
+fn s3_server_returns_put_objects() {
     let mut bench = Bench::new();
     let sent = seeded(1).bytes(SIZE);
     for way in [&PUT[..], &["-T", "file"]] {
@@ -82,7 +82,7 @@ fn what_is_put_comes_back() {
 }
 
 #[test]
-fn the_server_checks_signatures() {
+fn s3_server_checks_signatures() {
     let bench = Bench::new();
     for options in [&["-u", "AKIAFOOTAGETESTS:wrong"][..], &["-u", "AKIANOBODY:x"], &["-H", "x-amz-content-sha256: 00"]]
     {
@@ -94,7 +94,7 @@ fn the_server_checks_signatures() {
 }
 
 #[test]
-fn answers_that_are_not_the_servers() {
+fn s3_proxy_replaces_answers() {
     let slow_down = Answer::error(503, "SlowDown").with("Retry-After", "7");
     for (when, code, reaches) in
         [(When::Early, 0, false), (When::Refused, 0, false), (When::Done, 0, true), (When::Rude, SEND_ERROR, false)]
@@ -113,7 +113,7 @@ fn answers_that_are_not_the_servers() {
 }
 
 #[test]
-fn requests_that_break_off() {
+fn s3_proxy_breaks_off_requests() {
     let bench = Bench::with("PUT", Fault::ResetRequest { after: 100_000 });
     let output = bench.put();
     assert!([Some(SEND_ERROR), Some(RECEIVE_ERROR)].contains(&output.code), "{output}");
@@ -133,7 +133,7 @@ fn requests_that_break_off() {
 }
 
 #[test]
-fn replies_that_break_off() {
+fn s3_proxy_breaks_off_replies() {
     let bench = Bench::with("PUT", Fault::LoseReply);
     let output = bench.put();
     assert!([EMPTY_REPLY, RECEIVE_ERROR].map(Some).contains(&output.code), "{output}");
@@ -154,7 +154,7 @@ fn replies_that_break_off() {
 }
 
 #[test]
-fn a_quick_server_keeps_lengths_and_etags() {
+fn memory_s3_server_keeps_lengths_and_etags() {
     let bench = Bench::new();
     let known = (0..2500).map(|n| (format!("/bucket/known/{n:04}.ts"), vec![0; n]));
     bench.s3.proxy.be_quick(known);
@@ -179,7 +179,7 @@ fn a_quick_server_keeps_lengths_and_etags() {
 }
 
 #[test]
-fn a_gate_holds_a_body() {
+fn s3_proxy_gate_pauses_a_body() {
     let bench = Bench::new();
     let gate = bench.s3.proxy.hold("PUT", 150_000);
     let put = bench.s3.curl(PATH, &PUT).current_dir(bench.scratch.path()).spawn();
@@ -192,7 +192,7 @@ fn a_gate_holds_a_body() {
 }
 
 #[test]
-fn b2_is_choosy() {
+fn b2_rules_refuse_what_b2_refuses() {
     let bench = Bench::new();
     bench.s3.proxy.be_b2();
     for header in [

@@ -51,7 +51,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn verify_reads_all_and_changes_nothing() {
+fn verify_compares_everything_and_changes_nothing() {
     let uploads = apart();
     let files = |uploads: &Uploads| {
         let mut files = tree(uploads.src(""));
@@ -73,7 +73,7 @@ fn verify_reads_all_and_changes_nothing() {
 }
 
 #[test]
-fn verify_of_what_is_as_it_should_be_is_done() {
+fn verify_without_differences_exits_with_0() {
     let uploads = Uploads::with(&["a.ts", "with space+%.ts"]);
     uploads.file("big.ts", content("big", MULTIPART + 1000));
     uploads.quiet_pass(&[]);
@@ -89,7 +89,7 @@ fn verify_of_what_is_as_it_should_be_is_done() {
 /// This server says that its listings encode keys, and they do not: a plus would be read as a space, and there is one in every
 /// name that `record` gives.
 #[test]
-fn a_listing_that_is_not_encoded_as_it_says_loses_nothing() {
+fn a_listing_without_its_announced_url_encoding_loses_no_key() {
     let uploads = Uploads::with(&["2026-10-25_02-30-00+0200.ts", "2026-10-25_02-30-00+0100.ts"]);
     uploads.quiet_pass(&[]);
     for comparison in ["--verify", "--reconcile"] {
@@ -129,7 +129,7 @@ fn reconcile_learns_what_is_there() {
 
 /// An ETag of AWS's KMS looks like an MD5 and is none, and a listing does not tell which it is.
 #[test]
-fn what_a_server_encrypts_does_not_differ() {
+fn verify_accepts_encrypted_objects() {
     const ETAG: &str = "0123456789abcdef0123456789abcdef";
     for size in [1000, MULTIPART + 1000] {
         let uploads = Uploads::new();
@@ -162,7 +162,7 @@ fn what_a_server_encrypts_does_not_differ() {
 
 /// A server that tells nothing of one object, as of one that a customer's own key encrypts, keeps no other from being compared.
 #[test]
-fn an_object_that_nothing_is_told_of_differs_as_it_is_listed() {
+fn verify_compares_an_object_by_its_listing_where_head_says_nothing() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.quiet_pass(&[]);
     uploads.file("b.ts", "new");
@@ -176,7 +176,7 @@ fn an_object_that_nothing_is_told_of_differs_as_it_is_listed() {
 }
 
 #[test]
-fn a_comparison_that_cannot_list_says_so() {
+fn verify_fails_when_it_cannot_list() {
     for options in [["--verify"], ["--reconcile"]] {
         let uploads = Uploads::with(&["a.ts"]);
         uploads.quiet_pass(&[]);

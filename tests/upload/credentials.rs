@@ -101,7 +101,7 @@ type Variables<'a> = &'a [(&'a str, &'a str)];
 const ENV_KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "ENVKEY"), ("AWS_SECRET_ACCESS_KEY", "env")];
 
 #[test]
-fn keys_come_from_where_the_aws_cli_finds_them_first() {
+fn access_keys_have_the_precedence_of_the_aws_cli() {
     let profile = |name| [ENV_KEY[0], ENV_KEY[1], ("AWS_PROFILE", name)];
     assert_signed_by(&[
         (&[], &[], "DEFAULTKEY", "eu-west-1"),
@@ -118,7 +118,7 @@ fn keys_come_from_where_the_aws_cli_finds_them_first() {
 }
 
 #[test]
-fn the_region_comes_from_where_the_aws_cli_finds_it_first() {
+fn region_has_the_precedence_of_the_aws_cli() {
     let (region, default) = (("AWS_REGION", "ap-south-1"), ("AWS_DEFAULT_REGION", "ap-south-2"));
     assert_signed_by(&[
         (&["--region", "us-west-1"], &[region, default], "DEFAULTKEY", "us-west-1"),
@@ -129,7 +129,7 @@ fn the_region_comes_from_where_the_aws_cli_finds_it_first() {
 }
 
 #[test]
-fn the_files_can_be_elsewhere() {
+fn aws_shared_credentials_file_and_aws_config_file_are_read() {
     let bench = Bench::new();
     let credentials =
         bench.write_credentials("c", "[default]\r\naws_access_key_id = THERE\r\naws_secret_access_key = x\r\n");
@@ -140,7 +140,7 @@ fn the_files_can_be_elsewhere() {
 }
 
 #[test]
-fn the_server_comes_from_where_the_aws_cli_finds_it_first() {
+fn endpoint_has_the_precedence_of_the_aws_cli() {
     let bench = Bench::new();
     let (right, wrong) = (bench.endpoint(), "http://127.0.0.1:9");
     let section = |endpoint: &str, service: &str| {
@@ -186,7 +186,7 @@ fn a_session_token_goes_with_its_key() {
 }
 
 #[test]
-fn without_a_key_nothing_is_tried() {
+fn without_an_access_key_no_request_is_sent() {
     let bench = Bench::new();
     let refused = |options: &[&str], variables: &[(&str, &str)], word: &str| -> Output {
         let output = bench.footage(options, variables).args(["--endpoint-url", &bench.endpoint()]).run().expect_code(2);
@@ -206,7 +206,7 @@ fn without_a_key_nothing_is_tried() {
 }
 
 #[test]
-fn a_secret_may_have_any_letters() {
+fn a_secret_access_key_may_have_any_characters() {
     // The server checks the signature; the secret has what other readers take for a comment.
     assert!(SECRET_KEY.contains('#') && SECRET_KEY.contains(';'));
     let bench = Bench::new();
@@ -243,7 +243,7 @@ fn credentials_that_others_can_read_are_warned_about() {
 
 /// A name for the server, and for each bucket, needs somebody who resolves it: `/etc/hosts` of a jail, which needs no mount.
 #[test]
-fn a_bucket_can_be_a_host() {
+fn virtual_host_addressing_is_used_where_configured() {
     as_root!();
     let uploads = Uploads::with(&["a b.ts"]);
     let jail = &uploads.scratch;

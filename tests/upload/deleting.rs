@@ -8,7 +8,7 @@ use crate::support::s3_proxy::{Fault, Times};
 use crate::support::uploads::{MTIME, MULTIPART, Uploads, content, set_mtime};
 
 #[test]
-fn by_default_all_is_kept() {
+fn without_delete_all_files_are_kept() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.quiet_pass(&[]);
     assert!(uploads.src("a.ts").exists());
@@ -17,7 +17,7 @@ fn by_default_all_is_kept() {
 }
 
 #[test]
-fn a_file_is_deleted_once_it_is_proven() {
+fn delete_removes_a_file_once_it_is_verified() {
     let uploads = Uploads::with(&["a.ts", "sub/b.ts"]);
     uploads.file("big.ts", content("big", MULTIPART + 1));
     uploads.quiet_pass(&["--delete"]);
@@ -29,7 +29,7 @@ fn a_file_is_deleted_once_it_is_proven() {
 }
 
 #[test]
-fn what_would_come_again_is_said() {
+fn delete_warns_when_the_source_would_fetch_files_again() {
     let uploads = Uploads::with(&["cameras/a.ts", "dashcam/b.ts", "dashcam/.footage/dashcam.json"]);
     uploads.quiet_pass(&[]);
     let output = uploads.footage(&["--delete"]).run().expect_code(0);
@@ -39,7 +39,7 @@ fn what_would_come_again_is_said() {
 }
 
 #[test]
-fn what_was_uploaded_before_is_deleted_without_asking_again() {
+fn delete_removes_earlier_uploads_without_a_request() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.quiet_pass(&[]);
     uploads.assert_done(&["--delete"]);
@@ -47,7 +47,7 @@ fn what_was_uploaded_before_is_deleted_without_asking_again() {
 }
 
 #[test]
-fn a_proof_has_to_be_of_some_age() {
+fn delete_after_counts_from_the_verification() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.quiet_pass(&["--delete-after", "2d"]);
     uploads.assert_done(&["--delete-after", "2d"]);
@@ -62,7 +62,7 @@ fn a_proof_has_to_be_of_some_age() {
 
 /// A pass over a slow line takes days. What it brings last is not proven since it began.
 #[test]
-fn a_proof_is_as_old_as_itself_and_not_as_its_pass() {
+fn delete_after_counts_from_the_verification_of_each_file() {
     let uploads = Uploads::with(&["a.ts"]);
     let gate = uploads.s3.proxy.hold("PUT a.ts", 500);
     let pass = uploads.footage(&[]).spawn();
@@ -82,7 +82,7 @@ fn a_proof_is_as_old_as_itself_and_not_as_its_pass() {
 }
 
 #[test]
-fn the_age_of_a_file_is_not_that_of_its_proof() {
+fn delete_after_ignores_the_age_of_the_file() {
     // The file is a year old, its proof is not.
     let uploads = Uploads::with(&["a.ts"]);
     set_mtime(&uploads.src("a.ts"), MTIME - 365 * 86_400);
@@ -91,7 +91,7 @@ fn the_age_of_a_file_is_not_that_of_its_proof() {
 }
 
 #[test]
-fn what_was_not_stored_is_not_deleted() {
+fn delete_spares_a_file_that_was_not_stored() {
     for fault in
         [Fault::error(403, "AccessDenied"), Fault::error(404, "NoSuchBucket"), Fault::error(400, "EntityTooLarge")]
     {
@@ -107,7 +107,7 @@ fn what_was_not_stored_is_not_deleted() {
 }
 
 #[test]
-fn a_file_that_has_changed_since_is_another_file() {
+fn delete_spares_a_file_that_changed_since_its_upload() {
     // Longer; of the same length; and of the same length and time, as when a file is restored over it.
     for (len, mtime) in [(2000, MTIME), (1000, MTIME + 60), (1000, MTIME)] {
         let uploads = Uploads::with(&["a.ts"]);
@@ -125,7 +125,7 @@ fn a_file_that_has_changed_since_is_another_file() {
 }
 
 #[test]
-fn a_file_that_is_still_open_is_not_deleted() {
+fn delete_spares_an_open_file() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.quiet_pass(&[]);
     let held = fs::File::open(uploads.src("a.ts")).unwrap();
@@ -137,7 +137,7 @@ fn a_file_that_is_still_open_is_not_deleted() {
 }
 
 #[test]
-fn a_length_of_time_that_is_none_is_refused() {
+fn delete_after_refuses_an_invalid_duration() {
     let uploads = Uploads::with(&["a.ts"]);
     for age in ["soon", "-1d", ""] {
         uploads.pass(&["--delete-after", age]).expect_code(2);
@@ -152,7 +152,7 @@ fn a_length_of_time_that_is_none_is_refused() {
 }
 
 #[test]
-fn keep_removes_old_recordings_that_are_proven() {
+fn keep_removes_old_verified_recordings() {
     let uploads = Uploads::with(&["20181029_131513_NF.mp4", "29990101_000000_NF.mp4", "20181029_131613_NF.mp4"]);
     uploads.s3.proxy.fault("PUT 131613", Fault::error(400, "InvalidRequest"), Times::Always);
     uploads.pass(&["--keep", "30"]).expect_code(3);
@@ -175,7 +175,7 @@ fn cron_logs_removals_of_what_was_uploaded() {
 
 /// Noted while this machine's clock was ten years ahead: it counts from the next pass on, and not in ten years.
 #[test]
-fn delete_after_counts_a_proof_from_the_future_from_now_on() {
+fn delete_after_counts_a_verification_from_the_future_from_now_on() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.quiet_pass(&[]);
     let journal = uploads.src(".footage/upload.journal");

@@ -7,7 +7,7 @@ use crate::support::s3_proxy::{Fault, Times};
 use crate::support::uploads::Uploads;
 
 #[test]
-fn zero_is_done_or_nothing_to_do() {
+fn exit_code_0_done_or_nothing_to_do() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.pass(&[]).expect_code(0);
     uploads.pass(&[]).expect_code(0);
@@ -16,13 +16,13 @@ fn zero_is_done_or_nothing_to_do() {
 }
 
 #[test]
-fn one_is_failed() {
+fn exit_code_1_the_pass_failed() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.footage(&[]).env("AWS_SECRET_ACCESS_KEY", "wrong").run().expect_code(1);
 }
 
 #[test]
-fn two_is_wrong_usage() {
+fn exit_code_2_wrong_usage() {
     let uploads = Uploads::new();
     for arguments in [
         &[][..],
@@ -43,7 +43,7 @@ fn two_is_wrong_usage() {
 
 /// A compose file that writes out every switch, and turns it off, asks for nothing.
 #[test]
-fn a_switch_that_is_off_is_in_nobodys_way() {
+fn footage_delete_false_conflicts_with_no_option() {
     let uploads = Uploads::with(&["a.ts"]);
     for off in ["false", "0", "No", "OFF", ""] {
         let pass = uploads.footage(&["--delete-after", "2d"]).env("FOOTAGE_DELETE", off);
@@ -55,7 +55,7 @@ fn a_switch_that_is_off_is_in_nobodys_way() {
 }
 
 #[test]
-fn three_is_done_but_some_failed() {
+fn exit_code_3_done_but_some_items_failed() {
     let uploads = Uploads::with(&["a.ts", "b.ts"]);
     uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
     uploads.pass(&[]).expect_code(3);
@@ -63,7 +63,7 @@ fn three_is_done_but_some_failed() {
 }
 
 #[test]
-fn seventy_five_is_not_now() {
+fn exit_code_75_not_now() {
     let mut uploads = Uploads::with(&["a.ts"]);
     let gate = uploads.s3.proxy.hold("PUT", 500);
     let first = uploads.footage(&[]).spawn();
@@ -85,7 +85,7 @@ fn seventy_five_is_not_now() {
 }
 
 #[test]
-fn a_signal_is_128_and_its_number() {
+fn exit_code_is_128_plus_the_signal() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let uploads = Uploads::with(&["a.ts"]);
         let gate = uploads.s3.proxy.hold("PUT", 500);

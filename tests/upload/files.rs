@@ -8,7 +8,7 @@ use crate::support::Program;
 use crate::support::uploads::{MTIME, Uploads, content, set_mtime};
 
 #[test]
-fn a_pattern_that_fits_nothing_says_so() {
+fn pattern_that_matches_nothing_is_a_warning() {
     let uploads = Uploads::with(&["cam1/a.mp4", "b.ts"]);
     for pattern in [".mp4", "*.{mp4,ts}", "*.mp4 *.ts", "'*.mp4'", r".*\.mp4"] {
         let output = uploads.pass(&["--pattern", pattern]).expect_code(2);
@@ -58,7 +58,7 @@ fn failures_with_one_cause_are_counted_after_the_fifth() {
 }
 
 #[test]
-fn only_what_the_pattern_names_and_nothing_hidden() {
+fn pattern_selects_files_and_hidden_files_are_skipped() {
     let uploads = Uploads::with(&["a.ts", "b.mkv", "sub/c.mp4"]);
     for name in ["d.jpg", ".e.ts", ".hidden/f.ts", "g.ts.part", "h"] {
         uploads.file(name, "x");
@@ -76,7 +76,7 @@ fn only_what_the_pattern_names_and_nothing_hidden() {
 }
 
 #[test]
-fn a_file_that_was_just_written_waits() {
+fn a_file_younger_than_min_age_waits() {
     let uploads = Uploads::with(&["a.ts"]);
     let path = uploads.src("a.ts");
     File::options().write(true).open(&path).and_then(|file| file.set_modified(SystemTime::now())).unwrap();
@@ -88,7 +88,7 @@ fn a_file_that_was_just_written_waits() {
 }
 
 #[test]
-fn a_file_that_somebody_has_open_waits() {
+fn an_open_file_waits() {
     for how in ["exec 3>>src/a.ts", "exec 3<src/a.ts", "exec 3<>src/a.ts; rm -f src/.x"] {
         let uploads = Uploads::with(&["a.ts", "b.ts"]);
         let holder = Program::new("sh").args(["-c", &format!("{how}; echo held; exec sleep 600")]);
@@ -109,7 +109,7 @@ fn a_file_that_somebody_has_open_waits() {
 }
 
 #[test]
-fn a_file_that_is_mapped_into_a_process_is_open() {
+fn a_memory_mapped_file_is_open() {
     let uploads = Uploads::with(&["a.ts"]);
     let script = "import mmap, sys, time\nfile = open('src/a.ts', 'r+b')\nm = mmap.mmap(file.fileno(), 0)\nfile.close()\n\
                   print('held', flush=True)\ntime.sleep(600)";
@@ -122,7 +122,7 @@ fn a_file_that_is_mapped_into_a_process_is_open() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_away() {
+fn a_missing_directory_is_exit_code_75() {
     let uploads = Uploads::with(&["a.ts"]);
     fs::rename(uploads.src(""), uploads.scratch.join("elsewhere")).unwrap();
     uploads.pass(&[]).expect_code(75);
@@ -132,7 +132,7 @@ fn a_folder_that_is_not_there_is_away() {
 }
 
 #[test]
-fn what_arrives_between_two_passes_goes_up_alone() {
+fn only_new_files_are_uploaded_by_the_next_pass() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.quiet_pass(&[]);
     uploads.s3.proxy.clear_log();
@@ -144,7 +144,7 @@ fn what_arrives_between_two_passes_goes_up_alone() {
 }
 
 #[test]
-fn a_file_that_no_bucket_takes_is_reported_at_once() {
+fn a_file_larger_than_s3_allows_fails_at_once() {
     let uploads = Uploads::with(&["a.ts"]);
     let path = uploads.src("huge.ts");
     File::create(&path).and_then(|file| file.set_len(6 << 40)).unwrap();

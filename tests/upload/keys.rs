@@ -14,7 +14,7 @@ fn assert_keys(uploads: &Uploads, options: &[&str], expected: &[&str]) {
 }
 
 #[test]
-fn without_a_template_a_key_is_the_path() {
+fn without_key_the_object_key_is_the_path() {
     let uploads = Uploads::with(&["a.ts", "cam 1/2025/b.mkv"]);
     uploads.quiet_pass(&[]);
     uploads.assert_uploaded();
@@ -23,7 +23,7 @@ fn without_a_template_a_key_is_the_path() {
 }
 
 #[test]
-fn a_key_that_a_crontab_or_a_shell_has_spoilt_is_refused() {
+fn key_changed_by_a_crontab_or_a_shell_is_refused() {
     let uploads = Uploads::with(&["a.ts"]);
     for (key, said) in [
         (r"{camera}/\%Y/{name}.{ext}", r"cron takes that of \% away, elsewhere write % alone"),
@@ -40,7 +40,7 @@ fn a_key_that_a_crontab_or_a_shell_has_spoilt_is_refused() {
 }
 
 #[test]
-fn a_new_key_is_said_to_be_for_new_files_before_delete_removes_others() {
+fn key_change_with_delete_warns_that_it_is_for_new_files() {
     let uploads = Uploads::with(&["a.ts", "b.ts"]);
     uploads.quiet_pass(&[]);
     uploads.quiet_pass(&["--cron", "--key", "{path}"]);
@@ -78,7 +78,7 @@ fn a_bucket_needs_no_prefix() {
 }
 
 #[test]
-fn a_template_is_filled_in_with_the_time_in_its_zone() {
+fn key_template_has_the_time_in_its_zone() {
     let uploads = Uploads::with(&["x.ts"]);
     assert_keys(
         &uploads,
@@ -91,7 +91,7 @@ fn a_template_is_filled_in_with_the_time_in_its_zone() {
 }
 
 #[test]
-fn the_name_of_a_recording_tells_its_time() {
+fn the_time_of_a_key_comes_from_the_recording_name() {
     let uploads = Uploads::with(&[
         "car/20181029_131513_NF.mp4",
         "tuin/video/2025-09-07_14-30-15-tuin.mp4",
@@ -113,7 +113,7 @@ fn the_name_of_a_recording_tells_its_time() {
 }
 
 #[test]
-fn the_hour_that_is_there_twice_gives_two_keys() {
+fn the_repeated_dst_hour_gives_two_keys() {
     // Half past two in Berlin, before and after the end of summer time.
     let uploads = Uploads::new();
     for (name, mtime) in [("first.ts", 1_761_438_600), ("second.ts", 1_761_442_200)] {
@@ -187,7 +187,7 @@ fn an_object_of_other_content_is_never_overwritten() {
 }
 
 #[test]
-fn what_is_in_the_bucket_already_is_not_sent_again() {
+fn objects_that_exist_are_not_uploaded_again() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.scratch.write("same", content("a.ts", 1000));
     let put = ["-X", "PUT", "--data-binary", "@same", "-f"];
@@ -200,7 +200,7 @@ fn what_is_in_the_bucket_already_is_not_sent_again() {
 }
 
 #[test]
-fn keys_that_cannot_be_are_refused_before_anything_is_sent() {
+fn invalid_key_templates_are_refused_before_any_request() {
     let uploads = Uploads::with(&["a.ts"]);
     for options in [
         &["--key", "{what}"][..],

@@ -21,7 +21,7 @@ fn parts(uploads: &Uploads) -> BTreeMap<u32, usize> {
 }
 
 #[test]
-fn from_sixteen_mebibytes_on_a_file_goes_up_in_parts() {
+fn multipart_begins_at_sixteen_mebibytes() {
     let uploads = Uploads::new();
     uploads.file("below.ts", content("below", MULTIPART - 1));
     uploads.file("big.ts", content("big", BIG));
@@ -40,7 +40,7 @@ fn from_sixteen_mebibytes_on_a_file_goes_up_in_parts() {
 }
 
 #[test]
-fn parts_go_up_side_by_side() {
+fn parts_are_uploaded_in_parallel() {
     let uploads = Uploads::new();
     uploads.file("big.ts", content("big", BIG));
     let gates = [1, 2].map(|part| uploads.s3.proxy.hold(&format!("PUT partNumber={part}&"), 1000));
@@ -73,7 +73,7 @@ fn interrupted_at(part: u32) -> Uploads {
 }
 
 #[test]
-fn the_next_pass_sends_only_the_parts_that_are_missing() {
+fn the_next_pass_sends_only_the_missing_parts() {
     let uploads = interrupted();
     uploads.quiet_pass(&[]);
     uploads.assert_uploaded();
@@ -84,7 +84,7 @@ fn the_next_pass_sends_only_the_parts_that_are_missing() {
 
 /// S3 lists a thousand parts at once; this server one.
 #[test]
-fn parts_that_are_listed_page_by_page_are_not_sent_again() {
+fn parts_listed_in_pages_are_not_sent_again() {
     let uploads = interrupted_at(3);
     let journal = fs::read_to_string(uploads.src(".footage/upload.journal")).unwrap();
     let lines = journal.lines().skip(1).map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
@@ -105,7 +105,7 @@ fn parts_that_are_listed_page_by_page_are_not_sent_again() {
 }
 
 #[test]
-fn a_file_that_has_changed_in_between_begins_anew() {
+fn a_multipart_upload_of_a_changed_file_is_restarted() {
     let uploads = interrupted();
     uploads.file("big.ts", content("changed", BIG));
     set_mtime(&uploads.src("big.ts"), MTIME + 60);
@@ -115,7 +115,7 @@ fn a_file_that_has_changed_in_between_begins_anew() {
 }
 
 #[test]
-fn a_file_that_is_to_have_another_key_leaves_no_parts_behind() {
+fn a_multipart_upload_under_another_key_is_aborted() {
     for jobs in ["1", "4"] {
         let uploads = interrupted();
         uploads.quiet_pass(&["--key", "other/{path}", "--jobs", jobs]);
@@ -125,7 +125,7 @@ fn a_file_that_is_to_have_another_key_leaves_no_parts_behind() {
 }
 
 #[test]
-fn a_file_that_has_gone_in_between_leaves_no_parts_behind() {
+fn a_multipart_upload_of_a_removed_file_is_aborted() {
     let uploads = interrupted();
     fs::remove_file(uploads.src("big.ts")).unwrap();
     uploads.quiet_pass(&[]);
@@ -134,7 +134,7 @@ fn a_file_that_has_gone_in_between_leaves_no_parts_behind() {
 }
 
 #[test]
-fn a_server_that_has_forgotten_the_upload_gets_all_of_it_again() {
+fn no_such_upload_restarts_the_multipart_upload() {
     let uploads = interrupted();
     for matcher in ["PUT uploadId=", "GET uploadId="] {
         uploads.s3.proxy.fault(matcher, Fault::error(404, "NoSuchUpload"), Times::First(1));
@@ -146,7 +146,7 @@ fn a_server_that_has_forgotten_the_upload_gets_all_of_it_again() {
 }
 
 #[test]
-fn a_file_that_cannot_be_completed_does_not_stop_the_others() {
+fn a_multipart_upload_that_cannot_be_completed_does_not_stop_the_others() {
     let uploads = Uploads::with(&["a.ts", "z.ts"]);
     uploads.file("big.ts", content("big", MULTIPART));
     let refused = Answer::error(400, "InvalidPart");
@@ -162,7 +162,7 @@ fn a_file_that_cannot_be_completed_does_not_stop_the_others() {
 
 /// Then an ETag proves nothing, and a hash that was stored with the object has to.
 #[test]
-fn a_server_that_encrypts_proves_by_size_and_the_hash_that_was_stored() {
+fn an_encrypting_server_is_verified_by_size_and_stored_sha256() {
     for size in [1000, MULTIPART + 1000] {
         let uploads = Uploads::new();
         uploads.file("a.ts", content("a", size));

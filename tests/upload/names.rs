@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::support::uploads::{MTIME, Uploads, set_mtime};
 
 #[test]
-fn any_name_goes_up_and_is_found_again() {
+fn any_file_name_is_uploaded_and_listed() {
     let names = [
         "with space.ts",
         " leading and trailing .ts",
@@ -48,7 +48,7 @@ fn any_name_goes_up_and_is_found_again() {
 }
 
 #[test]
-fn a_name_that_is_no_text_stands_in_nobodys_way() {
+fn a_file_name_that_is_not_utf_8_blocks_no_other_file() {
     let uploads = Uploads::with(&["a.ts"]);
     let path = uploads.src("").join(OsStr::from_bytes(b"b\xff.ts"));
     std::fs::write(&path, "x").unwrap();

@@ -9,7 +9,7 @@ use crate::support::uploads::{MULTIPART, Uploads, content};
 use crate::support::{Program, tree};
 
 #[test]
-fn a_dry_run_asks_nobody_and_changes_nothing() {
+fn dry_run_sends_no_request_and_changes_nothing() {
     let uploads = Uploads::with(&["a.ts", "sub/b.ts"]);
     for earlier in [false, true] {
         if earlier {
@@ -28,7 +28,7 @@ fn a_dry_run_asks_nobody_and_changes_nothing() {
 }
 
 #[test]
-fn a_dry_run_shows_what_would_be_deleted() {
+fn dry_run_shows_what_delete_would_remove() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.quiet_pass(&[]);
     let output = uploads.pass(&["--dry-run"]).expect_code(0);
@@ -39,7 +39,7 @@ fn a_dry_run_shows_what_would_be_deleted() {
 }
 
 #[test]
-fn the_report_counts() {
+fn the_json_report_counts_files_and_bytes() {
     let uploads = Uploads::with(&["a.ts", "b.ts"]);
     uploads.file("big.ts", content("big", MULTIPART));
     uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
@@ -55,7 +55,7 @@ fn the_report_counts() {
 }
 
 #[test]
-fn metrics_tell_how_it_stands() {
+fn metrics_have_pending_files_and_ages() {
     let uploads = Uploads::with(&["a.ts", "b.ts"]);
     uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
     uploads.pass(&["--metrics-file", "metrics"]).expect_code(3);
@@ -83,7 +83,7 @@ fn metrics_tell_how_it_stands() {
 }
 
 #[test]
-fn from_cron_it_is_silent_unless_footage_left_or_something_is_wrong() {
+fn with_cron_it_is_silent_unless_files_were_uploaded_or_failed() {
     let uploads = Uploads::with(&["a.ts"]);
     let output = uploads.pass(&["--cron"]).expect_code(0);
     assert!(output.stderr.contains("1 file"), "{output}");
@@ -98,7 +98,7 @@ fn from_cron_it_is_silent_unless_footage_left_or_something_is_wrong() {
 
 /// A name that somebody else has given is no order to the terminal.
 #[test]
-fn a_name_does_not_write_to_the_terminal() {
+fn a_file_name_sends_no_terminal_control_characters() {
     let names = ["a\u{1b}[2Jb.ts", "a\u{9b}2Jb.ts", "a\rb.ts"];
     let uploads = Uploads::with(&names);
     let key = ["--key", "x\u{1b}/\u{9b}{path}", "--dry-run"];

@@ -17,7 +17,7 @@ fn assert_takes(uploads: &Uploads, options: &[&str], seconds: f64) {
 
 /// The rate is that of all workers together.
 #[test]
-fn no_faster_than_asked_for() {
+fn limit_rate_bounds_all_uploads_together() {
     let uploads = Uploads::new();
     for name in ["a.ts", "b.ts", "c.ts", "d.ts"] {
         uploads.file(name, content(name, 500_000));
@@ -26,7 +26,7 @@ fn no_faster_than_asked_for() {
 }
 
 #[test]
-fn a_timetable_has_rates_for_the_time_of_day() {
+fn limit_rate_timetable_applies_by_time_of_day() {
     let uploads = Uploads::new();
     uploads.file("a.ts", content("a", 1_000_000));
     assert_takes(&uploads, &["--limit-rate", "00:00,500K"], 2.0);
@@ -42,7 +42,7 @@ fn a_timetable_has_rates_for_the_time_of_day() {
 }
 
 #[test]
-fn in_a_pause_nothing_is_sent() {
+fn limit_rate_off_sends_nothing() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.pass(&["--limit-rate", "00:00,pause"]).expect_code(0);
     assert!(uploads.objects().is_empty() && uploads.s3.proxy.requests_for("PUT").is_empty());

@@ -7,7 +7,7 @@ use crate::support::s3_proxy::{Fault, Times};
 use crate::support::uploads::{MTIME, MULTIPART, Uploads, content};
 
 #[test]
-fn with_every_what_arrives_later_goes_up() {
+fn every_uploads_files_that_arrive_later() {
     let uploads = Uploads::with(&["a.ts"]);
     let pass = uploads.footage(&["--every", "0.2", "--delete"]).spawn();
     uploads.s3.proxy.wait_for(|log| log.iter().any(|request| request.is("PUT a.ts") && request.finished), SOON);
@@ -21,7 +21,7 @@ fn with_every_what_arrives_later_goes_up() {
 }
 
 #[test]
-fn so_many_at_once_as_asked_for() {
+fn jobs_sets_how_many_files_are_uploaded_at_once() {
     let names = ["a.ts", "b.ts", "c.ts", "d.ts"];
     let uploads = Uploads::with(&names);
     let gates = names.map(|name| uploads.s3.proxy.hold(&format!("PUT {name}"), 500));
@@ -43,7 +43,7 @@ fn so_many_at_once_as_asked_for() {
 }
 
 #[test]
-fn a_stop_in_mid_upload_keeps_its_parts() {
+fn a_signal_in_an_upload_keeps_its_parts() {
     let uploads = Uploads::new();
     uploads.file("big.ts", content("big", MULTIPART * 2));
     let gate = uploads.s3.proxy.hold("PUT partNumber=2&", 1000);
@@ -59,7 +59,7 @@ fn a_stop_in_mid_upload_keeps_its_parts() {
 }
 
 #[test]
-fn the_lock_can_be_elsewhere() {
+fn lock_file_may_be_elsewhere() {
     let uploads = Uploads::with(&["a.ts"]);
     let gate = uploads.s3.proxy.hold("PUT", 500);
     let lock = uploads.scratch.join("lock");
@@ -73,7 +73,7 @@ fn the_lock_can_be_elsewhere() {
 
 /// What waits does not wait less because another pass is at it: an alert for that must not be called off.
 #[test]
-fn a_pass_that_leaves_for_another_still_tells_what_waits() {
+fn a_pass_that_finds_the_lock_held_still_counts_pending_files() {
     let uploads = Uploads::with(&["a.ts", "b.ts"]);
     uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
     let metrics = ["--metrics-file", "metrics"];

@@ -15,7 +15,7 @@ fn name(n: usize) -> String {
 /// Against a server that is quick because it keeps next to nothing: the real one would take minutes. All but a thousand are
 /// there already, as after a journal was lost.
 #[test]
-fn fifty_thousand_files() {
+fn upload_of_fifty_thousand_files() {
     as_root!();
     let uploads = Uploads::new();
     // A disk would take most of the time.

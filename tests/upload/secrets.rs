@@ -58,7 +58,7 @@ fn no_output_and_no_file_of_a_pass_holds_a_secret() {
 }
 
 #[test]
-fn what_cannot_be_a_bucket_or_a_server_is_not_repeated_with_its_password() {
+fn errors_about_to_and_endpoint_redact_passwords() {
     let uploads = Uploads::with(&["a.ts"]);
     for options in [
         ["--endpoint-url", &format!("http://user:{TOKEN}@127.0.0.1:9")],
@@ -71,7 +71,7 @@ fn what_cannot_be_a_bucket_or_a_server_is_not_repeated_with_its_password() {
 }
 
 #[test]
-fn nobody_sees_a_secret_in_the_arguments_of_a_process() {
+fn process_arguments_hold_no_secret() {
     let uploads = Uploads::with(&["a.ts"]);
     let gate = uploads.s3.proxy.hold("PUT", 500);
     let pass = uploads.footage(&[]).spawn();
@@ -83,7 +83,7 @@ fn nobody_sees_a_secret_in_the_arguments_of_a_process() {
 }
 
 #[test]
-fn what_is_made_is_as_open_as_the_umask_says() {
+fn file_modes_follow_the_umask() {
     for umask in UMASKS {
         let uploads = Uploads::with(&["a.ts"]);
         uploads.footage(&["--delete"]).under_umask(umask).run().expect_code(0);

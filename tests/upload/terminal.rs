@@ -5,7 +5,7 @@ use crate::support::s3::{ACCESS_KEY, SECRET_KEY};
 use crate::support::uploads::{BUCKET, PREFIX, Uploads, content};
 
 #[test]
-fn a_person_sees_the_files_that_move_and_how_long_the_others_take() {
+fn a_terminal_shows_files_in_transfer_and_the_time_left() {
     let uploads = Uploads::new();
     for n in 0..6 {
         uploads.file(&format!("{n}.ts"), content(&n.to_string(), 150_000));

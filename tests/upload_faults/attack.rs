@@ -8,7 +8,7 @@ use crate::support::uploads::Uploads;
 
 /// Each of them is a few letters, and takes much more than that in memory.
 #[test]
-fn an_answer_of_absurdly_many_elements_does_not_fill_the_memory() {
+fn an_xml_answer_of_absurdly_many_elements_is_bounded_in_memory() {
     let many = "<a/>".repeat(3 << 20);
     for (matcher, status, root, options) in [
         ("GET list-type", 200, "ListBucketResult", &["--verify"][..]),
@@ -28,7 +28,7 @@ fn an_answer_of_absurdly_many_elements_does_not_fill_the_memory() {
 }
 
 #[test]
-fn no_more_than_a_few_words_of_a_server_are_repeated() {
+fn error_messages_of_a_server_are_cut() {
     let uploads = Uploads::with(&["a.ts"]);
     for (status, code) in [(400, "InvalidArgument"), (403, "AccessDenied"), (400, &*"X".repeat(100_000))] {
         let words = "because of this ".repeat(100_000);
@@ -44,7 +44,7 @@ fn no_more_than_a_few_words_of_a_server_are_repeated() {
 }
 
 #[test]
-fn a_listing_that_goes_round_in_a_ring_ends() {
+fn a_listing_whose_continuation_token_repeats_ends() {
     let uploads = Uploads::with(&["a.ts"]);
     let body = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>\
                 <Contents><Key>cams/b.ts</Key><Size>1</Size></Contents></ListBucketResult>";
@@ -59,7 +59,7 @@ fn a_listing_that_goes_round_in_a_ring_ends() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_sent_nothing() {
+fn an_untrusted_certificate_gets_no_request() {
     let uploads = Uploads::with(&["a.ts"]);
     let server = SelfSigned::start();
     for options in [&[][..], &["--verify"]] {
@@ -72,7 +72,7 @@ fn a_certificate_that_nobody_vouches_for_is_sent_nothing() {
 
 /// Each page is another one, and its key is new: no token comes twice.
 #[test]
-fn a_listing_with_ever_new_keys_ends() {
+fn an_endless_listing_ends() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.s3.proxy.fault("GET list-type", Fault::EndlessListing, Times::Always);
     for options in ["--verify", "--reconcile"] {

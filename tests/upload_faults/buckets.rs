@@ -5,7 +5,7 @@ use crate::support::s3_proxy::{Answer, Fault, Times, When};
 use crate::support::uploads::{MULTIPART, Uploads, content};
 
 #[test]
-fn a_bucket_that_is_missing() {
+fn no_such_bucket_ends_the_pass() {
     let uploads = Uploads::with(&["a.ts", "b.ts"]);
     for matcher in ["", "!HEAD"] {
         let missing = Answer::error(404, "NoSuchBucket").at(When::Early);
@@ -20,7 +20,7 @@ fn a_bucket_that_is_missing() {
 }
 
 #[test]
-fn a_bucket_in_another_region_is_found() {
+fn a_bucket_region_redirect_is_followed() {
     for names in [1, 5] {
         let uploads = Uploads::new();
         for n in 0..names {
@@ -37,7 +37,7 @@ fn a_bucket_in_another_region_is_found() {
 }
 
 #[test]
-fn a_bucket_that_is_sent_around_in_a_ring() {
+fn a_bucket_region_redirect_loop_ends() {
     let uploads = Uploads::with(&["a.ts"]);
     let elsewhere = Answer::error(301, "PermanentRedirect").with("x-amz-bucket-region", "nowhere-1");
     uploads.s3.proxy.fault("", elsewhere.into(), Times::Always);
@@ -59,7 +59,7 @@ fn a_redirect_to_another_host_is_not_followed() {
 }
 
 #[test]
-fn an_endpoint_that_is_no_s3() {
+fn an_endpoint_that_is_no_s3_server_ends_the_pass() {
     let uploads = Uploads::with(&["a.ts"]);
     for (status, body) in [(200, "<html>It works!</html>"), (200, ""), (404, "not found"), (204, "")] {
         let page = Answer { when: When::Refused, status, headers: Vec::new(), body: body.into() };
@@ -76,7 +76,7 @@ fn an_endpoint_that_is_no_s3() {
 }
 
 #[test]
-fn a_wrong_region_is_one_line_before_any_file_fails() {
+fn a_wrong_region_is_one_error_before_any_file_fails() {
     let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region 'us-east-1' is wrong; \
                      expecting 'eu-west-3'</Message></Error>";
     let unknown =

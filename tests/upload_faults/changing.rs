@@ -55,19 +55,19 @@ fn append(path: &Path) {
 }
 
 #[test]
-fn a_file_that_grows() {
+fn a_file_that_grows_during_its_upload() {
     changed_in_mid_upload("grows", &[], append);
     changed_in_mid_upload("grows, --delete", &["--delete"], append);
 }
 
 #[test]
-fn a_file_that_shrinks() {
+fn a_file_that_shrinks_during_its_upload() {
     let shrink = |path: &Path| File::options().write(true).open(path).and_then(|file| file.set_len(50_000)).unwrap();
     changed_in_mid_upload("shrinks", &["--delete"], shrink);
 }
 
 #[test]
-fn a_file_that_is_written_over() {
+fn a_file_overwritten_during_its_upload() {
     changed_in_mid_upload("written over", &["--delete"], |path| {
         let len = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
         File::options().write(true).open(path).and_then(|mut file| file.write_all(&content("other", len))).unwrap();
@@ -75,7 +75,7 @@ fn a_file_that_is_written_over() {
 }
 
 #[test]
-fn a_file_that_is_replaced() {
+fn a_file_replaced_during_its_upload() {
     changed_in_mid_upload("replaced", &["--delete"], |path| {
         let len = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
         let new = path.with_extension("new");
@@ -84,14 +84,14 @@ fn a_file_that_is_replaced() {
 }
 
 #[test]
-fn a_file_that_vanishes() {
+fn a_file_removed_during_its_upload() {
     changed_in_mid_upload("vanishes", &[], |path| fs::remove_file(path).unwrap());
     changed_in_mid_upload("vanishes, --delete", &["--delete"], |path| fs::remove_file(path).unwrap());
 }
 
 /// Files are removed together, a moment after they are proven. What stands under the name by then may be another.
 #[test]
-fn a_file_that_is_replaced_after_its_proof_is_not_deleted() {
+fn delete_spares_a_file_replaced_after_verification() {
     for len in [1000, 2000] {
         let uploads = Uploads::with(&["a.ts", "b.ts"]);
         let gate = uploads.s3.proxy.hold("PUT b.ts", 500);
@@ -113,7 +113,7 @@ fn a_file_that_is_replaced_after_its_proof_is_not_deleted() {
 
 /// A writer that opens the file again after it was sent would lose its footage with the file.
 #[test]
-fn a_file_that_is_opened_in_mid_upload_is_not_deleted() {
+fn delete_spares_a_file_opened_during_its_upload() {
     let uploads = Uploads::with(&["a.ts"]);
     let gate = uploads.s3.proxy.hold("PUT a.ts", 500);
     let pass = uploads.footage(&["--delete"]).spawn();

@@ -33,7 +33,7 @@ fn assert_tried_again(what: &str, matcher: &str, fault: &Fault, sizes: &[usize])
 }
 
 #[test]
-fn errors_that_pass() {
+fn status_500_and_503_are_retried() {
     for (status, code) in
         [(500, "InternalError"), (503, "SlowDown"), (503, "ServiceUnavailable"), (429, "TooManyRequests")]
     {
@@ -45,14 +45,14 @@ fn errors_that_pass() {
 }
 
 #[test]
-fn an_error_that_resets_the_connection() {
+fn an_error_status_before_a_connection_reset_is_read() {
     let fault = Answer::error(503, "SlowDown").at(When::Rude).into();
     assert_tried_again("rude", "PUT a.ts", &fault, &SIZES);
 }
 
 /// Each byte comes within the timeout: of the head of an answer, and of a listing.
 #[test]
-fn an_answer_that_drips_is_not_waited_for() {
+fn an_answer_below_the_minimum_rate_times_out() {
     let uploads = uploads(300_000);
     uploads.s3.proxy.fault("HEAD a.ts", Fault::Drip, Times::First(1));
     let output = uploads.pass(&["--timeout", "0.2", "-v"]).expect_code(0);
@@ -63,36 +63,36 @@ fn an_answer_that_drips_is_not_waited_for() {
 }
 
 #[test]
-fn a_reset_in_mid_body() {
+fn a_connection_reset_in_a_body_is_retried() {
     for after in [0, 1, 150_000, 299_999] {
         assert_tried_again(&format!("reset after {after}"), "PUT a.ts", &Fault::ResetRequest { after }, &SIZES);
     }
 }
 
 #[test]
-fn a_reply_that_is_lost_after_the_store() {
+fn a_reply_lost_after_the_put_is_retried() {
     assert_tried_again("lost reply", "PUT a.ts", &Fault::LoseReply, &SIZES);
 }
 
 #[test]
-fn a_reply_that_never_comes() {
+fn a_reply_that_never_arrives_times_out() {
     assert_tried_again("no reply", "PUT a.ts", &Fault::NoReply, &SIZES[..1]);
 }
 
 #[test]
-fn a_server_that_stops_reading() {
+fn a_server_that_stops_reading_times_out() {
     assert_tried_again("stops reading", "PUT a.ts", &Fault::StopReading { after: 1000 }, &SIZES[2..]);
 }
 
 #[test]
-fn a_bit_that_is_turned_over_on_the_way() {
+fn a_bit_flip_in_transfer_is_detected() {
     for at in [0, 299_999] {
         assert_tried_again("flipped", "PUT a.ts", &Fault::FlipByte { at }, &SIZES);
     }
 }
 
 #[test]
-fn a_wrong_etag() {
+fn a_wrong_etag_is_no_verification() {
     let wrong = Some("\"d41d8cd98f00b204e9800998ecf8427e\"".to_owned());
     for size in SIZES {
         let uploads = uploads(size);
@@ -106,7 +106,7 @@ fn a_wrong_etag() {
 }
 
 #[test]
-fn an_object_of_which_the_server_says_another_hash() {
+fn an_object_with_another_sha256_is_no_verification() {
     for size in SIZES {
         let uploads = uploads(size);
         let fault = Fault::Header { name: "etag", value: Some("\"d41d8cd98f00b204e9800998ecf8427e\"".into()) };
@@ -119,7 +119,7 @@ fn an_object_of_which_the_server_says_another_hash() {
 }
 
 #[test]
-fn an_object_that_is_shorter_than_the_file() {
+fn an_object_of_another_size_is_no_verification() {
     // The server has taken the file, and says afterwards that it has less.
     let uploads = uploads(SIZES[0]);
     let fault = Fault::Header { name: "content-length", value: Some("299999".into()) };
@@ -132,7 +132,7 @@ fn an_object_that_is_shorter_than_the_file() {
 }
 
 #[test]
-fn parts_that_cannot_be_put_together() {
+fn complete_multipart_upload_errors_are_handled() {
     let error = |when| Answer { status: 200, ..Answer::error(200, "InternalError").at(when) };
     for (what, fault) in [
         ("an error with 200", error(When::Refused).into()),
@@ -154,7 +154,7 @@ fn parts_that_cannot_be_put_together() {
 }
 
 #[test]
-fn an_upload_in_parts_that_cannot_begin() {
+fn create_multipart_upload_is_retried() {
     for fault in [Fault::error(503, "SlowDown"), Fault::ResetRequest { after: 0 }] {
         assert_tried_again("begin", "POST ?uploads", &fault, &SIZES[2..]);
     }
@@ -166,7 +166,7 @@ fn an_upload_in_parts_that_cannot_begin() {
 }
 
 #[test]
-fn questions_that_are_not_answered() {
+fn head_requests_that_fail_are_retried() {
     for (what, fault) in
         [("reset", Fault::LoseReply), ("503", Fault::error(503, "SlowDown")), ("cut", Fault::CutReply { after: 0 })]
     {
@@ -175,7 +175,7 @@ fn questions_that_are_not_answered() {
 }
 
 #[test]
-fn the_server_says_how_long_to_wait() {
+fn retry_after_is_respected() {
     let uploads = uploads(SIZES[0]);
     let answer = Answer::error(503, "SlowDown").with("Retry-After", "2");
     uploads.s3.proxy.fault("PUT a.ts", answer.into(), Times::First(1));
@@ -186,7 +186,7 @@ fn the_server_says_how_long_to_wait() {
 }
 
 #[test]
-fn a_server_that_stays_broken() {
+fn status_500_for_every_request_deletes_nothing() {
     let uploads = uploads(SIZES[0]);
     uploads.s3.proxy.fault("", Fault::error(500, "InternalError"), Times::Always);
     let output = uploads.pass(&["--delete"]);
@@ -196,7 +196,7 @@ fn a_server_that_stays_broken() {
 }
 
 #[test]
-fn a_server_that_is_gone_in_mid_pass() {
+fn a_server_that_becomes_unreachable_loses_no_file() {
     let mut uploads = uploads(SIZES[2]);
     let gate = uploads.s3.proxy.hold("PUT a.ts", 1000);
     let pass = uploads.footage(&["--delete"]).spawn();
@@ -211,7 +211,7 @@ fn a_server_that_is_gone_in_mid_pass() {
 }
 
 #[test]
-fn a_server_that_is_not_there() {
+fn an_unreachable_server_is_exit_code_75() {
     let mut uploads = uploads(SIZES[0]);
     uploads.s3.crash();
     for endpoint in ["http://no-such-host.invalid", "http://127.0.0.1:9"] {

@@ -34,7 +34,7 @@ fn assert_nothing_is_sent_twice(uploads: &Uploads) {
 }
 
 #[test]
-fn a_journal_that_is_gone() {
+fn a_deleted_journal_uploads_nothing_twice() {
     let uploads = in_the_middle();
     fs::remove_dir_all(uploads.src(".footage")).unwrap();
     uploads.pass(&[]).expect_code(0);
@@ -46,7 +46,7 @@ fn a_journal_that_is_gone() {
 }
 
 #[test]
-fn a_journal_that_is_torn() {
+fn a_truncated_journal_is_read() {
     let mut random = seeded(5);
     for round in 0..8 {
         let uploads = in_the_middle();
@@ -70,7 +70,7 @@ fn a_journal_that_is_torn() {
 }
 
 #[test]
-fn a_journal_of_lies_deletes_nothing_that_is_not_proven() {
+fn a_forged_journal_deletes_no_unverified_file() {
     // Written by a pass to another bucket: what it proves is not true of this one.
     let (uploads, other) = (Uploads::with(&["a.ts"]), Uploads::with(&["a.ts"]));
     other.quiet_pass(&[]);
@@ -90,7 +90,7 @@ fn a_journal_of_lies_deletes_nothing_that_is_not_proven() {
 }
 
 #[test]
-fn nothing_but_a_file_is_taken_for_a_journal() {
+fn a_journal_that_is_no_regular_file_is_refused() {
     let uploads = in_the_middle();
     for path in state_files(&uploads) {
         fs::remove_file(&path).unwrap();
@@ -106,7 +106,7 @@ fn nothing_but_a_file_is_taken_for_a_journal() {
 
 /// A camera's RAM disk is full: uploading is what makes room.
 #[test]
-fn a_full_disk_is_emptied() {
+fn delete_works_on_a_full_disk() {
     as_root!();
     let uploads = Uploads::new();
     let disk = small_tmpfs(4 << 20);
@@ -134,7 +134,7 @@ fn a_full_disk_is_emptied() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written() {
+fn upload_from_a_read_only_directory() {
     as_root!();
     let uploads = Uploads::new();
     let disk = small_tmpfs(4 << 20);
@@ -149,7 +149,7 @@ fn a_folder_that_cannot_be_written() {
 }
 
 #[test]
-fn what_is_left_behind_by_a_kill_is_used() {
+fn a_journal_left_by_sigkill_is_used() {
     let uploads = in_the_middle();
     uploads.pass(&[]).expect_code(0);
     assert!(uploads.s3.proxy.requests_for("PUT partNumber=1&").is_empty());

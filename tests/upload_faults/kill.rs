@@ -21,7 +21,7 @@ fn add_batch(uploads: &Uploads, batch: usize) {
 }
 
 #[test]
-fn fifty_kills_cost_a_part_of_each_file_in_flight() {
+fn fifty_sigkills_cost_a_part_of_each_file_in_flight() {
     let uploads = Uploads::new();
     let mut moments = seeded(11);
     let options = ["--delete", "--jobs", "2"];
@@ -73,7 +73,7 @@ fn fifty_kills_cost_a_part_of_each_file_in_flight() {
 
 /// The bucket has the file, and the journal does not know.
 #[test]
-fn a_kill_between_the_store_and_the_journal() {
+fn sigkill_between_the_put_and_the_journal() {
     for (size, stored_by) in [(1000, "PUT"), (MULTIPART + 1000, "POST uploadId=")] {
         let uploads = Uploads::new();
         uploads.file("a.ts", content("a", size));

@@ -8,7 +8,7 @@ use crate::support::uploads::{MTIME, Uploads, set_mtime};
 use crate::support::{peak_kib, tree};
 
 #[test]
-fn what_is_behind_a_link_is_not_sent() {
+fn symlinks_are_not_uploaded() {
     let uploads = Uploads::with(&["cam1/a.ts"]);
     for name in ["outside/b.ts", "outside/deep/c.ts"] {
         set_mtime(&uploads.scratch.write(name, "precious"), MTIME);
@@ -25,7 +25,7 @@ fn what_is_behind_a_link_is_not_sent() {
 }
 
 #[test]
-fn a_link_in_the_place_of_a_file_of_ours_is_not_written_through() {
+fn a_symlink_in_place_of_a_state_file_is_not_written_through() {
     for (link, code) in [
         (".footage/upload.lock", 2),
         (".footage/upload.journal", 0),

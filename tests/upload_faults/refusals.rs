@@ -5,7 +5,7 @@ use crate::support::s3_proxy::{Answer, Fault, Times, When};
 use crate::support::uploads::{MULTIPART, Uploads, content};
 
 #[test]
-fn a_refusal_stops_the_pass_at_once() {
+fn access_denied_ends_the_pass_at_once() {
     for (code, said) in [
         ("RequestTimeTooSkewed", "clock"),
         ("InvalidAccessKeyId", "key"),
@@ -30,7 +30,7 @@ fn a_refusal_stops_the_pass_at_once() {
 }
 
 #[test]
-fn a_refusal_of_a_part_stops_the_pass_and_keeps_the_parts() {
+fn access_denied_for_a_part_ends_the_pass_and_keeps_the_parts() {
     let uploads = Uploads::new();
     uploads.file("big.ts", content("big", MULTIPART * 2));
     uploads.s3.proxy.fault("PUT partNumber=2&", Fault::error(403, "AccessDenied"), Times::Always);
@@ -44,7 +44,7 @@ fn a_refusal_of_a_part_stops_the_pass_and_keeps_the_parts() {
 }
 
 #[test]
-fn the_real_server_refuses_wrong_keys() {
+fn wrong_access_keys_are_refused_by_a_real_server() {
     for (variable, value) in [("AWS_ACCESS_KEY_ID", "AKIANOBODY"), ("AWS_SECRET_ACCESS_KEY", "wrong")] {
         let uploads = Uploads::with(&["a.ts", "b.ts"]);
         let output = uploads.footage(&["--delete", "--jobs", "1"]).env(variable, value).run().expect_code(1);
@@ -56,7 +56,7 @@ fn the_real_server_refuses_wrong_keys() {
 
 /// From cron it is said once for as long as it lasts.
 #[test]
-fn a_refusal_that_lasts_is_told_once() {
+fn with_cron_a_lasting_access_denied_is_logged_the_first_time_only() {
     let uploads = Uploads::with(&["a.ts"]);
     uploads.s3.proxy.fault("", Fault::error(403, "AccessDenied"), Times::Always);
     assert_ne!(uploads.pass(&["--cron"]).expect_code(1).stderr, "");
@@ -65,7 +65,7 @@ fn a_refusal_that_lasts_is_told_once() {
 }
 
 #[test]
-fn a_store_that_is_as_choosy_as_b2() {
+fn upload_to_a_server_with_b2_rules() {
     let uploads = Uploads::with(&["a.ts", "with space+.ts"]);
     uploads.s3.proxy.be_b2();
     uploads.file("b.ts", content("b", 3 << 20));

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_counts() {
+    fn latest_returns_only_the_last_value() {
         let (asks, does) = {
             let latest = Latest::default();
             (latest.clone(), latest)

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn each_url_is_answered() {
+    fn each_listener_url_is_answered() {
         let live = live(&[("yard", State::Recording), ("Tür 1", State::Recording)]);
         assert_eq!(get("/camera/yard/frame", &live), (200, "42".into()));
         assert_eq!(get("/camera/T%c3%BCr%201/frame?now", &live), (200, "42".into()));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn health_names_who_is_not_well() {
+    fn health_names_failing_cameras() {
         let mut live = live(&[("a", State::Recording), ("b", State::Waiting), ("c", State::Paused)]);
         live.cameras[1].last_error = Some("Connection refused".into());
         assert_eq!(get("/healthz", &live), (503, "b: waiting: Connection refused\nc: paused\n".into()));
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn other_methods_and_what_is_no_http_are_refused() {
+    fn other_http_methods_and_invalid_requests_are_refused() {
         let live = Live::default();
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
             assert_eq!(ask(&format!("{method} / HTTP/1.1\r\n\r\n"), &live).0, 405, "{method}");
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn camera_names_in_urls_are_percent_decoded() {
         for (address, host) in [
             ("127.0.0.1:8080", "127.0.0.1"),
             ("localhost", "localhost"),
@@ -263,12 +263,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(request in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_http_bytes_are_read_without_a_panic(request in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = answer(&request, &Live::default(), false, &Names::Local("x".into()));
         }
 
         #[test]
-        fn no_target_makes_it_panic(target in "[/%a-f0-9c:?#&.amery]{0,40}") {
+        fn any_http_target_is_read_without_a_panic(target in "[/%a-f0-9c:?#&.amery]{0,40}") {
             let live = live(&[("yard", State::Recording)]);
             let _ = answer(format!("GET /camera/{target} HTTP/1.1\r\n\r\n").as_bytes(), &live, false, &Names::Any);
         }

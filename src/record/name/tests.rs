@@ -8,7 +8,7 @@ fn name(epoch: i64, zone: Tz) -> SegmentName {
 }
 
 #[test]
-fn a_name_is_its_camera_s_local_time_with_its_offset() {
+fn a_segment_name_is_the_local_time_with_its_offset() {
     let start = NaiveDate::from_ymd_opt(2026, 11, 21).and_then(|day| day.and_hms_opt(4, 30, 0)).expect("a time");
     let epoch = start.and_utc().timestamp();
     assert_eq!(
@@ -28,7 +28,7 @@ fn a_name_is_its_camera_s_local_time_with_its_offset() {
 /// Both nights in which the clocks change in Berlin, a segment every ten minutes: no two names are the same, and the
 /// instants that they mean are in the order in which they were recorded.
 #[test]
-fn names_are_unique_and_sorted_through_both_changes_of_the_clock() {
+fn segment_names_are_unique_and_sorted_through_dst_changes() {
     for day in ["2026-03-29", "2026-10-25"] {
         let midnight =
             NaiveDate::parse_from_str(day, "%Y-%m-%d").expect("a day").and_hms_opt(0, 0, 0).expect("midnight");
@@ -44,7 +44,7 @@ fn names_are_unique_and_sorted_through_both_changes_of_the_clock() {
 }
 
 #[test]
-fn what_is_not_ours_is_no_name() {
+fn foreign_file_names_are_no_segments() {
     for text in [
         "",
         "2026-11-21_10-00-00.mkv",
@@ -98,7 +98,7 @@ fn the_first_segment_begins_with_what_ffmpeg_saw_first() {
 
 proptest! {
     #[test]
-    fn names_are_read_as_they_are_written(
+    fn segment_names_are_read_back(
         epoch in 0_i64..253_370_000_000, quarter in -56_i32..=56, copy in 1_u32..1000, which in 0_usize..3,
     ) {
         let zone = FixedOffset::east_opt(quarter * 900).expect("an offset");
@@ -113,14 +113,14 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(text in "\\PC{0,50}") {
+    fn any_segment_name_is_read_without_a_panic(text in "\\PC{0,50}") {
         let _ = SegmentName::of_file(&text);
         let _ = text.parse::<OpenName>();
         let _ = SegmentName::day_of_folder(&text);
     }
 
     #[test]
-    fn what_is_read_is_what_was_written(text in "\\.?[0-9_-]{8,22}[+-]?[0-9]{0,6}(-[0-9])?\\.(mkv|ts|mp4)(\\.damaged)?") {
+    fn any_segment_name_is_written_back_the_same(text in "\\.?[0-9_-]{8,22}[+-]?[0-9]{0,6}(-[0-9])?\\.(mkv|ts|mp4)(\\.damaged)?") {
         if let Some(name) = SegmentName::of_file(&text) {
             prop_assert_eq!(name.file_name(), text.clone());
         }

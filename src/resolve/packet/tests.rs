@@ -46,7 +46,7 @@ fn a_query_has_the_bytes_of_rfc_1035() {
 }
 
 #[test]
-fn what_is_no_name_is_not_asked() {
+fn invalid_host_names_are_not_queried() {
     let long_label = format!("{}.lan", "x".repeat(64));
     let long_name = ["x".repeat(60).as_str(); 5].join(".");
     for name in ["", ".", "a..b", ".lan", &long_label, &long_name] {
@@ -75,7 +75,7 @@ fn an_answer_is_read_through_aliases_whatever_their_case_and_order() {
 }
 
 #[test]
-fn addresses_are_at_most_as_many_as_are_used() {
+fn addresses_of_an_answer_are_bounded() {
     let query = query(Kind::A);
     let many: Vec<String> = (1..200).map(|n| format!("nas.lan 192.0.2.{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();

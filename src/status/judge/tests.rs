@@ -94,7 +94,7 @@ fn assert_first(status: &Status, state: &str, problem: Option<&str>) {
 }
 
 #[test]
-fn a_pass_is_judged_by_its_report() {
+fn the_state_of_a_pass_comes_from_its_report() {
     let ended = |reason: &str| Report { ended: Some(because(reason, "why")), ..Report::default() };
     let failure =
         |name: &str| Failure { name: name.into(), reason: crate::failure::FailureReason::Http, message: "500".into() };
@@ -138,7 +138,7 @@ fn away(kind: &'static str, missed_passes: u64, seconds: i64, reached: Option<f6
 }
 
 #[test]
-fn away_is_wrong_for_what_was_never_reached_and_for_a_server_after_max_age() {
+fn unreachable_is_wrong_if_never_reached_and_for_a_server_after_max_age() {
     let never = "x is away; it has never answered: check the address";
     let no_server = "x is away; it has never answered: check --endpoint-url and --region";
     let no_input = "x is away; it has never been there: check INPUT";
@@ -224,7 +224,7 @@ fn max_pass_age_finds_a_pass_that_cron_does_not_start_any_more() {
 }
 
 #[test]
-fn a_pass_that_runs_is_told_by_its_lock() {
+fn a_pass_with_a_held_lock_is_running() {
     let pass = Pass { lock: lock(true, "2026-11-18T11:05:40Z"), ..dashcam(Report::default()) };
     let status = judged(vec![pass.clone()]);
     assert_first(&status, "running", None);
@@ -240,7 +240,7 @@ fn a_pass_that_runs_is_told_by_its_lock() {
 }
 
 #[test]
-fn a_recorder_is_alive_by_its_lock_and_its_heartbeat() {
+fn a_recorder_is_alive_by_its_lock_and_heartbeat() {
     let (pass, live) = recorder(camera(State::Recording, 3600));
     let free = Pass { lock: lock(false, BEFORE), ..pass.clone() };
     let unknown = Pass { lock: Holder::default(), ..pass.clone() };
@@ -270,7 +270,7 @@ fn a_recorder_is_alive_by_its_lock_and_its_heartbeat() {
 
 /// `--for` has ended it: as it was asked for.
 #[test]
-fn a_recorder_whose_time_was_up_is_done() {
+fn a_recorder_ended_by_for_is_done() {
     let (pass, live) = recorder(camera(State::Stopping, 9));
     let free = Pass { lock: lock(false, BEFORE), newest: vec![("yard".into(), Some(newest(7200)))], ..pass };
     let ended = because("done", "its time was up");
@@ -308,7 +308,7 @@ fn a_recorder_whose_time_was_up_is_done() {
 }
 
 #[test]
-fn a_camera_has_to_record() {
+fn a_camera_that_does_not_record_is_wrong() {
     for (state, since, problem) in [
         (State::Recording, 90_000, None),
         (State::Starting, 30, None),
@@ -342,7 +342,7 @@ fn a_camera_has_to_record() {
 }
 
 #[test]
-fn footage_may_be_too_old() {
+fn max_age_makes_old_footage_wrong() {
     let settings = Settings { max_age: Some(Duration::from_hours(48)), ..settings() };
     let wrong = |pass: Pass| {
         let status = judge(&[place(vec![pass])], &settings, NOW);
@@ -386,7 +386,7 @@ fn footage_may_be_too_old() {
 }
 
 #[test]
-fn disks_may_be_too_full() {
+fn max_used_disk_and_min_free_make_a_disk_wrong() {
     let guard = |percent| Guard { max_used_percent: Some(percent), min_free: None };
     let wrong = |guard: Guard, available: u64| {
         let space = Some(Space { total: 1000, free: available, available });
@@ -399,7 +399,7 @@ fn disks_may_be_too_full() {
 }
 
 #[test]
-fn cameras_of_the_configuration_have_to_be_recorded() {
+fn configured_cameras_without_a_recorder_are_missing() {
     let expected = |camera: &str| Expected { camera: camera.into(), destination: "/data".into() };
     let settings = Settings { expected: vec![expected("yard"), expected("gate")], ..settings() };
     let (pass, live) = recorder(camera(State::Recording, 9));
@@ -417,7 +417,7 @@ fn cameras_of_the_configuration_have_to_be_recorded() {
 }
 
 #[test]
-fn a_directory_without_anything_is_wrong() {
+fn a_directory_without_a_report_is_wrong() {
     let status = judged(Vec::new());
     assert_eq!(status.problems[0].message, "no footage pass has left a report here");
     assert!(!status.ok);

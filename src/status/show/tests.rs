@@ -69,7 +69,7 @@ fn example() -> Status {
 }
 
 #[test]
-fn with_room_everything_is_shown() {
+fn a_wide_terminal_shows_every_column() {
     insta::assert_snapshot!(table(&example(), NOW, None), @r"
     /srv/cameras: 46 % used, 1.2 TB free
       PASS    CAMERA                STATE      FOR    NEWEST   FPS     BITRATE  FILES  PENDING  FAILED
@@ -88,7 +88,7 @@ fn with_room_everything_is_shown() {
 }
 
 #[test]
-fn on_a_narrow_terminal_the_lesser_columns_go() {
+fn a_narrow_terminal_drops_columns() {
     insta::assert_snapshot!(table(&example(), NOW, Some(80)), @r"
     /srv/cameras: 46 % used, 1.2 TB free
       PASS    CAMERA              STATE      FOR    NEWEST   FPS     BITRATE  FAILED
@@ -122,7 +122,7 @@ fn on_a_narrow_terminal_the_lesser_columns_go() {
 }
 
 #[test]
-fn when_all_is_well_it_says_so() {
+fn the_table_says_when_all_is_fine() {
     let status = Status { problems: Vec::new(), rows: vec![row(None)], ..example() };
     assert!(table(&status, NOW, None).ends_with("\n\nall is well"));
 }
@@ -152,7 +152,7 @@ fn the_machine_and_what_recorders_take_of_it_are_lines_under_the_table() {
 }
 
 #[test]
-fn zabbix_finds_passes_and_cameras() {
+fn zabbix_discovery_lists_passes_and_cameras() {
     let status = Status { rows: vec![row(None), row(Some("yard"))], ..example() };
     let discovered: serde_json::Value = serde_json::from_str(&zabbix_discovery(&status)).expect("JSON");
     let entry = |camera: &str| json!({"{#PLACE}": "/srv/cameras", "{#PASS}": "record", "{#CAMERA}": camera, "{#SOURCE}": "footage.toml"});
@@ -162,7 +162,7 @@ fn zabbix_finds_passes_and_cameras() {
 proptest! {
     /// Whatever a camera is called, no row is wider than the terminal, as long as that can be.
     #[test]
-    fn rows_fit(name in "\\PC{0,60}", width in 60_usize..200) {
+    fn table_rows_fit_the_terminal(name in "\\PC{0,60}", width in 60_usize..200) {
         let status = Status { rows: vec![row(Some(&name)), row(None)], ..example() };
         for line in table(&status, NOW, Some(width)).lines().filter(|line| line.contains("record ")).take(2) {
             prop_assert!(line.width() <= width, "{} of {width}: {line}", line.width());

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_clocks_end_the_pass() {
+    fn wrong_keys_and_clock_skew_end_the_pass() {
         for (status, code, said) in [
             (403, "RequestTimeTooSkewed", "NTP"),
             (403, "InvalidAccessKeyId", "profile"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_is_by_class() {
+    fn other_s3_errors_are_classified_by_status() {
         for (status, code) in
             [(503, "SlowDown"), (500, "InternalError"), (200, "InternalError"), (429, ""), (400, "BadDigest")]
         {

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_are_named_as_the_server_wants_it() {
+    fn bucket_addressing_is_virtual_host_or_path() {
         let key = ObjectKey::new("a b/c".into()).expect("a key");
         for (endpoint, addressing, bucket, host, path) in [
             (None, Addressing::Auto, "videos", "videos.s3.eu-west-1.amazonaws.com", "/a%20b/c"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_followed_into_its_region() {
+    fn a_bucket_region_redirect_changes_the_endpoint() {
         let aws = place(None, Addressing::Auto, "videos");
         let moved = aws.moved_to("us-west-2").expect("another");
         assert_eq!((moved.host.as_str(), moved.region.as_str()), ("videos.s3.us-west-2.amazonaws.com", "us-west-2"));

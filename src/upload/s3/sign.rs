@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vectors_of_the_suite() {
+    fn sigv4_vectors_of_the_aws_test_suite() {
         let date = ("x-amz-date", "20150830T123600Z");
         let host = ("host", "example.amazonaws.com");
         let unreserved = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_s3() {
+    fn sigv4_examples_of_the_s3_documentation() {
         let host = ("host", "examplebucket.s3.amazonaws.com");
         let date = ("x-amz-date", "20130524T000000Z");
         let empty = ("x-amz-content-sha256", EMPTY_SHA256);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_encoded_byte_by_byte() {
+    fn sigv4_paths_are_percent_encoded() {
         assert_eq!(encode_path("/a b/+%#?&=~é\n"), "/a%20b/%2B%25%23%3F%26%3D~%C3%A9%0A");
         // As botocore's `percent_encode` writes all of ASCII, with `/` and without.
         let ascii: String = (0..128_u8).map(char::from).collect();

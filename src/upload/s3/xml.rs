@@ -222,7 +222,7 @@ mod tests {
         <Contents><Key><![CDATA[<x>]]> &lt;y </Key><Size/></Contents><None/></ListBucketResult>";
 
     #[test]
-    fn an_answer_is_read() {
+    fn xml_answers_are_read() {
         for listing in [
             LISTING.to_owned(),
             LISTING
@@ -247,7 +247,7 @@ mod tests {
 
     /// What is cut off may have lost objects: it is no listing.
     #[test]
-    fn a_listing_that_is_cut_is_refused() {
+    fn a_truncated_xml_listing_is_refused() {
         for end in 0..LISTING.len() {
             assert!(read::<ListBucketResult>(&LISTING.as_bytes()[..end]).is_err(), "{}", &LISTING[..end]);
         }
@@ -255,7 +255,7 @@ mod tests {
 
     /// S3 sends blanks as long as it puts parts together, so that the connection does not break.
     #[test]
-    fn blanks_come_before_an_answer_that_takes_long() {
+    fn whitespace_before_an_xml_answer_is_skipped() {
         const ROOT: &str = "<CompleteMultipartUploadResult><ETag>\"d4-2\"</ETag></CompleteMultipartUploadResult>";
         const FAILED: &str = "<Error><Code>InternalError</Code></Error>";
         let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_xml_is_refused() {
+    fn invalid_xml_is_refused() {
         let deep = "<a>".repeat(100_000);
         for text in
             ["", "Service Unavailable", "<a>", "<a></b>", "<a><Code>&nope;</Code></a>", "</a>", &deep, "{\"a\":1}"]
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_absurd_number_of_items_none_is_kept() {
+    fn an_absurd_number_of_xml_items_is_bounded() {
         let object = "<Contents><Key>k</Key><LastModified>t</LastModified><ETag>e</ETag><Size>1</Size><Owner><ID>i</ID>\
                       <DisplayName>n</DisplayName></Owner><StorageClass>s</StorageClass></Contents>";
         let listing = |n| format!("<ListBucketResult>{}</ListBucketResult>", object.repeat(n));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_between_the_items_of_a_list_has_an_end() {
+    fn bytes_between_xml_items_are_bounded() {
         let item = "<Contents><Key>k</Key></Contents>";
         let listing = |n| format!("<ListBucketResult>{item}{}{item}</ListBucketResult>", "<b/>".repeat(n));
         let read = |n| read::<ListBucketResult>(listing(n).as_bytes()).map(|root| root.contents.len()).ok();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_etag_is_text_in_a_document() {
+    fn an_etag_in_xml_is_unescaped() {
         let etag = "a</ETag></Part><Part><PartNumber>9</PartNumber><ETag>&\"b";
         let document = completion(&[(NonZeroU32::MIN, "d4".into()), (NonZeroU32::MAX, etag.into())]);
         let root: ListPartsResult = read(document.as_bytes()).expect("well-formed");
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_decoded() {
+    fn url_encoded_keys_are_decoded() {
         assert_eq!(url_decoded("a%2Fb+c%25%2B%C3%A9%0A").as_deref(), Some("a/b c%+é\n"));
         assert_eq!(url_decoded("%FF"), None);
         assert_eq!(url_decoded("%g0"), None);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_were_not_encoded_are_seen() {
+    fn keys_without_url_encoding_are_detected() {
         for (key, expected) in [("a+b%2B/%C3%A9.ts", true), ("a b.ts", false), ("100%.ts", false), ("é", false)] {
             assert_eq!(is_url_encoded(key), expected, "{key}");
         }
