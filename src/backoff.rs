@@ -1,19 +1,19 @@
-//! How long to wait before something that failed is tried again: longer after each failure, and never all at the same time. Pure.
+//! How long to wait before a retry: longer after each failure, with jitter. Pure.
 
 use std::time::Duration;
 
-/// Waits that double from `first` to `most`, each of them about as long as that.
+/// Waits that double from `first` to `most`, with jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// About the wait after the first failure.
+    /// The wait after the first failure, without jitter.
     pub first: Duration,
-    /// About the longest wait.
+    /// The longest wait, without jitter.
     pub most: Duration,
 }
 
 impl Backoff {
-    /// The wait after so many failures in a row, at least one. `random` is any number: what failed together must not come
-    /// back together, so the wait is between three and five quarters of what it doubles to.
+    /// The wait after so many consecutive failures, at least one. `random` is any number: items that failed together must not
+    /// retry together, so the wait is between three and five quarters of the doubled value.
     #[must_use]
     pub fn wait(self, failures: u32, random: u64) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(self.most);

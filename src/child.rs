@@ -1,8 +1,8 @@
-//! A child process that lives no longer than we do.
+//! A child process that never outlives this one.
 //!
-//! It has a process group of its own, so that what it has started goes with it, and the kernel kills it when we are
-//! gone, however that happened: a supervisor that was killed with signal 9 has no say any more, and an ffmpeg that goes
-//! on without one fills a disk that nobody watches.
+//! It has a process group of its own, so that its own children end with it, and the kernel kills it when this process
+//! ends in any way: after SIGKILL a supervisor can do nothing any more, and an ffmpeg that continues
+//! without one fills a disk unattended.
 
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -13,16 +13,16 @@ use rustix::process::{
     Pid, Signal, WaitOptions, getpid, getppid, kill_process_group, set_parent_process_death_signal, waitpgid,
 };
 
-/// Variables of the environment that may hold a password of ours.
+/// Environment variables that may hold a password of ours.
 const SECRETS: [&str; 4] = ["FOOTAGE_ADDRESS", "FOOTAGE_HEADER", "FOOTAGE_METRICS_PUSHGATEWAY_URL", "FOOTAGE_URL"];
 
-/// Keeps from a program what it has no use for.
+/// Removes variables from a program's environment that it does not need.
 fn without_secrets(command: &mut Command) -> &mut Command {
     SECRETS.into_iter().fold(command, |command, name| command.env_remove(name))
 }
 
-/// Starts a program in a process group of its own that is killed when the calling **thread** ends, as that is what the
-/// kernel looks at: call it from a thread that lives as long as the child should.
+/// Starts a program in its own process group that is killed when the calling **thread** ends, because the kernel
+/// watches the thread: call it from one that lives as long as the child should.
 ///
 /// # Errors
 /// The program cannot be started.
@@ -30,16 +30,16 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     let us = getpid();
     let die_with_us = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        // We may be gone already, and then no signal comes any more. Our number seen from another namespace is none.
+        // The parent may have ended already, and then no signal comes. Its pid seen from another namespace is 0.
         match getppid() {
             Some(parent) if parent != us => Err(io::ErrorKind::NotFound.into()),
             _ => Ok(()),
         }
     };
     without_secrets(command).process_group(0);
-    // What runs between fork and exec must not allocate, lock or panic, since another thread may have held the
-    // allocator's lock at the fork. These are two system calls on values that are here already; the errors made of them
-    // hold a number and no memory. There is no safe way: the kernel takes this request from the child alone, and the
+    // Code between fork and exec must not allocate, lock or panic, since another thread may have held the
+    // allocator's lock at the fork. These are two system calls on existing values; their errors
+    // hold a number and no memory. There is no safe way: the kernel accepts this request from the child alone, and the
     // request does not survive a fork, so it cannot be made before.
     #[expect(unsafe_code, reason = "only the child itself can ask to be killed with its parent, between fork and exec")]
     unsafe {
@@ -48,12 +48,12 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// A child of [`spawn`] with all that it has started.
+/// A child of [`spawn`] with its process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group(Pid);
 
 impl Group {
-    /// The group of a child, whose number is its own until it is reaped: not to be signalled after that.
+    /// The process group of a child, whose id is unique until it is reaped: not to be signalled after that.
     #[must_use]
     pub fn of(child: &Child) -> Self {
         Self(Pid::from_child(child))
@@ -65,13 +65,13 @@ impl Group {
         self.0
     }
 
-    /// Sends a signal to all of it. That it has ended already is no error.
+    /// Sends a signal to the whole group. A group that has ended is no error.
     pub fn signal(self, signal: Signal) {
         let _ = kill_process_group(self.0, signal);
     }
 }
 
-/// Sends a signal to a child of [`spawn`], which is not reaped yet, and to all that it has started.
+/// Sends a signal to a child of [`spawn`] that is not reaped yet, and to its whole group.
 pub fn signal(child: &Child, signal: Signal) {
     Group::of(child).signal(signal);
 }
@@ -79,19 +79,19 @@ pub fn signal(child: &Child, signal: Signal) {
 /// Why a child was killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Killed {
-    /// Its time was over.
+    /// Its timeout elapsed.
     Late,
-    /// Everything is to end.
+    /// The process is stopping.
     Stopped,
 }
 
-/// How often somebody who waits for a child looks after it, and whether everything is to end.
+/// The interval at which a wait checks the child and the stop flag.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Waits for a child of [`spawn`]. When its time is over, or everything is to end, it is killed with all that it has started.
+/// Waits for a child of [`spawn`]. On its timeout or a stop, it is killed with its whole group.
 ///
 /// # Errors
-/// The system has lost it.
+/// The system call fails.
 pub fn wait(
     child: &mut Child,
     patience: Duration,
@@ -113,7 +113,7 @@ pub fn wait(
     }
 }
 
-/// How a child has ended, in words.
+/// How a child ended, in words.
 #[must_use]
 pub fn described(status: ExitStatus) -> String {
     if is_too_large(status) {
@@ -128,10 +128,10 @@ pub fn is_too_large(status: ExitStatus) -> bool {
     status.signal() == Some(Signal::XFSZ.as_raw())
 }
 
-/// How much of what a program says is kept, in bytes.
+/// How many bytes of a program's output are kept.
 const KEPT_WORDS: usize = 2 << 10;
 
-/// Reads all that a program says, and keeps the last of it.
+/// Reads all output of a program, and keeps the end.
 #[must_use]
 pub fn last_words(mut pipe: impl Read) -> String {
     let mut words = Vec::new();
@@ -144,20 +144,20 @@ pub fn last_words(mut pipe: impl Read) -> String {
     String::from_utf8_lossy(&words).trim().to_owned()
 }
 
-/// What children of [`spawn`] that have ended have left running. As the first process of a container we inherit it, and
-/// what nobody waits for stays in the table of processes.
+/// Processes left running by ended children of [`spawn`]. As the first process of a container we inherit them, and
+/// without a wait they stay as zombies.
 #[derive(Debug, Default)]
 pub struct Orphans(Vec<Pid>);
 
 impl Orphans {
-    /// A child has ended and was waited for; what it has started may be ours now.
+    /// A child has ended and was reaped; its own children may be ours now.
     pub fn inherit(&mut self, ended: &Child) {
         self.0.push(Pid::from_child(ended));
         self.bury();
     }
 
-    /// Waits for those that have ended. The number of a group cannot be another's as long as one of it is there, and one
-    /// of which none is our child is forgotten at once.
+    /// Reaps those that have ended. A group's id is not reused while one of its processes exists, and a group
+    /// without a child of ours is forgotten at once.
     fn bury(&mut self) {
         self.0.retain(|group| {
             loop {
@@ -216,7 +216,7 @@ mod tests {
             spawn(Command::new("sh").args(["-c", "sleep 1000 & wait"]).stdout(Stdio::piped())).expect("a shell");
         let mut stdout = child.stdout.take().expect("a pipe");
         signal(&child, Signal::KILL);
-        // It ends only when nobody has the pipe open any more.
+        // It ends only when no process has the pipe open any more.
         std::io::copy(&mut stdout, &mut std::io::sink()).expect("read to its end");
         child.wait().expect("our own child");
     }

@@ -1,4 +1,4 @@
-//! The disk guard: whether there is room for what a pass is about to write. It decides from numbers.
+//! The disk guard: whether there is space for the next write. It decides from numbers.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use crate::units::ByteSize;
 /// The disk under a destination, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// All of it.
+    /// Its size.
     pub total: u64,
-    /// What is free, what is reserved for root included.
+    /// The free bytes, including those reserved for root.
     pub free: u64,
-    /// What we may use of that.
+    /// The free bytes that this user may use.
     pub available: u64,
 }
 
@@ -27,7 +27,7 @@ impl Space {
         self.total.saturating_sub(self.free)
     }
 
-    /// What `df` divides by: the blocks reserved for root are neither used nor available.
+    /// The divisor of `df`: blocks reserved for root are neither used nor available.
     fn usable(self) -> u64 {
         self.used() + self.available
     }
@@ -43,7 +43,7 @@ impl Space {
 /// A used part in percent, as `df` prints it: rounded up.
 #[must_use]
 pub fn percent(used_ratio: f64) -> f64 {
-    // What is a whole number stays that one, however the ratio was rounded.
+    // A whole number stays as it is, however the ratio was rounded.
     (used_ratio * 100.0 - 1e-9).ceil().max(0.0)
 }
 
@@ -66,14 +66,14 @@ pub enum WhenFull {
     DeleteOldest,
 }
 
-/// Why there is no room.
+/// Why there is no space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
     /// The numbers, for people.
     pub reason: String,
-    /// How many bytes more must be free.
+    /// How many more bytes must be free.
     pub missing: u64,
-    /// The option that says so; none where the disk is simply full.
+    /// The option that requires it; none where the disk is simply full.
     pub option: Option<&'static str>,
 }
 
@@ -91,13 +91,13 @@ impl Shortage {
 }
 
 impl Guard {
-    /// Whether an empty disk would be empty enough. If not, to remove footage for it would end with none.
+    /// Whether an empty disk would satisfy the guard. If not, removing footage for it would end with none left.
     #[must_use]
     pub fn can_be_met(&self, space: Space) -> bool {
         self.min_free.is_none_or(|min_free| min_free.0 < space.usable())
     }
 
-    /// What is missing before `need` more bytes may be written; `None` when there is room.
+    /// What is missing before `need` more bytes may be written; `None` when there is space.
     #[must_use]
     pub fn shortage(&self, space: Space, need: u64) -> Option<Shortage> {
         if let Some(most) = self.max_used_percent {
@@ -170,7 +170,7 @@ mod tests {
         let guard = Guard { max_used_percent: None, min_free: Some(ByteSize(100)) };
         assert_eq!(guard.shortage(space(300), 200), None);
         assert_eq!(guard.shortage(space(300), 250).map(|s| (s.missing, s.option)), Some((50, Some("--min-free"))));
-        // Without any option a file that cannot fit is still refused before it is written.
+        // Without any option a file that does not fit is still refused before it is written.
         assert_eq!(Guard::default().shortage(space(300), 301).map(|s| s.missing), Some(1));
     }
 

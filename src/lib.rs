@@ -53,7 +53,7 @@
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
-//! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`steady`] |
+//! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
 //! | what comes from outside | [`text`], [`secret`], [`random`], [`home`] |
 //! | at the bottom | [`error`], [`failure`], [`permission`], [`units`] |
 //!
@@ -179,6 +179,7 @@ pub mod machine;
 pub mod manual;
 pub mod memory;
 pub mod metrics;
+pub mod min_rate;
 pub mod mp4;
 pub mod notices;
 pub mod open_files;
@@ -202,7 +203,6 @@ pub mod sensors;
 pub mod stamp;
 pub mod status;
 pub mod stdout;
-pub mod steady;
 pub mod steps;
 pub mod stop;
 pub mod store;

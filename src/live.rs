@@ -1,8 +1,8 @@
-//! What `record` tells of itself while it runs: to its listener, to its state file, and through that to `status`.
+//! The state of `record` while it runs: for its listener, its state file, and through that for `status`.
 //!
 //! It is written to `.footage/record.json` in the destination, with a shard to `record-2-of-5.json`, about every
-//! [`EVERY`], and once more at the end. Pure: who fills it has the clock. Its numbers are called as the metrics are,
-//! without `footage_record_` and `_total`. A reader must bear fields that are missing or unknown: another version may have written them.
+//! [`EVERY`], and once more at the end. Pure: the caller has the clock. Its fields have the names of the metrics,
+//! without `footage_record_` and `_total`. A reader must accept missing and unknown fields: another version may have written them.
 
 mod meter;
 mod render;
@@ -21,133 +21,133 @@ use crate::pass::Ended;
 /// How often the state file is written.
 pub const EVERY: Duration = Duration::from_secs(10);
 
-/// The word for the end of a recorder whose time, `--for`, was up.
+/// The reason for the end of a recorder whose `--for` has elapsed.
 pub const DONE: &str = "done";
 
 /// A recorder and its cameras. No text in it holds a secret.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Live {
+pub struct RecorderStatus {
     /// Its process.
     pub pid: u32,
     /// When it began.
     pub start_timestamp_seconds: f64,
-    /// When it last looked at all its cameras: its heartbeat.
+    /// When it last checked all its cameras: its heartbeat.
     pub updated_timestamp_seconds: f64,
     /// `2/5` of `--shard`.
     pub shard: Option<String>,
     /// The configuration file, if it was started with one.
     pub config: Option<String>,
-    /// Why the last reload was refused: the configuration on disk is not the one in use.
+    /// Why the last reload failed: the configuration on disk is not the one in use.
     pub config_error: Option<String>,
-    /// The lock, where `--lock-file` puts it elsewhere.
+    /// The path of the lock, with `--lock-file`.
     pub lock_file: Option<PathBuf>,
-    /// Why it ended, once it has: [`DONE`] or a word of [`Error::reason`](crate::error::Error::reason), and the text. A
-    /// recorder that was killed did not come to write this.
+    /// Why it ended, if it has: [`DONE`] or a word of [`Error::reason`](crate::error::Error::reason), and the message. A
+    /// killed recorder does not write this.
     pub ended: Option<Ended>,
-    /// What its own process takes of the machine, without its ffmpegs.
+    /// What its own process uses of the machine, without its ffmpegs.
     pub usage: Option<Usage>,
     /// The machine that it runs on.
     pub machine: Option<Machine>,
     /// Its cameras, sorted by name.
-    pub cameras: Vec<CameraLive>,
+    pub cameras: Vec<CameraStatus>,
 }
 
 /// One camera.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct CameraLive {
-    /// What it is called.
+pub struct CameraStatus {
+    /// Its name.
     #[serde(rename = "camera")]
     pub name: String,
-    /// Its URL, without user, password and whatever else may be a secret.
+    /// Its URL, without user, password and other secrets.
     pub source: String,
-    /// Where its segments go.
+    /// The directory of its segments.
     pub directory: PathBuf,
-    /// What it is doing.
+    /// Its state.
     pub state: State,
-    /// Since when.
+    /// When it entered this state.
     pub state_since_timestamp_seconds: f64,
     /// Frames since the recorder began, over all of its ffmpegs.
     pub frames: u64,
-    /// Frames in a second over the last seconds: see [`Meter`]. None until it is known.
+    /// Frames per second over the last seconds: see [`Meter`]. None until known.
     pub frames_per_second: Option<f64>,
-    /// Bits in a second over the last seconds, from the bytes on disk. None until it is known.
+    /// Bits per second over the last seconds, from the bytes on disk. None until known.
     pub bits_per_second: Option<f64>,
     /// How much video the running ffmpeg has written.
     pub out_time_seconds: f64,
-    /// Frames that ffmpeg doubled to keep the rate, over all of its ffmpegs.
+    /// Frames that ffmpeg duplicated to keep the rate, over all of its ffmpegs.
     pub dup_frames: u64,
-    /// Frames that ffmpeg left out to keep the rate, over all of its ffmpegs.
+    /// Frames that ffmpeg dropped to keep the rate, over all of its ffmpegs.
     pub drop_frames: u64,
-    /// How many times ffmpeg was started again, other than for a changed configuration.
+    /// How many times ffmpeg was restarted, except for a changed configuration.
     pub restarts: u64,
-    /// Of those, because no frames came any more.
+    /// Of those, because frames stopped arriving.
     pub stalls: u64,
-    /// When frames last came.
+    /// When the last frame arrived.
     pub last_frame_timestamp_seconds: Option<f64>,
     /// Segments closed.
     pub segments: u64,
     /// Bytes written in all, the open segment included.
     pub bytes: u64,
     /// The last closed segment.
-    pub last_segment: Option<SegmentLive>,
+    pub last_segment: Option<SegmentStatus>,
     /// When the open segment began.
     pub open_segment_start_timestamp_seconds: Option<f64>,
-    /// Segments found torn by a crash, and kept.
+    /// Segments found incomplete (crash or full disk), and kept.
     pub torn_segments: u64,
-    /// Segments that could not be closed as what they should be: unreadable, or their names taken.
+    /// Segments that could not be closed: unreadable, or their names exist.
     pub damaged_segments: u64,
-    /// Segments that are complete and cannot be closed now; they are tried again.
+    /// Segments that are complete and cannot be closed yet; they are retried.
     pub unclosed_segments: u64,
-    /// Segments removed by retention, or for room.
+    /// Segments removed by retention or to free space.
     pub removed_segments: u64,
     /// Programs of `on_segment` that failed.
     pub hook_failures: u64,
     /// Requests of `schedule` that failed.
     pub schedule_failures: u64,
-    /// What went wrong last.
+    /// The last error.
     pub last_error: Option<String>,
-    /// It was failing when the time of `--for` was up.
+    /// Whether it was failing when `--for` elapsed.
     pub was_failing: bool,
     /// The used part of the disk that its segments go to, 0 to 1, as `df` counts it.
     pub disk_used_ratio: Option<f64>,
-    /// What may still be written to it.
+    /// The bytes that may still be written to it.
     pub disk_free_bytes: Option<u64>,
-    /// What its running ffmpeg takes of the machine.
+    /// What its running ffmpeg uses of the machine.
     pub ffmpeg_usage: Option<Usage>,
 }
 
 /// A closed segment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct SegmentLive {
-    /// Where it is.
+pub struct SegmentStatus {
+    /// Its path.
     pub path: PathBuf,
     /// When it began.
     pub start_timestamp_seconds: f64,
-    /// How long it is.
+    /// Its duration.
     pub duration_seconds: f64,
     /// Its size.
     pub bytes: u64,
 }
 
-/// What the recorder of one camera is doing.
+/// The state of one camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// ffmpeg runs and no frame has come yet, or its start is still to come.
+    /// ffmpeg is starting, or runs without a frame yet.
     #[default]
     Starting,
-    /// Frames come.
+    /// Frames arrive.
     Recording,
-    /// ffmpeg ended; it is started again after a pause.
+    /// ffmpeg ended; it is restarted after a pause.
     Waiting,
-    /// Frames have stopped coming; ffmpeg is being ended for it.
+    /// Frames stopped arriving; ffmpeg is being stopped.
     Stalled,
-    /// The disk is full; it goes on when there is room.
+    /// The disk is full; recording resumes when space is free.
     Paused,
-    /// It was told to stop, and closes its segment.
+    /// It is stopping, and closes its segment.
     Stopping,
 }
 
@@ -166,16 +166,16 @@ impl State {
     }
 }
 
-impl CameraLive {
-    /// Whether footage of it arrives.
+impl CameraStatus {
+    /// Whether its footage arrives.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.state == State::Recording
     }
 }
 
-impl Live {
-    /// Whether it has ended because its time was up.
+impl RecorderStatus {
+    /// Whether it has ended because `--for` elapsed.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.ended.as_ref().is_some_and(|ended| ended.reason == DONE)
@@ -183,11 +183,11 @@ impl Live {
 
     /// The camera of this name.
     #[must_use]
-    pub fn camera(&self, name: &str) -> Option<&CameraLive> {
+    pub fn camera(&self, name: &str) -> Option<&CameraStatus> {
         self.cameras.iter().find(|camera| camera.name == name)
     }
 
-    /// Its state file, or with another ending its lock, in a destination: `record.json`, `record-2-of-5.lock`.
+    /// The name of its state file, or with another extension of its lock: `record.json`, `record-2-of-5.lock`.
     #[must_use]
     pub fn file_name(shard: Option<&str>, ending: &str) -> String {
         match shard {
@@ -202,8 +202,8 @@ mod tests {
     use super::*;
 
     /// A camera that records and one that never did.
-    pub(super) fn example() -> Live {
-        let yard = CameraLive {
+    pub(super) fn example() -> RecorderStatus {
+        let yard = CameraStatus {
             name: "yard".into(),
             source: "rtsp://192.168.1.20/stream".into(),
             directory: "/data/yard".into(),
@@ -220,7 +220,7 @@ mod tests {
             last_frame_timestamp_seconds: Some(1_795_000_062.5),
             segments: 4,
             bytes: 3_900_000,
-            last_segment: Some(SegmentLive {
+            last_segment: Some(SegmentStatus {
                 path: "/data/yard/2026-11-17/2026-11-17_22-26-40+0000.mkv".into(),
                 start_timestamp_seconds: 1_794_999_600.0,
                 duration_seconds: 400.5,
@@ -229,28 +229,28 @@ mod tests {
             open_segment_start_timestamp_seconds: Some(1_795_000_002.0),
             disk_used_ratio: Some(0.25),
             disk_free_bytes: Some(1_000_000_000),
-            ..CameraLive::default()
+            ..CameraStatus::default()
         };
-        let gate = CameraLive {
+        let gate = CameraStatus {
             name: "the \"gate\"".into(),
             state: State::Waiting,
             state_since_timestamp_seconds: 1_795_000_060.0,
             last_error: Some("Connection refused".into()),
-            ..CameraLive::default()
+            ..CameraStatus::default()
         };
-        Live {
+        RecorderStatus {
             pid: 7,
             start_timestamp_seconds: 1_795_000_000.0,
             updated_timestamp_seconds: 1_795_000_063.0,
             cameras: vec![gate, yard],
-            ..Live::default()
+            ..RecorderStatus::default()
         }
     }
 
     #[test]
     fn record_json_of_another_version_is_read() {
         let text = r#"{"pid": 7, "colour": "red", "cameras": [{"camera": "yard", "state": "paused", "legs": 4}]}"#;
-        let live: Live = serde_json::from_str(text).expect("a live");
+        let live: RecorderStatus = serde_json::from_str(text).expect("a live");
         assert_eq!((live.pid, live.cameras.len()), (7, 1));
         assert_eq!(live.camera("yard").map(|camera| (camera.state, camera.frames)), Some((State::Paused, 0)));
         assert!(live.camera("gate").is_none());
@@ -260,12 +260,12 @@ mod tests {
     fn record_json_is_read_back() {
         let live = example();
         let text = serde_json::to_string(&live).expect("JSON");
-        assert_eq!(serde_json::from_str::<Live>(&text).expect("a live"), live);
+        assert_eq!(serde_json::from_str::<RecorderStatus>(&text).expect("a live"), live);
     }
 
     #[test]
     fn a_shard_has_its_own_state_files() {
-        assert_eq!(Live::file_name(None, "json"), "record.json");
-        assert_eq!(Live::file_name(Some("2/5"), "lock"), "record-2-of-5.lock");
+        assert_eq!(RecorderStatus::file_name(None, "json"), "record.json");
+        assert_eq!(RecorderStatus::file_name(Some("2/5"), "lock"), "record-2-of-5.lock");
     }
 }

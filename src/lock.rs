@@ -1,4 +1,4 @@
-//! The advisory lock on a destination: one pass of a kind at a time.
+//! The advisory lock on a destination: one pass of each command at a time.
 //!
 //! The lock file is never deleted. Between the deletion and the next creation two passes could hold locks on two
 //! files of the same name, and both would go on.
@@ -17,7 +17,7 @@ use rustix::process::Pid;
 use crate::error::{At, Error, Result};
 use crate::store::open::{obstacle, open_for_writing, open_or_create, open_regular};
 
-/// Held until dropped, or until the process ends in whatever way.
+/// Held until dropped, or until the process ends in any way.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
@@ -29,12 +29,12 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock without waiting and writes the holder into it: `pid 123 since 2026-11-21T10:00:00Z`.
     ///
-    /// `foreign` is the lock file of a peer tool that may still be in the same crontab, locked by `fcntl`; it is
+    /// `foreign` is the lock file of another tool that may still be in the same crontab, locked by `fcntl`; it is
     /// respected when it exists and never created.
     ///
     /// # Errors
     /// [`Error::Busy`] when another pass holds it, [`Error::CannotLock`] on a file system without locks,
-    /// [`Error::Usage`] where a link or somebody's file stands.
+    /// [`Error::Usage`] where a symbolic link or a foreign file is in its place.
     pub fn acquire(path: &Path, foreign: Option<&Path>, now_rfc3339: &str) -> Result<Self> {
         let mut file = open_own(path)?;
         let content = content(&file).at("read the lock file", path)?;
@@ -49,14 +49,14 @@ impl Lock {
             return Err(refusal(path, source, content.trim_end_matches('\0').trim()));
         }
         let foreign = foreign.map(lock_foreign).transpose()?.flatten();
-        // Who holds it is a courtesy: on a full disk the pass that would make room must still start.
+        // The holder is only informative: on a full disk the pass that would free space must still start.
         let holder = format!("{HOLDER}{} since {now_rfc3339}\n", std::process::id());
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Self { path: path.to_owned(), since: now_rfc3339.to_owned(), file, _foreign: foreign })
     }
 
-    /// Takes the lock again where its file was deleted or replaced: on the old one it keeps out no other pass. Whether that
-    /// was so. The folder that it stands in has to be there.
+    /// Takes the lock again if its file was deleted or replaced: the old file keeps out no other pass. Returns whether it
+    /// did. The directory of the file must exist.
     ///
     /// # Errors
     /// As of [`acquire`](Self::acquire): [`Error::Busy`] when another pass has taken the lock meanwhile.
@@ -74,20 +74,20 @@ impl Lock {
     }
 }
 
-/// What a lock file tells to somebody who only looks.
+/// The contents of a lock file, for other processes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holder {
-    /// Whether the lock is held; none where that cannot be told: there is no lock file, or it may not be opened.
+    /// Whether the lock is held; none if unknown: the lock file does not exist or may not be opened.
     pub is_held: Option<bool>,
-    /// The process that holds it, or held it last, as it called itself: in a container that is another number.
+    /// The pid that holds it, or held it last, as the holder wrote it: in a container that is another number.
     pub pid: Option<u32>,
     /// When it took the lock, RFC 3339.
     pub since: Option<String>,
 }
 
 impl Holder {
-    /// Looks at a lock file, which is neither made nor written. There is no way to ask for a `flock` but to try: a lock
-    /// that is free is held, shared, for a moment, and [`Lock::acquire`] bears with that.
+    /// Reads a lock file without creating or writing it. `flock` has no query, so this tries to take it: a free lock
+    /// is held, shared, for an instant, which [`Lock::acquire`] allows for.
     #[must_use]
     pub fn look(path: &Path) -> Self {
         let Ok(file) = open_regular(path) else { return Self::default() };
@@ -101,11 +101,11 @@ impl Holder {
         Self { is_held, pid: pid.and_then(|pid| pid.parse().ok()), since: since.map(str::to_owned) }
     }
 
-    /// The process that holds the lock at `path`, to be signalled: none when nobody does. That it is so is proven by the
-    /// lock being taken, and by that process having the file open; its number alone may be another's by now.
+    /// The process that holds the lock at `path`, to send it a signal; none when no process does. It is verified by the
+    /// lock being held, and by that process having the file open; the pid alone may have been reused.
     ///
     /// # Errors
-    /// The lock is held, or may be, and not by a process that can be seen from here.
+    /// The lock is, or may be, held by a process that cannot be seen from here.
     pub fn process(path: &Path) -> Result<Option<Pid>> {
         let holder = Self::look(path);
         if holder.is_held == Some(false) || (holder.is_held.is_none() && !path.exists()) {
@@ -118,7 +118,7 @@ impl Holder {
             .filter(|pid| has_open(*pid, path));
         pid.map(Some).ok_or_else(|| {
             Error::Source(format!(
-                "{} is held, but not by a process that can be found from here: do it as its user, or in its container",
+                "{} is held by a process that is not visible from here: run this as its user, or in its container",
                 path.display()
             ))
         })
@@ -133,14 +133,14 @@ fn has_open(pid: Pid, path: &Path) -> bool {
         .any(|theirs| (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()))
 }
 
-/// How often, and how long after each other, the lock is asked for while somebody looks at it.
+/// How often and how far apart to retry while another process reads the lock.
 const TRIES: u32 = 200;
 const LOOK: Duration = Duration::from_millis(5);
 
 fn lock_own(file: &File) -> io::Result<()> {
     for _ in 1..TRIES {
         match FileExt::try_lock_exclusive(file) {
-            // Who only looks shares it; from a pass that works here it cannot be had in that way either.
+            // A reader holds it shared; if it cannot be had shared either, a pass holds it.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => FileExt::try_lock_shared(file)?,
             other => return other,
         }
@@ -150,11 +150,11 @@ fn lock_own(file: &File) -> io::Result<()> {
     FileExt::try_lock_exclusive(file)
 }
 
-/// How the content of our lock files begins.
+/// The beginning of our lock files.
 const HOLDER: &str = "pid ";
 
-/// Whether a lock file with this content is ours: empty, or as a holder writes it. A power loss may leave zeros in the place
-/// of what was written last.
+/// Whether a lock file with this content is ours: empty, or as a holder writes it. A power loss may leave zeros
+/// instead.
 fn is_ours(content: &str) -> bool {
     let written = content.trim_end_matches('\0');
     written.starts_with(HOLDER) || HOLDER.starts_with(written)
@@ -195,7 +195,7 @@ fn lock_foreign(path: &Path) -> Result<Option<File>> {
 
 fn refusal(path: &Path, source: io::Error, holder: &str) -> Error {
     let errno = Errno::from_io_error(&source);
-    // fcntl says EACCES or EAGAIN for the same thing.
+    // fcntl returns EACCES or EAGAIN for the same condition.
     if source.kind() == io::ErrorKind::WouldBlock || errno == Some(Errno::ACCESS) {
         let holder = if holder.is_empty() { String::new() } else { format!(" ({holder})") };
         return Error::Busy { path: path.to_owned(), holder };
@@ -301,7 +301,7 @@ mod tests {
             });
             let start = |n| Lock::acquire(&path, None, "2026-11-21T10:00:00Z").err().map(|error| (n, error));
             let refused: Vec<(u32, Error)> = (0..200).filter_map(start).collect();
-            // Before anything can fail: the other thread is waited for.
+            // Before anything can fail: the other thread is awaited.
             done.store(true, std::sync::atomic::Ordering::Relaxed);
             assert!(refused.is_empty(), "{refused:?}");
         });

@@ -11,14 +11,14 @@ use crate::text::{printable, printable_json};
 /// `--log-format`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// A line for people.
+    /// Text lines.
     #[default]
     Text,
-    /// A JSON object a line.
+    /// One JSON object a line.
     Json,
 }
 
-/// How much to say.
+/// The log level.
 #[must_use]
 pub fn level(verbose: u8, quiet: bool) -> LevelFilter {
     match (quiet, verbose) {
@@ -29,10 +29,10 @@ pub fn level(verbose: u8, quiet: bool) -> LevelFilter {
     }
 }
 
-/// The target of a pass's summary: one line that is shown whatever the level, where a summary is wanted.
+/// The target of a pass's summary: one line that is shown at every level, where a summary is wanted.
 pub const SUMMARY: &str = "footage::summary";
 
-/// The target of what tells of removed footage in few lines: shown without `-v` too, which has a line for each file, and not
+/// The target of the lines that summarize removals: shown without `-v` too, which has a line for each file, and not
 /// with `--quiet`.
 pub const REMOVALS: &str = "footage::removed";
 
@@ -51,7 +51,7 @@ pub fn init(format: Format, level: LevelFilter, wants_summary: bool, progress: P
 }
 
 /// Whether stderr is this stream, which systemd names by its device and inode, as decimal numbers: its journal, which reads "<4>"
-/// as the level. The variable alone says nothing: it is handed down to whoever is started with another stderr.
+/// as the level. The variable alone is not enough: child processes with another stderr inherit it.
 fn is_stderr(stream: &str) -> bool {
     let Some((device, inode)) = stream.split_once(':') else { return false };
     rustix::fs::fstat(std::io::stderr())

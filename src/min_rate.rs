@@ -1,14 +1,14 @@
-//! A transfer that comes too slowly to be waited for. A camera or a server that drips a byte now and then answers within every
-//! timeout, and would hold a pass for ever.
+//! Fails a transfer below a minimum rate. A camera or a server that sends a byte now and then answers within every
+//! timeout, and would block a pass for ever.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use crate::units::{ByteSize, human_duration};
 
-/// No Wi-Fi over which a recording comes home is as slow: one of 80 MB would take a day.
+/// No usable Wi-Fi is slower: a recording of 80 MB would take a day.
 const LEAST_PER_SECOND: ByteSize = ByteSize(1000);
-/// So many times `--timeout` a transfer may be slower.
+/// A transfer may be too slow for this many times `--timeout`.
 const TIMEOUTS: u32 = 6;
 
 /// How long a transfer may be too slow.
@@ -17,31 +17,31 @@ pub fn patience(timeout: Duration) -> Duration {
     timeout.saturating_mul(TIMEOUTS)
 }
 
-/// Whether so few bytes in so long a time are too few.
+/// Whether so few bytes in this time are too few.
 #[must_use]
 pub fn is_too_slow(bytes: u64, time: Duration, timeout: Duration) -> bool {
     time >= patience(timeout) && u128::from(bytes) * 1000 < u128::from(LEAST_PER_SECOND.0) * time.as_millis()
 }
 
-/// A body that fails when it comes too slowly. Time in which nobody reads from it does not count: `--limit-rate` may be as low
-/// as one likes.
+/// A body that fails below the minimum rate. Time in which the caller does not read does not count: `--limit-rate` may be
+/// arbitrarily low.
 #[derive(Debug)]
-pub struct Steady<R> {
+pub struct MinRateReader<R> {
     body: R,
     timeout: Duration,
-    /// What came of late, and how long it was waited for.
+    /// The recent bytes, and how long the reads took.
     bytes: u64,
     waited: Duration,
 }
 
-impl<R> Steady<R> {
-    /// A body of which each byte may take `timeout`.
+impl<R> MinRateReader<R> {
+    /// A body of which each read may take `timeout`.
     #[must_use]
     pub fn new(body: R, timeout: Duration) -> Self {
         Self { body, timeout, bytes: 0, waited: Duration::ZERO }
     }
 
-    /// Counts what a read brought. What came at first does not make up for what comes no more.
+    /// Counts the bytes of a read. A fast beginning does not make up for a slow rest.
     fn count(&mut self, bytes: u64, waited: Duration) -> io::Result<()> {
         self.bytes = self.bytes.saturating_add(bytes);
         self.waited = self.waited.saturating_add(waited);
@@ -56,11 +56,11 @@ impl<R> Steady<R> {
     }
 }
 
-impl<R: Read> Read for Steady<R> {
+impl<R: Read> Read for MinRateReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let began = Instant::now();
         let bytes = self.body.read(buffer)?;
-        // An end is none too early.
+        // The end of a body is never too slow.
         if bytes > 0 {
             self.count(bytes as u64, began.elapsed())?;
         }
@@ -78,7 +78,7 @@ mod tests {
     fn min_rate_fails_a_slow_body_after_a_minute() {
         let second = Duration::from_secs(1);
         let lasts = |per_second: u64| {
-            let mut body = Steady::new(io::empty(), TIMEOUT);
+            let mut body = MinRateReader::new(io::empty(), TIMEOUT);
             (1..=600).find(|_| body.count(per_second, second).is_err())
         };
         assert_eq!((lasts(1), lasts(999), lasts(1000)), (Some(60), Some(60), None));
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn min_rate_forgets_earlier_bytes() {
-        let mut body = Steady::new(io::empty(), TIMEOUT);
+        let mut body = MinRateReader::new(io::empty(), TIMEOUT);
         body.count(1 << 30, Duration::from_secs(20)).expect("fast");
         let dripped = (1..=600).find(|_| body.count(1, Duration::from_secs(1)).is_err());
         assert_eq!(dripped, Some(100));

@@ -1,4 +1,4 @@
-//! Whether an MP4 file is whole: its top-level boxes chain exactly to its end.
+//! Whether an MP4 file is complete: its top-level boxes chain exactly to its end.
 //!
 //! | bytes | field |
 //! | --- | --- |
@@ -11,16 +11,16 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// What the chain of boxes says.
+/// The result of walking the boxes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Structure {
     /// The last box ends where the file ends.
     Whole,
-    /// It does not: what is wrong, for people.
+    /// It does not; the reason, for people.
     Broken(String),
 }
 
-/// More boxes than any camera writes; a file made of tiny ones would keep us reading for hours.
+/// More boxes than any camera writes; a file of tiny ones would take hours to read.
 const MAX_BOXES: u32 = 100_000;
 
 /// Walks the top-level boxes of a file of `length` bytes; reads only their headers.

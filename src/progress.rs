@@ -1,4 +1,4 @@
-//! The progress bar: on a terminal, nowhere else.
+//! The progress bar: only on a terminal.
 
 use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
@@ -11,11 +11,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 use crate::text::printable;
 use crate::units::{ByteSize, human_duration};
 
-/// Names are cut beyond this many letters, and have room for so many: that of a dashcam's file.
+/// Names are cut to this many characters, and padded to it: a dashcam's file name fits.
 const LONGEST_NAME: usize = 40;
 const SHORTEST_NAME: usize = 23;
 
-/// A bar for the file under way and a line for the whole pass.
+/// A bar for the current file and a line for the whole pass.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bars: MultiProgress,
@@ -31,18 +31,18 @@ impl Progress {
         Self { bars: MultiProgress::with_draw_target(target), shown }
     }
 
-    /// Whether a person is looking.
+    /// Whether the bar is shown.
     #[must_use]
     pub fn is_shown(&self) -> bool {
         self.shown
     }
 
-    /// Runs `print` with the bars out of its way.
+    /// Runs `print` with the bars hidden.
     pub fn suspend<R>(&self, print: impl FnOnce() -> R) -> R {
         if self.shown { self.bars.suspend(print) } else { print() }
     }
 
-    /// Begins to count `items`, the longest of which has a name of about so many letters.
+    /// Begins to count `items`, the longest of which has a name of about so many characters.
     #[must_use]
     pub fn items(&self, items: usize, longest_name: usize) -> Items {
         let total = Total {
@@ -57,7 +57,7 @@ impl Progress {
         Items { progress: self.clone(), total: Arc::new(total), width }
     }
 
-    /// Begins to tell of something that lasts: for so long, or until it is ended.
+    /// Begins to show an activity: for this duration, or until it ends.
     #[must_use]
     pub fn lasting(&self, length: Option<Duration>) -> Lasting {
         let template = if length.is_some() { "{msg}  {wide_bar:.green/dim}  {passed}" } else { "{wide_msg}" };
@@ -84,14 +84,14 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// A line for what lasts, and a bar where it is known how long.
+/// A line for an activity, and a bar if its duration is known.
 #[derive(Debug)]
 pub struct Lasting {
     bar: ProgressBar,
 }
 
 impl Lasting {
-    /// What there is to tell after this time.
+    /// Its text after this time.
     pub fn tell(&self, elapsed: Duration, text: String) {
         // The length without a time is 0.
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -115,7 +115,7 @@ pub struct Items {
     width: usize,
 }
 
-/// The line for the whole pass. Items that are over, and what is done of those under way, tell how long the rest may take.
+/// The line for the whole pass. The time left follows from finished items and from those in transfer.
 #[derive(Debug)]
 struct Total {
     bar: ProgressBar,
@@ -123,7 +123,7 @@ struct Total {
     began: Instant,
     shown: AtomicUsize,
     over: AtomicUsize,
-    /// How much is done of the items under way, together: in millionths of an item.
+    /// The finished part of the items in transfer, together: in millionths of an item.
     begun: AtomicU64,
 }
 
@@ -136,11 +136,11 @@ impl Total {
     }
 }
 
-/// An item, as its parts are counted.
+/// An item in millionths.
 const MILLION: u64 = 1_000_000;
 
-/// `3 of 6, about 7s left`; `begun` are the millionths that are done of items under way: where several are, the first that is over
-/// is not all that the time went into.
+/// `3 of 6, about 7s left`; `begun` are the finished millionths of items in transfer: where several are, the first finished
+/// one did not take all of the time.
 fn overview(shown: usize, over: usize, begun: u64, count: usize, elapsed: Duration) -> String {
     if over == 0 || over >= count {
         // Nothing to extrapolate from, or to.
@@ -154,7 +154,7 @@ fn overview(shown: usize, over: usize, begun: u64, count: usize, elapsed: Durati
 }
 
 impl Items {
-    /// Another item begins: `name` is shown before its bar.
+    /// The next item begins: `name` is shown before its bar.
     #[must_use]
     pub fn begin(&self, name: &str) -> Item {
         let item = self.queue(name);
@@ -162,7 +162,7 @@ impl Items {
         item
     }
 
-    /// Another item waits for its turn: it is shown when its first bytes move.
+    /// Another item is queued: it is shown when its first bytes arrive.
     #[must_use]
     pub fn queue(&self, name: &str) -> Item {
         let template =
@@ -188,13 +188,13 @@ impl Drop for Items {
     }
 }
 
-/// The bytes of the item under way.
+/// The bytes of the current item.
 #[derive(Debug)]
 pub struct Item {
     bar: ProgressBar,
-    /// Where this transfer began: what was here before must not count as speed.
+    /// Where this transfer began: bytes that were here before must not count as speed.
     began_at: Arc<AtomicU64>,
-    /// How much of it is done, in millionths, as it is counted among those of all.
+    /// Its finished part, in millionths, as it counts in the whole pass.
     done: AtomicU64,
     is_shown: AtomicBool,
     progress: Progress,
@@ -202,14 +202,14 @@ pub struct Item {
 }
 
 impl Item {
-    /// Shows it; whether that is news.
+    /// Shows it; returns whether it was hidden.
     fn show(&self) -> bool {
         if self.is_shown.swap(true, Ordering::Relaxed) {
             return false;
         }
         if self.progress.shown {
             self.progress.bars.add(self.bar.clone());
-            // It is drawn now: perhaps nothing more moves.
+            // It is drawn now, because perhaps no more bytes arrive.
             self.bar.tick();
         }
         self.total.add(&self.total.shown);
@@ -237,7 +237,7 @@ impl Item {
             })
     }
 
-    /// How long the item is and where it goes on, in bytes.
+    /// The length of the item and where it is resumed, in bytes.
     pub fn start(&self, from: u64, total: Option<u64>) {
         if let Some(total) = total {
             self.bar.set_length(total);
@@ -247,7 +247,7 @@ impl Item {
         self.bar.reset_elapsed();
     }
 
-    /// `bytes` more have arrived.
+    /// Adds `bytes` that arrived.
     pub fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
         self.count();
@@ -258,7 +258,7 @@ impl Item {
         }
     }
 
-    /// Counts for all what is done of it. What moves again, or is a second file of it, makes an item no longer than it was.
+    /// Counts its finished part for the pass. A retry, or a second file of the item, makes it no longer than it was.
     fn count(&self) {
         let from = self.began_at.load(Ordering::Relaxed);
         let [moved, length] = [self.bar.position(), self.bar.length().unwrap_or(0)].map(|at| at.saturating_sub(from));
@@ -280,7 +280,7 @@ impl Drop for Item {
     }
 }
 
-/// Bytes in a second since the transfer began; none until there is something to tell.
+/// Bytes per second since the transfer began; none until known.
 fn speed(state: &ProgressState, began_at: &AtomicU64) -> Option<u64> {
     let arrived = state.pos().saturating_sub(began_at.load(Ordering::Relaxed));
     let millis = u64::try_from(state.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -295,7 +295,7 @@ mod tests {
     fn time_left_follows_from_finished_files() {
         let after = |shown, over, seconds| overview(shown, over, 0, 18, Duration::from_secs(seconds));
         assert_eq!(after(1, 0, 5), "1 of 18");
-        // Four at once are no four that are over.
+        // Four in transfer are not four finished.
         assert_eq!(after(4, 0, 5), "4 of 18");
         assert_eq!(after(5, 1, 5), "5 of 18, about 1m 25s left");
         assert_eq!(after(5, 4, 8), "5 of 18, about 28s left");
@@ -320,7 +320,7 @@ mod tests {
         drop(first);
         assert_eq!(begun(&items), 2_700_000);
         assert_eq!(overview(4, 1, begun(&items), 18, Duration::from_secs(5)), "4 of 18, about 20s left");
-        // A sidecar, a piece that is sent again, a length that nobody knows.
+        // A sidecar, a part that is sent again, an unknown length.
         rest[0].start(0, Some(10));
         rest[0].advance(20);
         rest[1].start(0, None);
@@ -344,7 +344,7 @@ mod tests {
         let begun = items.begin("b");
         begun.advance(50);
         assert_eq!(begun.began_at.load(Ordering::Relaxed), 0);
-        // One that was there already counts too.
+        // One that was here before counts too.
         drop((queued, begun, items.queue("c")));
         let [shown, over] = [&items.total.shown, &items.total.over].map(|counter| counter.load(Ordering::Relaxed));
         assert_eq!((shown, over), (3, 3));

@@ -1,13 +1,13 @@
-//! The Prometheus text format: base units, `_total` for what only grows, each metric told once with its help and type.
+//! The Prometheus text format: base units, `_total` for counters, help and type once for each metric.
 
 use std::fmt::Write;
 
-/// What kind of number a metric is.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It goes up and down.
     Gauge,
-    /// It only grows; a new process begins at zero again. Its name ends in `_total`.
+    /// It only grows and restarts at zero with the process. Its name ends in `_total`.
     Counter,
 }
 
@@ -19,18 +19,18 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// Nothing yet; each name gets `prefix` and an underscore.
+    /// Empty; each name gets `prefix` and an underscore.
     #[must_use]
     pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), text: String::new() }
     }
 
-    /// One number.
+    /// A metric without labels.
     pub fn gauge(&mut self, name: &str, help: &str, value: f64) {
         self.family(name, help, Kind::Gauge, [([("", ""); 0], value)]);
     }
 
-    /// A number for each value of one label.
+    /// A metric with a value for each value of one label.
     pub fn gauges<L: AsRef<str>>(
         &mut self,
         name: &str,
@@ -44,7 +44,7 @@ impl Exposition {
         }
     }
 
-    /// All numbers of one metric, each with its labels. What is no finite number is left out.
+    /// All values of one metric, each with its labels. Values that are not finite are left out.
     pub fn family<'a, L: AsRef<[(&'a str, &'a str)]>>(
         &mut self,
         name: &str,

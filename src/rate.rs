@@ -1,4 +1,4 @@
-//! `--limit-rate`: no more bytes in a second than the timetable allows now, for all workers of a pass together.
+//! `--limit-rate`: bounds the bytes per second by the timetable, over all workers of a pass together.
 
 mod timetable;
 
@@ -13,20 +13,20 @@ use crate::error::Result;
 use crate::stop::Stop;
 use crate::zone::Tz;
 
-/// Reads are cut to this part of a second's bytes, so that a slow rate flows instead of coming in bursts.
+/// Reads are limited to this fraction of a second's bytes, so that a slow rate has no bursts.
 const SLICES_PER_SECOND: u64 = 10;
-/// After a pause in the source no more than this is caught up.
+/// After a pause of the source at most this much is caught up.
 const MAX_CATCH_UP: Duration = Duration::from_millis(500);
 
-/// Keeps a pass to its timetable. Shared by all workers.
+/// Limits a pass to its timetable. Shared by all workers.
 #[derive(Debug)]
 pub struct Pacer {
     timetable: Timetable,
     /// When the pass began, by both clocks.
     began: (DateTime<Tz>, Instant),
-    /// Bytes in a second; 0 is no limit.
+    /// Bytes per second; 0 is no limit.
     rate: AtomicU64,
-    /// When everything that has passed so far should have.
+    /// The time at which all bytes so far are due.
     due: Mutex<Option<Instant>>,
 }
 
@@ -39,13 +39,13 @@ impl Pacer {
         pacer
     }
 
-    /// Whether nothing is to be begun at this time of day.
+    /// Whether the timetable pauses new transfers now.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.look() == Pace::Paused
     }
 
-    /// How many bytes to pass on at once, at most `most`.
+    /// How many bytes to read at once, at most `most`.
     #[must_use]
     pub fn at_once(&self, most: usize) -> usize {
         self.look();
@@ -55,7 +55,7 @@ impl Pacer {
         }
     }
 
-    /// `bytes` pass: waits until that is in order.
+    /// Accounts for `bytes`: sleeps until they are due.
     ///
     /// # Errors
     /// A stop was asked for.
@@ -77,7 +77,7 @@ impl Pacer {
         stop.sleep(due.saturating_duration_since(now))
     }
 
-    /// The pace at this time of day, which holds from now on.
+    /// The rate at this time of day, which applies from now on.
     fn look(&self) -> Pace {
         if self.timetable.is_free() {
             return Pace::Free;
@@ -87,7 +87,7 @@ impl Pacer {
         let rate = match pace {
             Pace::Limited(rate) => rate.0.max(1),
             Pace::Free => 0,
-            // What was begun may come to its end, and no faster than before.
+            // Transfers in progress finish during a pause, at the rate before it.
             Pace::Paused => return pace,
         };
         self.rate.store(rate, Ordering::Relaxed);
@@ -95,7 +95,7 @@ impl Pacer {
     }
 }
 
-/// What the clock on the wall shows so long after a moment: in between it may have been put forward or back.
+/// The wall-clock time so long after a start: DST may have changed in between.
 fn time_of_day(began: DateTime<Tz>, elapsed: Duration) -> NaiveTime {
     let elapsed = chrono::Duration::from_std(elapsed).unwrap_or_default();
     began.checked_add_signed(elapsed).unwrap_or(began).naive_local().time()

@@ -72,7 +72,7 @@ pub use self::source::Source;
 use self::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::ffmpeg;
-use crate::live::Live;
+use crate::live::RecorderStatus;
 use crate::metrics::Sinks;
 use crate::pass::{self, Context, Report};
 use crate::store::Store;
@@ -201,7 +201,7 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     exposed::tell(settings, &config, ffmpeg.version, context);
 
     let started = timestamp_seconds(&context.now);
-    let live = Arc::new(Mutex::new(Live {
+    let live = Arc::new(Mutex::new(RecorderStatus {
         pid: std::process::id(),
         start_timestamp_seconds: started,
         updated_timestamp_seconds: started,
@@ -209,7 +209,7 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         config: settings.source.path().map(|path| path.display().to_string()),
         // Who looks is in another directory.
         lock_file: settings.lock_file.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
-        ..Live::default()
+        ..RecorderStatus::default()
     }));
 
     raise_file_limit();

@@ -35,17 +35,17 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 /// No look-up takes longer, whatever the caller and `/etc/resolv.conf` allow.
 const MAX_LOOKUP: Duration = Duration::from_mins(1);
-/// So many addresses of a name are used: as many as ureq keeps.
+/// At most so many addresses of a name are used: as many as ureq keeps.
 const MAX_ADDRESSES: usize = 16;
 /// How long an answer of multicast DNS holds (RFC 6762, 6.7).
 const LOCAL_LIFETIME: Duration = Duration::from_secs(10);
-/// The stack of a thread that asks.
+/// The stack of a look-up thread.
 const STACK_BYTES: usize = 256 << 10;
 
 /// Why a name has no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NoAddress {
-    /// The answer is that there is no such name, or that it has no address.
+    /// The answer is that the name does not exist, or that it has no address.
     Unknown,
     /// No name server answered in time.
     Silence,
@@ -53,16 +53,16 @@ enum NoAddress {
 
 type Answer = Result<Vec<SocketAddr>, NoAddress>;
 
-/// The agent for these settings. It resolves names by this module: one that ureq makes by itself would ask the C library.
+/// The ureq agent for these settings. It resolves names with this module: an agent made without it would ask the C library.
 #[must_use]
 pub fn agent(config: Config) -> Agent {
     Agent::with_parts(config, DefaultConnector::default(), Names::default())
 }
 
-/// What ureq asks for the addresses of a host.
+/// Resolves the host of a URL for ureq.
 #[derive(Debug, Default)]
 struct Names {
-    /// Names in `.local` and when they were found: a camera that takes one request for each connection is not asked for each.
+    /// Names in `.local` and when they were found, so that a camera with one request for each connection is not queried for each.
     found: Mutex<BTreeMap<String, (Instant, Vec<SocketAddr>)>>,
 }
 
@@ -117,7 +117,7 @@ pub fn socket_addresses(text: &str) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = text.parse() {
         return Ok(vec![address]);
     }
-    let no_port = || io::Error::new(io::ErrorKind::InvalidInput, "it is no HOST:PORT");
+    let no_port = || io::Error::new(io::ErrorKind::InvalidInput, "not HOST:PORT");
     let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
     let port = port.parse().map_err(|_| no_port())?;
     let unknown = |_| io::Error::new(io::ErrorKind::NotFound, "its name is not known");
@@ -128,7 +128,7 @@ pub fn socket_addresses(text: &str) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// The addresses of `host` with port 0, the best first. `host` is a name, or an address as a URL has it.
+/// The addresses of `host` with port 0, the best first. `host` is a name, or an address as in a URL.
 fn lookup(host: &str, until: Instant) -> Answer {
     if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, 0)]);
@@ -162,7 +162,7 @@ fn lookup_local(host: &str, until: Instant) -> Answer {
     let (to, answers) = mpsc::channel::<Answer>();
     for ask in [lookup_in_mdns, lookup_in_dns] {
         let (to, host) = (to.clone(), host.to_owned());
-        // Where no thread can be started, the other way has to do. A late answer is dropped.
+        // Without a thread, only the other way is used. A late answer is dropped.
         let _ = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || to.send(ask(&host, until)));
     }
     drop(to);
@@ -180,7 +180,7 @@ fn lookup_in_dns(host: &str, until: Instant) -> Answer {
     dns::lookup(host, &config, until)
 }
 
-/// A file of the host as text; empty where it cannot be read, as with the C library.
+/// A file of the host as text; empty if it cannot be read, as with the C library.
 fn read(path: impl AsRef<Path>) -> String {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

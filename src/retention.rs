@@ -1,4 +1,4 @@
-//! Which footage goes, and why. Pure: values in, values out, `now` an argument.
+//! What retention removes, and why. Pure: values in, values out, `now` an argument.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,23 +9,23 @@ use chrono::{DateTime, Days, NaiveDateTime, NaiveTime, TimeZone};
 use crate::units::{ByteSize, parse_age};
 use crate::zone::Tz;
 
-/// Why something is removed; the log, the dry run and the metrics show the same word.
+/// Why a recording is removed; the log, the dry run and the metrics show the same word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// Older than `--keep` says.
+    /// Older than `--keep` allows.
     Expired,
-    /// The oldest, where all together are more than `--keep-bytes`.
+    /// The oldest, when all together exceed `--keep-bytes`.
     OverQuota,
-    /// The oldest, to make room on a full disk: `--when-full delete-oldest`.
+    /// The oldest, to free space on a full disk: `--when-full delete-oldest`.
     DiskFull,
-    /// A remnant of another tool, where the whole file is here.
+    /// A partial of another tool whose complete file is here.
     Superseded,
-    /// It is proven to be in the bucket: `--delete`, `--delete-after`.
+    /// Verified to be in the bucket: `--delete`, `--delete-after`.
     Uploaded,
 }
 
 impl Reason {
-    /// The reasons of a pass, for metrics that show zeros too.
+    /// The reasons that a pass can have, for metrics that show zeros too.
     #[must_use]
     pub fn of(pass: &str) -> &'static [Self] {
         match pass {
@@ -47,7 +47,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// How long something is kept.
+/// How long to keep recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// `forever`.
@@ -57,7 +57,7 @@ pub enum Keep {
 }
 
 impl Keep {
-    /// Everything before this goes. Whole days count calendar days, as blackvuesync does: `1d` keeps all of
+    /// Everything before this is removed. Whole days count calendar days, as blackvuesync does: `1d` keeps all of
     /// yesterday and today.
     #[must_use]
     pub fn cutoff(self, now: NaiveDateTime) -> Option<NaiveDateTime> {
@@ -70,7 +70,7 @@ impl Keep {
         }
     }
 
-    /// The same where the zone is known: a day begins with its midnight, and hours are as long as ever when clocks change.
+    /// The same in a known zone: a day begins at its midnight, and hours keep their length over DST changes.
     #[must_use]
     pub fn cutoff_at(self, now: DateTime<Tz>) -> Option<DateTime<Tz>> {
         match self {
@@ -87,7 +87,7 @@ fn whole_days(age: Duration) -> Option<Days> {
 }
 
 impl fmt::Display for Keep {
-    /// As people type it, and as it is read: `2w`, `90d`, `36h`, `90min`.
+    /// As typed, and readable again: `2w`, `90d`, `36h`, `90min`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::For(age) = self else { return f.write_str("forever") };
         let (minutes, hours) = (age.as_secs() / 60, age.as_secs() / 3600);
@@ -121,7 +121,7 @@ impl FromStr for Keep {
 /// A [`Keep`] of recordings that last a minute and longer: a shorter one would remove each of them as it arrives.
 ///
 /// # Errors
-/// A sentence that says how to write it.
+/// A message that says how to write it.
 pub fn parse_keep(text: &str) -> Result<Keep, String> {
     const LEAST: Duration = Duration::from_mins(1);
     match text.parse()? {
@@ -130,11 +130,11 @@ pub fn parse_keep(text: &str) -> Result<Keep, String> {
     }
 }
 
-/// An age after which footage is removed: as [`parse_age`] reads it, but for a bare `m`. That is minutes to `humantime` and
+/// An age after which footage is removed: as [`parse_age`] reads it, but without a bare `m`. That is minutes to `humantime` and
 /// months to many people, and the wrong reading empties an archive.
 ///
 /// # Errors
-/// A sentence that says how to write it, with both readings of an `m`.
+/// A message that says how to write it, with both readings of an `m`.
 pub fn parse_retention_age(text: &str) -> Result<Duration, String> {
     const DAYS_OF_A_MONTH: u64 = 30;
     let text = text.trim();
@@ -146,7 +146,7 @@ pub fn parse_retention_age(text: &str) -> Result<Duration, String> {
     Err(format!("{text:?}: m may mean minutes or months: write {both}"))
 }
 
-/// The digits before a unit that is `m` alone, if one is.
+/// The digits before a unit that is a bare `m`, if any.
 fn number_before_bare_m(text: &str) -> Option<&str> {
     let mut rest = text;
     while let Some(begin) = rest.find(|c: char| c.is_ascii_digit()) {
@@ -167,9 +167,9 @@ fn number_before_bare_m(text: &str) -> Option<&str> {
 /// programs and gigabytes to people.
 ///
 /// # Errors
-/// A sentence that says how to write it, with both readings of a bare number.
+/// A message that says how to write it, with both readings of a bare number.
 pub fn parse_retention_size(text: &str) -> Result<ByteSize, String> {
-    /// More than this is hardly a number of gigabytes.
+    /// A larger number is hardly a number of gigabytes.
     const PLAIN_BYTES: u64 = 100_000;
     let text = text.trim();
     let size: ByteSize = text.parse()?;
@@ -182,10 +182,10 @@ pub fn parse_retention_size(text: &str) -> Result<ByteSize, String> {
     }
 }
 
-/// A quota of footage: as [`parse_retention_size`], and more than nothing.
+/// A quota of footage: as [`parse_retention_size`], but not zero.
 ///
 /// # Errors
-/// A sentence that says how to write it.
+/// A message that says how to write it.
 pub fn parse_quota(text: &str) -> Result<ByteSize, String> {
     match parse_retention_size(text) {
         Ok(ByteSize(0)) => Err(format!("{text:?} would keep nothing: leave it out to keep everything")),
@@ -193,10 +193,10 @@ pub fn parse_quota(text: &str) -> Result<ByteSize, String> {
     }
 }
 
-/// One word of `--keep`: `2w` for all, `E=90d` for one kind.
+/// One item of `--keep`: `2w` for all, `E=90d` for one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeepRule {
-    /// The kind it speaks of; `None` is every other kind.
+    /// The recording type; `None` for every other type.
     pub kind: Option<String>,
     /// How long.
     pub keep: Keep,
@@ -210,7 +210,7 @@ impl FromStr for KeepRule {
             Some((kind, keep)) if !kind.trim().is_empty() => {
                 Ok(Self { kind: Some(kind.trim().to_owned()), keep: parse_keep(keep.trim())? })
             }
-            Some(_) => Err(format!("{text:?} names no kind before the '='")),
+            Some(_) => Err(format!("{text:?} names no type before the '='")),
             None => Ok(Self { kind: None, keep: parse_keep(text.trim())? }),
         }
     }
@@ -232,8 +232,8 @@ impl fmt::Display for KeepRules {
 }
 
 impl KeepRules {
-    /// Whether something of this kind and time has outlived its rule. The kind's own rule wins over the general
-    /// one, a later rule over an earlier. What lies in the future is new: a camera's clock may be wrong.
+    /// Whether a recording of this type and time is older than its rule. The type's own rule wins over the general
+    /// one, a later rule over an earlier. Recordings from the future are new: a camera's clock may be wrong.
     #[must_use]
     pub fn expired(&self, kind: &str, at: NaiveDateTime, now: NaiveDateTime) -> bool {
         let rule = |wanted: Option<&str>| self.0.iter().rev().find(|rule| rule.kind.as_deref() == wanted);
@@ -241,18 +241,18 @@ impl KeepRules {
     }
 }
 
-/// Something that can go to make room.
+/// A recording that may be removed to free space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate<K> {
     /// What it is.
     pub key: K,
-    /// The recording's own time, never a file's.
+    /// The recording time, never a file's mtime.
     pub at: NaiveDateTime,
     /// The bytes that its removal frees.
     pub bytes: u64,
 }
 
-/// The oldest candidates that free `excess` bytes or more; all of them when they do not suffice.
+/// The oldest candidates that free `excess` bytes or more; all of them if they are too few.
 /// Candidates must be sorted by time, oldest first, with protected ones left out.
 pub fn evict<K: Copy>(candidates: &[Candidate<K>], excess: u64) -> Vec<K> {
     let mut freed = 0_u64;

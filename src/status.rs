@@ -1,7 +1,7 @@
-//! `footage status`: how all of it stands, for people, scripts and Zabbix. It reads and never writes.
+//! `footage status`: the state of every pass and camera, for people, scripts and Zabbix. It reads and never writes.
 //!
-//! Every pass leaves its last report in its destination, a recorder what it is doing now; both hold a lock as long as
-//! they run. From these, the names of the files and the disk it is told what runs, what arrived last and what is
+//! Every pass leaves its last report in its destination, a recorder its current state; both hold a lock as long as
+//! they run. From these, the file names and the disk, `status` finds what runs, what arrived last and what is
 //! wrong.
 //!
 //! | module | idea |
@@ -9,7 +9,7 @@
 //! | [`read`] | destinations found, their reports and locks read |
 //! | [`newest`] | the newest recording in a tree, by its name |
 //! | [`judge`] | what was read in, rows and problems out |
-//! | [`rows`] | what is told, as values |
+//! | [`rows`] | the result, as values |
 //! | [`show`] | a table, as wide as the terminal |
 
 pub mod judge;
@@ -30,22 +30,22 @@ use crate::sensors::Look;
 use crate::stdout;
 use crate::zone::Tz;
 
-/// What to look at, and what to make of it.
+/// What to look at, and what to report as wrong.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Destinations, or directories that hold some.
     pub directories: Vec<PathBuf>,
     /// Cameras that a configuration of `record` names: each should be recorded.
     pub expected: Vec<Expected>,
-    /// `--max-age`: newer footage than this should be there.
+    /// `--max-age`: the newest footage must not be older.
     pub max_age: Option<Duration>,
-    /// `--max-pass-age`: the last run of each pass should have ended since.
+    /// `--max-pass-age`: the last run of each pass must not have ended longer ago.
     pub max_pass_age: Option<Duration>,
     /// `--max-used-disk`, `--min-free`
     pub guard: Guard,
     /// What to print.
     pub output: Output,
-    /// `--cron`: print nothing when all is well.
+    /// `--cron`: print nothing unless something is wrong.
     pub only_when_wrong: bool,
 }
 
@@ -54,7 +54,7 @@ pub struct Settings {
 pub struct Expected {
     /// Its name.
     pub camera: String,
-    /// The destination in which it has its directory, as [`resolved`](crate::store::resolved) tells it.
+    /// The destination that holds its directory, as [`resolved`](crate::store::resolved) returns it.
     pub destination: PathBuf,
 }
 
@@ -70,10 +70,10 @@ pub enum Output {
     ZabbixDiscovery,
 }
 
-/// Something is wrong with some of it.
+/// Set once anything is wrong.
 const WRONG: u8 = 3;
 
-/// Prints how all of it stands, and tells the exit code: 0 when all is well, 3 when something is wrong.
+/// Prints the state of every pass and camera; returns the exit code: 0 when nothing is wrong, 3 when something is.
 ///
 /// # Errors
 /// [`Error::Source`] when no pass has left anything, [`Error::Io`] when a directory cannot be read.
@@ -106,7 +106,7 @@ pub fn run(settings: &Settings, now: DateTime<Tz>) -> Result<u8> {
     Ok(if status.ok { 0 } else { WRONG })
 }
 
-/// How wide the terminal is; none where stdout is no terminal.
+/// The width of the terminal; none where stdout is no terminal.
 fn width_of_stdout() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|width| *width > 0)

@@ -1,13 +1,13 @@
-//! Stopping on a signal, within two seconds whatever the pass is waiting for.
+//! Stops the process on a signal, within two seconds whatever the pass is waiting for.
 //!
-//! The first SIGTERM or SIGINT sets a flag that every loop looks at, wakes whoever sleeps, and closes the open
-//! connections so that a read returns. A pass that has not left by itself after 1.5 seconds is stuck in the
-//! operating system (a connection being opened, a dead network share): the process ends then all the same.
+//! The first SIGTERM or SIGINT sets a flag that every loop checks, wakes sleepers, and closes the open
+//! connections so that a read returns. A pass that has not ended by itself after 1.5 seconds is stuck in the
+//! operating system (a connection being opened, a dead network share): the process then exits all the same.
 //! That is safe, because everything on disk is ready for `kill -9` at any moment. A second signal ends it at
-//! once. Works as PID 1 of a container too, where no signal has a default action. A pass that has to end more than that
+//! once. It also works as PID 1 of a container, where no signal has a default action. A pass that has to finish more
 //! may take longer: [`Stop::set_grace`].
 //!
-//! SIGHUP is listened for only where a pass knows what to do with it: [`Stop::catch_hangups`]. Under `nohup` it stays ignored.
+//! SIGHUP is caught only where a pass handles it: [`Stop::catch_hangups`]. Under `nohup` it stays ignored.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -18,7 +18,7 @@ use signal_hook::iterator::{Handle, Signals};
 
 use crate::error::{Error, Result};
 
-/// How long a pass may take to leave after the first signal.
+/// How long a pass may take to end after the first signal.
 const GRACE: Duration = Duration::from_millis(1500);
 
 type Hook = Box<dyn Fn() + Send + Sync>;
@@ -48,14 +48,14 @@ impl std::fmt::Debug for Stop {
 }
 
 impl Stop {
-    /// Listens for signals from now on.
+    /// Catches signals from now on.
     ///
     /// # Errors
     /// The operating system refuses the handlers or the thread.
     pub fn on_signals() -> std::io::Result<Self> {
         let stop = Self::default();
-        // Whoever started us may have ignored the end of his children, and hands that down: ours would be gone before we
-        // are told how they ended.
+        // A parent that ignores SIGCHLD hands that down: the exit status of our children would be lost before we
+        // can read it.
         signal_hook::flag::register(SIGCHLD, Arc::default())?;
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let _ = stop.0.handle.set(signals.handle());
@@ -64,7 +64,7 @@ impl Stop {
             let mut pending = signals.forever();
             let Some(signal) = here.next_stop(&mut pending) else { return };
             here.request(signal);
-            // Whatever comes first: the second signal, or the end of the grace.
+            // Whichever is first: the second signal, or the end of the grace.
             let last = here.clone();
             let _ = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
                 std::thread::sleep(last.grace());
@@ -92,7 +92,7 @@ impl Stop {
         }
     }
 
-    /// Lets the pass take so long to leave after the first signal.
+    /// Sets how long the pass may take to end after the first signal.
     pub fn set_grace(&self, grace: Duration) {
         self.0.grace.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
@@ -104,7 +104,7 @@ impl Stop {
         }
     }
 
-    /// Catches SIGHUP from now on; [`has_hung_up`](Self::has_hung_up) then tells.
+    /// Catches SIGHUP from now on; [`has_hung_up`](Self::has_hung_up) returns whether it came.
     ///
     /// # Errors
     /// The operating system refuses the handler.
@@ -112,7 +112,7 @@ impl Stop {
         self.0.handle.get().map_or(Ok(()), |handle| handle.add_signal(SIGHUP))
     }
 
-    /// Runs `hook` at each SIGHUP that is caught, from another thread, and now if one has been. May be called once.
+    /// Runs `hook` at each SIGHUP that is caught, from another thread, and now if one has come. May be called once.
     pub fn on_hangup(&self, hook: impl Fn() + Send + Sync + 'static) {
         let _ = self.0.hangup_hook.set(Box::new(hook));
         if self.0.hung_up.load(Ordering::SeqCst)
@@ -122,13 +122,13 @@ impl Stop {
         }
     }
 
-    /// Whether SIGHUP came since this was last asked.
+    /// Whether SIGHUP came since the last call.
     #[must_use]
     pub fn has_hung_up(&self) -> bool {
         self.0.hung_up.swap(false, Ordering::SeqCst)
     }
 
-    /// Asks everything to stop, as `signal` would.
+    /// Stops everything, as `signal` would.
     pub fn request(&self, signal: i32) {
         self.0.signal.store(signal, Ordering::SeqCst);
         {
@@ -140,10 +140,10 @@ impl Stop {
         }
     }
 
-    /// Runs `hook` when a stop is asked for, from another thread: to close a connection that is being read.
+    /// Runs `hook` on a stop, from another thread: to close a connection that is being read.
     pub fn also(&self, hook: impl Fn() + Send + Sync + 'static) {
         let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock: a stop that is asked for now either is seen here, or finds the hook.
+        // Under the lock: a concurrent stop is either seen here, or finds the hook.
         if self.is_requested() {
             hook();
         } else {
@@ -151,18 +151,18 @@ impl Stop {
         }
     }
 
-    /// Forgets the hooks of a pass that is over.
+    /// Removes the hooks of a finished pass.
     pub fn forget_hooks(&self) {
         self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop was requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0.signal.load(Ordering::Relaxed) != 0
     }
 
-    /// The error that a loop leaves with when a stop was asked for.
+    /// The error with which a loop ends on a stop.
     ///
     /// # Errors
     /// [`Error::Stopped`] with the signal.
@@ -173,10 +173,10 @@ impl Stop {
         }
     }
 
-    /// Sleeps, or leaves early with [`Error::Stopped`].
+    /// Sleeps, or returns early with [`Error::Stopped`].
     ///
     /// # Errors
-    /// [`Error::Stopped`] when a stop is asked for before the time is over.
+    /// [`Error::Stopped`] when a stop is requested before the time is over.
     pub fn sleep(&self, duration: Duration) -> Result<()> {
         let until = Instant::now() + duration;
         let mut asleep = self.0.asleep.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,6 +216,6 @@ mod tests {
         stop.also(move || {
             seen.fetch_add(1, Ordering::SeqCst);
         });
-        assert_eq!(ran.load(Ordering::SeqCst), 2, "who comes later is told at once");
+        assert_eq!(ran.load(Ordering::SeqCst), 2, "a hook registered after the stop runs at once");
     }
 }

@@ -1,37 +1,37 @@
-//! Names and messages from outside, made fit for a terminal. Pure.
+//! Names and messages from outside, made safe for a terminal. Pure.
 
 use std::cmp::Ordering;
 use std::fmt::Write;
 
-/// Stands for what is not printed.
+/// Replaces control characters.
 const INSTEAD: char = '\u{fffd}';
 
-/// One line that a terminal takes for nothing but text.
+/// One line without control characters.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if gives_orders(c) { INSTEAD } else { c }).collect()
+    text.chars().map(|c| if is_control(c) { INSTEAD } else { c }).collect()
 }
 
 /// As [`printable`], for several lines.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
-    text.chars().map(|c| if gives_orders(c) && c != '\n' { INSTEAD } else { c }).collect()
+    text.chars().map(|c| if is_control(c) && c != '\n' { INSTEAD } else { c }).collect()
 }
 
-/// A name as it is, or where a terminal would take it for something else, in quotes and with escapes.
+/// A name as it is, or in quotes and with escapes where it has control characters.
 #[must_use]
 pub fn shown(name: &str) -> String {
-    if name.chars().any(gives_orders) { format!("{name:?}") } else { name.to_owned() }
+    if name.chars().any(is_control) { format!("{name:?}") } else { name.to_owned() }
 }
 
-/// A text of JSON that means the same, and that a terminal takes for nothing but text. JSON itself escapes only what stands
-/// below the space; what else gives orders can only be in its strings.
+/// The same JSON without control characters. JSON itself escapes only those below the space; the others can only be in
+/// its strings, where they are escaped.
 #[must_use]
 pub fn printable_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        if gives_orders(c) && (!c.is_ascii() || c == '\u{7f}') {
-            // None of them is beyond four digits.
+        if is_control(c) && (!c.is_ascii() || c == '\u{7f}') {
+            // None of them is above U+FFFF.
             let _ = write!(text, "\\u{:04x}", u32::from(c));
         } else {
             text.push(c);
@@ -40,14 +40,14 @@ pub fn printable_json(json: &str) -> String {
     text
 }
 
-/// What moves the cursor, changes colours or worse; and what turns the direction of writing, and so makes one name look
-/// like another.
+/// Control characters: they move the cursor or change colours; and those that change the direction of writing, which make one
+/// name look like another.
 #[must_use]
-pub fn gives_orders(c: char) -> bool {
+pub fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The order in which people list names: digits count as numbers, `cam2` before `cam10`.
+/// The natural order of names: digits compare as numbers, `cam2` before `cam10`.
 #[must_use]
 pub fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut rest_a, mut rest_b) = (a, b);
@@ -63,11 +63,11 @@ pub fn natural_order(a: &str, b: &str) -> Ordering {
         }
         (rest_a, rest_b) = (after_a, after_b);
     }
-    // `cam1` and `cam01` are two.
+    // `cam1` and `cam01` are different.
     rest_a.len().cmp(&rest_b.len()).then_with(|| a.cmp(b))
 }
 
-/// The digits at the beginning of a text, or its first other letter; and what follows.
+/// The leading digits of a text, or its first other character; and the rest.
 fn split_part(text: &str) -> (&str, &str) {
     match text.find(|c: char| !c.is_ascii_digit()) {
         Some(0) => text.split_at(text.chars().next().map_or(0, char::len_utf8)),
@@ -85,11 +85,11 @@ fn digits(part: &str) -> Option<&str> {
 pub struct Alike<'a> {
     /// The cause.
     pub cause: &'a str,
-    /// What failed for it, in the order given.
+    /// The items that failed for it, in the order given.
     pub names: Vec<&'a str>,
 }
 
-/// Failures, each a name and its cause, by their causes: in the order in which these first occur.
+/// Groups failures, each a name and its cause, by cause: in the order in which the causes first occur.
 #[must_use]
 pub fn alike<'a>(failures: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Alike<'a>> {
     let mut groups: Vec<Alike<'a>> = Vec::new();
@@ -103,7 +103,7 @@ pub fn alike<'a>(failures: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<
 }
 
 impl Alike<'_> {
-    /// `60 of 60 cameras`, `2 of 60 cameras (barn, yard)`, or where it is one alone its name.
+    /// `60 of 60 cameras`, `2 of 60 cameras (barn, yard)`, or the name of a single one.
     #[must_use]
     pub fn who(&self, of: usize, noun: &str) -> String {
         const FEW: usize = 8;
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(shown("Tür 1.mp4"), "Tür 1.mp4");
         for c in ['\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{7f}', '\u{80}', '\u{9f}']
         {
-            assert!(gives_orders(c), "{c:?}");
+            assert!(is_control(c), "{c:?}");
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
         let json = serde_json::json!({ "a\u{9b}2J\x7f": ["\x1b[2J", "\u{202e}4pm", "Tür 😀"] });
         for text in [json.to_string(), format!("{json:#}")] {
             let shown = printable_json(&text);
-            assert!(shown.chars().all(|c| c == '\n' || !gives_orders(c)), "{shown:?}");
+            assert!(shown.chars().all(|c| c == '\n' || !is_control(c)), "{shown:?}");
             assert!(shown.contains("Tür 😀") && shown.contains("a\\u009b2J\\u007f"), "{shown:?}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).ok().as_ref(), Some(&json));
         }

@@ -1,4 +1,4 @@
-//! The units that people type and read: sizes, rates, lengths of time.
+//! The units of options and output: sizes, rates, durations.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ const UNITS: [(&str, u64); 5] =
     [("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("PB", 1_000_000_000_000_000)];
 
 impl ByteSize {
-    /// It in tenths of the unit that people would take, and that unit; none below a thousand bytes.
+    /// The value in tenths of the largest fitting unit, and that unit; none below a thousand bytes.
     #[must_use]
     pub fn tenths(self) -> Option<(u64, &'static str)> {
         let in_tenths = |(unit, bytes): (_, u64)| (self.0.saturating_add(bytes / 20) / (bytes / 10), unit);
@@ -73,14 +73,14 @@ impl FromStr for ByteSize {
 /// A rate without a unit below this was probably meant in kB: `500`.
 const LEAST_BARE_RATE: u64 = 10_000;
 
-/// Bytes in a second: a [`ByteSize`] that is not zero, `20M` or `20MB/s`.
+/// Bytes per second: a [`ByteSize`] that is not zero, `20M` or `20MB/s`.
 ///
 /// # Errors
-/// A sentence that says how to write it.
+/// A message that says how to write it.
 pub fn parse_rate(text: &str) -> Result<ByteSize, String> {
     let text = text.strip_suffix("/s").unwrap_or(text).trim();
     if let Ok(few @ 1..LEAST_BARE_RATE) = text.parse() {
-        return Err(format!("{few} would be bytes in a second: write {few}K for kB, or {few}B"));
+        return Err(format!("{few} would be bytes per second: write {few}K for kB, or {few}B"));
     }
     let size: ByteSize = text.parse()?;
     if size.0 == 0 { Err("a rate of 0 would never end; leave the option out for no limit".into()) } else { Ok(size) }
@@ -107,11 +107,11 @@ impl FromStr for BitRate {
     }
 }
 
-/// A length of time as `humantime` writes it (`90s`, `15m`, `1h 30m`, `2w`). A bare number means days, as in
+/// A duration as `humantime` writes it (`90s`, `15m`, `1h 30m`, `2w`). A bare number means days, as in
 /// blackvuesync; see [`parse_seconds`] for the options where it means seconds.
 ///
 /// # Errors
-/// A sentence that says how to write it.
+/// A message that says how to write it.
 pub fn parse_age(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let parsed = match text.parse::<u32>() {
@@ -125,13 +125,13 @@ pub fn parse_age(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The longest time to wait for anything.
+/// The longest duration of any wait.
 const MAX_WAIT: Duration = Duration::from_hours(366 * 24);
 
-/// A length of time where a bare number, also a fraction, means seconds: `10`, `2.5`, `30s`, `1m`.
+/// A duration where a bare number, also a fraction, means seconds: `10`, `2.5`, `30s`, `1m`.
 ///
 /// # Errors
-/// A sentence that says how to write it.
+/// A message that says how to write it.
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let parsed = match text.parse::<f64>() {
@@ -140,24 +140,24 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     };
     match parsed {
         Some(Duration::ZERO) => Err(format!("{text:?} must be greater than zero")),
-        // Beyond any use, and what a clock can count is not without an end.
+        // Longer is of no use, and a clock could overflow.
         Some(duration) if duration > MAX_WAIT => Err(format!("{text:?} is more than a year")),
         Some(duration) => Ok(duration),
         None => Err(format!("{text:?} is not a length of time: write 10, 2.5, 30s or 1m")),
     }
 }
 
-/// `--every`: a length of time, and whether a number alone stood for it.
+/// `--every`: a duration, and whether it was typed as a bare number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
-    /// The time.
+    /// The duration.
     pub duration: Duration,
-    /// It was typed without a unit.
+    /// Whether it was typed without a unit.
     pub is_bare: bool,
 }
 
 impl Interval {
-    /// How to write it, where minutes may have been meant.
+    /// A hint how to write it, where minutes may have been meant.
     #[must_use]
     pub fn hint(self) -> Option<String> {
         let seconds = self.duration.as_secs();
@@ -180,8 +180,8 @@ fn count_seconds(seconds: u64) -> String {
     count(usize::try_from(seconds).unwrap_or(usize::MAX), "second")
 }
 
-/// A length of time for people, to the nearest second and with days as the largest unit: `3m 12s`, `1d 2h`, `365d`; one that
-/// is shorter than a second in tenths: `0.4s`.
+/// A duration for people, to the nearest second and with days as the largest unit: `3m 12s`, `1d 2h`, `365d`; one
+/// shorter than a second in tenths: `0.4s`.
 #[must_use]
 pub fn human_duration(duration: Duration) -> String {
     let tenths = (duration.as_millis() + 50) / 100;
@@ -194,14 +194,14 @@ pub fn human_duration(duration: Duration) -> String {
     if shown.is_empty() { "0s".into() } else { shown.join(" ") }
 }
 
-/// A moment as reports and metrics have it: seconds since 1970.
+/// A timestamp of reports and metrics: seconds since 1970.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit for 200 years")]
 pub fn timestamp_seconds(at: &DateTime<impl TimeZone>) -> f64 {
     at.timestamp_micros() as f64 / 1e6
 }
 
-/// A length of time in its two largest units, for tables: `3d 2h`, `2h 5m`, `12m`, `45s`.
+/// A duration in its two largest units, for tables: `3d 2h`, `2h 5m`, `12m`, `45s`.
 #[must_use]
 pub fn short_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -216,7 +216,7 @@ pub fn short_duration(duration: Duration) -> String {
     }
 }
 
-/// Bits in a second: `512 kbit/s`, `4.1 Mbit/s`.
+/// Bits per second: `512 kbit/s`, `4.1 Mbit/s`.
 #[must_use]
 pub fn bit_rate(bps: f64) -> String {
     if bps >= 999_500.0 { format!("{:.1} Mbit/s", bps / 1e6) } else { format!("{:.0} kbit/s", bps / 1e3) }
@@ -306,7 +306,7 @@ mod tests {
         fn human_duration_is_read_back_to_the_second(seconds in proptest::prelude::prop_oneof![0..400_000_000_u64, 0..200_u64], millis in 0..1000_u64) {
             let duration = Duration::from_millis(seconds * 1000 + millis);
             let shown = human_duration(duration);
-            // humantime knows no fractions.
+            // humantime has no fractions.
             let read = shown.strip_prefix("0.").and_then(|tenths| tenths.strip_suffix('s')).map_or_else(
                 || humantime::parse_duration(&shown),
                 |tenths| humantime::parse_duration(&format!("{tenths}00ms")),

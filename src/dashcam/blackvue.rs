@@ -27,9 +27,9 @@ use super::source::{Offer, Opened, Refusal, Sidecars, Source};
 use super::wire::{ContentRange, content_length, text};
 use crate::error::{Error, Result};
 use crate::http::{self, is_unreachable};
+use crate::min_rate::{MinRateReader, patience};
 use crate::redirect;
 use crate::resolve;
-use crate::steady::{Steady, patience};
 use crate::stop::Stop;
 
 /// A listing must arrive within so many times `--timeout`: an endless one may also be endlessly slow.
@@ -288,7 +288,7 @@ impl Source for BlackVue {
             _ => return Err(self.refusal(&response)),
         };
         let is_framed = headers.contains_key(TRANSFER_ENCODING);
-        let body = Box::new(Steady::new(response.into_body().into_reader(), self.http.timeout));
+        let body = Box::new(MinRateReader::new(response.into_body().into_reader(), self.http.timeout));
         Ok(Opened { start, total, validator, is_framed, body })
     }
 

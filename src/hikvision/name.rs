@@ -20,7 +20,7 @@ use regex::Regex;
 use super::camera_time::CameraTime;
 use super::segment::Medium;
 use crate::recording_time;
-use crate::text::gives_orders;
+use crate::text::is_control;
 
 /// A tag's greatest length in bytes, so that the longest name stays under the 255 that file systems allow.
 const MAX_TAG: usize = 200;
@@ -49,7 +49,7 @@ impl Tag {
             "it is empty"
         } else if text.len() > MAX_TAG {
             "it is longer than 200 bytes"
-        } else if text.chars().any(|c| gives_orders(c) || REFUSED.contains(&c)) {
+        } else if text.chars().any(|c| is_control(c) || REFUSED.contains(&c)) {
             "a file system or a terminal stumbles over one of its characters"
         } else if text.starts_with('.') {
             "a dot in front would hide it"
@@ -66,7 +66,7 @@ impl Tag {
     #[must_use]
     pub fn of_folder(name: &str) -> Self {
         let mut tag: String =
-            name.chars().map(|c| if gives_orders(c) || REFUSED.contains(&c) { '_' } else { c }).collect();
+            name.chars().map(|c| if is_control(c) || REFUSED.contains(&c) { '_' } else { c }).collect();
         if tag.starts_with(['.', ' ']) {
             tag.replace_range(..1, "_");
         }

@@ -1,26 +1,26 @@
-//! How fast a count grows.
+//! The rate of a growing count.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A rate is told over so much time.
+/// The window of the rate.
 const WINDOW: Duration = Duration::from_secs(15);
 
-/// Shorter than this no rate is told: one frame more or less would change it too much.
+/// Over a shorter time there is no rate: a single frame would change it too much.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// Samples nearer to each other than this add nothing.
+/// Samples closer together than this are ignored.
 const STEP: Duration = Duration::from_millis(500);
 
-/// Some cameras begin with all that they have kept, at once: what is counted from so early on says nothing, and goes as soon
-/// as something later is known.
+/// Some cameras begin with all frames that they have buffered: a count from so early is misleading, and is dropped as soon
+/// as a later one exists.
 const BACKLOG: Duration = Duration::from_millis(1500);
 
-/// The rate of a growing count (frames, bytes) over the last 15 seconds. It is told from the second sample on, when that is
+/// The rate of a growing count (frames, bytes) over the last 15 seconds. It is known from the second sample on, when that is
 /// at least a second after the first; the time until a camera's first frame does not count.
 ///
-/// A count that falls is that of a new ffmpeg: what was before is forgotten. Times are those of any clock that does
-/// not jump, from whatever beginning.
+/// A count that falls is that of a new ffmpeg: the window restarts. Times are those of any monotonic clock, with
+/// any beginning.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
     /// When the first sample came.
@@ -43,7 +43,7 @@ impl Meter {
             self.began = at;
         }
         self.samples.push_back((at, count));
-        // The newest of those that are older than the window is where it begins.
+        // The newest sample older than the window is its beginning.
         while self.samples.get(1).is_some_and(|second| at.saturating_sub(second.0) >= WINDOW) {
             self.samples.pop_front();
         }
@@ -55,11 +55,11 @@ impl Meter {
         }
     }
 
-    /// As [`sample`](Self::sample), for the frames or bytes of `lasted` long video. An ffmpeg looks at a stream for a while,
-    /// tells of the first frame, and writes all the others at once: they came since the video began, not since they
-    /// were told of.
+    /// As [`sample`](Self::sample), for the frames or bytes of video that lasts `lasted`. An ffmpeg probes a stream for a while,
+    /// reports the first frame, and writes all the others at once: they arrived since the video began, not since they
+    /// were reported.
     pub fn sample_video(&mut self, at: Duration, count: u64, lasted: Duration) {
-        // Longer is no look but a clock that jumped.
+        // Longer is no probing but a clock that jumped.
         if self.samples.len() <= 1 && (LEAST..=WINDOW).contains(&lasted) {
             self.samples.clear();
             self.sample(at.saturating_sub(lasted), 0);
@@ -67,12 +67,12 @@ impl Meter {
         self.sample(at, count);
     }
 
-    /// Forgets all, as for a new ffmpeg.
+    /// Restarts the window, as for a new ffmpeg.
     pub fn restart(&mut self) {
         self.samples.clear();
     }
 
-    /// How many in a second; none as long as it is not known. Nothing since the window began is zero.
+    /// The count per second; none until known. Zero if nothing arrived in the window.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate for people and metrics")]
     pub fn per_second(&self, now: Duration) -> Option<f64> {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the times of the samples are, a steady count has its rate, and few samples are kept.
+        /// Whatever the times of the samples, a constant rate is found, and few samples are kept.
         #[test]
         fn meter_rate_of_a_constant_stream(
             rate in 1_u32..10_000,
@@ -175,12 +175,12 @@ mod tests {
                 prop_assert!(meter.samples.len() <= 32, "{} samples", meter.samples.len());
                 if let Some(told) = meter.per_second(Duration::from_millis(millis)) {
                     let expected = f64::from(rate) * 1000.0;
-                    prop_assert!((told - expected).abs() < 1e-6 * expected, "{told} instead of {expected}");
+                    prop_assert!((told - expected).abs() < 1e-6 * expected, "{rate} instead of {expected}");
                 }
             }
         }
 
-        /// Counts and clocks as they like: a rate is a finite number, and never below zero.
+        /// For any counts and clocks, a rate is a finite number and never negative.
         #[test]
         fn meter_rate_is_finite(samples in prop::collection::vec((0_u64..100_000, any::<u64>()), 0..50), now in 0_u64..200_000) {
             let mut meter = Meter::default();

@@ -1,39 +1,37 @@
-//! A recorder's state as others read it: Prometheus text, and the formats of cameraleech.
+//! A recorder's state for others: Prometheus text, and the formats of cameraleech.
 
 use serde_json::json;
 
-use super::{CameraLive, Live};
+use super::{CameraStatus, RecorderStatus};
 use crate::machine::{Machine, Throttling};
 use crate::prometheus::{Exposition, Kind};
 
-/// A number of each camera that has one: its metric, what it is, and where it comes from.
-type Metric = (&'static str, &'static str, fn(&CameraLive) -> Option<f64>);
+/// A gauge of each camera: its metric, its help, and its value.
+type Metric = (&'static str, &'static str, fn(&CameraStatus) -> Option<f64>);
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
 const GAUGES: [Metric; 14] = [
     ("up", "Whether footage of the camera arrives.", |c| Some(f64::from(u8::from(c.is_up())))),
-    ("state_since_timestamp_seconds", "Since when the camera is in its state.", |c| {
-        Some(c.state_since_timestamp_seconds)
-    }),
-    ("frames_per_second", "Frames in a second over the last seconds.", |c| c.frames_per_second),
-    ("bits_per_second", "Bits in a second over the last seconds, from the bytes on disk.", |c| c.bits_per_second),
+    ("state_since_timestamp_seconds", "When the camera entered its state.", |c| Some(c.state_since_timestamp_seconds)),
+    ("frames_per_second", "Frames per second over the last seconds.", |c| c.frames_per_second),
+    ("bits_per_second", "Bits per second over the last seconds, from the bytes on disk.", |c| c.bits_per_second),
     ("out_time_seconds", "Video that the running ffmpeg has written.", |c| Some(c.out_time_seconds)),
-    ("last_frame_timestamp_seconds", "When frames last came.", |c| c.last_frame_timestamp_seconds),
+    ("last_frame_timestamp_seconds", "When the last frame arrived.", |c| c.last_frame_timestamp_seconds),
     ("open_segment_start_timestamp_seconds", "When the open segment began.", |c| {
         c.open_segment_start_timestamp_seconds
     }),
     ("last_segment_start_timestamp_seconds", "When the last closed segment began.", |c| {
         c.last_segment.as_ref().map(|segment| segment.start_timestamp_seconds)
     }),
-    ("last_segment_duration_seconds", "How long the last closed segment is.", |c| {
+    ("last_segment_duration_seconds", "Duration of the last closed segment.", |c| {
         c.last_segment.as_ref().map(|segment| segment.duration_seconds)
     }),
     ("last_segment_bytes", "The size of the last closed segment.", |c| {
         c.last_segment.as_ref().map(|segment| segment.bytes as f64)
     }),
-    ("unclosed_segments", "Complete segments that cannot be closed now.", |c| Some(c.unclosed_segments as f64)),
+    ("unclosed_segments", "Complete segments that cannot be closed yet.", |c| Some(c.unclosed_segments as f64)),
     ("disk_used_ratio", "The used part of the disk of the camera's segments.", |c| c.disk_used_ratio),
-    ("disk_free_bytes", "What may still be written to the disk of the camera's segments.", |c| {
+    ("disk_free_bytes", "Bytes that may still be written to the disk of the camera's segments.", |c| {
         c.disk_free_bytes.map(|bytes| bytes as f64)
     }),
     ("ffmpeg_resident_memory_bytes", "Memory of the running ffmpeg.", |c| {
@@ -41,35 +39,39 @@ const GAUGES: [Metric; 14] = [
     }),
 ];
 
-/// A count of each camera.
-type Count = (&'static str, &'static str, fn(&CameraLive) -> u64);
+/// A counter of each camera.
+type Count = (&'static str, &'static str, fn(&CameraStatus) -> u64);
 
 const COUNTERS: [Count; 12] = [
     ("frames_total", "Frames recorded.", |c| c.frames),
-    ("dup_frames_total", "Frames that ffmpeg doubled.", |c| c.dup_frames),
-    ("drop_frames_total", "Frames that ffmpeg left out.", |c| c.drop_frames),
-    ("restarts_total", "How many times ffmpeg was started again.", |c| c.restarts),
-    ("stalls_total", "How many times frames stopped coming.", |c| c.stalls),
+    ("dup_frames_total", "Frames that ffmpeg duplicated.", |c| c.dup_frames),
+    ("drop_frames_total", "Frames that ffmpeg dropped.", |c| c.drop_frames),
+    ("restarts_total", "How many times ffmpeg was restarted.", |c| c.restarts),
+    ("stalls_total", "How many times frames stopped arriving.", |c| c.stalls),
     ("segments_total", "Segments closed.", |c| c.segments),
     ("bytes_total", "Bytes written.", |c| c.bytes),
-    ("torn_segments_total", "Segments found torn by a crash.", |c| c.torn_segments),
+    ("torn_segments_total", "Segments left incomplete by a crash or a full disk.", |c| c.torn_segments),
     ("damaged_segments_total", "Segments that could not be closed.", |c| c.damaged_segments),
-    ("removed_segments_total", "Segments removed by retention or for room.", |c| c.removed_segments),
+    ("removed_segments_total", "Segments removed by retention or to free space.", |c| c.removed_segments),
     ("hook_failures_total", "Programs of on_segment that failed.", |c| c.hook_failures),
     ("schedule_failures_total", "Requests of schedule that failed.", |c| c.schedule_failures),
 ];
 
-/// What cameraleech tells of a camera under `/camera/NAME/…`, as bare numbers.
+/// The values of a camera that cameraleech serves under `/camera/NAME/…`, as bare numbers.
 pub const CAMERA_VALUES: [&str; 6] = ["frame", "fps", "bitrate", "outtime", "dupframes", "dropframes"];
 
-impl Live {
-    /// All of it as Prometheus text, `footage_record_…{camera="…"}`.
+impl RecorderStatus {
+    /// The whole state as Prometheus text, `footage_record_…{camera="…"}`.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
     pub fn to_prometheus(&self) -> String {
         let mut text = Exposition::new("footage_record");
         text.gauge("start_timestamp_seconds", "When the recorder began.", self.start_timestamp_seconds);
-        text.gauge("updated_timestamp_seconds", "When it last looked at its cameras.", self.updated_timestamp_seconds);
+        text.gauge(
+            "updated_timestamp_seconds",
+            "When the recorder last checked its cameras.",
+            self.updated_timestamp_seconds,
+        );
         let refused = f64::from(u8::from(self.config_error.is_some()));
         text.gauge("config_refused", "Whether the last reload of the configuration was refused.", refused);
         text.gauge("cameras", "Cameras it records.", self.cameras.len() as f64);
@@ -88,7 +90,7 @@ impl Live {
             text.family(name, help, Kind::Gauge, self.cameras.iter().filter_map(of));
         }
         let state =
-            |camera: &CameraLive| [("camera", camera.name.clone()), ("state", camera.state.as_str().to_owned())];
+            |camera: &CameraStatus| [("camera", camera.name.clone()), ("state", camera.state.as_str().to_owned())];
         let states: Vec<_> = self.cameras.iter().map(state).collect();
         let states = states.iter().map(|labels| (labels.each_ref().map(|(name, text)| (*name, text.as_str())), 1.0));
         text.family("state", "1 for the state that the camera is in.", Kind::Gauge, states);
@@ -96,7 +98,7 @@ impl Live {
             let samples = self.cameras.iter().map(|camera| (label(camera), count(camera) as f64));
             text.family(name, help, Kind::Counter, samples);
         }
-        let cpu = |camera| CameraLive::ffmpeg_cpu_seconds(camera).map(|seconds| (label(camera), seconds));
+        let cpu = |camera| CameraStatus::ffmpeg_cpu_seconds(camera).map(|seconds| (label(camera), seconds));
         let cpu = self.cameras.iter().filter_map(cpu);
         text.family("ffmpeg_cpu_seconds_total", "Processor time of the running ffmpeg.", Kind::Counter, cpu);
         text.into_text()
@@ -110,7 +112,7 @@ impl Live {
     }
 }
 
-/// A number that there may not be, and that has no labels.
+/// A metric without labels that may be missing.
 fn one(value: Option<f64>) -> Option<([(&'static str, &'static str); 0], f64)> {
     value.map(|value| ([], value))
 }
@@ -142,13 +144,13 @@ fn machine(text: &mut Exposition, machine: &Machine) {
     }
 }
 
-impl CameraLive {
+impl CameraStatus {
     fn ffmpeg_cpu_seconds(&self) -> Option<f64> {
         self.ffmpeg_usage.map(|usage| usage.cpu_seconds)
     }
 
-    /// One of [`CAMERA_VALUES`] in cameraleech's units: whole seconds for `outtime`, kbit/s for `bitrate`, which is -1 as
-    /// long as it is not known. None for any other word.
+    /// One of [`CAMERA_VALUES`] in cameraleech's units: whole seconds for `outtime`, kbit/s for `bitrate`, which is -1
+    /// until known. None for any other word.
     #[must_use]
     pub fn peer_value(&self, what: &str) -> Option<String> {
         Some(match what {
@@ -163,7 +165,7 @@ impl CameraLive {
     }
 }
 
-fn label(camera: &CameraLive) -> [(&str, &str); 1] {
+fn label(camera: &CameraStatus) -> [(&str, &str); 1] {
     [("camera", &camera.name)]
 }
 
@@ -238,8 +240,8 @@ mod tests {
     fn cameraleech_metrics_are_rendered() {
         let live = example();
         assert_eq!(live.to_zabbix_discovery(), r#"{"data":[{"{#CAMERA}":"the \"gate\""},{"{#CAMERA}":"yard"}]}"#);
-        assert_eq!(Live::default().to_zabbix_discovery(), r#"{"data":[]}"#);
-        let values = |camera: &CameraLive| CAMERA_VALUES.map(|what| camera.peer_value(what).expect("a value"));
+        assert_eq!(RecorderStatus::default().to_zabbix_discovery(), r#"{"data":[]}"#);
+        let values = |camera: &CameraStatus| CAMERA_VALUES.map(|what| camera.peer_value(what).expect("a value"));
         assert_eq!(values(&live.cameras[1]), ["900", "15.00", "512", "60", "1", "2"]);
         assert_eq!(values(&live.cameras[0]), ["0", "0.00", "-1", "0", "0", "0"]);
         assert_eq!(live.cameras[0].peer_value("colour"), None);

@@ -6,14 +6,14 @@ use chrono::NaiveTime;
 
 use crate::units::{ByteSize, parse_rate};
 
-/// How fast to go at some time of day.
+/// The rate at some time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// `off`: as fast as it goes.
+    /// `off`: no limit.
     Free,
-    /// So many bytes in a second, over all workers.
+    /// Bytes per second, over all workers.
     Limited(ByteSize),
-    /// `pause`: nothing is begun.
+    /// `pause`: no new transfers.
     Paused,
 }
 
@@ -29,7 +29,7 @@ impl FromStr for Pace {
     }
 }
 
-/// Paces by the time of day from which they hold, ascending; never empty. Before the first, yesterday's last holds.
+/// Rates by the time of day from which they apply, ascending; never empty. Before the first, yesterday's last applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timetable(Vec<(NaiveTime, Pace)>);
 
@@ -46,12 +46,12 @@ impl FromStr for Timetable {
         let mut paces = Vec::new();
         for word in text.split_whitespace() {
             let Some((time, pace)) = word.split_once(',') else {
-                // Without a time there can be but one.
+                // Without a time there can be only one.
                 paces.push((NaiveTime::MIN, text.trim().parse()?));
                 break;
             };
             let time = NaiveTime::parse_from_str(time, "%H:%M")
-                .map_err(|_| format!("{time:?} is no time of day: write 06:00"))?;
+                .map_err(|_| format!("{time:?} is not a time of day: write 06:00"))?;
             if paces.iter().any(|(other, _)| *other == time) {
                 return Err(format!("{} has two rates", time.format("%H:%M")));
             }
@@ -66,14 +66,14 @@ impl FromStr for Timetable {
 }
 
 impl Timetable {
-    /// The pace at this time of day.
+    /// The rate at this time of day.
     #[must_use]
     pub fn at(&self, time: NaiveTime) -> Pace {
         let begun = self.0.iter().rfind(|(from, _)| *from <= time);
         begun.or(self.0.last()).map_or(Pace::Free, |(_, pace)| *pace)
     }
 
-    /// Whether it never holds anything back.
+    /// Whether it never limits anything.
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.0.iter().all(|(_, pace)| *pace == Pace::Free)

@@ -18,7 +18,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use self::answer::{MAX_REQUEST_BYTES, Names, answer, host_of};
 use crate::error::{Error, Result};
-use crate::live::Live;
+use crate::live::RecorderStatus;
 use crate::resolve;
 
 /// So many connections at once.
@@ -50,7 +50,7 @@ impl Listener {
     ///
     /// # Errors
     /// [`Error::Usage`] when nobody can listen there.
-    pub fn start(address: &str, live: Arc<Mutex<Live>>) -> Result<Self> {
+    pub fn start(address: &str, live: Arc<Mutex<RecorderStatus>>) -> Result<Self> {
         let refuse = |error: &io::Error| {
             Error::Usage(format!("cannot listen on {address}: {error}; name another address, or none"))
         };
@@ -86,7 +86,7 @@ struct Server {
     names: Names,
     /// Readable when the listener was dropped.
     ended: OwnedFd,
-    live: Arc<Mutex<Live>>,
+    live: Arc<Mutex<RecorderStatus>>,
     /// Oldest first.
     connections: Vec<Connection>,
     /// The recorder's last heartbeat, and when it was first seen here.
@@ -232,11 +232,11 @@ mod tests {
     use std::io::{BufRead, BufReader};
 
     use super::*;
-    use crate::live::{CameraLive, State};
+    use crate::live::{CameraStatus, State};
 
-    fn start() -> (Listener, Arc<Mutex<Live>>) {
-        let camera = CameraLive { name: "yard".into(), state: State::Recording, ..CameraLive::default() };
-        let live = Arc::new(Mutex::new(Live { cameras: vec![camera], ..Live::default() }));
+    fn start() -> (Listener, Arc<Mutex<RecorderStatus>>) {
+        let camera = CameraStatus { name: "yard".into(), state: State::Recording, ..CameraStatus::default() };
+        let live = Arc::new(Mutex::new(RecorderStatus { cameras: vec![camera], ..RecorderStatus::default() }));
         (Listener::start("127.0.0.1:0", live.clone()).expect("a free port"), live)
     }
 
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn an_http_answer_longer_than_the_socket_buffer_arrives_complete() {
         let (listener, live) = start();
-        let camera = |n| CameraLive { name: format!("camera-{n:04}"), ..CameraLive::default() };
+        let camera = |n| CameraStatus { name: format!("camera-{n:04}"), ..CameraStatus::default() };
         live.lock().expect("whole").cameras = (0..3000).map(camera).collect();
         let text = ask(&connect(&listener), "GET /metrics HTTP/1.1\r\n\r\n");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::shard::Shard;
 use crate::error::{At, Error, Result};
-use crate::live::Live;
+use crate::live::RecorderStatus;
 use crate::lock::Lock;
 use crate::store::{STATE_DIR, Store};
 
@@ -146,5 +146,5 @@ pub(super) fn lock_path(destination: &Path, shard: Shard) -> PathBuf {
 /// The name of one of our files in a state folder.
 pub(super) fn file_name(shard: Shard, ending: &str) -> String {
     let shard = (!shard.is_all()).then(|| shard.to_string());
-    Live::file_name(shard.as_deref(), ending)
+    RecorderStatus::file_name(shard.as_deref(), ending)
 }

@@ -11,7 +11,7 @@ use super::pace::Leap;
 use super::retries::Retries;
 use super::segmenter::{Segmenter, Why};
 use crate::child;
-use crate::live::{CameraLive, Meter, State};
+use crate::live::{CameraStatus, Meter, State};
 use crate::secret::Secret;
 use crate::units::human_duration;
 
@@ -52,7 +52,7 @@ pub(super) struct Recorder {
     pub(super) retries: Retries,
     /// Which start this is: what was arranged for an earlier one has no meaning any more.
     pub(super) generation: u64,
-    pub(super) live: CameraLive,
+    pub(super) live: CameraStatus,
     /// Since when it fails, and whether that was told.
     outage: Option<Instant>,
     /// How many times frames came and broke off in that time.
@@ -77,12 +77,12 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(name: CameraName, camera: Arc<Camera>, now_seconds: f64) -> Self {
-        let live = CameraLive {
+        let live = CameraStatus {
             name: name.to_string(),
             source: camera.url.to_string(),
             directory: camera.destination.join(name.as_str()),
             state_since_timestamp_seconds: now_seconds,
-            ..CameraLive::default()
+            ..CameraStatus::default()
         };
         Self {
             name,

@@ -36,7 +36,7 @@ use super::recorder::{Phase, Recorder};
 use super::segmenter::Heard;
 use crate::error::{Error, Result};
 use crate::ffmpeg::Ffmpeg;
-use crate::live::{EVERY, Live};
+use crate::live::{EVERY, RecorderStatus};
 use crate::notices::Notices;
 use crate::pass::{Context, Report};
 use crate::progress::Lasting;
@@ -91,7 +91,7 @@ pub(super) struct Supervisor<'a> {
     is_pushing: bool,
     /// When the machine was last looked at; none while that goes on.
     measured_at: Option<Instant>,
-    live: Arc<Mutex<Live>>,
+    live: Arc<Mutex<RecorderStatus>>,
     /// When the next ffmpeg may start.
     next_start: Instant,
     began: Instant,
@@ -113,7 +113,7 @@ impl<'a> Supervisor<'a> {
         config: Config,
         places: Places,
         ffmpeg: Ffmpeg,
-        live: Arc<Mutex<Live>>,
+        live: Arc<Mutex<RecorderStatus>>,
     ) -> Result<Self> {
         let failed = |error: std::io::Error| Error::Source(format!("cannot wait for events: {error}"));
         let waker = Waker::new().map_err(failed)?;

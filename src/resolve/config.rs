@@ -1,11 +1,11 @@
-//! `/etc/resolv.conf`: which name servers are asked, for which names. See resolv.conf(5). Pure.
+//! `/etc/resolv.conf`: which name servers to ask, and the search domains. See resolv.conf(5). Pure.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::is_in;
 
-/// glibc asks no more servers, and knows the same limits of the options.
+/// glibc asks no more servers and has the same limits for the options.
 const MAX_SERVERS: usize = 3;
 const MAX_DOMAINS: usize = 16;
 const MAX_TIMEOUT_SECS: u64 = 30;
@@ -19,18 +19,18 @@ pub(super) struct Server {
     pub(super) zone: Option<String>,
 }
 
-/// What the file says, with the defaults of the C library. What it does not understand is skipped.
+/// The contents of the file, with the defaults of the C library. Unknown lines are skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resolv {
     /// At least one.
     pub(super) servers: Vec<Server>,
-    /// The domains in which a short name is looked for.
+    /// The search domains for short names.
     domains: Vec<String>,
-    /// A name with so many dots is asked as it is before it is looked for in the domains.
+    /// A name with at least so many dots (`ndots`) is asked as it is before the search domains.
     ndots: usize,
-    /// How long a server may take.
+    /// The timeout for one server.
     pub(super) timeout: Duration,
-    /// How often each is asked.
+    /// How often each server is asked.
     pub(super) attempts: usize,
 }
 
@@ -75,12 +75,12 @@ impl Resolv {
         Self { servers, domains, ndots, timeout: Duration::from_secs(timeout_secs), attempts }
     }
 
-    /// The full names to ask for, in turn. A dot at the end says that a name is full already.
+    /// The full names to ask for, in order. A trailing dot means that a name is already full.
     pub(super) fn candidates(&self, host: &str) -> Vec<String> {
         if let Some(full) = host.strip_suffix('.') {
             return vec![full.to_owned()];
         }
-        // A domain that answers for whatever is in it must not outrun the device itself.
+        // A domain with a wildcard must not win over the device itself.
         if is_in(host, "local") {
             return vec![host.to_owned()];
         }

@@ -10,15 +10,15 @@ use super::{Answer, NoAddress, mdns};
 use crate::random::random;
 
 const PORT: u16 = 53;
-/// Both kinds of address are asked for at once. With one here, the other may take so much longer: some routers drop the
-/// question that they do not understand.
+/// Both address families are asked for at once. When one is here, the other gets this much longer: some routers drop the
+/// query for IPv6.
 const SECOND_ANSWER_PATIENCE: Duration = Duration::from_millis(500);
-/// A server gets at least this long, also where the caller is in a hurry.
+/// A server gets at least this long, even when the caller's limit is shorter.
 const MIN_PATIENCE: Duration = Duration::from_millis(250);
-/// The largest answer over UDP that is asked for is 512 bytes; some send more.
+/// The largest UDP answer that a query allows is 512 bytes; some servers send more.
 const UDP_BYTES: usize = 4096;
 
-/// How asking for one full name went.
+/// The result of asking for one full name.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Addresses(Vec<IpAddr>),
@@ -27,20 +27,20 @@ enum Outcome {
     Silence,
 }
 
-/// The addresses of `host`, which may be short: then it is looked for in the domains of the configuration.
+/// The addresses of `host`; a short name is looked up in the search domains.
 pub(super) fn lookup(host: &str, config: &Resolv, until: Instant) -> Answer {
     for name in config.candidates(host) {
         match ask_servers(&name, config, until) {
             Outcome::Addresses(found) => return Ok(found.into_iter().map(|address| (address, 0).into()).collect()),
             Outcome::Nothing | Outcome::Failed => {}
-            // They will be as silent about the next one.
+            // The servers will not answer for the next name either.
             Outcome::Silence => return Err(NoAddress::Silence),
         }
     }
     Err(NoAddress::Unknown)
 }
 
-/// Asks one server after the other, and all again, until one knows.
+/// Asks one server after the other, and all again, until one answers.
 fn ask_servers(name: &str, config: &Resolv, until: Instant) -> Outcome {
     let mut outcome = Outcome::Silence;
     let mut tries_left = u32::try_from(config.attempts * config.servers.len()).unwrap_or(1);
@@ -50,14 +50,14 @@ fn ask_servers(name: &str, config: &Resolv, until: Instant) -> Outcome {
             if now >= until {
                 return outcome;
             }
-            // The caller's limit is shared out, so that a dead server leaves time for the next.
+            // The caller's limit is divided, so that a dead server leaves time for the next.
             let share = (until - now) / tries_left.max(1);
             let patience = config.timeout.min(share.max(MIN_PATIENCE));
             tries_left -= 1;
             match exchange(server, name, until.min(now + patience)) {
                 Ok(Outcome::Failed) => outcome = Outcome::Failed,
                 Ok(Outcome::Silence) => {}
-                // It is away, or its network is: the next one may not be.
+                // The server or its network is unreachable: the next one may answer.
                 Err(error) => log::debug!("the name server {server}: {error}"),
                 Ok(answer) => return answer,
             }
@@ -76,7 +76,7 @@ fn address(server: &Server) -> Option<SocketAddr> {
     })
 }
 
-/// Asks a server for both kinds of address of a name.
+/// Asks a server for both address families of a name.
 fn exchange(server: SocketAddr, name: &str, until: Instant) -> io::Result<Outcome> {
     let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     // A new port for each exchange: an attacker who does not see the query has to guess port and id.
@@ -156,7 +156,7 @@ fn ask_over_tcp(server: SocketAddr, query: &Query, until: Instant) -> io::Result
     Ok(query.reply(&answer).unwrap_or(Reply::Failed))
 }
 
-/// The time until then, as a limit for a socket, which must not be zero.
+/// The time until then as a socket timeout, which must not be zero.
 fn left(until: Instant) -> Option<Duration> {
     Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
 }

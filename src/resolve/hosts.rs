@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// The addresses of all lines that have `name`, in their order. What is no address is skipped.
+/// The addresses of all lines that have `name`, in their order. Invalid addresses are skipped.
 pub(super) fn addresses(text: &str, name: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for line in text.lines() {

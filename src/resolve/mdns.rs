@@ -17,18 +17,18 @@ use super::{Answer, MAX_ADDRESSES, NoAddress, dns};
 const PORT: u16 = 5353;
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 0, 0, 0xFB);
-/// A responder that is there answers within this time.
+/// A responder answers within this time.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Then the questions are sent once more: Wi-Fi loses multicast packets.
+/// Then the queries are sent again: Wi-Fi loses multicast packets.
 const SEND_AGAIN_AFTER: Duration = Duration::from_millis(400);
-/// With one address here, others may take so much longer.
+/// When one address is here, others get this much longer.
 const MORE_ANSWERS_PATIENCE: Duration = Duration::from_millis(100);
-/// So many addresses of IPv4 are asked from: a host of containers has hundreds.
+/// Queries are sent from at most so many IPv4 addresses: a host of containers has hundreds.
 const MAX_LINKS: usize = 64;
 /// Packets of multicast DNS are no larger (RFC 6762, 17).
 const PACKET_BYTES: usize = 9000;
 
-/// The addresses of a name in `.local`, which has no dot at its end. Takes a second at most.
+/// The addresses of a name in `.local`, without a trailing dot. Takes at most a second.
 pub(super) fn lookup(name: &str, until: Instant) -> Answer {
     let mut until = until.min(Instant::now() + PATIENCE);
     let mut send_again = Some(Instant::now() + SEND_AGAIN_AFTER);
@@ -53,7 +53,7 @@ pub(super) fn lookup(name: &str, until: Instant) -> Answer {
         }
         let wake = send_again.map_or(until, |time| time.min(until));
         for link in readable(&links, wake - now) {
-            // One packet at a time, so that a flood on one link ends with the time as well.
+            // One packet at a time, so that a flood on one link ends at the timeout too.
             for address in link.receive(&queries, &mut buffer) {
                 if found.is_empty() {
                     until = until.min(Instant::now() + MORE_ANSWERS_PATIENCE);
@@ -67,7 +67,7 @@ pub(super) fn lookup(name: &str, until: Instant) -> Answer {
     if found.is_empty() { Err(NoAddress::Unknown) } else { Ok(found) }
 }
 
-/// The index of an interface by its name, or written as a number.
+/// The index of an interface by its name or its number.
 pub(super) fn interface_index(zone: &str) -> Option<u32> {
     let by_name = || get_if_addrs().ok()?.into_iter().find(|interface| interface.name == zone)?.index;
     zone.parse().ok().or_else(by_name)
@@ -76,13 +76,13 @@ pub(super) fn interface_index(zone: &str) -> Option<u32> {
 /// A socket to local networks.
 struct Link {
     socket: UdpSocket,
-    /// Where questions go, on each of the networks.
+    /// Where queries are sent, on each of the networks.
     groups: Vec<SocketAddr>,
-    /// Of IPv4: the index of the one interface, the address here, and the mask of its network.
+    /// For IPv4: the index of the interface, the local address and the netmask.
     local: Option<(u32, Ipv4Addr, Ipv4Addr)>,
 }
 
-/// A link for each address of IPv4 and one for all interfaces with IPv6. What cannot be opened is left out.
+/// A link for each IPv4 address and one for all interfaces with IPv6. Sockets that cannot be opened are left out.
 fn links() -> Vec<Link> {
     let mut links = Vec::new();
     let mut indexes = BTreeSet::new();
@@ -99,7 +99,7 @@ fn links() -> Vec<Link> {
 }
 
 impl Link {
-    /// Linux sends multicast through the interface that has the address which a socket is bound to.
+    /// Linux sends multicast through the interface whose address the socket is bound to.
     fn v4(index: u32, ip: Ipv4Addr, netmask: Ipv4Addr) -> io::Result<Self> {
         let socket = UdpSocket::bind((ip, 0))?;
         socket.set_multicast_ttl_v4(255)?;
@@ -134,7 +134,7 @@ impl Link {
         from.port() == PORT && is_near
     }
 
-    /// A link-local address of IPv6 is one of the network that the answer came from.
+    /// A link-local IPv6 address gets the interface that the answer came from.
     fn with_zone(&self, address: IpAddr, from: &SocketAddr) -> SocketAddr {
         let index = match (self.local, from) {
             (Some((index, ..)), _) => index,
@@ -151,7 +151,7 @@ impl Link {
 fn ask(links: &[Link], queries: &[Query]) {
     for bytes in queries.iter().filter_map(|query| query.to_bytes(false)) {
         for link in links {
-            // Some interface may be without multicast: the others go on.
+            // One interface may be without multicast: the others are used.
             for group in &link.groups {
                 let _ = link.socket.send_to(&bytes, group);
             }
@@ -159,13 +159,13 @@ fn ask(links: &[Link], queries: &[Query]) {
     }
 }
 
-/// The links that have something to read, waiting for one for so long.
+/// The links that have something to read, after waiting at most so long.
 fn readable(links: &[Link], patience: Duration) -> Vec<&Link> {
     let mut fds: Vec<PollFd<'_>> = links.iter().map(|link| PollFd::new(&link.socket, PollFlags::IN)).collect();
     let patience = Timespec::try_from(patience).unwrap_or_default();
     match poll(&mut fds, Some(&patience)) {
         Ok(_) => links.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty()).map(|(link, _)| link).collect(),
-        // Interrupted: the loop looks at the clock.
+        // Interrupted: the loop checks the time.
         Err(_) => Vec::new(),
     }
 }

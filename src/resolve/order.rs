@@ -1,9 +1,9 @@
-//! Which address of a name is tried first: the rules of RFC 6724, 6 that a host can tell by itself.
+//! The order in which the addresses of a name are tried: the rules of RFC 6724, 6 that a host can apply by itself.
 
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// Sorts addresses, the best first; what is equally good stays in its order. `source` is this host's address towards one,
+/// Sorts addresses, the best first; equal ones keep their order. `source` returns this host's address towards one,
 /// or none where no route leads there.
 pub(super) fn sort(addresses: &mut [SocketAddr], source: impl Fn(&SocketAddr) -> Option<IpAddr>) {
     if addresses.len() > 1 {
@@ -11,11 +11,11 @@ pub(super) fn sort(addresses: &mut [SocketAddr], source: impl Fn(&SocketAddr) ->
     }
 }
 
-/// The source address that the system would take; nothing is sent.
+/// The source address that the system would use; nothing is sent.
 pub(super) fn source_for(address: &SocketAddr) -> Option<IpAddr> {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let mut address = *address;
-    // Port 0 is refused by some systems.
+    // Some systems refuse port 0.
     address.set_port(9);
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect(address).ok()?;
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(sorted(&both, &["192.0.2.1", "2001:db8::1"]), ["2001:db8::7", "192.0.2.7"]);
         assert_eq!(sorted(&both, &["192.0.2.1"]), ["192.0.2.7", "2001:db8::7"]);
         assert_eq!(sorted(&both, &["2001:db8::1"]), ["2001:db8::7", "192.0.2.7"]);
-        // Only local IPv6 addresses lead to no global one.
+        // A host with only local IPv6 addresses reaches no global one.
         assert_eq!(sorted(&both, &["192.0.2.1", "fd00::1"]), ["192.0.2.7", "2001:db8::7"]);
     }
 

@@ -9,10 +9,10 @@ use simple_dns::{
 
 use super::MAX_ADDRESSES;
 
-/// An alias of an alias, and so on: no further.
+/// The longest chain of aliases that is followed.
 const MAX_ALIASES: usize = 8;
 
-/// What is asked of a name.
+/// The record type of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     A,
@@ -42,16 +42,16 @@ pub(super) struct Query {
 pub(super) enum Reply {
     /// At least one.
     Addresses(Vec<IpAddr>),
-    /// There is no such name, or it has no address of this kind.
+    /// The name does not exist, or has no address of this family.
     Nothing,
-    /// It does not know: another one may.
+    /// The server does not know: another one may.
     Failed,
-    /// It does not fit: ask over TCP.
+    /// Truncated: ask over TCP.
     Truncated,
 }
 
 impl Query {
-    /// None when the name cannot be one of DNS: a label is empty or longer than 63 bytes, or all are longer than 255.
+    /// None when the name is invalid in DNS: a label is empty or longer than 63 bytes, or the name longer than 255.
     pub(super) fn to_bytes(&self, recursion: bool) -> Option<Vec<u8>> {
         let mut packet = Packet::new_query(self.id);
         if recursion {
@@ -61,12 +61,12 @@ impl Query {
         packet.build_bytes_vec().ok()
     }
 
-    /// The answer of a name server; None when this is no answer to this query.
+    /// The answer of a name server; none when this is no answer to this query.
     pub(super) fn reply(&self, bytes: &[u8]) -> Option<Reply> {
         if header_buffer::id(bytes).ok()? != self.id || !header_buffer::has_flags(bytes, PacketFlag::RESPONSE).ok()? {
             return None;
         }
-        // A truncated packet may not parse. One that is forged costs a connection over TCP, no more.
+        // A truncated packet may not parse. A forged one costs only a TCP connection.
         if header_buffer::has_flags(bytes, PacketFlag::TRUNCATION).ok()? {
             return Some(Reply::Truncated);
         }
@@ -74,7 +74,7 @@ impl Query {
         let name = self.name()?;
         let is_repeated = match packet.questions.as_slice() {
             [question] => question.qname == name && question.qtype == self.kind.qtype(),
-            // Some leave the question out when they refuse.
+            // Some servers omit the question when they refuse.
             questions => questions.is_empty() && packet.rcode() != RCODE::NoError,
         };
         if !is_repeated {
@@ -90,9 +90,9 @@ impl Query {
         })
     }
 
-    /// The addresses that a responder of multicast DNS sent for the name; empty when this is no answer to this query.
+    /// The addresses that an mDNS responder sent for the name; empty when this is no answer to this query.
     ///
-    /// It has to repeat the id (RFC 6762, 6.7); older ones of small devices send 0.
+    /// It must repeat the id (RFC 6762, 6.7); older small devices send 0.
     pub(super) fn multicast_reply(&self, bytes: &[u8]) -> Vec<IpAddr> {
         let parse = || {
             let packet = Packet::parse(bytes).ok()?;
@@ -110,7 +110,7 @@ impl Query {
     }
 }
 
-/// The addresses that records have for a name, or for what it is an alias of.
+/// The addresses that records have for a name or its alias.
 fn addresses<'r, 'p: 'r>(
     name: &Name<'_>,
     records: &(impl Iterator<Item = &'r ResourceRecord<'p>> + Clone),
@@ -140,7 +140,7 @@ fn addresses<'r, 'p: 'r>(
     Vec::new()
 }
 
-/// One connects to no group, and 0.0.0.0 would be this host.
+/// A multicast address cannot be connected to, and 0.0.0.0 would be this host.
 fn can_be_a_host(address: IpAddr) -> bool {
     !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
 }

@@ -12,18 +12,18 @@ use super::rows::{Disk, Problem, Row, Status};
 use super::{Expected, Settings};
 use crate::contact;
 use crate::disk::Space;
-use crate::live::{CameraLive, DONE, EVERY, Live, State};
+use crate::live::{CameraStatus, DONE, EVERY, RecorderStatus, State};
 use crate::lock::Holder;
 use crate::pass::Report;
 use crate::units::{count, short_duration};
 
-/// A recorder that has not written its state for so long hangs.
+/// A recorder that has not written its state for longer hangs.
 const HUNG_AFTER: i64 = 6 * EVERY.as_secs().cast_signed();
 
-/// How long a camera may take to begin, or to end, before that is wrong.
+/// How long a camera may take to start or to stop before that is wrong.
 const GRACE: i64 = 60;
 
-/// A destination and what stands in its `.footage`.
+/// A destination and the contents of its `.footage`.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// As the user named it.
@@ -32,13 +32,13 @@ pub struct Place {
     pub resolved: PathBuf,
     /// Its disk.
     pub space: Option<Space>,
-    /// The passes that have left something.
+    /// The passes that left a lock or a report.
     pub passes: Vec<Pass>,
-    /// Runs that could leave no report here.
+    /// Runs that could not write their report here.
     pub unreported: Vec<Unreported>,
 }
 
-/// A pass that has left something.
+/// A pass that left a lock or a report.
 #[derive(Debug, Clone)]
 pub struct Pass {
     /// The subcommand.
@@ -51,17 +51,17 @@ pub struct Pass {
     pub newest: Vec<(String, Option<Newest>)>,
 }
 
-/// What a pass has left.
+/// What a pass left.
 #[derive(Debug, Clone)]
 pub enum Left {
     /// A lock and no report.
     Nothing,
-    /// Something else than a report.
+    /// A file that is not a report.
     Unreadable,
     /// The report of the last run.
     Report(Box<Report>),
-    /// What a recorder does, or did last.
-    Live(Box<Live>),
+    /// The state of a recorder, running or ended.
+    RecorderStatus(Box<RecorderStatus>),
 }
 
 /// Judges everything at the time `now`, in seconds since 1970.
@@ -85,7 +85,7 @@ pub fn judge(places: &[Place], settings: &Settings, now: i64) -> Status {
 struct Judge<'a> {
     settings: &'a Settings,
     now: i64,
-    /// Of the place that is being judged.
+    /// The destination that is being judged.
     place: PathBuf,
     /// The same without links.
     resolved: PathBuf,
@@ -99,7 +99,7 @@ impl Judge<'_> {
             disk_used_ratio: place.space.map(Space::used_ratio),
             disk_free_bytes: place.space.map(|space| space.available),
         });
-        // One byte more: a disk without any room is wrong whatever the options say.
+        // One byte more: a disk without free space is wrong whatever the options say.
         if let Some(shortage) = place.space.and_then(|space| self.settings.guard.shortage(space, 1)) {
             self.wrong(None, None, format!("the disk is too full: {}", shortage.reason));
         }
@@ -122,16 +122,16 @@ impl Judge<'_> {
         let row = Row { place: self.place.clone(), pass: pass.kind, pid: pass.lock.pid, ..Row::default() };
         let running_since = pass.lock.since.as_deref().and_then(seconds);
         match &pass.left {
-            Left::Live(live) => self.recorder(pass, live, &row),
+            Left::RecorderStatus(live) => self.recorder(pass, live, &row),
             Left::Report(report) => self.report(pass, report, unreported, &row),
             _ if pass.lock.is_held == Some(true) => {
                 self.status.rows.push(Row { state: "running", state_since_timestamp_seconds: running_since, ..row });
             }
             left => {
                 let problem = match (left, pass.lock.is_held) {
-                    (Left::Unreadable, _) => "what it has left is not a report",
+                    (Left::Unreadable, _) => "its report is unreadable",
                     (_, Some(_)) => GONE,
-                    _ => "it has left no report",
+                    _ => "no report was written",
                 };
                 self.wrong(Some(pass.kind), None, problem.to_owned());
                 self.status.rows.push(Row {
@@ -159,7 +159,7 @@ impl Judge<'_> {
         let locked = pass.lock.since.as_deref().and_then(seconds);
         let (is_running, reason) =
             (pass.lock.is_held == Some(true), report.ended.as_ref().map(|ended| ended.reason.as_str()));
-        // Who leaves takes the time that it took the lock at into its report.
+        // A run that ends writes the time at which it took the lock into its report.
         let died = pass.lock.is_held == Some(false) && locked > started;
         let (state, since) = match reason {
             _ if is_running => ("running", locked),
@@ -199,7 +199,7 @@ impl Judge<'_> {
             let camera = Some(camera.as_str()).filter(|camera| !camera.is_empty());
             self.age(pass.kind, camera, newest.as_ref(), None);
         }
-        // Of `upload` what waits for another try is pending as all that is not in the bucket.
+        // Files of `upload` that wait for a retry are pending like all others that are not in the bucket.
         let waiting = if pass.kind == "upload" { 0 } else { report.waiting_files };
         let pending = report.open_files + waiting + report.left_out_recordings + report.pending_files;
         let limit = self.settings.max_age.map(|limit| i64::try_from(limit.as_secs()).unwrap_or(i64::MAX));
@@ -235,8 +235,8 @@ impl Judge<'_> {
         }));
     }
 
-    /// What is wrong with a camera, storage or server that was away in the last run. A dashcam drives away, but what never
-    /// answered is no dashcam; a server is not expected to be away for long.
+    /// What is wrong with a camera, storage or server that was unreachable in the last run. A dashcam drives away, but one that
+    /// never answered is misconfigured; a server is not expected to be unreachable for long.
     fn contact(&self, report: &Report) -> Option<String> {
         let ended = report.ended.as_ref().filter(|ended| ended.reason == "away")?;
         if report.memory.contact.was_never_reached() {
@@ -248,7 +248,7 @@ impl Judge<'_> {
         (report.pass == "upload").then(|| format!("away for {} ({runs}): {}", short_duration(away), ended.message))
     }
 
-    fn recorder(&mut self, pass: &Pass, live: &Live, row: &Row) {
+    fn recorder(&mut self, pass: &Pass, live: &RecorderStatus, row: &Row) {
         let silent = self.now - whole(live.updated_timestamp_seconds);
         let is_alive = pass.lock.is_held.unwrap_or(live.ended.is_none() && silent <= HUNG_AFTER);
         let is_done = !is_alive && live.is_done();
@@ -264,9 +264,9 @@ impl Judge<'_> {
         };
         match (state, &live.ended) {
             ("hung", _) => {
-                self.wrong(Some(pass.kind), None, format!("it has not looked at its cameras for {}", short(silent)));
+                self.wrong(Some(pass.kind), None, format!("no heartbeat for {}", short(silent)));
             }
-            // No camera was recorded here any more before it ended.
+            // No camera was being recorded here when it ended.
             ("stopped" | GONE_STATE, _) if live.cameras.is_empty() => {}
             ("stopped", Some(ended)) => {
                 self.wrong(Some(pass.kind), None, format!("nothing is recorded: {}", ended.message));
@@ -280,7 +280,7 @@ impl Judge<'_> {
         if let Some(error) = &live.config_error {
             self.wrong(Some(pass.kind), None, format!("the new configuration was refused: {error}"));
         }
-        let sum = |of: fn(&CameraLive) -> u64| Some(live.cameras.iter().map(of).sum());
+        let sum = |of: fn(&CameraStatus) -> u64| Some(live.cameras.iter().map(of).sum());
         let bitrates = live.cameras.iter().filter(|_| is_alive).filter_map(|camera| camera.bits_per_second);
         self.status.rows.push(Row {
             source: live.config.clone().or_else(|| live.shard.clone()).unwrap_or_else(|| "--url".into()),
@@ -335,14 +335,14 @@ impl Judge<'_> {
         }
     }
 
-    fn camera(&mut self, camera: &CameraLive) {
+    fn camera(&mut self, camera: &CameraStatus) {
         let error = camera.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         if camera.unclosed_segments > 0 {
             let text = format!("{} cannot be closed{error}", count(to_usize(camera.unclosed_segments), "segment"));
             self.wrong(Some("record"), Some(&camera.name), text);
         }
         let lasts = self.now - whole(camera.state_since_timestamp_seconds);
-        // One that never comes begins again and again.
+        // A camera that never starts is restarted again and again.
         let came =
             camera.restarts == 0 || camera.last_frame_timestamp_seconds.is_some_and(|at| self.now - whole(at) <= GRACE);
         let may_take_a_while =
@@ -354,21 +354,21 @@ impl Judge<'_> {
         self.wrong(Some("record"), Some(&camera.name), text);
     }
 
-    /// A camera whose recorder has ended as it was asked to. Those of a configuration should go on being recorded.
-    fn done(&mut self, camera: &CameraLive) {
+    /// A camera whose recorder ended as requested. Those of a configuration should still be recorded.
+    fn done(&mut self, camera: &CameraStatus) {
         let is_its = |expected: &Expected| expected.camera == camera.name && expected.destination == self.resolved;
         let text = if camera.was_failing {
             let error = camera.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            format!("it was failing when the time was up{error}")
+            format!("it was failing when --for elapsed{error}")
         } else if self.settings.expected.iter().any(is_its) {
-            "nobody records it: the recorder's time was up".to_owned()
+            "not being recorded: --for of the recorder has elapsed".to_owned()
         } else {
             return;
         };
         self.wrong(Some("record"), Some(&camera.name), text);
     }
 
-    /// Whether the newest recording is new enough; what runs `since` may have none yet.
+    /// Whether the newest recording is new enough; a pass that started at `since` may have none yet.
     fn age(&mut self, pass: &'static str, camera: Option<&str>, newest: Option<&Newest>, since: Option<i64>) {
         let Some(limit) = self.settings.max_age else { return };
         match newest {
@@ -378,22 +378,22 @@ impl Judge<'_> {
                 self.wrong(Some(pass), camera, format!("the newest recording is {age} old"));
             }
             None if since.is_some_and(|since| self.now - since <= limit.as_secs().cast_signed()) => {}
-            None => self.wrong(Some(pass), camera, "there is no recording".to_owned()),
+            None => self.wrong(Some(pass), camera, "no recording".to_owned()),
         }
     }
 
-    /// Cameras that are to be recorded here, and are not.
+    /// Cameras that should be recorded here and are not.
     fn missing(&mut self, place: &Place) {
         let is_recorded = |expected: &Expected| {
             let mut lives = place.passes.iter().filter_map(|pass| match &pass.left {
-                Left::Live(live) => Some(live),
+                Left::RecorderStatus(live) => Some(live),
                 _ => None,
             });
             lives.any(|live| live.camera(&expected.camera).is_some())
         };
         for expected in self.settings.expected.iter().filter(|expected| expected.destination == place.resolved) {
             if !is_recorded(expected) {
-                self.wrong(Some("record"), Some(&expected.camera), "nobody records it".to_owned());
+                self.wrong(Some("record"), Some(&expected.camera), "not being recorded".to_owned());
                 let camera = Some(expected.camera.clone());
                 let row = Row { place: place.path.clone(), pass: "record", camera, state: "missing", ..Row::default() };
                 self.status.rows.push(row);
@@ -402,15 +402,15 @@ impl Judge<'_> {
     }
 }
 
-/// The state of what was killed.
+/// The state of a killed pass or recorder.
 const GONE_STATE: &str = "gone";
-const GONE: &str = "it was killed, or lost its power";
+const GONE: &str = "killed, or the power failed";
 
-fn pending(camera: &CameraLive) -> u64 {
+fn pending(camera: &CameraStatus) -> u64 {
     u64::from(camera.open_segment_start_timestamp_seconds.is_some()) + camera.unclosed_segments
 }
 
-fn failed(camera: &CameraLive) -> u64 {
+fn failed(camera: &CameraStatus) -> u64 {
     camera.torn_segments + camera.damaged_segments + camera.hook_failures + camera.schedule_failures
 }
 
@@ -424,7 +424,7 @@ fn whole(seconds: f64) -> i64 {
     seconds as i64
 }
 
-/// A time that is told; zero is none.
+/// A time for the output; zero is none.
 fn time(seconds: f64) -> Option<i64> {
     Some(whole(seconds)).filter(|at| *at > 0)
 }

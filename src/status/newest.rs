@@ -1,4 +1,4 @@
-//! The newest recording in a tree. Told by names alone, of which as few are read as can be: no file is opened.
+//! The newest recording in a tree, by file names alone. It reads as few directories as possible and opens no file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::recording_time::{self, is_group};
 use crate::zone::Tz;
 
-/// What recordings are: sidecars, markers and partials are not.
+/// File name extensions of recordings: no sidecars, markers or partials.
 const KINDS: [&str; 4] = ["mp4", "mkv", "ts", "jpg"];
 
 /// A recording and how old it is, by the time in its name.
@@ -21,12 +21,12 @@ pub struct Newest {
     pub age_seconds: u64,
 }
 
-/// Whose clock the digits of a name are.
+/// Which clock the time in a name is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
-    /// The camera's, which has no zone: it is taken to show about what ours does.
+    /// The camera's, which has no zone: assumed to be local time.
     Camera,
-    /// The name says the zone behind the digits, as `record` writes it.
+    /// The name has the UTC offset after the time, as `record` writes it.
     Zoned,
 }
 
@@ -49,14 +49,14 @@ impl Newest {
         }
         let newest =
             newest.map(|(age, name)| Self { path: dir.join(name), age_seconds: u64::try_from(age).unwrap_or(0) });
-        // Of days, months and years each the newest that holds something; 2018-10 says nothing about 2018-10-28.
+        // Of days, months and years each the newest that is not empty; 2018-10 says nothing about 2018-10-28.
         groups.sort_by(|a, b| (a.len(), b).cmp(&(b.len(), a)));
         let mut found: Vec<Self> = newest.into_iter().collect();
         for of_one_kind in groups.chunk_by(|a, b| a.len() == b.len()) {
             let look = |name: &String| Self::below(&dir.join(name), clock, now);
             let Some((name, newest)) = of_one_kind.iter().find_map(|name| Some((name, look(name)?))) else { continue };
             found.push(newest);
-            // A folder of a week is called as its Monday is, and may hold what is newer than a later day.
+            // A folder of a week has the name of its Monday, and may hold newer recordings than a later day.
             let monday = monday_of(name).filter(|monday| monday != name && of_one_kind.contains(monday));
             found.extend(monday.and_then(|monday| look(&monday)));
         }
@@ -76,7 +76,7 @@ fn monday_of(day: &str) -> Option<String> {
     Some(day.week(Weekday::Mon).checked_first_day()?.to_string())
 }
 
-/// How many seconds ago the recording of this name began; none for what is no recording.
+/// The age in seconds of the recording of this name; none if it is no recording.
 fn age(name: &str, clock: Clock, now: DateTime<Tz>) -> Option<i64> {
     let (stem, ending) = name.rsplit_once('.')?;
     if !KINDS.contains(&ending) {
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(age("2026-11-21_11-00-00-tuin.mp4"), Some(3600));
         assert_eq!(age("2026-11-21_11-59-50-tuin.jpg"), Some(10));
         assert_eq!(age("2026-11-21_12-00-10.ts"), Some(-10));
-        // A camera may be called as a zone is.
+        // A camera may have the name of a zone.
         assert_eq!(age("2026-11-21_11-00-00-0500.mp4"), Some(3600));
         for name in [
             "20261121_115900_N.gps",
@@ -140,7 +140,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let newest = || Newest::below(dir.path(), Clock::Camera, now()).map(|newest| newest.age_seconds);
         assert_eq!(newest(), None);
-        // Each is newer than those before, and every place comes last once.
+        // Each is newer than those before, and each folder comes last once.
         for (name, age) in [
             ("2026-11-20/20261120_110000_NF.mp4", 25 * 3600),
             ("20261121_080000_NF.mp4", 4 * 3600),
@@ -148,7 +148,7 @@ mod tests {
             ("2026-11/20261121_100000_NF.mp4", 2 * 3600),
             ("2026-11-16/20261121_110000_NF.mp4", 3600),
             ("2026-11-21/20261121_113000_NF.mp4", 1800),
-            // Once in folders of days, of weeks by now.
+            // First in folders of days, then of weeks.
             ("2026-11-16/20261121_114500_NF.mp4", 900),
             ("2026-11-22/notes.txt", 900),
             ("2026-11-22/20261122_000000_NF.mp4", 0),

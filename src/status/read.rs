@@ -1,4 +1,4 @@
-//! What passes have left in their destinations, read and not touched.
+//! Reads what passes left in their destinations, without changing it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use super::judge::{Left, Pass, Place, Unreported};
 use super::newest::{Clock, Newest};
 use crate::disk::Space;
 use crate::error::{At, Result};
-use crate::live::Live;
+use crate::live::RecorderStatus;
 use crate::lock::Holder;
 use crate::pass::Report;
 use crate::store::{MAX_STATE_BYTES, STATE_DIR, read_state, resolved};
@@ -21,14 +21,14 @@ use crate::text::natural_order;
 use crate::trace::Trace;
 use crate::zone::Tz;
 
-/// The passes that leave something.
+/// The passes that leave a report.
 const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
 
-/// Everything that passes have left in these directories and one level below. A directory without anything is a place
+/// Everything that passes left in these directories and one level below. A directory without anything is a destination
 /// without passes.
 ///
 /// # Errors
-/// A directory that was named cannot be read.
+/// A directory given on the command line cannot be read.
 pub fn places(settings: &Settings, now: DateTime<Tz>) -> Result<Vec<Place>> {
     let (mut places, mut seen) = (Vec::new(), BTreeSet::new());
     let traces = Trace::read_all();
@@ -40,24 +40,24 @@ pub fn places(settings: &Settings, now: DateTime<Tz>) -> Result<Vec<Place>> {
     for directory in &settings.directories {
         let below: Vec<Place> =
             destinations_below(directory, &traces)?.into_iter().filter_map(&mut look).filter(has_something).collect();
-        // A directory that only holds destinations is none itself.
+        // A directory that only holds destinations is not one itself.
         let own = look(directory.clone()).filter(|place| has_something(place) || below.is_empty());
         places.extend(own);
         places.extend(below);
     }
-    // Where nothing was ever recorded there may not even be a directory.
+    // Where nothing was ever recorded the directory may not exist.
     places.extend(settings.expected.iter().filter_map(|camera| look(camera.destination.clone())));
     Ok(places)
 }
 
-/// What one level below a directory could be a destination, by what passes have left there or by their traces.
+/// Directories one level below that may be destinations, by reports or traces of passes.
 fn destinations_below(directory: &Path, traces: &[Trace]) -> Result<Vec<PathBuf>> {
     let here = resolved(directory);
     let of_traces = traces.iter().filter(|trace| trace.place.parent() == Some(&here));
     let mut below: BTreeSet<PathBuf> =
         of_traces.filter_map(|trace| trace.place.file_name()).map(|name| directory.join(name)).collect();
     match fs::read_dir(directory) {
-        // A pass that could not even make its destination.
+        // A pass that could not even create its destination.
         Err(_) if !below.is_empty() || traces.iter().any(|trace| trace.place == here) => {}
         entries => {
             for entry in entries.at("read", directory)? {
@@ -91,7 +91,7 @@ fn place(path: PathBuf, resolved: PathBuf, traces: &[Trace], now: DateTime<Tz>) 
     Place { space: Space::of(&path).ok(), unreported: unreported.collect(), path, resolved, passes }
 }
 
-/// The pass whose files are called `name`: `dashcam`, `record-2-of-5`.
+/// The pass whose files are named `name`: `dashcam`, `record-2-of-5`.
 fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Tz>) -> Option<Pass> {
     let kind = PASSES.into_iter().find(|pass| {
         name.strip_prefix(pass).is_some_and(|rest| rest.is_empty() || rest.starts_with('-') && !rest.contains('.'))
@@ -99,15 +99,15 @@ fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Tz>) -> Option<Pass
     let left =
         read_state(&state.join(format!("{name}.json")), MAX_STATE_BYTES).map_or(Left::Nothing, |bytes| left(&bytes));
     let lock = match &left {
-        Left::Live(live) if live.lock_file.is_some() => live.lock_file.clone().unwrap_or_default(),
+        Left::RecorderStatus(live) if live.lock_file.is_some() => live.lock_file.clone().unwrap_or_default(),
         _ => state.join(format!("{name}.lock")),
     };
     let newest = match &left {
-        Left::Live(live) => live
+        Left::RecorderStatus(live) => live
             .cameras
             .iter()
             .map(|camera| {
-                // In a container the destination may be called otherwise.
+                // In a container the destination may have another path.
                 let here = root.join(&camera.name);
                 let dir = if here.is_dir() { here } else { camera.directory.clone() };
                 (camera.name.clone(), Newest::below(&dir, Clock::Zoned, now))
@@ -120,21 +120,22 @@ fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Tz>) -> Option<Pass
     Some(Pass { kind, lock: Holder::look(&lock), left, newest })
 }
 
-/// What a report and the state of a recorder are told by: which of them has cameras.
+/// The fields that distinguish a report from the state of a recorder, and those with cameras.
 #[derive(Deserialize)]
 struct Shape {
     cameras: Option<Vec<IgnoredAny>>,
     pass: Option<String>,
 }
 
-/// More cameras than anybody has take more memory than their text.
+/// Bounds memory: far more cameras than any site has.
 const MAX_CAMERAS: usize = 100_000;
 
 /// A report, or the state of a recorder.
 fn left(bytes: &[u8]) -> Left {
     match serde_json::from_slice(bytes) {
         Ok(Shape { cameras: Some(cameras), .. }) if cameras.len() <= MAX_CAMERAS => {
-            serde_json::from_slice::<Live>(bytes).map_or(Left::Unreadable, |live| Left::Live(Box::new(live)))
+            serde_json::from_slice::<RecorderStatus>(bytes)
+                .map_or(Left::Unreadable, |live| Left::RecorderStatus(Box::new(live)))
         }
         Ok(Shape { cameras: None, pass: Some(_) }) => {
             serde_json::from_slice::<Report>(bytes).map_or(Left::Unreadable, |report| Left::Report(Box::new(report)))

@@ -1,4 +1,4 @@
-//! What is told, as values: rows for passes and cameras, and what is wrong with them. With `--json` this is what is printed.
+//! The output as values: rows for passes and cameras, and their problems. `--json` prints this.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::newest::Newest;
 use crate::machine::{Machine, Usage};
 
-/// How all of it stands.
+/// The state of every pass and camera.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
     /// Whether there are no problems.
@@ -16,7 +16,7 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// The destinations.
     pub places: Vec<Disk>,
-    /// What a person should know and that is not wrong with any pass: of the power and heat of the machine.
+    /// Warnings about the power and the temperature of the machine, which no pass causes.
     pub warnings: Vec<String>,
     /// The machine that `status` runs on.
     pub machine: Machine,
@@ -38,13 +38,13 @@ pub struct Disk {
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Where.
+    /// The destination.
     pub place: PathBuf,
-    /// In which pass; none for the disk.
+    /// The pass; none for the disk.
     pub pass: Option<&'static str>,
-    /// With which camera; none for the pass itself.
+    /// The camera; none for the pass itself.
     pub camera: Option<String>,
-    /// What.
+    /// What is wrong.
     pub message: String,
 }
 
@@ -55,15 +55,15 @@ pub struct Row {
     pub place: PathBuf,
     /// The subcommand.
     pub pass: &'static str,
-    /// The camera; none for the pass itself, which is told as an empty text: so Zabbix can ask for it as it asks for others.
+    /// The camera; empty for the pass itself, so that Zabbix can query it like the others.
     #[serde(serialize_with = "or_empty")]
     pub camera: Option<String>,
     /// What it reads from.
     pub source: String,
-    /// Of a pass `running`, `done`, `partly`, `away`, `failed`, `stopped`, `gone`, `hung` or `unknown`; of a camera what
-    /// its recorder says, `done` or `failed` when the recorder is done, or `missing`.
+    /// Of a pass `running`, `done`, `partly`, `away`, `failed`, `stopped`, `gone`, `hung` or `unknown`; of a camera the state
+    /// from its recorder, `done` or `failed` when the recorder is done, or `missing`.
     pub state: &'static str,
-    /// Since when it is in this state.
+    /// When it entered this state.
     pub state_since_timestamp_seconds: Option<i64>,
     /// Whether nothing is wrong with it.
     pub ok: bool,
@@ -81,18 +81,18 @@ pub struct Row {
     pub frames_per_second: Option<f64>,
     /// Bits in a second.
     pub bits_per_second: Option<f64>,
-    /// Of a recorder the segments closed since it began, of another pass the files of its last run.
+    /// Of a recorder the segments closed since it started, of another pass the files of its last run.
     pub files: Option<u64>,
-    /// What is not done yet: the open segment; recordings that are still being written, or wait for another try; files that
+    /// What is pending: the open segment; recordings that are still being written or wait for a retry; files that
     /// are not uploaded.
     pub pending_files: Option<u64>,
-    /// What failed: torn and damaged segments, programs and requests since the recorder began; files of the last run.
+    /// Failures: incomplete and damaged segments, programs and requests since the recorder started; files of the last run.
     pub failed_files: Option<u64>,
-    /// What the recorder takes of its machine, or for a camera its ffmpeg.
+    /// What the recorder, or for a camera its ffmpeg, uses of the machine.
     pub usage: Option<Usage>,
     /// When the camera, the storage or the server of `upload` first answered; of a recorder none.
     pub first_reached_timestamp_seconds: Option<i64>,
-    /// Runs in a row that found it away.
+    /// Consecutive runs that could not reach it.
     pub missed_passes: Option<u64>,
 }
 

@@ -13,13 +13,13 @@ use crate::machine::Usage;
 use crate::text::printable;
 use crate::units::{ByteSize, bit_rate, count, short_duration};
 
-/// Between two columns.
+/// The space between two columns.
 const GAP: usize = 2;
 
-/// A camera's name is not made shorter than this.
+/// A camera name is not cut shorter than this.
 const SHORTEST_NAME: usize = 14;
 
-/// A column: its title, how its cell reads, and whether numbers stand at its right side.
+/// A column: its title, the text of its cell, and whether it is right-aligned.
 struct Column {
     title: &'static str,
     cell: fn(&Row, i64) -> String,
@@ -57,7 +57,7 @@ const COLUMNS: [Column; 10] = [
     Column { title: "FAILED", cell: |row, _| number(row.failed_files), is_number: true },
 ];
 
-/// What is left out first where there is no room for all.
+/// The columns that are dropped first on a narrow terminal.
 const LEFT_OUT: [&str; 5] = ["PENDING", "FILES", "FAILED", "BITRATE", "FPS"];
 
 /// The table for people.
@@ -91,7 +91,7 @@ pub fn table(status: &Status, now: i64, width: Option<usize>) -> String {
     text
 }
 
-/// What recorders and their ffmpegs take of their machine: `recorder 12.1 MB, 3 ffmpegs 94.0 MB, processor time 2h 5m`.
+/// What recorders and their ffmpegs use of the machine: `recorder 12.1 MB, 3 ffmpegs 94.0 MB, processor time 2h 5m`.
 fn recorders(rows: &[Row]) -> String {
     let used =
         |is_camera: bool| rows.iter().filter(move |row| row.camera.is_some() == is_camera).filter_map(|row| row.usage);
@@ -173,7 +173,7 @@ fn sentence(problem: &Problem, says_where: bool) -> String {
     }
 }
 
-/// As wide as `width` at most, with an ellipsis for what is cut off.
+/// At most `width` wide, cut with an ellipsis.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

@@ -74,7 +74,7 @@ impl Moment {
     pub fn of(name: &str, modified: DateTime<Utc>, zone: Tz) -> Self {
         match of_name(name) {
             Some(RecordingTime { digits, offset: None, copy }) => {
-                let offset = zone.of_digits(digits).earliest().unwrap_or_else(|| zone.ahead(digits));
+                let offset = zone.offsets_at_local_time(digits).earliest().unwrap_or_else(|| zone.ahead(digits));
                 Self { digits, offset, is_repeated: false, copy }
             }
             Some(RecordingTime { digits, offset: Some(offset), copy }) => Self::of_instant(digits - offset, zone, copy),
@@ -90,7 +90,7 @@ impl Moment {
     fn of_instant(instant: NaiveDateTime, zone: Tz, copy: u32) -> Self {
         let offset = zone.ahead(instant);
         let digits = instant + offset;
-        let is_repeated = match zone.of_digits(digits) {
+        let is_repeated = match zone.offsets_at_local_time(digits) {
             MappedLocalTime::Ambiguous(first, second) => offset == second && first != second,
             _ => false,
         };

@@ -1,8 +1,8 @@
 //! A bucket: the few requests that an upload needs, signed.
 //!
-//! Plain requests only, so that every server understands them: `Content-MD5` and `x-amz-content-sha256` prove a body, and no
-//! `x-amz-checksum-…`, no chunked trailers and no `If-None-Match` are sent, which Backblaze B2 has refused. Nothing here tries
-//! again, except once in another region: what a failure means is [`Trouble`].
+//! Plain requests only, so that every server understands them: `Content-MD5` and `x-amz-content-sha256` verify a body, and no
+//! `x-amz-checksum-…`, no chunked trailers and no `If-None-Match` are sent, which Backblaze B2 has refused. Nothing here
+//! retries, except once in another region: [`Trouble`] says what a failure means.
 
 pub mod error;
 mod place;
@@ -25,36 +25,36 @@ use crate::failure::FailureReason;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
 
-/// To put the parts of a large object together may take this many times `--timeout`.
+/// CompleteMultipartUpload may take this many times `--timeout`.
 const COMPLETION_TIMEOUTS: u32 = 10;
 
-/// An upload has no more parts.
+/// S3's limit of parts in an upload.
 const MAX_PARTS: usize = 10_000;
 
-/// What an object is, as its headers or a listing say.
+/// An object by its headers or its entry in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// Its length in bytes.
     pub size: u64,
     /// Its ETag, without quotes.
     pub etag: String,
-    /// The ETag is not made of MD5s: the server encrypts with keys of its own service, or of the client, or makes ETags of
+    /// The ETag is not an MD5: the server encrypts with keys of its own service or of the client, or makes ETags of
     /// another kind.
     pub is_opaque: bool,
-    /// What was said of the content when it was stored: `x-amz-meta-sha256`.
+    /// The SHA-256 stored with the object: `x-amz-meta-sha256`.
     pub sha256: Option<String>,
 }
 
-/// What the server says of a piece that it took.
+/// The server's answer to a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Its ETag, without quotes; empty where the server does not say.
+    /// Its ETag, without quotes; empty where the server sends none.
     pub etag: String,
     /// As in [`Object`].
     pub is_opaque: bool,
 }
 
-/// A part of an upload that the server has.
+/// A part that the server has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// Its number, from 1.
@@ -65,21 +65,21 @@ pub struct Part {
     pub etag: Option<String>,
 }
 
-/// An upload in parts that was begun.
+/// A multipart upload in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
     /// The key.
     pub key: String,
     /// Its id.
     pub id: String,
-    /// When, as the server says it: RFC 3339.
+    /// When it was begun, as the server writes it: RFC 3339.
     pub initiated: String,
 }
 
-/// A page of a listing, and where the next begins.
+/// A page of a listing, and the token of the next page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What it lists.
+    /// Its items.
     pub items: Vec<T>,
     /// None on the last page.
     pub next: Option<String>,
@@ -94,13 +94,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client; nothing is sent yet. `workers` use it at once.
+    /// A client; it sends nothing yet. At most `workers` use it at once.
     #[must_use]
     pub fn new(access: &Access, bucket: &str, workers: usize, timeout: Duration, stop: &Stop) -> Self {
         Self { wire: Wire::new(access, bucket, workers, timeout, stop), bucket: bucket.to_owned(), timeout }
     }
 
-    /// What stands under a key.
+    /// The object with this key (HEAD).
     ///
     /// # Errors
     /// See [`Trouble`], as for all requests.
@@ -115,13 +115,13 @@ impl Client {
         }
         let size = answer.header("content-length").and_then(|text| text.parse().ok());
         let (Some(size), Some(etag)) = (size, answer.etag()) else {
-            return Err(Trouble::Refused(format!("the server does not tell the size and ETag of {:?}", key.as_str())));
+            return Err(Trouble::Refused(format!("the server sends no size and ETag of {:?}", key.as_str())));
         };
         let sha256 = answer.header("x-amz-meta-sha256").map(str::to_owned);
         Ok(Some(Object { size, is_opaque: answer.is_opaque(&etag), etag, sha256 }))
     }
 
-    /// Asks for one byte of what HEAD was refused for, to read why.
+    /// Requests one byte with GET after HEAD was refused, to read the reason.
     fn explain(&self, key: &ObjectKey) -> Result<Option<Object>, Trouble> {
         let answer =
             self.wire.send(&Call { headers: &[("range", "bytes=0-0")], ..self.call(Method::GET, Some(key), &[]) })?;
@@ -129,27 +129,28 @@ impl Client {
         match (answer.status, document.as_ref().map(|failure| failure.code.get()).filter(|code| !code.is_empty())) {
             (404, None | Some("NoSuchKey")) => Ok(None),
             (200 | 206 | 416, _) => {
-                Err(Trouble::Refused(format!("the server refuses HEAD for {:?} and not GET", key.as_str())))
+                Err(Trouble::Refused(format!("the server refuses HEAD for {:?} but allows GET", key.as_str())))
             }
             _ => Err(self.trouble(&answer, "GET", Some(key))),
         }
     }
 
-    /// Stores an object in one request.
+    /// Stores an object in one request (PUT).
     pub fn put(&self, key: &ObjectKey, piece: &dyn Piece, headers: &[Header<'_>]) -> Result<Stored, Trouble> {
         let call = Call { headers, content: Content::Piece(piece), ..self.call(Method::PUT, Some(key), &[]) };
         self.store(&call, "PUT", key)
     }
 
-    /// Begins an upload in parts; its id.
+    /// Creates a multipart upload; returns its id.
     pub fn begin(&self, key: &ObjectKey, headers: &[Header<'_>]) -> Result<String, Trouble> {
         let call = Call { headers, ..self.call(Method::POST, Some(key), &[("uploads", "")]) };
         let root: xml::Upload = self.document(&call, "begin")?;
         let id = root.upload_id.as_ref().map(Text::get).filter(|id| !id.is_empty());
-        id.map(str::to_owned).ok_or_else(|| Trouble::Refused("the server begins an upload and gives it no id".into()))
+        id.map(str::to_owned)
+            .ok_or_else(|| Trouble::Refused("the server created a multipart upload without an id".into()))
     }
 
-    /// Stores a part.
+    /// Stores a part (UploadPart).
     pub fn put_part(
         &self,
         key: &ObjectKey,
@@ -163,7 +164,7 @@ impl Client {
         self.store(&call, "PUT a part of", key)
     }
 
-    /// Makes the parts an object; its ETag. Also an answer of 200 may tell a failure.
+    /// Completes a multipart upload; returns the object's ETag. An answer with status 200 may hold an error.
     pub fn complete(&self, key: &ObjectKey, id: &str, parts: &[(NonZeroU32, String)]) -> Result<String, Trouble> {
         let document = xml::completion(parts);
         let query = [("uploadId", id)];
@@ -176,7 +177,7 @@ impl Client {
         Ok(unquoted(root.etag.get()))
     }
 
-    /// Gives an upload up; one that is not there is fine.
+    /// Aborts a multipart upload; one that does not exist is no error.
     pub fn abort(&self, key: &ObjectKey, id: &str) -> Result<(), Trouble> {
         let answer = self.wire.send(&self.call(Method::DELETE, Some(key), &[("uploadId", id)]))?;
         match answer.status {
@@ -185,7 +186,7 @@ impl Client {
         }
     }
 
-    /// The parts of an upload that the server has.
+    /// The parts of a multipart upload on the server (ListParts).
     pub fn parts(&self, key: &ObjectKey, id: &str) -> Result<Vec<Part>, Trouble> {
         let mut parts = Vec::new();
         let mut marker = String::new();
@@ -213,7 +214,7 @@ impl Client {
         }
     }
 
-    /// A page of the objects under a prefix. Some servers leave the ETags out: they are empty then.
+    /// A page of the objects under a prefix. Some servers omit the ETags: they are empty then.
     pub fn list(&self, prefix: &str, from: Option<&str>) -> Result<Page<(String, Object)>, Trouble> {
         let mut query = vec![("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)];
         query.extend(from.map(|token| ("continuation-token", token)));
@@ -232,7 +233,7 @@ impl Client {
         Ok(Page { items, next })
     }
 
-    /// The first uploads in parts under a prefix that were begun and not ended: at most a thousand, which is enough for one pass.
+    /// The first multipart uploads in progress under a prefix: at most a thousand, which is enough for one pass.
     pub fn begun(&self, prefix: &str) -> Result<Vec<Begun>, Trouble> {
         let query = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)];
         let call = self.call(Method::GET, None, &query);
@@ -287,7 +288,7 @@ impl Client {
     }
 }
 
-/// Whether the keys of a listing have to be decoded: the server says so, and all of them look like it.
+/// Whether the keys of a listing must be decoded: the server says so, and all of them look like it.
 fn keys_are_encoded<'a>(encoding: &Text, mut keys: impl Iterator<Item = Option<&'a Text>>) -> bool {
     encoding.get() == "url" && keys.all(|key| key.is_none_or(|key| is_url_encoded(key.raw())))
 }

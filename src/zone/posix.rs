@@ -1,15 +1,15 @@
-//! A zone as a rule of POSIX, such as `CET-1CEST,M3.5.0,M10.5.0/3`, read and followed as the C library of GNU does it: what
+//! A zone as a POSIX rule such as `CET-1CEST,M3.5.0,M10.5.0/3`, read and applied as the GNU C library does it: what
 //! `date` shows is right. Pure.
 //!
-//! Beyond POSIX, the clocks may change at hours from -167 to 167 of a day, as the zones of Israel and Greenland need it
-//! (RFC 9636 §3.3.1); and a rule without days of change has those of the United States.
+//! Beyond POSIX, clocks may change at hours from -167 to 167 of a day, which the zones of Israel and Greenland need
+//! (RFC 9636 §3.3.1); and a rule without dates has those of the United States.
 
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Weekday};
 use regex::{Captures, Regex};
 
-/// How far clocks are ahead of UTC in seconds, and when that changes.
+/// The UTC offset in seconds, and when it changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     standard: i32,
@@ -17,7 +17,7 @@ pub struct Rule {
     text: Option<String>,
 }
 
-/// Summer time: how far ahead, from when, until when.
+/// DST: its offset, its beginning and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Summer {
     ahead: i32,
@@ -25,7 +25,7 @@ struct Summer {
     ends: Change,
 }
 
-/// When clocks change, by the clock that changes. The default is the C library's, for what it cannot read.
+/// When clocks change, in the local time before the change. The default is the C library's, for parts that it cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 struct Change {
     day: Day,
@@ -35,11 +35,11 @@ struct Change {
 /// A day of any year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Day {
-    /// `J60`: from 1, without the 29th of February.
+    /// `J60`: from 1, without February 29th.
     Julian(i64),
     /// `59`: from 0.
     OfYear(i64),
-    /// `M3.5.0`: of this month the nth, or last, of a day of the week.
+    /// `M3.5.0`: in this month the nth, or last, of a day of the week.
     Weekday { month: u32, nth: u8, weekday: Weekday },
 }
 
@@ -50,12 +50,12 @@ impl Default for Day {
 }
 
 const DAY: i64 = 86_400;
-/// At which time clocks change where a rule does not say so.
+/// The time of a change where a rule has none.
 const TWO_IN_THE_MORNING: i32 = 2 * 3600;
-/// When clocks change where a rule has no days.
+/// The dates of the changes where a rule has none.
 const UNITED_STATES: [&str; 2] = ["M3.2.0", "M11.1.0"];
 
-/// A name and what it is behind UTC; both once more for summer time, where the second may be missing; the days. What follows
+/// A name and the offset west of UTC; both again for DST, where the second may be missing; the dates. What follows
 /// is not part of a rule.
 static RULE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let name = "(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)";
@@ -66,14 +66,14 @@ static RULE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("^{name}(?<behind>[+-]?{time})(?:{summer}{days})?(?<rest>.*)$")).ok()
 });
 
-/// One change of clocks.
+/// One change of the clocks.
 static CHANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let day = "J(?<julian>[0-9]+)|(?<of_year>[0-9]+)|M(?<month>[0-9]+)\\.(?<nth>[0-9]+)\\.(?<weekday>[0-9])";
     Regex::new(&format!("^(?:{day})(?:/(?<time>-?[0-9]+(?::[0-9]+(?::[0-9]+)?)?))?$")).ok()
 });
 
 impl Rule {
-    /// Reads a rule; none where not even the beginning of the text is one.
+    /// Parses a rule; none if not even its beginning is one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let parts = RULE.as_ref()?.captures(text)?;
@@ -105,20 +105,20 @@ impl Rule {
         Some(Self { standard, summer: Some(Summer { ahead, begins, ends }), text: whole })
     }
 
-    /// The rule as it is written, with its days; none where a part of the text made no sense.
+    /// The rule as written, with its dates; none if part of the text was invalid.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
 
-    /// How far clocks are ahead of UTC, in seconds, at an instant in seconds since 1970.
+    /// The UTC offset in seconds, at an instant in seconds since 1970.
     #[must_use]
     pub fn ahead(&self, instant: i64) -> i32 {
         let Some(summer) = &self.summer else { return self.standard };
         let year = DateTime::from_timestamp(instant, 0).map_or(1970, |at| at.year());
         let begins = summer.begins.instant(year, self.standard);
         let ends = summer.ends.instant(year, summer.ahead);
-        // In the south, summer lasts over the turn of the year.
+        // In the southern hemisphere DST lasts over New Year.
         let is_summer =
             if begins > ends { instant < ends || instant >= begins } else { (begins..ends).contains(&instant) };
         if is_summer { summer.ahead } else { self.standard }
@@ -147,7 +147,7 @@ impl Change {
         Some(Self { day, seconds })
     }
 
-    /// The instant of this change in a year, by a clock that is so many seconds ahead of UTC until then.
+    /// The instant of this change in a year, by a clock with this UTC offset until then.
     fn instant(self, year: i32, ahead: i32) -> i64 {
         let Some(first) = NaiveDate::from_ymd_opt(year, 1, 1) else { return 0 };
         let midnight = match self.day {
@@ -167,12 +167,12 @@ impl Change {
     }
 }
 
-/// Whether chrono has such an offset: a whole day, `XXX-24`, is none.
+/// Whether chrono can represent the offset: a whole day, `XXX-24`, it cannot.
 fn is_within_a_day(offset: i32) -> bool {
     i64::from(offset.abs()) < DAY
 }
 
-/// `-5:30` in seconds. More than a day is a day.
+/// `-5:30` in seconds. More than a day is cut to a day.
 fn offset(text: &str) -> i32 {
     seconds(text, 24)
 }
@@ -181,7 +181,7 @@ fn offset(text: &str) -> i32 {
 fn seconds(text: &str, most_hours: u32) -> i32 {
     let mut fields = text.trim_start_matches(['+', '-']).split(':').map(|field| field.parse().unwrap_or(u32::MAX));
     let mut field = |most: u32| fields.next().unwrap_or(0).min(most);
-    // Of hours of a day the C library takes any; beyond these no rule has them.
+    // The C library accepts any hours; no rule needs more than these.
     let seconds = field(most_hours.min(9999)) * 3600 + field(59) * 60 + field(59);
     let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
     if text.starts_with('-') { -seconds } else { seconds }

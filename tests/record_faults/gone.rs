@@ -35,7 +35,7 @@ fn problems(site: &Site, code: i32) -> Vec<String> {
 #[test]
 fn stop_reports_a_dead_recorder_and_signals_no_process() {
     let (site, _camera) = killed(&["--metrics-file", "metrics"]);
-    assert_eq!(problems(&site, 3), ["nothing is recorded: it was killed, or lost its power"]);
+    assert_eq!(problems(&site, 3), ["nothing is recorded: killed, or the power failed"]);
     for order in ["--stop", "--reload"] {
         let output = site.record(&[order]).run().expect_code(75);
         assert!(

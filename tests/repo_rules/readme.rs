@@ -5,7 +5,7 @@ use std::fs;
 
 use clap::{CommandFactory, Parser};
 use footage::cli::Cli;
-use footage::live::{CameraLive, Live};
+use footage::live::{CameraStatus, RecorderStatus};
 use footage::pass::Report;
 use footage::record::config::{Config, Surroundings};
 use footage::zone::Tz;
@@ -135,8 +135,8 @@ fn every_metric_is_in_a_table() {
         let report = Report { pass: pass.to_owned(), disk_used_ratio: Some(0.5), ..Report::default() };
         (pass, "## Metrics of passes", metrics::render(&report, 0.0))
     });
-    let camera = CameraLive { name: "yard".to_owned(), ..CameraLive::default() };
-    let live = Live { cameras: vec![camera], ..Live::default() };
+    let camera = CameraStatus { name: "yard".to_owned(), ..CameraStatus::default() };
+    let live = RecorderStatus { cameras: vec![camera], ..RecorderStatus::default() };
     let of_record = ("record", "## Metrics of record", live.to_prometheus());
     let mut told: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (command, heading, text) in of_passes.into_iter().chain([of_record]) {

@@ -61,7 +61,7 @@ fn configured_cameras_without_a_recorder_are_missing() {
     bench.scratch.write("conf/footage.toml", config);
     for _ in 0..2 {
         let status = bench.json(&["conf/footage.toml"], 3);
-        assert_eq!(problems(&status), ["record gate: nobody records it", "record yard: nobody records it"]);
+        assert_eq!(problems(&status), ["record gate: not being recorded", "record yard: not being recorded"]);
         assert_eq!(status["rows"][0]["state"], "missing");
         // Also when somebody has made the destination.
         std::fs::create_dir_all(bench.scratch.join("conf/dest")).unwrap();
@@ -70,7 +70,7 @@ fn configured_cameras_without_a_recorder_are_missing() {
     let missed = |shard| bench.status(&["conf/footage.toml", "--shard", shard]).stdout.matches("nobody").count();
     assert_eq!(missed("1/2") + missed("2/2"), 2);
     let table = bench.status(&["conf/footage.toml"]).expect_code(3);
-    assert!(table.stdout.contains("nobody records it") && !format!("{table}").contains("pass-word"), "{table}");
+    assert!(table.stdout.contains("not being recorded") && !format!("{table}").contains("pass-word"), "{table}");
 }
 
 #[test]

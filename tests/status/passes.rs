@@ -93,7 +93,7 @@ fn status_of_a_killed_pass_is_killed() {
     assert!(running.ends_within(SOON));
     drop(running);
     let status = bench.json(&["dest"], 3);
-    assert_eq!(problems(&status), ["dashcam -: it was killed, or lost its power"]);
+    assert_eq!(problems(&status), ["dashcam -: killed, or the power failed"]);
     assert_eq!((&status["rows"][0]["state"], &status["rows"][0]["pid"]), (&"gone".into(), &().into()));
     gate.open();
     bench.fetch("dest").expect_code(0);
@@ -149,7 +149,7 @@ fn an_invalid_report_is_wrong() {
     for text in ["", "{", "[]", "7", "\0\0\0", "{\"cameras\": [7]}", "{\"failures\": 7}"] {
         bench.scratch.write("dest/.footage/record.json", text);
         let status = bench.json(&["dest"], 3);
-        assert_eq!(problems(&status), ["record -: what it has left is not a report"], "{text:?}");
+        assert_eq!(problems(&status), ["record -: its report is unreadable"], "{text:?}");
     }
     // What passes remember for themselves is no report.
     bench.scratch.write("other/.footage/dashcam.partials", "{}");

@@ -31,7 +31,7 @@ fn camera_and_recorder_rows_have_their_state() {
     let site = Site::with(QUICK, &[("yard", yard.table()), ("gate", gate.table())]);
     let (before, code) = look(&site);
     assert_eq!(code, Some(3));
-    assert_eq!(problems(&before), ["record gate: nobody records it", "record yard: nobody records it"]);
+    assert_eq!(problems(&before), ["record gate: not being recorded", "record yard: not being recorded"]);
 
     let running = site.start(&[]);
     let told = wait_until(&site, "a camera with a segment and one that is away", |status| {
@@ -71,7 +71,7 @@ fn camera_and_recorder_rows_have_their_state() {
     running.wait();
     let (gone, code) = look(&site);
     assert_eq!((problems(&gone).len(), code), (1, Some(3)));
-    assert_eq!(problems(&gone), ["record -: nothing is recorded: it was killed, or lost its power"]);
+    assert_eq!(problems(&gone), ["record -: nothing is recorded: killed, or the power failed"]);
     assert_eq!((&row(&gone, "yard")["state"], &row(&gone, "yard")["ok"]), (&"gone".into(), &false.into()));
 
     let running = site.start(&[]);
@@ -96,7 +96,7 @@ fn a_recorder_that_ended_as_asked_is_done() {
     assert_eq!((&told["rows"][0]["state"], &row(&told, "yard")["state"]), (&"done".into(), &"done".into()));
     // The configuration names cameras that should be recorded.
     let (told, code) = look(&site);
-    assert_eq!(problems(&told), ["record yard: nobody records it: the recorder's time was up"]);
+    assert_eq!(problems(&told), ["record yard: not being recorded: --for of the recorder has elapsed"]);
     assert_eq!(code, Some(3));
 
     gate.set(Fault::Off);
@@ -104,7 +104,7 @@ fn a_recorder_that_ended_as_asked_is_done() {
     site.record(&["--for", "3s"]).run().expect_code(3);
     let (told, code) = of_destination();
     let [problem] = &problems(&told)[..] else { panic!("{told}") };
-    assert!(problem.starts_with("record gate: it was failing when the time was up: "), "{problem}");
+    assert!(problem.starts_with("record gate: it was failing when --for elapsed: "), "{problem}");
     assert!(problem.contains("Connection refused"), "{problem}");
     assert_eq!((&told["rows"][0]["state"], code), (&"partly".into(), Some(3)));
     assert_eq!((&row(&told, "yard")["state"], &row(&told, "gate")["state"]), (&"done".into(), &"failed".into()));

@@ -54,7 +54,7 @@ fn a_recorder_is_as_alive_as_its_lock() {
     // Its state lives on when it does not.
     drop(lock);
     let status = bench.json(&["dest"], 3);
-    assert_eq!(problems(&status), ["record -: nothing is recorded: it was killed, or lost its power"]);
+    assert_eq!(problems(&status), ["record -: nothing is recorded: killed, or the power failed"]);
     for row in status["rows"].as_array().unwrap() {
         assert_eq!(
             (&row["state"], &row["ok"], &row["frames_per_second"], &row["pid"]),
@@ -65,7 +65,7 @@ fn a_recorder_is_as_alive_as_its_lock() {
     // One that holds on and does nothing any more.
     let _lock = hold(&bench);
     write(&bench, &state(600));
-    assert_eq!(problems(&bench.json(&["dest"], 3)), ["record -: it has not looked at its cameras for 10m"]);
+    assert_eq!(problems(&bench.json(&["dest"], 3)), ["record -: no heartbeat for 10m"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{BlackVue, LISTING_TIMEOUTS, lost};
 use crate::dashcam::name::{FileName, Format};
 use crate::dashcam::source::{Opened, Refusal};
 use crate::dashcam::wire::{content_length, decode_base64};
-use crate::steady::Steady;
+use crate::min_rate::MinRateReader;
 use crate::units::ByteSize;
 
 /// A thumbnail or a minute of GPS is far below this. As JSON of nothing but brackets it takes ten times the memory.
@@ -36,7 +36,7 @@ impl BlackVue {
         }
         let announced = content_length(response.headers());
         let mut answer = Vec::new();
-        Steady::new(response.into_body().into_reader(), self.http.timeout)
+        MinRateReader::new(response.into_body().into_reader(), self.http.timeout)
             .take(MAX_METADATA_BYTES + 1)
             .read_to_end(&mut answer)
             .map_err(|error| Refusal::Lost(error.to_string()))?;

@@ -82,7 +82,7 @@ schedule = [{ at = "6", get = "http://admin:hunter2@cam/day" }]
     line 8: cameras.yard.segment: "1 year and a day" is not a length of time: write 10, 2.5, 30s or 1m
     line 9: cameras.yard.stall-timeout: unknown key; did you mean stall_timeout?
     line 10: cameras.yard.fps: a number of frames per second is needed, from 0.1 to 240
-    line 11: cameras.yard.timezone: "Indien" is no time zone: write Asia/Kolkata or Europe/Berlin
+    line 11: cameras.yard.timezone: "Indien" is not a time zone: write Asia/Kolkata or Europe/Berlin
     line 12: cameras.../gate: "../gate" cannot be a camera's name: it is a folder, made of letters, digits, '-', '_' and '.', and begins with a letter, a digit or '_'
     line 15: cameras.door.destination: a text in quotes is needed, not a number
     line 17: cameras.hall.url: "file" is no protocol of cameras: rtsp, rtsps, http, https, rtmp, rtmps, srt, udp, tcp, rtp are

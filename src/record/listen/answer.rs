@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::live::{CAMERA_VALUES, Live};
+use crate::live::{CAMERA_VALUES, RecorderStatus};
 use percent_encoding::percent_decode_str;
 
 /// A request is no longer than this.
@@ -49,7 +49,7 @@ pub(super) fn host_of(address: &str) -> &str {
 }
 
 /// The answer to what has arrived of a request; none as long as more has to come.
-pub(super) fn answer(request: &[u8], live: &Live, is_hung: bool, names: &Names) -> Option<Vec<u8>> {
+pub(super) fn answer(request: &[u8], live: &RecorderStatus, is_hung: bool, names: &Names) -> Option<Vec<u8>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let answer = match parsed.parse(request) {
@@ -82,7 +82,7 @@ fn path(target: &str) -> &str {
     without_host.split(['?', '#']).next().unwrap_or_default()
 }
 
-fn route(path: &str, live: &Live, is_hung: bool) -> Answer {
+fn route(path: &str, live: &RecorderStatus, is_hung: bool) -> Answer {
     match path {
         "/" => Answer::text(200, index()),
         "/metrics" => Answer {
@@ -106,7 +106,7 @@ fn index() -> String {
     text
 }
 
-fn camera(name: &str, what: &str, live: &Live) -> Answer {
+fn camera(name: &str, what: &str, live: &RecorderStatus) -> Answer {
     match live.camera(name).map(|camera| camera.peer_value(what)) {
         Some(Some(value)) => Answer::text(200, value),
         Some(None) => Answer::text(404, format!("of a camera there is {}\n", CAMERA_VALUES.join(", "))),
@@ -114,7 +114,7 @@ fn camera(name: &str, what: &str, live: &Live) -> Answer {
     }
 }
 
-fn health(live: &Live, is_hung: bool) -> Answer {
+fn health(live: &RecorderStatus, is_hung: bool) -> Answer {
     if is_hung {
         return Answer::text(503, "the recorder does not look at its cameras any more\n");
     }
@@ -168,20 +168,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::live::{CameraLive, State};
+    use crate::live::{CameraStatus, State};
 
-    fn live(states: &[(&str, State)]) -> Live {
-        let camera = |(name, state): &(&str, State)| CameraLive {
+    fn live(states: &[(&str, State)]) -> RecorderStatus {
+        let camera = |(name, state): &(&str, State)| CameraStatus {
             name: (*name).into(),
             state: *state,
             frames: 42,
-            ..CameraLive::default()
+            ..CameraStatus::default()
         };
-        Live { cameras: states.iter().map(camera).collect(), ..Live::default() }
+        RecorderStatus { cameras: states.iter().map(camera).collect(), ..RecorderStatus::default() }
     }
 
     /// Status and body.
-    fn ask(request: &str, live: &Live) -> (u16, String) {
+    fn ask(request: &str, live: &RecorderStatus) -> (u16, String) {
         let bytes = answer(request.as_bytes(), live, false, &Names::Any).expect("a whole request");
         let text = String::from_utf8(bytes).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
@@ -191,7 +191,7 @@ mod tests {
         (status, body.to_owned())
     }
 
-    fn get(target: &str, live: &Live) -> (u16, String) {
+    fn get(target: &str, live: &RecorderStatus) -> (u16, String) {
         ask(&format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"), live)
     }
 
@@ -220,14 +220,15 @@ mod tests {
         let mut live = live(&[("a", State::Recording), ("b", State::Waiting), ("c", State::Paused)]);
         live.cameras[1].last_error = Some("Connection refused".into());
         assert_eq!(get("/healthz", &live), (503, "b: waiting: Connection refused\nc: paused\n".into()));
-        assert_eq!(get("/healthz", &Live::default()), (200, "ok\n".into()));
-        let hung = answer(b"GET /healthz HTTP/1.0\r\n\r\n", &Live::default(), true, &Names::Any).expect("an answer");
+        assert_eq!(get("/healthz", &RecorderStatus::default()), (200, "ok\n".into()));
+        let hung =
+            answer(b"GET /healthz HTTP/1.0\r\n\r\n", &RecorderStatus::default(), true, &Names::Any).expect("an answer");
         assert!(hung.starts_with(b"HTTP/1.1 503 "));
     }
 
     #[test]
     fn other_http_methods_and_invalid_requests_are_refused() {
-        let live = Live::default();
+        let live = RecorderStatus::default();
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
             assert_eq!(ask(&format!("{method} / HTTP/1.1\r\n\r\n"), &live).0, 405, "{method}");
         }
@@ -264,7 +265,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_http_bytes_are_read_without_a_panic(request in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = answer(&request, &Live::default(), false, &Names::Local("x".into()));
+            let _ = answer(&request, &RecorderStatus::default(), false, &Names::Local("x".into()));
         }
 
         #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Supervisor;
 use super::timers::Timer;
 use crate::error::{Error, Result};
-use crate::live::{CameraLive, State};
+use crate::live::{CameraStatus, State};
 use crate::random::random;
 use crate::record::keeper::Job;
 use crate::record::recorder::{Intent, Phase};
@@ -213,7 +213,7 @@ impl Supervisor<'_> {
         };
         for recorder in self.left.values() {
             if recorder.is_failing() || matches!(recorder.phase, Phase::Paused) {
-                let live = CameraLive { was_failing: outcome.is_ok(), ..recorder.live.clone() };
+                let live = CameraStatus { was_failing: outcome.is_ok(), ..recorder.live.clone() };
                 self.publish_camera(live);
                 let message = recorder.live.last_error.clone().unwrap_or_default();
                 self.report.failures.push(crate::pass::Failure {

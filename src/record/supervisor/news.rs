@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::timers::Timer;
 use super::{Supervisor, clock, seconds};
 use crate::disk::Space;
-use crate::live::{SegmentLive, State};
+use crate::live::{SegmentStatus, State};
 use crate::record::errands::{Done, Errand, MOST_WAITING};
 use crate::record::keeper::{Job, News, Turn, Whole};
 use crate::record::name::{CameraName, SegmentName};
@@ -111,7 +111,7 @@ impl Supervisor<'_> {
         }
     }
 
-    fn count(&mut self, camera: &CameraName, count: impl FnOnce(&mut crate::live::CameraLive)) {
+    fn count(&mut self, camera: &CameraName, count: impl FnOnce(&mut crate::live::CameraStatus)) {
         let recorder = match self.numbers.get(camera) {
             Some(number) => self.recorders.get_mut(number),
             None => self.left.get_mut(camera),
@@ -137,7 +137,7 @@ impl Supervisor<'_> {
         self.report.arrived_recordings += 1;
         self.report.transferred_bytes += bytes;
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
-        let segment = SegmentLive {
+        let segment = SegmentStatus {
             path,
             start_timestamp_seconds: name.start.timestamp() as f64,
             duration_seconds: duration.unwrap_or_default().as_secs_f64(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Supervisor, seconds};
 use crate::error::Result;
-use crate::live::{CameraLive, DONE, EVERY, Live, State};
+use crate::live::{CameraStatus, DONE, EVERY, RecorderStatus, State};
 use crate::machine::{Machine, Usage};
 use crate::pass::Ended;
 use crate::record::errands::Errand;
@@ -19,7 +19,7 @@ use crate::units::{ByteSize, bit_rate, count};
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 impl Supervisor<'_> {
-    pub(super) fn live(&self) -> MutexGuard<'_, Live> {
+    pub(super) fn live(&self) -> MutexGuard<'_, RecorderStatus> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -55,7 +55,7 @@ impl Supervisor<'_> {
         }
     }
 
-    pub(super) fn publish_camera(&self, camera: CameraLive) {
+    pub(super) fn publish_camera(&self, camera: CameraStatus) {
         let mut live = self.live();
         match live.cameras.binary_search_by(|known| known.name.cmp(&camera.name)) {
             Ok(at) => live.cameras[at] = camera,

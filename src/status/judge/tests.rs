@@ -61,23 +61,23 @@ fn dashcam(report: Report) -> Pass {
     }
 }
 
-fn camera(state: State, since: i64) -> CameraLive {
-    CameraLive { name: "yard".into(), state, state_since_timestamp_seconds: ago(since), ..CameraLive::default() }
+fn camera(state: State, since: i64) -> CameraStatus {
+    CameraStatus { name: "yard".into(), state, state_since_timestamp_seconds: ago(since), ..CameraStatus::default() }
 }
 
-fn recorder(camera: CameraLive) -> (Pass, Live) {
-    let live = Live {
+fn recorder(camera: CameraStatus) -> (Pass, RecorderStatus) {
+    let live = RecorderStatus {
         pid: 7,
         start_timestamp_seconds: ago(3600),
         updated_timestamp_seconds: ago(5),
         cameras: vec![camera],
-        ..Live::default()
+        ..RecorderStatus::default()
     };
     (Pass { kind: "record", lock: lock(true, BEFORE), left: Left::Nothing, newest: Vec::new() }, live)
 }
 
-fn with(pass: &Pass, live: Live) -> Pass {
-    Pass { left: Left::Live(Box::new(live)), ..pass.clone() }
+fn with(pass: &Pass, live: RecorderStatus) -> Pass {
+    Pass { left: Left::RecorderStatus(Box::new(live)), ..pass.clone() }
 }
 
 fn judged(passes: Vec<Pass>) -> Status {
@@ -123,7 +123,7 @@ fn the_state_of_a_pass_comes_from_its_report() {
     }
 }
 
-/// A pass that found its camera or server away an hour ago, for so many times since so long.
+/// A pass that could not reach its camera or server an hour ago, nor in so many runs since then.
 fn away(kind: &'static str, missed_passes: u64, seconds: i64, reached: Option<f64>) -> Pass {
     let contact = Contact {
         peers: vec!["x".into()],
@@ -192,12 +192,12 @@ fn a_run_that_left_no_report_is_wrong_until_one_does() {
     let status = judged(place(done(), unreported("hikvision", 60, "usage")));
     let rows: Vec<_> = status.rows.iter().map(|row| (row.pass, row.state, row.ok)).collect();
     assert_eq!(rows, [("dashcam", "done", true), ("hikvision", "failed", false)]);
-    let away = format!("{text}; no run has left anything here yet: check the path");
+    let away = format!("{text}; no run has written anything here yet: check the path");
     assert_first(&judged(place(Vec::new(), unreported("hikvision", 60, "away"))), "away", Some(&away));
-    // What keeps a second recorder from starting is no news of the first.
+    // A second recorder that cannot start is no news about the first.
     let (pass, live) = recorder(camera(State::Recording, 3600));
     let free = Pass { lock: lock(false, BEFORE), ..pass.clone() };
-    let over = Live { ended: Some(because("done", "over")), ..live.clone() };
+    let over = RecorderStatus { ended: Some(because("done", "over")), ..live.clone() };
     let run = || unreported("record", 1, "usage");
     assert_first(&judged(place(vec![with(&pass, live)], run())), "running", None);
     assert_first(&judged(place(vec![with(&free, over)], run())), "done", Some(text));
@@ -218,7 +218,7 @@ fn max_pass_age_finds_a_pass_that_cron_does_not_start_any_more() {
     assert_first(&judged(running, 59), "running", None);
     let (pass, live) = recorder(camera(State::Recording, 3600));
     assert_first(&judged(with(&pass, live.clone()), 1), "running", None);
-    let done = Live { ended: Some(because("done", "over")), updated_timestamp_seconds: ago(7200), ..live };
+    let done = RecorderStatus { ended: Some(because("done", "over")), updated_timestamp_seconds: ago(7200), ..live };
     let free = Pass { lock: lock(false, BEFORE), ..pass };
     assert_first(&judged(with(&free, done), 60), "done", Some("the last run ended 2h ago: does cron still start it?"));
 }
@@ -231,11 +231,11 @@ fn a_pass_with_a_held_lock_is_running() {
     assert_eq!((status.rows[0].state_since_timestamp_seconds, status.rows[0].pid), (Some(NOW - 60), Some(7)));
     // The first pass of all has no report yet.
     assert_first(&judged(vec![Pass { left: Left::Nothing, ..pass.clone() }]), "running", None);
-    // And when it left without one, it did not leave by itself.
+    // And when it ended without one, it was killed.
     let killed = Pass { lock: lock(false, "2026-11-18T11:05:40Z"), ..pass };
     assert_first(&judged(vec![killed.clone()]), "gone", Some(GONE));
     assert_first(&judged(vec![Pass { left: Left::Nothing, ..killed }]), "unknown", Some(GONE));
-    // Of a lock file elsewhere nothing is known.
+    // The state of a lock file elsewhere is unknown.
     assert_first(&judged(vec![Pass { lock: Holder::default(), ..dashcam(Report::default()) }]), "done", None);
 }
 
@@ -244,16 +244,16 @@ fn a_recorder_is_alive_by_its_lock_and_heartbeat() {
     let (pass, live) = recorder(camera(State::Recording, 3600));
     let free = Pass { lock: lock(false, BEFORE), ..pass.clone() };
     let unknown = Pass { lock: Holder::default(), ..pass.clone() };
-    let hung = Live { updated_timestamp_seconds: ago(61), ..live.clone() };
-    let ended = Live { ended: Some(because("stopped", "stopped by signal 15")), ..live.clone() };
-    let gone = "nothing is recorded: it was killed, or lost its power";
+    let hung = RecorderStatus { updated_timestamp_seconds: ago(61), ..live.clone() };
+    let ended = RecorderStatus { ended: Some(because("stopped", "stopped by signal 15")), ..live.clone() };
+    let gone = "nothing is recorded: killed, or the power failed";
     for (pass, live, state, problem) in [
         (&pass, &live, "running", None),
-        (&pass, &hung, "hung", Some("it has not looked at its cameras for 1m")),
+        (&pass, &hung, "hung", Some("no heartbeat for 1m")),
         (&free, &live, "gone", Some(gone)),
         (&free, &hung, "gone", Some(gone)),
         (&free, &ended, "stopped", Some("nothing is recorded: stopped by signal 15")),
-        // The one before ended, and this one has not told anything yet.
+        // The one before ended, and this one has not written its state yet.
         (&pass, &ended, "running", None),
         (&unknown, &live, "running", None),
         (&unknown, &hung, "gone", Some(gone)),
@@ -268,41 +268,41 @@ fn a_recorder_is_alive_by_its_lock_and_heartbeat() {
     }
 }
 
-/// `--for` has ended it: as it was asked for.
+/// Ended by `--for`, as requested.
 #[test]
 fn a_recorder_ended_by_for_is_done() {
     let (pass, live) = recorder(camera(State::Stopping, 9));
     let free = Pass { lock: lock(false, BEFORE), newest: vec![("yard".into(), Some(newest(7200)))], ..pass };
     let ended = because("done", "its time was up");
-    let live = Live { ended: Some(ended), updated_timestamp_seconds: ago(3000), ..live };
+    let live = RecorderStatus { ended: Some(ended), updated_timestamp_seconds: ago(3000), ..live };
     let done = with(&free, live.clone());
     let status = judged(vec![done.clone()]);
     assert_first(&status, "done", None);
     assert_eq!((status.rows[1].state, status.rows[1].ok), ("done", true));
     assert_eq!((status.rows[0].state_since_timestamp_seconds, status.rows[0].pid), (Some(NOW - 3000), None));
 
-    // Its footage grows old, as that of every pass.
+    // Its footage becomes old like that of every pass.
     let settings = settings();
     let young = Settings { max_age: Some(Duration::from_hours(1)), ..settings.clone() };
     let status = judge(&[place(vec![done.clone()])], &young, NOW);
     assert_eq!(status.problems[0].message, "the newest recording is 2h old");
 
-    // Whoever names the configuration expects its cameras to be recorded.
+    // Cameras of a configuration on the command line should be recorded.
     let expected = |camera: &str| Expected { camera: camera.into(), destination: "/data".into() };
     let expecting = Settings { expected: vec![expected("yard"), expected("gate")], ..settings };
     let status = judge(&[place(vec![done])], &expecting, NOW);
     let wrong = |status: &Status| -> Vec<(Option<String>, String)> {
         status.problems.iter().map(|problem| (problem.camera.clone(), problem.message.clone())).collect()
     };
-    let over = "nobody records it: the recorder's time was up".to_owned();
-    assert_eq!(wrong(&status), [(Some("yard".into()), over), (Some("gate".into()), "nobody records it".into())]);
+    let over = "not being recorded: --for of the recorder has elapsed".to_owned();
+    assert_eq!(wrong(&status), [(Some("yard".into()), over), (Some("gate".into()), "not being recorded".into())]);
     let shown: Vec<_> = status.rows.iter().map(|row| (row.camera.as_deref(), row.state, row.ok)).collect();
     assert_eq!(shown, [(None, "done", true), (Some("yard"), "done", false), (Some("gate"), "missing", false)]);
 
     // A camera that failed at the end.
-    let silent = CameraLive { was_failing: true, last_error: Some("refused".into()), ..live.cameras[0].clone() };
-    let status = judged(vec![with(&free, Live { cameras: vec![silent], ..live })]);
-    assert_eq!(wrong(&status), [(Some("yard".into()), "it was failing when the time was up: refused".into())]);
+    let silent = CameraStatus { was_failing: true, last_error: Some("refused".into()), ..live.cameras[0].clone() };
+    let status = judged(vec![with(&free, RecorderStatus { cameras: vec![silent], ..live })]);
+    assert_eq!(wrong(&status), [(Some("yard".into()), "it was failing when --for elapsed: refused".into())]);
     let shown: Vec<_> = status.rows.iter().map(|row| (row.state, row.ok)).collect();
     assert_eq!(shown, [("partly", true), ("failed", false)]);
 }
@@ -318,7 +318,7 @@ fn a_camera_that_does_not_record_is_wrong() {
         (State::Stalled, 0, Some("stalled for 0s: refused")),
         (State::Paused, 4000, Some("paused for 1h 6m: refused")),
     ] {
-        let camera = CameraLive { last_error: Some("refused".into()), ..camera(state, since) };
+        let camera = CameraStatus { last_error: Some("refused".into()), ..camera(state, since) };
         let (pass, live) = recorder(camera);
         let status = judged(vec![with(&pass, live)]);
         let problems: Vec<_> = status.problems.iter().map(|p| (p.camera.as_deref(), p.message.as_str())).collect();
@@ -329,7 +329,7 @@ fn a_camera_that_does_not_record_is_wrong() {
         [(0, None, true), (3, None, false), (3, Some(ago(20)), true), (3, Some(ago(200)), false)]
     {
         let (pass, live) =
-            recorder(CameraLive { restarts, last_frame_timestamp_seconds, ..camera(State::Starting, 2) });
+            recorder(CameraStatus { restarts, last_frame_timestamp_seconds, ..camera(State::Starting, 2) });
         assert_eq!(
             judged(vec![with(&pass, live)]).ok,
             is_well,
@@ -337,7 +337,7 @@ fn a_camera_that_does_not_record_is_wrong() {
         );
     }
     let (pass, live) = recorder(camera(State::Recording, 9));
-    let refused = Live { config_error: Some("line 3: no".into()), ..live };
+    let refused = RecorderStatus { config_error: Some("line 3: no".into()), ..live };
     assert_first(&judged(vec![with(&pass, refused)]), "running", Some("the new configuration was refused: line 3: no"));
 }
 
@@ -358,7 +358,7 @@ fn max_age_makes_old_footage_wrong() {
     let old = Pass { newest: named("", Some(newest(48 * 3600 + 1))), ..dashcam.clone() };
     assert_eq!(wrong(old), [(String::new(), "the newest recording is 2d old".into())]);
     let hikvision = Pass { kind: "hikvision", newest: named("tuin", None), ..dashcam.clone() };
-    assert_eq!(wrong(hikvision), [("tuin".into(), "there is no recording".into())]);
+    assert_eq!(wrong(hikvision), [("tuin".into(), "no recording".into())]);
     assert_eq!(wrong(Pass { kind: "upload", newest: Vec::new(), ..dashcam.clone() }), []);
     let upload = |oldest| {
         let report = Report {
@@ -372,7 +372,7 @@ fn max_age_makes_old_footage_wrong() {
         };
         Pass { kind: "upload", left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam.clone() }
     };
-    // It goes on waiting when nobody looks any more: the last pass was an hour ago.
+    // It still waits when no pass runs any more: the last pass was an hour ago.
     assert_eq!(wrong(upload(47.0 * 3600.0)), []);
     assert_eq!(wrong(upload(47.5 * 3600.0)), [(String::new(), "a file waits for 2d to be uploaded".into())]);
     assert_eq!(wrong(upload(48.0 * 3600.0)), [(String::new(), "a file waits for 2d 1h to be uploaded".into())]);
@@ -381,8 +381,8 @@ fn max_age_makes_old_footage_wrong() {
     // A recorder has some time for its first segment.
     let (pass, live) = recorder(camera(State::Recording, 9));
     assert_eq!(wrong(with(&pass, live.clone())), []);
-    let live = Live { start_timestamp_seconds: ago(48 * 3600 + 1), ..live };
-    assert_eq!(wrong(with(&pass, live)), [("yard".into(), "there is no recording".into())]);
+    let live = RecorderStatus { start_timestamp_seconds: ago(48 * 3600 + 1), ..live };
+    assert_eq!(wrong(with(&pass, live)), [("yard".into(), "no recording".into())]);
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn configured_cameras_without_a_recorder_are_missing() {
         place: "/data".into(),
         pass: Some("record"),
         camera: Some("gate".into()),
-        message: "nobody records it".into(),
+        message: "not being recorded".into(),
     };
     assert_eq!(status.problems, [problem]);
     assert_eq!((status.rows[2].camera.as_deref(), status.rows[2].state), (Some("gate"), "missing"));
@@ -422,5 +422,5 @@ fn a_directory_without_a_report_is_wrong() {
     assert_eq!(status.problems[0].message, "no footage pass has left a report here");
     assert!(!status.ok);
     let unreadable = Pass { left: Left::Unreadable, ..dashcam(Report::default()) };
-    assert_first(&judged(vec![unreadable]), "unknown", Some("what it has left is not a report"));
+    assert_first(&judged(vec![unreadable]), "unknown", Some("its report is unreadable"));
 }

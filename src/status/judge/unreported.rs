@@ -1,22 +1,22 @@
-//! Runs that have left no report: those that ended before, and those that cron does not start any more.
+//! Runs that wrote no report: those that ended early, and those that cron does not start any more.
 
 use super::{Judge, Left, Pass, Place, short, whole};
 use crate::status::rows::Row;
 use crate::trace::Trace;
 
-/// A run of a pass that could leave no report in its destination.
+/// A run of a pass that could not write its report to its destination.
 #[derive(Debug, Clone)]
 pub struct Unreported {
     /// The subcommand.
     pub kind: &'static str,
-    /// What it left elsewhere.
+    /// The trace that it wrote elsewhere.
     pub trace: Trace,
 }
 
 impl Unreported {
     fn message(&self) -> String {
         let Trace { uid, message, reason, .. } = &self.trace;
-        let advice = if reason == "away" { "; no run has left anything here yet: check the path" } else { "" };
+        let advice = if reason == "away" { "; no run has written anything here yet: check the path" } else { "" };
         format!("the last run (of user {uid}) left no report: {message}{advice}")
     }
 
@@ -30,13 +30,13 @@ impl Unreported {
 }
 
 impl Judge<'_> {
-    /// The newest run of a pass that left no report, unless one that did is newer.
+    /// The newest run of a pass without a report, unless a later one wrote one.
     pub(super) fn unreported<'a>(place: &'a Place, pass: &Pass) -> Option<&'a Unreported> {
         let reported = match &pass.left {
             Left::Report(report) => report.start_timestamp_seconds,
-            // What keeps a second recorder from starting is nothing to one that runs.
-            Left::Live(_) if pass.lock.is_held == Some(true) => return None,
-            Left::Live(live) => live.updated_timestamp_seconds,
+            // A second recorder that cannot start does not affect the running one.
+            Left::RecorderStatus(_) if pass.lock.is_held == Some(true) => return None,
+            Left::RecorderStatus(live) => live.updated_timestamp_seconds,
             Left::Nothing | Left::Unreadable => 0.0,
         };
         newest(place, pass.kind).filter(|run| run.trace.start_timestamp_seconds > reported)
@@ -46,7 +46,7 @@ impl Judge<'_> {
         self.wrong(Some(run.kind), None, run.message());
     }
 
-    /// Passes of which there is nothing but a run that left no report.
+    /// Passes known only by a run that wrote no report.
     pub(super) fn never_reported(&mut self, place: &Place) {
         let mut kinds: Vec<&'static str> = place.unreported.iter().map(|run| run.kind).collect();
         kinds.sort_unstable();
@@ -65,7 +65,7 @@ impl Judge<'_> {
         }
     }
 
-    /// `--max-pass-age`, of a pass that does not run now: its last report is from then.
+    /// `--max-pass-age`, of a pass that does not run now: its last report has the time.
     pub(super) fn pass_age(&mut self, pass: &Pass, reported: i64) {
         let age = self.now - reported;
         let limit = self.settings.max_pass_age.map(|limit| i64::try_from(limit.as_secs()).unwrap_or(i64::MAX));

@@ -1,4 +1,4 @@
-//! What the server or the network said, and what follows from it. Pure.
+//! Errors of the server or the network, and what follows from them. Pure.
 
 use std::time::Duration;
 
@@ -6,31 +6,31 @@ use super::xml::{self, Failure, Text};
 use crate::error::Error;
 use crate::failure::FailureReason;
 
-/// Why a request did not do what it should.
+/// Why a request failed.
 #[derive(Debug)]
 pub enum Trouble {
-    /// It will be the same for all files: the pass ends.
+    /// It will fail for all files: the pass ends.
     Fatal(Error),
-    /// No connection came to be.
+    /// No connection could be made.
     Unreachable(String),
-    /// It may pass by itself.
+    /// A retry may help.
     Passing {
         /// The kind.
         reason: FailureReason,
-        /// For people.
+        /// The message.
         message: String,
-        /// How long the server wants to be left alone.
+        /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
-    /// The upload in parts is not there: it is completed, or aborted.
+    /// The multipart upload does not exist: it was completed or aborted.
     NoSuchUpload,
-    /// The server does not do such a thing.
+    /// The server does not implement this request.
     NotImplemented(String),
-    /// This request is refused, and will be the next time.
+    /// This request is refused, and a retry will be refused too.
     Refused(String),
 }
 
-/// What a server answered that is no success.
+/// An answer of the server with an error status.
 #[derive(Debug, Clone, Copy)]
 pub struct Reply<'a> {
     /// The HTTP status.
@@ -45,19 +45,19 @@ pub struct Reply<'a> {
     pub date: Option<&'a str>,
 }
 
-/// No more of what a server says is repeated.
+/// Longer texts of a server are cut.
 const MAX_SAID_CHARS: usize = 300;
-/// A wait longer than this is for another pass.
+/// A longer wait is left to another pass.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 impl Reply<'_> {
-    /// What follows from it; `bucket` and `key` are what the request was about.
+    /// Classifies the answer; `bucket` and `key` are those of the request.
     #[must_use]
     pub fn trouble(self, bucket: &str, what: &str) -> Trouble {
         let failure = xml::failure(self.body).unwrap_or_default();
         let [code, said] =
             [&failure.code, &failure.message].map(|text| text.get().chars().take(MAX_SAID_CHARS).collect::<String>());
-        let mut message = format!("the server answers {} to {what}", self.status);
+        let mut message = format!("the server answered {} to {what}", self.status);
         if !code.is_empty() {
             message = format!("{message}: {code:?}");
         }
@@ -67,16 +67,16 @@ impl Reply<'_> {
         let fatal = |why: String| Trouble::Fatal(Error::Source(format!("{why}; nothing was removed ({message})")));
         match (self.status, code.as_str()) {
             (_, "RequestTimeTooSkewed" | "RequestExpired") => {
-                let theirs = self.date.map(|date| format!(", the server's shows {date:?}")).unwrap_or_default();
+                let theirs = self.date.map(|date| format!(", the server's says {date:?}")).unwrap_or_default();
                 fatal(format!("the clock of this machine is wrong{theirs}: set it, for example with NTP"))
             }
             (_, "InvalidAccessKeyId" | "InvalidToken" | "ExpiredToken") => {
                 fatal("the server does not know this access key: check the profile and the endpoint".into())
             }
             (_, "SignatureDoesNotMatch") => {
-                fatal("the secret does not belong to the access key: check the profile".into())
+                fatal("the secret access key does not match the access key: check the profile".into())
             }
-            // The same for every file: another region was tried before, where the server names one as it should.
+            // The same for every file: the other region was already tried where the server names it.
             (301 | 307 | 308, _) | (_, "AuthorizationHeaderMalformed" | "InvalidRegionName") => {
                 let named = self.region.map(str::to_owned).or_else(|| named_region(&failure));
                 let region = named.map(|region| region.chars().take(MAX_SAID_CHARS).collect::<String>());
@@ -84,18 +84,16 @@ impl Reply<'_> {
                     Some(region) => format!("the bucket {bucket:?} is in the region {region:?}: give it with --region"),
                     None if self.status == 400 && !message.contains("region") => {
                         format!(
-                            "the server does not take the signature for the bucket {bucket:?}: check the profile and --region"
+                            "the server refuses the signature for the bucket {bucket:?}: check the profile and --region"
                         )
                     }
                     None => format!("the region is wrong for the bucket {bucket:?}: give its own with --region"),
                 })
             }
-            (_, "NoSuchBucket") => {
-                fatal(format!("there is no bucket {bucket:?} here: make it, or check --to and --region"))
-            }
+            (_, "NoSuchBucket") => fatal(format!("no bucket {bucket:?} here: create it, or check --to and --region")),
             (_, "NoSuchUpload") => Trouble::NoSuchUpload,
             (_, "NotImplemented") | (501, _) => Trouble::NotImplemented(message),
-            // What was damaged on the way is sent again.
+            // A body that was damaged in transfer is sent again.
             (
                 400,
                 "BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody" | "RequestTimeout" | "InternalError",
@@ -118,7 +116,7 @@ impl Reply<'_> {
     }
 }
 
-/// The region that an error names: in an element of its own, in the address of the bucket, or in its words, as in "the region
+/// The region that an error names: in its own element, in the address of the bucket, or in the message, as in "the region
 /// 'us-east-1' is wrong; expecting 'eu-west-1'" (AWS).
 fn named_region(failure: &Failure) -> Option<String> {
     let endpoint = || {

@@ -1,4 +1,4 @@
-//! Where a bucket is: the host and path of its requests. Pure.
+//! The host and path of a bucket's requests. Pure.
 
 use super::sign::encode_path;
 use crate::upload::key::ObjectKey;
@@ -11,7 +11,7 @@ pub(super) struct Place {
     pub(super) host: String,
     pub(super) region: String,
     pub(super) bucket: String,
-    /// The bucket's own part of paths: `/bucket` in path style.
+    /// The bucket's part of the path: `/bucket` in path style.
     base: String,
     /// AWS itself, where each region has a host.
     is_aws: bool,
@@ -19,7 +19,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Where a bucket is, as far as we were told.
+    /// The location of a bucket by the configuration.
     pub(super) fn of(access: &Access, bucket: &str) -> Self {
         let url = access.endpoint_url.clone().unwrap_or_else(|| format!("https://{}", aws_host(&access.region)));
         let (scheme, host) = url.split_once("://").unwrap_or(("https", &url));
@@ -40,7 +40,7 @@ impl Place {
         }
     }
 
-    /// The same bucket where the server says that it is; none where that is no news.
+    /// The same bucket at the location that the server names; none where it is the current one.
     pub(super) fn moved_to(&self, region: &str) -> Option<Self> {
         let is_region = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if region == self.region || !is_region {

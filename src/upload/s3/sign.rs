@@ -1,4 +1,4 @@
-//! Signature version 4 of AWS, in the request's headers. Pure.
+//! AWS Signature Version 4, in the request's headers. Pure.
 //!
 //! HMAC and SHA-256 are those of ring, which TLS brings along, so that signing adds nothing to the binary; AWS's own
 //! `aws-sigv4` would bring its runtime's types.
@@ -13,10 +13,10 @@ use crate::upload::profile::Credentials;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// The SHA-256 of nothing, as a request without a body carries it.
+/// The SHA-256 of an empty body.
 pub const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// What is signed of a request.
+/// The parts of a request that are signed.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// `PUT`
@@ -31,7 +31,7 @@ pub struct Request<'a> {
     pub body_sha256: &'a str,
 }
 
-/// For which service of which region a request is signed.
+/// The region and service that a request is signed for.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
     /// `ca-east-006`
@@ -90,7 +90,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A key in a path: all but `A-Z a-z 0-9 - . _ ~ /` is written as `%XX`.
+/// A key as a path: all but `A-Z a-z 0-9 - . _ ~ /` is percent-encoded.
 #[must_use]
 pub fn encode_path(key: &str) -> String {
     const IN_PATH: AsciiSet = UNRESERVED.remove(b'/');
@@ -106,7 +106,7 @@ pub fn query(pairs: &[(&str, &str)]) -> String {
     pairs.join("&")
 }
 
-/// What RFC 3986 leaves as it is, and so AWS: `A-Z a-z 0-9 - . _ ~`.
+/// RFC 3986's unreserved characters, which AWS leaves as they are: `A-Z a-z 0-9 - . _ ~`.
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn encode(text: &str) -> String {
@@ -121,7 +121,7 @@ mod tests {
         text.parse().expect("a time")
     }
 
-    /// Those of AWS's signature test suite, and of its examples for S3.
+    /// From AWS's signature test suite and its examples for S3.
     fn credentials(suite: bool) -> Credentials {
         let (key_id, secret) = if suite {
             ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")

@@ -1,4 +1,4 @@
-//! One request to the server and its answer, signed and read to the end.
+//! Sends one signed request to the server and reads the answer to its end.
 
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
@@ -15,33 +15,33 @@ use super::xml::{self, Failure};
 use crate::error::Error;
 use crate::failure::FailureReason;
 use crate::http::{self, explain, is_unreachable};
+use crate::min_rate::{MinRateReader, patience};
 use crate::resolve;
-use crate::steady::{Steady, patience};
 use crate::stop::Stop;
 use crate::upload::key::ObjectKey;
 use crate::upload::profile::{Access, Credentials};
 
-/// A larger answer is none of S3's: a listing of a thousand keys is below one.
+/// A larger answer is not from S3: a listing of a thousand keys is below one.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
-/// A body of this size is announced with `Expect: 100-continue`: where the server would refuse it, it need not be sent, and the
-/// refusal is not lost in a connection that breaks.
+/// A body of this size is announced with `Expect: 100-continue`: where the server refuses it, it is not sent, and the
+/// refusal is not lost in a connection reset.
 const EXPECT_FROM_BYTES: u64 = 1 << 20;
-/// Of a connection: what is read at once from a file and written at once to the network.
+/// The size of a connection's buffers, from the file and to the network.
 const OUTPUT_BYTES: usize = 128 << 10;
 const INPUT_BYTES: usize = 32 << 10;
 
-/// What is sent.
+/// A request body.
 #[derive(Clone, Copy)]
 pub enum Content<'a> {
     /// Nothing.
     None,
-    /// A small document.
+    /// A small XML document.
     Document(&'a [u8]),
-    /// A file or a part of one, which was hashed before.
+    /// A file or a part of one, hashed before.
     Piece(&'a dyn Piece),
 }
 
-/// A file or a part of one, to be read as often as it has to be sent.
+/// A file or a part of one, read again for every retry.
 pub trait Piece {
     /// Its length in bytes.
     fn len(&self) -> u64;
@@ -53,11 +53,11 @@ pub trait Piece {
     fn sha256(&self) -> &str;
     /// Its MD5 in base64.
     fn md5_base64(&self) -> &str;
-    /// Reads it from its beginning. What ends early must fail: a length was promised.
+    /// Reads it from its beginning. A read that ends early must fail: the length was announced.
     fn reader(&self) -> Box<dyn Read + '_>;
 }
 
-/// A header beside those that every request has; the name in lower case.
+/// A header beyond those that every request has; the name in lower case.
 pub type Header<'a> = (&'a str, &'a str);
 
 /// A request before it is signed.
@@ -70,7 +70,7 @@ pub(super) struct Call<'a> {
     pub(super) timeout: Duration,
 }
 
-/// An answer of whatever status, read to its end.
+/// An answer with any status, read to its end.
 pub(super) struct Answer {
     pub(super) status: u16,
     headers: HeaderMap,
@@ -86,14 +86,14 @@ impl Answer {
         self.header("etag").map(unquoted)
     }
 
-    /// Whether this ETag, or an ETag that would come with this answer, is none of MD5s.
+    /// Whether this ETag, or an ETag that would come with this answer, is not an MD5.
     pub(super) fn is_opaque(&self, etag: &str) -> bool {
         let is_kms = self.header("x-amz-server-side-encryption").is_some_and(|how| how.contains("kms"));
         is_kms || self.headers.contains_key("x-amz-server-side-encryption-customer-algorithm") || !is_of_md5(etag)
     }
 }
 
-/// An MD5 in hexadecimal digits, perhaps with a number of parts.
+/// An MD5 in hexadecimal, with or without a number of parts.
 pub(super) fn is_of_md5(etag: &str) -> bool {
     let (md5, parts) = etag.split_once('-').unwrap_or((etag, "1"));
     md5.len() == 32
@@ -105,7 +105,7 @@ pub(super) fn unquoted(etag: &str) -> String {
     etag.trim().trim_matches('"').to_owned()
 }
 
-/// The way to the server.
+/// The connection to the server.
 #[derive(Debug)]
 pub(super) struct Wire {
     agent: Agent,
@@ -116,7 +116,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Nothing is sent yet. `workers` use it at once.
+    /// It sends nothing yet. At most `workers` use it at once.
     pub(super) fn new(access: &Access, bucket: &str, workers: usize, timeout: Duration, stop: &Stop) -> Self {
         let config = http::config()
             .http_status_as_error(false)
@@ -143,7 +143,7 @@ impl Wire {
         }
     }
 
-    /// The body of an answer as text, without secrets: some servers repeat in their errors who asked.
+    /// The body of an answer as text, without secrets: some servers repeat the access key in their errors.
     pub(super) fn text(&self, answer: &Answer) -> String {
         let Credentials { key_id, secret, session_token } = &self.credentials;
         let secrets = [Some(secret), session_token.as_ref(), Some(key_id)];
@@ -155,7 +155,7 @@ impl Wire {
             .fold(text, |text, secret| text.replace(secret, "…"))
     }
 
-    /// Sends a request, and once more when the server says that the bucket is in another region.
+    /// Sends a request, and a second time when the server says that the bucket is in another region.
     pub(super) fn send(&self, call: &Call<'_>) -> Result<Answer, Trouble> {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let answer = self.send_to(&place, call)?;
@@ -238,7 +238,7 @@ impl Wire {
     fn read(&self, response: Response<Body>, timeout: Duration) -> Result<Answer, Trouble> {
         let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();
-        let body = Steady::new(body.into_reader(), timeout);
+        let body = MinRateReader::new(body.into_reader(), timeout);
         body.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes).map_err(|error| {
             let message = format!("the answer broke off: {error}");
             self.stop.check().map_or_else(Trouble::Fatal, |()| Trouble::Passing {
@@ -261,7 +261,7 @@ impl Wire {
             _ if text.contains("certificate") || text.contains("corrupt message") => {
                 let host = &self.place.lock().unwrap_or_else(PoisonError::into_inner).host;
                 Trouble::Fatal(Error::Source(format!(
-                    "{host} does not speak TLS as https needs it ({text}): look at its certificate, or write http://"
+                    "{host} does not speak TLS ({text}): check its certificate, or write http://"
                 )))
             }
             _ => Trouble::Passing {

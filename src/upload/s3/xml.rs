@@ -1,4 +1,4 @@
-//! The XML that S3 answers with: small documents without namespaces that matter. Pure.
+//! The XML answers of S3: small documents without relevant namespaces. Pure.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 
 /// A listing has at most a thousand items.
 const MAX_ITEMS: usize = 20_000;
-/// As many common prefixes take four events each.
+/// A thousand common prefixes take four events each.
 const MAX_BETWEEN_ITEMS: usize = 8 * MAX_ITEMS;
 
 /// A page of the objects of a bucket.
@@ -62,7 +62,7 @@ pub struct Part {
     pub etag: Text,
 }
 
-/// The uploads in parts that were begun.
+/// The multipart uploads in progress.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "its fields are S3's")]
@@ -72,7 +72,7 @@ pub struct ListMultipartUploadsResult {
     pub uploads: Vec<Upload>,
 }
 
-/// An upload of a listing, or one that begins.
+/// An upload of a listing, or a new one.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "its fields are S3's")]
@@ -82,7 +82,7 @@ pub struct Upload {
     pub initiated: Option<Text>,
 }
 
-/// An upload that was made an object.
+/// A completed upload.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "its fields are S3's")]
@@ -113,36 +113,36 @@ pub struct Text {
 }
 
 impl Text {
-    /// Without the blanks around it.
+    /// Without surrounding whitespace.
     #[must_use]
     pub fn get(&self) -> &str {
         self.text.trim()
     }
 
-    /// As it stands, where blanks count: a key.
+    /// Unchanged, where whitespace counts: a key.
     #[must_use]
     pub fn raw(&self) -> &str {
         &self.text
     }
 }
 
-/// The document is none of S3's.
+/// The document is not one of S3's.
 #[derive(Debug, thiserror::Error)]
-#[error("not the XML of S3")]
+#[error("not XML of S3")]
 pub struct XmlError;
 
-/// Reads a document, whatever its root is called.
+/// Parses a document; the name of its root does not matter.
 ///
 /// # Errors
-/// It is not well-formed, is cut off, or has more items than any of S3.
+/// It is not well-formed, is truncated, or has more items than any of S3.
 pub fn read<T: DeserializeOwned>(document: &[u8]) -> Result<T, XmlError> {
     let mut deserializer = quick_xml::de::Deserializer::from_reader(document);
-    // What stands between the items of a list is kept until the list ends.
+    // Bytes between the items of a list are kept until the list ends.
     deserializer.event_buffer_size(NonZeroUsize::new(MAX_BETWEEN_ITEMS));
     T::deserialize(&mut deserializer).map_err(|_| XmlError)
 }
 
-/// Why a request failed, where the document says so.
+/// The error that the document holds, if any.
 #[must_use]
 pub fn failure(document: &[u8]) -> Option<Failure> {
     let mut reader = Reader::from_reader(document);
@@ -156,7 +156,7 @@ pub fn failure(document: &[u8]) -> Option<Failure> {
     if is_failure { read(document).ok() } else { None }
 }
 
-/// The items of a list, which are not endless.
+/// The items of a list, bounded.
 fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct Items<T>(PhantomData<T>);
 
@@ -182,12 +182,12 @@ fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
     deserializer.deserialize_seq(Items(PhantomData))
 }
 
-/// The document that makes an object of its parts, of which each has a number and an ETag.
+/// The body of CompleteMultipartUpload: each part's number and ETag.
 #[must_use]
 pub fn completion(parts: &[(NonZeroU32, String)]) -> String {
     let mut document = String::from("<CompleteMultipartUpload>");
     for (number, etag) in parts {
-        // Whatever the server has said, it is text.
+        // Escapes the ETag, whatever the server sent.
         let etag = escape(etag);
         let _ = write!(document, "<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag></Part>");
     }
@@ -195,18 +195,18 @@ pub fn completion(parts: &[(NonZeroU32, String)]) -> String {
     document
 }
 
-/// A key out of a listing with `encoding-type=url`; none where it cannot be one.
+/// A key from a listing with `encoding-type=url`; none if it cannot be decoded.
 #[must_use]
 pub fn url_decoded(text: &str) -> Option<String> {
     let is_escape = |rest: &str| rest.get(..2).is_some_and(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
     let is_encoded = text.split('%').skip(1).all(is_escape);
-    // As forms are encoded, which S3 does.
+    // Form encoding, as S3 uses it.
     let decode = || percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(Cow::into_owned);
     if is_encoded { decode() } else { None }
 }
 
-/// Whether this can be a key as `encoding-type=url` writes it. There are servers that say they encode keys, and do not:
-/// mostly that shows in letters that would have been encoded.
+/// Whether this can be a key as `encoding-type=url` writes it. Some servers announce encoded keys and send them raw:
+/// mostly visible by characters that would have been encoded.
 #[must_use]
 pub fn is_url_encoded(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic()) && url_decoded(text).is_some()
@@ -245,7 +245,7 @@ mod tests {
         }
     }
 
-    /// What is cut off may have lost objects: it is no listing.
+    /// A truncated listing may have lost objects: it is refused.
     #[test]
     fn a_truncated_xml_listing_is_refused() {
         for end in 0..LISTING.len() {
@@ -253,7 +253,7 @@ mod tests {
         }
     }
 
-    /// S3 sends blanks as long as it puts parts together, so that the connection does not break.
+    /// S3 sends whitespace while it assembles the parts, so that the connection does not break.
     #[test]
     fn whitespace_before_an_xml_answer_is_skipped() {
         const ROOT: &str = "<CompleteMultipartUploadResult><ETag>\"d4-2\"</ETag></CompleteMultipartUploadResult>";
