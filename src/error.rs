@@ -41,7 +41,7 @@ pub enum Error {
     #[error("{0}")]
     Away(String),
     /// Another pass holds the destination.
-    #[error("another pass holds {}{holder}; it goes on, this one leaves", path.display())]
+    #[error("another pass holds {}{holder}; exiting", path.display())]
     Busy {
         /// The lock file.
         path: PathBuf,
@@ -136,7 +136,7 @@ impl Error {
     }
 }
 
-/// What others say in an error may be of any length; nobody reads further than this.
+/// Texts from outside are cut to this length in an error.
 const MAX_CHARS: usize = 2000;
 
 /// The text of any error with its chain of causes: "cannot open /x: permission denied".

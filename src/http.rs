@@ -1,4 +1,4 @@
-//! What all HTTP requests have in common: how they are made, whether one that failed met anybody, and in words why. Pure.
+//! What all HTTP requests have in common: how they are made, whether a failed one reached the host, and why it failed. Pure.
 
 use std::fmt::Display;
 use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};

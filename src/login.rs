@@ -1,4 +1,4 @@
-//! The login in a URL, `http://user:pa%40ss@host/`, as HTTP is told it. Pure.
+//! The login in a URL, `http://user:pa%40ss@host/`, decoded as HTTP needs it. Pure.
 
 use base64::Engine;
 

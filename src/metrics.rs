@@ -31,7 +31,7 @@ pub struct Sinks {
 }
 
 impl Sinks {
-    /// Delivers a report. A sink that fails is told and does not change the outcome of the pass.
+    /// Delivers a report. A sink that fails is logged and does not change the outcome of the pass.
     pub fn deliver(&self, report: &Report, finished_timestamp_seconds: f64, timeout: Duration, notices: &Notices) {
         if self.file.is_none() && self.pushgateway_url.is_none() {
             return;

@@ -23,7 +23,7 @@ pub struct OpenFiles {
 
 impl OpenFiles {
     /// Looks through all processes for files of these paths. Only what has such a name is looked at: a dead network share
-    /// that somebody has open must not hold us up.
+    /// with an open file must not block us.
     #[must_use]
     pub fn look<'a>(paths: impl Iterator<Item = &'a Path>) -> Self {
         let names: HashSet<&[u8]> = paths.filter_map(Path::file_name).map(OsStr::as_bytes).collect();
@@ -72,7 +72,7 @@ impl OpenFiles {
         }
     }
 
-    /// Whether somebody has this file open.
+    /// Whether any process has this file open.
     #[must_use]
     pub fn has(&self, metadata: &Metadata) -> bool {
         self.open.contains(&(metadata.dev(), metadata.ino())) || self.mapped.contains(&metadata.ino())

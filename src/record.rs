@@ -95,7 +95,7 @@ pub struct Settings {
     pub ffmpeg: Option<PathBuf>,
     /// `--lock-file`
     pub lock_file: Option<PathBuf>,
-    /// `--cron`: somebody starts it every minute.
+    /// `--cron`: cron starts it every minute.
     pub is_from_cron: bool,
     /// Where metrics go while it runs.
     pub sinks: Sinks,

@@ -169,7 +169,7 @@ mod tests {
             "2025-09-07 14-30-15-tuin.mp4",
             "20é81029_13151_NF.mp4",
             "+025-09-07_14-30-15-tuin.mp4",
-            // As somebody writes ranges, by hand.
+            // As users write ranges by hand.
             "2025-09-07_14-30-15–31.mp4",
             "2025-09-07_14-30-15é530.mp4",
         ] {

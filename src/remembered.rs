@@ -2,7 +2,7 @@
 //! it was is not read again.
 //!
 //! The file is a line of JSON and behind it what each kind of destination writes of its files. Deleting it only costs the
-//! time to read the directories. It may be torn after a power loss, so it carries a checksum of the records, and the
+//! time to read the directories. It may be truncated after a power loss, so it carries a checksum of the records, and the
 //! version of the program that wrote them; what is before them is JSON, which is whole or none.
 
 use std::collections::{BTreeMap, BTreeSet};

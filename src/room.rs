@@ -168,7 +168,7 @@ mod tests {
             Verdict::Fits(vec![(1, Reason::DiskFull), (2, Reason::DiskFull)])
         );
         assert_eq!(room(guard, None, true).ask(15, at(1), space(100)), Verdict::TooOld);
-        // Nothing of ours could make that much room: somebody else's files fill the disk.
+        // No removal could free that much: foreign files fill the disk.
         assert!(matches!(room(guard, None, true).ask(500, at(9), space(100)), Verdict::Full(_)));
         assert!(matches!(room(guard, None, true).ask(500, at(1), space(100)), Verdict::Full(_)));
     }

@@ -1,7 +1,7 @@
 //! Time zones: by their IANA names, with their rules compiled in because a NAS or an empty container has no zoneinfo; from a
-//! TZif file; or from a POSIX `TZ` rule, see [`posix`]. [`host_zone`](crate::host_zone) finds this machine's.
+//! `TZif` file; or from a POSIX `TZ` rule, see [`posix`]. [`host_zone`](crate::host_zone) finds this machine's.
 //!
-//! The rules are the TZif files of the tz database as one block of data, parsed when a zone is named. As tables
+//! The rules are the `TZif` files of the tz database as one block of data, parsed when a zone is named. As tables
 //! of the program they would be two megabytes and half a millisecond of every start, for relocation.
 
 pub mod posix;
@@ -25,7 +25,7 @@ pub struct Tz {
 
 /// The UTC offsets of a zone.
 enum Rules {
-    /// A TZif file.
+    /// A `TZif` file.
     File {
         zone: tz::TimeZone,
         /// Its last line (RFC 9636 §3.3): the rule for later times.
@@ -49,7 +49,7 @@ impl Tz {
         Self::of_file(name, data)
     }
 
-    /// The zone of a TZif file; none if it is not one.
+    /// The zone of a `TZif` file; none if it is not one.
     #[must_use]
     pub fn of_file(name: &str, data: &[u8]) -> Option<Self> {
         Self::kept(name, data, || {

@@ -1,4 +1,4 @@
-//! From a hidden name to a final one: a segment that ffmpeg has called complete, or has left torn.
+//! From a hidden name to the final one: a segment that ffmpeg reported complete, or that a crash left incomplete.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -21,7 +21,7 @@ use crate::zone::Tz;
 const MAX_COPIES: u32 = 1000;
 /// In less there is no frame, only what a container begins with.
 const LEAST_DAMAGED: u64 = 4 << 10;
-/// How long ffmpeg may take to find one frame in a torn segment.
+/// How long ffmpeg may take to find one frame in an incomplete segment.
 const PROBE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What became of a file.
@@ -140,7 +140,7 @@ fn has_frame(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<boo
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = child::spawn(&mut command)?;
     let mut stdout = child.stdout.take();
-    // A few lines, which the pipe holds: nobody waits for anybody.
+    // A few lines, which fit into the pipe: neither side blocks.
     let (status, killed) = child::wait(&mut child, PROBE_PATIENCE, &|| false)?;
     if killed.is_some() {
         return Err(io::Error::new(ErrorKind::TimedOut, format!("ffmpeg took longer than {PROBE_PATIENCE:?}")));

@@ -1,5 +1,5 @@
-//! What of a configuration is told to too many: passwords that others can read, programs that others can name, cameras whose
-//! certificate nobody checks.
+//! Warnings about a configuration: passwords that others can read, programs that others can name, cameras whose
+//! certificate is not checked.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -16,10 +16,10 @@ const READ_BY_OTHERS: u32 = 0o004;
 const WRITTEN_BY_OTHERS: u32 = 0o002;
 /// ffmpeg's option: 1 checks the certificate, 0 does not, as nothing does.
 const VERIFY: &str = "-tls_verify";
-/// The version from which on ffmpeg checks certificates unless it is told not to, over RTSP too.
+/// The version from which on ffmpeg checks certificates by default, over RTSP too.
 const CHECKS_BY_ITSELF: u32 = 9;
 
-/// Tells it. A group that may read or write is somebody's decision; nobody decides for everybody.
+/// Logs the warnings. A group that may read or write is a choice of the owner and no warning.
 pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, context: &Context) {
     if let Some(path) = settings.source.path()
         && let Ok(metadata) = path.metadata()
@@ -28,7 +28,7 @@ pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, contex
         let mode = metadata.permissions().mode();
         let path = path.display();
         if mode & WRITTEN_BY_OTHERS != 0 {
-            let text = format_args!("{path}: everybody can change it, and the programs that it names: chmod o-w it");
+            let text = format_args!("{path}: world-writable, and it names programs to run: chmod o-w it");
             context.notices.warn("config-written", text);
         } else if mode & READ_BY_OTHERS != 0 && config.cameras.values().any(has_password) {
             let text = format_args!("{path}: others can read the passwords in it: chmod 600 it");
@@ -50,7 +50,7 @@ pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, contex
             }
             // Its option is taken there, and not passed on to TLS: `ff_rtsp_connect` in rtsp.c.
             "rtsps" => {
-                "ffmpeg checks no certificate over rtsps, whatever its options say: whoever is between can read all \
+                "ffmpeg checks no certificate over rtsps, whatever its options say: an attacker on the network can read all \
                         of it"
                     .to_owned()
             }

@@ -1,8 +1,8 @@
-//! `listen`: the recorder's state over HTTP, for Prometheus, Zabbix and whoever watches it.
+//! `listen`: the recorder's state over HTTP, for Prometheus, Zabbix and other monitoring.
 //!
 //! One thread waits for all connections at once, so that none that is slow keeps others waiting. There are few of
 //! them, each with little time and little memory: when one more comes, the oldest goes. A request gets one answer and
-//! its connection is closed. Whoever may connect may read all of it, and nothing else can be done here.
+//! its connection is closed. Every client that may connect may read all of it, and can do nothing else.
 
 mod answer;
 
@@ -49,7 +49,7 @@ impl Listener {
     /// Listens on `address` (`127.0.0.1:8080`, `[::]:8080`; with port 0 the system chooses one), and tells the log on which.
     ///
     /// # Errors
-    /// [`Error::Usage`] when nobody can listen there.
+    /// [`Error::Usage`] when the address cannot be listened on.
     pub fn start(address: &str, live: Arc<Mutex<RecorderStatus>>) -> Result<Self> {
         let refuse = |error: &io::Error| {
             Error::Usage(format!("cannot listen on {address}: {error}; name another address, or none"))

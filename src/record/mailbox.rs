@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// Wakes whoever waits.
+/// Wakes the waiting reader.
 #[derive(Clone, Debug)]
 pub(super) struct Waker(Arc<OwnedFd>);
 

@@ -30,7 +30,7 @@ pub fn until_mark(here: NaiveTime, segment: Duration) -> Duration {
 /// Whether what may be about to open its first segment is to be held by the clock of its camera, and when to ask again.
 #[must_use]
 pub fn hold(here: NaiveTime, segment: Duration) -> (bool, Duration) {
-    // Also where somebody comes late to it, and a mark is just over.
+    // Also for a late caller, when a boundary is just over.
     let end = until_mark(here - HOLD_UNTIL, segment);
     match end.checked_sub(HOLD_FROM + HOLD_UNTIL).filter(|rest| !rest.is_zero()) {
         Some(rest) => (false, rest.min(ASK_AGAIN)),

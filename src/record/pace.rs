@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// What is told of reports of frames so far, and of seconds of video, each two seconds after the one before.
+    /// The result for reports of frames so far, and of seconds of video, each two seconds after the one before.
     fn told(reports: &[(u64, f64)]) -> Vec<Leap> {
         all_told(reports, true)
     }

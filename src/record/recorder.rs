@@ -1,4 +1,4 @@
-//! One camera: what is to become of it, what it does now, and what is told of it.
+//! One camera: its wanted state, its current state, and its state for others.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -120,7 +120,7 @@ impl Recorder {
         }
     }
 
-    /// Changes what is told of it; whether that is news.
+    /// Changes its state; returns whether it was another.
     pub(super) fn show(&mut self, state: State, now_seconds: f64) -> bool {
         if self.live.state == state {
             return false;
@@ -145,7 +145,7 @@ impl Recorder {
         live.drop_frames = drop + progress.drop_frames;
         live.out_time_seconds = progress.out_time.as_secs_f64();
         if let Some(bytes) = bytes {
-            // What it says is counted as soon as it is said, and taken off when it is read.
+            // Its log lines are counted as they arrive, and discounted when they are read.
             live.bytes = live.bytes.max(written + bytes);
             self.bytes_meter.sample_video(at, bytes, progress.out_time);
         }
@@ -180,7 +180,7 @@ impl Recorder {
         Some(segmenter.moved + patience)
     }
 
-    /// A try has failed: it is told once, and once more when it is over.
+    /// A try failed: logged the first time, and once more when it is over.
     pub(super) fn fails(&mut self, why: &str, now: Instant) {
         self.live.last_error = Some(why.to_owned());
         let is_new = self.outage.is_none();
@@ -197,7 +197,7 @@ impl Recorder {
         }
     }
 
-    /// Everything ends. It does not fail if it records and has not broken off again and again: what came before is told.
+    /// Everything ends. It does not fail if it records and does not break off repeatedly: earlier failures were logged.
     pub(super) fn ends(&mut self, now: Instant) {
         let records = matches!(&self.phase, Phase::Running(it) if it.first_frame.is_some() && it.ending().is_none());
         if records && self.breaks <= 1 {
@@ -229,7 +229,7 @@ impl Recorder {
         segmenter.first_frame.map(|first| now.saturating_duration_since(first))
     }
 
-    /// In words why its ffmpeg has ended, when nobody asked for it; and whether it was a stall.
+    /// Why its ffmpeg ended without a request, in words; and whether it was a stall.
     pub(super) fn why_it_ended(&self, status: std::process::ExitStatus, now: Instant) -> (String, bool) {
         let Phase::Running(segmenter) = &self.phase else { return (String::new(), false) };
         let silent = now.saturating_duration_since(segmenter.moved);

@@ -1,4 +1,4 @@
-//! What a camera is told by the clock: `{ at = "06:00", get = "http://CAM:8080/day" }`, in the camera's zone.
+//! Requests to a camera at times of day: `{ at = "06:00", get = "http://CAM:8080/day" }`, in the camera's zone.
 //!
 //! Each entry sets a state that lasts until the next one. So the last one that was due before a start is due at the start,
 //! and where several were missed only the last counts.

@@ -37,7 +37,7 @@ pub(super) enum Why {
     Stall,
     /// The clock that stamps its frames was set.
     Leap(Leap),
-    /// It is told to: a stop, a reload, a full disk.
+    /// On request: a stop, a reload, a full disk.
     Asked,
 }
 
@@ -147,7 +147,7 @@ impl Segmenter {
             *told_bytes += piece.len() as u64;
             reader.take(piece, |event| {
                 if let Event::Progress(next) = event {
-                    // Time goes on with sound alone.
+                    // Time advances with audio alone.
                     if next.steps != progress.steps {
                         *moved = now;
                     }

@@ -22,7 +22,7 @@ impl Default for Shard {
 }
 
 impl Shard {
-    /// More hosts than anybody has: the weights of all are counted for each camera.
+    /// More hosts than any site has: the weights of all are counted for each camera.
     const MAX: u32 = 1000;
 
     /// Whether this host records the camera of this name.

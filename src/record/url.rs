@@ -63,7 +63,7 @@ impl CameraUrl {
         self.protocols
     }
 
-    /// A text of ffmpeg's, or of whoever was given this address, without its secrets.
+    /// A text of ffmpeg's, or of another program that has this address, without its secrets.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.replace(&self.text, &self.to_string());

@@ -1,7 +1,7 @@
-//! What proves that the bucket has the very bytes: MD5, of which ETags are made, and SHA-256, which is signed.
+//! What verifies that the bucket has the very bytes: MD5, of which ETags are made, and SHA-256, which is signed.
 //!
 //! A piece is hashed before it is sent, because both stand in its headers: it is read twice, the second time from the
-//! page cache, rather than held in memory. The bytes that went out are proven by the server, which compares both, and by the
+//! page cache, rather than held in memory. The bytes that went out are verified by the server, which compares both, and by the
 //! ETag that it answers with.
 
 use std::fs::File;

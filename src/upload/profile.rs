@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn missing_credentials_have_a_remedy() {
-        assert!(with(&profile("nobody"), &[]).expect_err("unknown").contains("\"nobody\""));
+        assert!(with(&profile("guest"), &[]).expect_err("unknown").contains("\"guest\""));
         assert!(with(&profile("role"), &[]).expect_err("a role").contains("role_arn"));
         for url in ["s3.example.com", "ftp://x", "https://user:secret@host", "https://host/bucket", "https://"] {
             let asked = Asked { endpoint_url: Some(url.into()), ..profile("b2") };

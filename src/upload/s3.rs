@@ -25,7 +25,7 @@ use crate::failure::FailureReason;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
 
-/// CompleteMultipartUpload may take this many times `--timeout`.
+/// `CompleteMultipartUpload` may take this many times `--timeout`.
 const COMPLETION_TIMEOUTS: u32 = 10;
 
 /// S3's limit of parts in an upload.
@@ -150,7 +150,7 @@ impl Client {
             .ok_or_else(|| Trouble::Refused("the server created a multipart upload without an id".into()))
     }
 
-    /// Stores a part (UploadPart).
+    /// Stores a part (`UploadPart`).
     pub fn put_part(
         &self,
         key: &ObjectKey,
@@ -186,7 +186,7 @@ impl Client {
         }
     }
 
-    /// The parts of a multipart upload on the server (ListParts).
+    /// The parts of a multipart upload on the server (`ListParts`).
     pub fn parts(&self, key: &ObjectKey, id: &str) -> Result<Vec<Part>, Trouble> {
         let mut parts = Vec::new();
         let mut marker = String::new();

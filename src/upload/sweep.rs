@@ -1,4 +1,4 @@
-//! Uploads in parts that nobody will complete: their parts are stored, and paid for, until somebody aborts them.
+//! Multipart uploads that no client will complete: their parts are stored, and paid for, until a client aborts them.
 //!
 //! The journal knows those of ours. When it is lost, or a reply was, the server may list them: what is older than a day, has
 //! the key of a file of ours and is not in the journal was begun by an earlier pass that did not live to remember it.
@@ -20,7 +20,7 @@ pub(super) fn is_due(swept: i64, now: i64) -> bool {
     !(0..MAX_AGE_SECONDS).contains(&(now - swept))
 }
 
-/// Aborts what nobody will complete. That a server does not list such uploads, or not to this key, is no failure.
+/// Aborts abandoned multipart uploads. That a server does not list them, or not to this key, is no failure.
 pub(super) fn sweep(
     transfer: Transfer<'_>,
     prefix: &str,

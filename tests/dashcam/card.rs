@@ -148,7 +148,7 @@ fn an_empty_mount_point_is_a_missing_card() {
     let bench = Bench::new(Api::Old);
     std::fs::create_dir(bench.scratch.join("card")).expect("made");
     let output = bench.footage_from("./card", &[]).run();
-    assert_eq!(output.code, Some(75), "nobody learns that nothing is copied: {output}");
+    assert_eq!(output.code, Some(75), "no message says that nothing is copied: {output}");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_directory_that_is_no_card_is_an_error() {
     let bench = Bench::new(Api::Old);
     bench.scratch.write("photos/IMG_0001.JPG", "a photo");
     let output = bench.footage_from("./photos", &[]).run();
-    assert!(output.stderr.contains("photos"), "nobody learns that this is the wrong directory: {output}");
+    assert!(output.stderr.contains("photos"), "no message says that this is the wrong directory: {output}");
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn help_is_printed_for_h_help_and_without_arguments() {
     assert_eq!(asked(&["help", "dashcam"]), asked(&["dashcam", "--help"]));
     assert_eq!(asked(&["help"]), asked(&["--help"]));
     let nothing = scratch.footage([""; 0]).run().expect_code(2);
-    assert!(nothing.stderr.contains("dashcam"), "whoever types nothing sees what there is: {nothing}");
+    assert!(nothing.stderr.contains("dashcam"), "without a command, the commands are listed: {nothing}");
     let typo = scratch.footage(["dashcan", "cam"]).run().expect_code(2);
     assert!(typo.stderr.contains("dashcam"), "{typo}");
 }

@@ -288,7 +288,7 @@ fn the_blackvuesync_lock_is_respected_and_never_created() {
     peers_destination(&bench, "", &[]);
     let path = bench.dest().join(".blackvuesync.lock");
     let lock = File::options().write(true).open(&path).expect("the peer's lock file");
-    fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive).expect("nobody else holds it");
+    fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive).expect("no other process holds it");
     let output = bench.pass(&[]).expect_code(75);
     assert!(output.stderr.contains("another pass holds") && output.stderr.contains(".blackvuesync.lock"), "{output}");
     bench.quiet_pass(&["--cron"]);

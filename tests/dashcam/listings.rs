@@ -348,7 +348,7 @@ fn invalid_file_names_in_a_listing_are_warnings() {
 
 #[test]
 fn a_truncated_listing_does_not_end_the_pass() {
-    // Cut inside a JSON array: what was read counts, and the rest is told.
+    // Cut inside a JSON array: recordings read so far count, and the rest is a warning.
     let bench = Bench::new(Api::New);
     bench.add(RECORDINGS);
     raw(&bench, format!(r#"{{"filelist":[{{"filename":"{}.mp4"}},{{"filena"#, RECORDINGS[0]));

@@ -33,7 +33,7 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound").to_string();
         let (sender, pushed) = channel();
-        // It ends with the test: nobody waits for its last accept.
+        // It ends with the test: the test does not wait for its last accept.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let mut reader = BufReader::new(&stream);

@@ -1,4 +1,4 @@
-//! What is said, where, and when nothing is.
+//! What is printed and logged, where, and when nothing is.
 
 use serde_json::Value;
 

@@ -280,7 +280,7 @@ fn dry_run_with_protect_prints_the_marker_and_writes_none() {
 
 #[test]
 fn a_protect_time_without_a_recording_is_a_warning() {
-    // Whoever mistypes a moment believes the recording safe, and loses it.
+    // A user who mistypes a time would believe the recording safe, and lose it.
     let bench = Bench::with(["20180101_000000_NF"]);
     let output = bench.pass(&["--protect", "20180101_000001"]).expect_code(0);
     assert!(output.stderr.contains("20180101_000001"), "{output}");

@@ -277,7 +277,7 @@ fn when_full_delete_oldest_logs_that_nothing_is_left_to_remove() {
     let small = Small::new(2 * MB, 400_000, &DRIVE[..3]);
     small.write("holiday.mp4", 1_900_000);
     let output = small.pass(&["--when-full", "delete-oldest"]);
-    assert_eq!(output.code, Some(1), "recordings are not fetched, and nobody is told: {output}");
+    assert_eq!(output.code, Some(1), "recordings are not fetched, and no error says so: {output}");
     assert!(output.stderr.contains("not enough room"), "{output}");
     std::fs::remove_file(small.mount.path().join("holiday.mp4")).expect("room is made");
     small.pass(&["--when-full", "delete-oldest"]).expect_code(0);

@@ -24,7 +24,7 @@ fn assert_says_nothing(output: &Output) {
 #[test]
 fn no_output_of_a_pass_holds_a_secret() {
     for (behaviour, listing_fault, file_fault) in [
-        ("sound", None, None),
+        ("no fault", None, None),
         ("unreadable", Some(Fault::Answer { status: 200, body: "<html>".into() }), None),
         ("redirects", Some(Fault::Redirect("http://192.0.2.1/".into())), None),
         ("refuses", Some(Fault::Status(401)), None),

@@ -1,4 +1,4 @@
-//! The progress bar: for a person who looks, and nobody else.
+//! The progress bar: on a terminal, and nowhere else.
 
 use super::{Bench, NAME};
 use crate::support::camera::Api;

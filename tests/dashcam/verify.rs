@@ -48,7 +48,7 @@ fn verify_fetches_a_file_truncated_by_blackvuesync_again() {
     ] {
         let bench = after(befall);
         let plain = bench.report(&[]);
-        assert_eq!(plain["arrived_files"], 0, "without --verify nobody looks");
+        assert_eq!(plain["arrived_files"], 0, "without --verify nothing is compared");
         let output = bench.pass(&["--verify", "-g", "daily"]).expect_code(0);
         assert!(output.stderr.contains(VIDEO), "{output}");
         assert_eq!(bench.asked(), [NAME]);
@@ -135,7 +135,7 @@ fn verify_ends_without_an_error_when_the_camera_leaves() {
 #[test]
 fn verify_accepts_every_intact_mp4_and_no_damaged_one() {
     let size = usize::try_from(SIZE).expect("small");
-    let sound = BTreeMap::from([
+    let intact = BTreeMap::from([
         ("20181029_000100_NF.mp4", mp4::movie(SIZE, 1)),
         ("20181029_000200_NF.mp4", mp4::with_size64(SIZE, 1)),
         ("20181029_000300_NF.mp4", mp4::with_open_end(SIZE, 1)),
@@ -149,11 +149,11 @@ fn verify_accepts_every_intact_mp4_and_no_damaged_one() {
         ("20181029_000900_NF.mp4", b"<html>sorry</html>".to_vec()),
     ]);
     let bench = Bench::new(Api::Old);
-    for (name, movie) in sound.iter().chain(&broken) {
+    for (name, movie) in intact.iter().chain(&broken) {
         bench.camera.add(name, movie.clone());
     }
     let report = bench.report(&[]);
-    assert_eq!(report["arrived_recordings"], sound.len(), "{report}");
+    assert_eq!(report["arrived_recordings"], intact.len(), "{report}");
     let failed: Vec<_> = report["failures"].as_array().expect("failures").iter().map(|f| f["name"].clone()).collect();
     assert_eq!(failed, broken.keys().copied().collect::<Vec<_>>());
     assert_eq!(report["exit_code"], 3);

@@ -260,7 +260,7 @@ fn an_unmounted_share_before_the_first_file_leaves_its_mount_point_empty() {
 
 // In the way.
 
-/// Somebody keeps the recording elsewhere: it is here, and not touched.
+/// The user keeps the recording elsewhere: it counts as fetched, and is not changed.
 #[test]
 fn a_symlink_under_a_final_name_counts_as_the_recording() {
     for target_exists in [true, false] {
@@ -296,7 +296,7 @@ fn a_directory_under_a_final_name_fails_one_recording() {
     assert!(bench.camera.body_bytes_served() <= 2 * SIZE, "{:?}", bench.starts());
 }
 
-/// A file that appeared under the final name in mid-run is somebody's, and stays.
+/// A file that appeared under the final name during the pass is foreign, and is kept.
 #[test]
 fn a_file_that_appears_under_a_final_name_is_not_overwritten() {
     let bench = Bench::new();

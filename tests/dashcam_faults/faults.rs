@@ -18,7 +18,7 @@ const GET: &str = "GET 20181029_131513_NF.mp4";
 /// GET and HEAD.
 const ANY: &str = NAME;
 
-/// A camera whose first recording meets a fault, and a second one that is sound.
+/// A camera whose first recording has a fault, and whose second one is intact.
 fn bench_with(requests: &str, fault: Fault) -> Bench {
     let bench = Bench::new();
     bench.camera.add(OTHER, mp4::movie(SIZE, 2));
@@ -73,11 +73,11 @@ fn a_wrong_content_length_never_publishes_a_wrong_file() {
             // Whether it counts as failed (3), and is marked, or as not over yet (0), follows from the lie.
             assert!([Some(0), Some(3)].contains(&output.code), "{requests} {delta}: {output}");
             let arrived = visible(&bench.dest());
-            let proven = (requests, delta > 0) == (GET, true);
-            assert!(proven || !arrived.contains_key(Path::new(NAME)), "{requests} {delta}: {output}");
+            let is_verified = (requests, delta > 0) == (GET, true);
+            assert!(is_verified || !arrived.contains_key(Path::new(NAME)), "{requests} {delta}: {output}");
             for (path, node) in arrived.into_iter().filter(|(path, _)| path.extension() == Some("mp4".as_ref())) {
-                let sound = Node::of(&bench.camera.bytes(&path.display().to_string()));
-                assert_eq!(node, sound, "{requests} {delta}: {} {output}", path.display());
+                let intact = Node::of(&bench.camera.bytes(&path.display().to_string()));
+                assert_eq!(node, intact, "{requests} {delta}: {} {output}", path.display());
             }
             assert!(names(&bench).contains(&OTHER.into()), "{requests} {delta}: {output}");
             let served = bench.camera.body_bytes_served();
@@ -213,11 +213,11 @@ fn a_recording_broken_on_the_camera_is_fetched_once_it_is_intact() {
 
 #[test]
 fn broken_mp4_files_are_never_published() {
-    let sound = mp4::movie(SIZE, 1);
+    let intact = mp4::movie(SIZE, 1);
     for broken in [
-        mp4::truncated(sound.clone(), 299_999),
+        mp4::truncated(intact.clone(), 299_999),
         mp4::zero_tail(mp4::two_movies(SIZE / 2, SIZE / 2, 1), 150_000),
-        mp4::garbage_after(sound, 9),
+        mp4::garbage_after(intact, 9),
         b"<html>Not found</html>".to_vec(),
         vec![1],
         vec![],
@@ -234,13 +234,13 @@ fn broken_mp4_files_are_never_published() {
 
 #[test]
 fn intact_mp4_files_of_all_kinds_are_published() {
-    for sound in [
+    for intact in [
         mp4::movie(mp4::MIN_SIZE, 1),
         mp4::two_movies(1000, 70_000, 1),
         mp4::with_size64(SIZE, 1),
         mp4::with_open_end(SIZE, 1),
     ] {
-        let bench = Bench::of(sound);
+        let bench = Bench::of(intact);
         bench.run(0);
         bench.assert_mirrored();
     }
@@ -463,7 +463,7 @@ fn a_redirect_to_the_same_host_is_followed_a_bounded_number_of_times() {
     }
 }
 
-/// A failure of one file is told with its name; the summary of many is not needed to find it.
+/// The failure of one file is logged with its name; the summary of many is not needed to find it.
 #[test]
 fn every_failure_is_logged_with_its_file_name() {
     let bench = bench_with(GET, Fault::Status(500));

@@ -58,7 +58,7 @@ fn fifty_sigkills_cost_only_the_bytes_in_flight() {
 /// Of recordings, whole and partial.
 fn bytes_on_disk(bench: &Bench) -> u64 {
     let Ok(files) = fs::read_dir(bench.dest()) else { return 0 };
-    let metadata = files.map(|file| file.and_then(|file| file.metadata()).expect("nobody removes it"));
+    let metadata = files.map(|file| file.and_then(|file| file.metadata()).expect("no process removes it"));
     metadata.filter(fs::Metadata::is_file).map(|file| file.len()).sum()
 }
 

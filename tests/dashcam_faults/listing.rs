@@ -62,7 +62,7 @@ fn peak_kib(pid: u32) -> u64 {
 
 /// Names that are none, the same in both listings.
 fn hostile_names() -> Vec<String> {
-    let sound = "20181029_131613_NF.mp4";
+    let valid = "20181029_131613_NF.mp4";
     // The first few are shown.
     let mut names: Vec<String> = [
         "20181029_131613_NF.mp4\0.mp4",
@@ -105,8 +105,8 @@ fn hostile_names() -> Vec<String> {
     .into();
     names.push("A".repeat(3000));
     names.push(format!("{}.mp4", "9".repeat(3000)));
-    names.push(format!("{}{sound}", "../".repeat(1000)));
-    names.push(format!("/Record/{}/{sound}", "x".repeat(3000)));
+    names.push(format!("{}{valid}", "../".repeat(1000)));
+    names.push(format!("/Record/{}/{valid}", "x".repeat(3000)));
     names
 }
 

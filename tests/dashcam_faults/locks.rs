@@ -115,7 +115,7 @@ fn the_blackvuesync_lock_is_respected() {
     bench.assert_nothing_visible();
     peer.kill();
     peer.wait();
-    // Its file stays, and nobody holds it.
+    // Its file stays, but the lock is free.
     bench.run(0);
     bench.assert_mirrored();
 }

@@ -131,7 +131,7 @@ impl Bench {
         assert_eq!(visible(&self.dest()), card);
     }
 
-    /// Asserts that nobody sees anything in the destination.
+    /// Asserts that no file is visible in the destination.
     #[track_caller]
     fn assert_nothing_visible(&self) {
         assert_eq!(visible(&self.dest()), BTreeMap::new());
@@ -169,7 +169,7 @@ struct DeadEnd {
 }
 
 impl DeadEnd {
-    /// Nobody accepts, and the queue of those who wait is full: the kernel answers no further SYN.
+    /// No process accepts, and the listen queue is full: the kernel answers no further SYN.
     fn new() -> Self {
         let stream = || rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
         let listener = stream();
@@ -188,10 +188,10 @@ impl DeadEnd {
         dead_end
     }
 
-    /// Waits until somebody tries to connect beside ourselves.
+    /// Waits until another client than this one tries to connect.
     #[track_caller]
     fn wait_for_a_knock(&self) {
-        wait_until("somebody tries to connect", || self.knocking() > 1);
+        wait_until("a client tries to connect", || self.knocking() > 1);
     }
 
     /// How many SYNs are unanswered.

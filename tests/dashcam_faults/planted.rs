@@ -1,4 +1,4 @@
-//! Somebody else may write to the destination, and has left links and lies there: nothing outside of it is removed,
+//! Another user may write to the destination, and has planted symlinks and forged state there: nothing outside of it is removed,
 //! written or given away for that.
 
 use std::fs;
@@ -46,7 +46,7 @@ fn a_cached_group_directory_that_became_a_symlink_is_not_trusted() {
         let outside = bench.scratch.join("outside");
         let group = if group.starts_with('/') { outside.display().to_string() } else { group.to_owned() };
         bench.scratch.write(format!("outside/{OLD}"), mp4::movie(SIZE, 2));
-        bench.scratch.write(format!("outside/.{BEGUN}.part"), "somebody's");
+        bench.scratch.write(format!("outside/.{BEGUN}.part"), "foreign");
         let before = tree(&outside);
         let memory = remembered(&bench);
         if is_link {
@@ -87,7 +87,7 @@ fn a_state_file_of_absurd_length_is_not_read() {
     }
 }
 
-/// What is behind a link is somebody's: it is not taken over into a report that others may read.
+/// A file behind a symlink is foreign: it is not copied into a report that others may read.
 #[test]
 fn a_state_file_that_is_a_symlink_is_not_read() {
     for name in [".footage/dashcam.json", ".blackvuesync.metrics-state.json"] {

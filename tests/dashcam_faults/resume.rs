@@ -17,7 +17,7 @@ const CUT: u64 = 123_457;
 fn a_body_cut_by_a_clean_close_is_resumed() {
     let (first, second) = (100_000, 200_000);
     // The first and the last byte; in and around the heads of boxes (`ftyp` ends at 24, `free` at 32, `moov` at 148,
-    // then 8 bytes of `mdat`); where the first movie ends, which alone would be a sound file; the limit of 64 KiB.
+    // then 8 bytes of `mdat`); where the first movie ends, which alone would be a complete file; the limit of 64 KiB.
     let mut points = vec![0, 1, 7, 8, 23, 24, 25, 32, 147, 148, 149, 156, 157, 65_535, 65_536, 65_537];
     points.extend([first - 1, first, first + 1, first + 24, first + 148, first + 156, first + second - 1]);
     let mut random = seeded(2018);
@@ -132,7 +132,7 @@ fn an_etag_detects_another_recording_of_the_same_length() {
     }
 }
 
-/// The rest is the overlap: all of it is here already, although nobody had announced how much that is.
+/// The rest is the overlap: all of it is here already, although no answer had announced the length.
 #[test]
 fn a_complete_partial_of_unknown_length_is_published() {
     let bench = Bench::new();

@@ -39,7 +39,7 @@ fn a_complete_partial_of_an_overwritten_recording_is_published() {
     assert!(!bench.partial().exists());
 }
 
-/// What is half here and gone from the camera is kept, and told once.
+/// A partial whose recording left the camera is kept, and logged the first time only.
 #[test]
 fn a_partial_of_an_overwritten_recording_is_kept_and_logged() {
     let bench = Bench::new();

@@ -18,7 +18,7 @@ const BOTH: [(Signal, i32); 2] = [(Signal::TERM, 143), (Signal::INT, 130)];
 fn assert_ends(pass: Running, signal: Signal, code: i32) {
     pass.signal(signal);
     let output = pass.wait_timeout(PROMISED).expect_code(code);
-    // Somebody wanted it to end: that is no error.
+    // The user stopped it: that is no error.
     assert!(!output.stderr.contains("error:") && output.stdout.is_empty(), "{output}");
 }
 
@@ -33,7 +33,7 @@ fn a_signal_in_a_transfer_keeps_the_partial() {
         assert_ends(pass, signal, code);
         bench.assert_nothing_visible();
         assert_eq!(fs::metadata(bench.partial()).expect("kept").len(), CUT);
-        // What the camera would still send to nobody does not count.
+        // Bytes that the camera still sends after that do not count.
         bench.camera.depart(How::Close);
         bench.camera.come_back();
         gate.open();

@@ -1,4 +1,4 @@
-//! Our own folder and files in a destination, and somebody's files in their place.
+//! Our own folder and files in a destination, and foreign files in their place.
 
 use std::fs;
 use std::net::TcpListener;
@@ -80,7 +80,7 @@ fn a_foreign_file_is_not_used_as_a_lock_file() {
 
 // Pipes.
 
-/// Nobody writes to it: a pass that reads it waits for ever.
+/// No process writes to it: a pass that reads it would block for ever.
 #[test]
 fn a_fifo_in_place_of_a_state_file_does_not_block() {
     for (name, code) in [
@@ -202,7 +202,7 @@ fn the_report_is_written_under_the_lock_before_metrics_are_pushed() {
     assert_eq!(report(), before);
 }
 
-/// What a pass says of its metrics is said once as well.
+/// A log line about metrics is also logged the first time only.
 #[test]
 fn an_unreachable_pushgateway_is_logged_the_first_time_only() {
     let bench = Bench::new();
@@ -222,7 +222,7 @@ fn dry_run_creates_no_file() {
 
 // Directories.
 
-/// Somebody's own, named like a group. The tests run as root, to whom all is open until it gives that up.
+/// A foreign directory, named like a group. The tests run as root, who may read it until it drops that capability.
 #[test]
 fn an_unreadable_directory_is_logged_the_first_time_only() {
     let bench = Bench::new();
@@ -290,6 +290,6 @@ fn the_directory_cache_is_never_stale() {
         }
     }
     // A journal that lies is not believed.
-    fs::write(&memory, &remembered[..remembered.len() - 8]).expect("torn");
+    fs::write(&memory, &remembered[..remembered.len() - 8]).expect("truncated");
     pass();
 }

@@ -31,7 +31,7 @@ video.onended = () => {
     const pixels = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
     tell({
         played: video.currentTime, size: [video.videoWidth, video.videoHeight], colours: new Set(pixels).size,
-        frames: video.getVideoPlaybackQuality().totalVideoFrames, sound: video.webkitAudioDecodedByteCount,
+        frames: video.getVideoPlaybackQuality().totalVideoFrames, audio: video.webkitAudioDecodedByteCount,
     });
 };
 video.play();
@@ -57,7 +57,7 @@ fn a_browser_plays_an_extracted_mp4() {
     assert_eq!(seen["size"], serde_json::json!([320, 180]), "{seen}");
     assert_eq!(seen["frames"], 50, "{seen}");
     assert!(seen["colours"].as_u64().unwrap() > 100, "{seen}");
-    assert!(seen["sound"].as_u64().unwrap() > 1000, "{seen}");
+    assert!(seen["audio"].as_u64().unwrap() > 1000, "{seen}");
 }
 
 /// Chromium with nothing to do but this page, and all that it keeps in `profile`.

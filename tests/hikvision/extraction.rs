@@ -114,8 +114,8 @@ fn the_directory_cache_is_never_stale() {
     let name = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
     fs::remove_file(bench.dest().join(name)).unwrap();
     assert_eq!(bench.report(0, &[])["arrived_files"], 1);
-    for torn in [&remembered[..remembered.len() / 2], b"", b"{}\n", &[0; 300]] {
-        fs::write(&memory, torn).unwrap();
+    for truncated in [&remembered[..remembered.len() / 2], b"", b"{}\n", &[0; 300]] {
+        fs::write(&memory, truncated).unwrap();
         bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
     }
 }

@@ -39,7 +39,7 @@ fn segments_in_the_repeated_dst_hour_keep_their_names() {
     assert!(probe(&bench.dest().join(second), "stream=nb_read_packets").starts_with("75"));
     bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
 
-    // Somebody copies the destination, and the times are lost.
+    // A user copies the destination, and the times are lost.
     for name in [first, second] {
         let file = fs::File::options().write(true).open(bench.dest().join(name)).unwrap();
         file.set_modified(std::time::SystemTime::now()).unwrap();
@@ -153,9 +153,9 @@ fn two_cameras_of_one_name_are_an_error() {
 fn camera_that_matches_no_folder_ends_the_pass_with_2() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15"]);
     bench.camera("oprit", Model::default()).record(&clip(), "2025-09-07 14:00:15");
-    for options in [&["--camera", "tuin=achter,nobody=x"][..], &["--camera", "nobody=x", "--cron"]] {
+    for options in [&["--camera", "tuin=achter,attic=x"][..], &["--camera", "attic=x", "--cron"]] {
         let output = bench.pass(options).expect_code(2);
-        assert!(output.stderr.contains(r#"there is no camera "nobody"; these are: "oprit", "tuin""#), "{output}");
+        assert!(output.stderr.contains(r#"there is no camera "attic"; these are: "oprit", "tuin""#), "{output}");
     }
     assert!(!bench.dest().exists());
     // The folder of one that has not written yet is no slip, and keeps no other camera waiting.

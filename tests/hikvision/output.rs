@@ -39,7 +39,7 @@ fn cron_is_silent_unless_footage_arrives_or_fails() {
     assert!(output.stderr.starts_with("1 recording ("), "{output}");
     bench.quiet_pass(&["--cron"]);
 
-    // What lasts is told once.
+    // A lasting failure is logged the first time only.
     std::fs::remove_file(storage.ring_file(&storage.live()[0])).unwrap();
     let output = bench.pass(&["--cron"]).expect_code(3);
     assert!(output.stderr.contains("hiv00000.mp4"), "{output}");

@@ -1,4 +1,4 @@
-//! A camera that means harm: it writes all of its storage, and may make links in it.
+//! A camera as the attacker: it writes all of its storage, and may plant symlinks in it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ use crate::support::{Program, peak_kib, tree};
 const VIDEO: &str = "tuin/video/2025-09-07_14-00-15-tuin.mp4";
 const PICTURE: &str = "tuin/images/2025-09-07_14-00-15-tuin.jpg";
 
-/// What it has moved away stands for somebody's private file: what is behind a link is not taken for the camera's.
+/// The file that it has moved away stands for a user's private file: a symlink's target is not taken for the camera's.
 #[test]
 fn symlinks_in_a_storage_are_not_followed() {
     for (link, expected) in [

@@ -28,7 +28,7 @@ fn a_full_disk_ends_the_pass_and_leaves_only_complete_files() {
     assert_eq!(files(&dest), held);
 }
 
-/// Somebody else fills the disk while ffmpeg writes: the guard saw room, and ffmpeg finds none.
+/// Another process fills the disk while ffmpeg writes: the guard found space, and ffmpeg finds none.
 #[test]
 fn a_disk_that_fills_up_ends_the_pass() {
     as_root!();

@@ -1,4 +1,4 @@
-//! Somebody else may write to the destination, and has left links there: nothing outside of it is written or removed.
+//! Another user may write to the destination, and has planted symlinks there: nothing outside of it is written or removed.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -84,7 +84,7 @@ fn a_damaged_segment_is_retried_and_the_longer_is_kept() {
     bench.report(3, &["--retry-failed-after", "1ms"]);
     assert_eq!(tree(bench.dest().join("tuin")), held);
 
-    // Now there is even less of it, also when nobody remembers that it was tried.
+    // Now even less of it can be read, also when no state remembers the first try.
     overwrite(&storage, &live, &[&whole[..whole.len() / 8], &vec![0; whole.len() * 7 / 8]].concat());
     fs::remove_dir_all(bench.dest().join(".footage")).unwrap();
     bench.report(3, &[]);

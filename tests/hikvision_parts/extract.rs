@@ -202,7 +202,7 @@ fn a_hanging_ffmpeg_is_killed_with_its_process_group() {
         assert!(matches!(error, ExtractError::Timeout(_)), "{error}");
         assert!(begin.elapsed() < Duration::from_secs(2));
         let group = fs::read_to_string(&mark).unwrap();
-        // Killed processes that nobody has reaped yet are zombies, which is not alive.
+        // Killed processes that no parent has reaped yet are zombies, which is not alive.
         let is_alive =
             || Command::new("pgrep").args(["-r", "R,S,D", "-g", group.trim()]).output().unwrap().status.success();
         assert!(

@@ -111,7 +111,7 @@ fn segment_heads_have_the_codec() {
 fn pictures_of_both_index_strides_are_extracted() {
     for stride in [Stride::Short, Stride::Long] {
         for version in [2, 3] {
-            // Without its mark nothing tells the longer stride from the shorter one.
+            // Without its signature the longer stride cannot be told from the shorter one.
             if version == 2 && stride == Stride::Long {
                 continue;
             }

@@ -33,14 +33,14 @@ fn check_has_one_line_for_cameras_with_the_same_401() {
 
 #[test]
 fn check_prints_a_table_of_cameras() {
-    let (plain, sound) = (RtspCamera::start(Film::Large), RtspCamera::start(Film::ALaw));
+    let (plain, audio) = (RtspCamera::start(Film::Large), RtspCamera::start(Film::ALaw));
     let (locked, off, pictures) =
         (RtspCamera::start_locked(Film::Plain), RtspCamera::start(Film::Plain), MjpegCamera::start());
     off.set(Fault::Off);
     let table = |url: String| format!("url = {url:?}");
     let good = [
         ("yard", plain.table()),
-        ("gate", sound.table()),
+        ("gate", audio.table()),
         ("door", table(locked.url_with(USER, PASSWORD_IN_URL))),
         ("esp", table(pictures.url())),
     ];

@@ -79,7 +79,7 @@ fn stop_and_reload_find_the_recorder_by_its_configuration() {
     running.wait_timeout(SOON).expect_code(143);
     site.expect_nothing_runs();
     assert!(site.hidden("yard").is_empty() && site.hidden("gate").is_empty());
-    // Nobody is there to be stopped.
+    // There is no recorder to stop.
     let stop = site.footage(&["record", "--stop", "footage.toml"]).run().expect_code(75);
     let reload = site.footage(&["record", "--reload", "footage.toml"]).run().expect_code(75);
     for output in [stop, reload] {

@@ -1,4 +1,4 @@
-//! What is wrong in a configuration is told with its key and line, and nothing is begun.
+//! Errors in a configuration are reported with key and line, and nothing is started.
 
 use crate::support::site::Site;
 

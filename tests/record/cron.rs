@@ -1,4 +1,4 @@
-//! Cron starts a recorder every minute: what keeps one from starting is told once.
+//! Cron starts a recorder every minute: a failing start is logged the first time only.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -31,10 +31,10 @@ fn cron_logs_configuration_errors_the_first_time_only() {
         for _ in 0..2 {
             assert_eq!(start(&site, "tmp", &[]).expect_code(2).stderr, "", "{mistake}");
         }
-        // Without --cron somebody looks.
+        // Without --cron a user reads the output.
         assert_eq!(site.record(&[]).run().expect_code(2).stderr, first.stderr);
     }
-    // Once it was right it is told anew.
+    // Once it was right it is logged again.
     site.configure(QUICK, &[("yard", camera.table())]);
     assert_eq!(start(&site, "tmp", &[]).expect_code(0).stderr, "");
     site.configure(QUICK, &[("yard", "segment = ")]);
@@ -58,7 +58,7 @@ fn cron_logs_a_failing_start_the_first_time_only() {
     assert!(without_ffmpeg().contains("/nowhere/ffmpeg"));
 }
 
-/// Rather told again than remembered in a place that somebody else may write to.
+/// It rather logs again than keeps state in a directory where other users may write.
 #[test]
 fn cron_logs_each_time_where_no_state_can_be_saved() {
     let camera = RtspCamera::start(Film::Plain);

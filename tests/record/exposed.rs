@@ -1,4 +1,4 @@
-//! A configuration that others may read or change, and cameras whose certificates nobody checks: that is said.
+//! Warnings about a configuration that others may read or change, and about cameras whose certificates are not checked.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -41,7 +41,7 @@ fn a_world_readable_configuration_with_a_password_is_a_warning() {
 fn a_world_writable_configuration_is_a_warning() {
     let open = "url = \"rtsp://127.0.0.1:1/x\"";
     let told = warnings(open, 0o666);
-    assert!(told.contains("everybody can change it") && told.lines().count() == 1, "{told}");
+    assert!(told.contains("world-writable") && told.lines().count() == 1, "{told}");
     assert_eq!(warnings(open, 0o664), "");
 }
 
@@ -53,7 +53,7 @@ fn cameras_with_unchecked_certificates_share_a_line() {
     assert!(told.starts_with("warning: 2 of 2 cameras (gate, yard): ") && told.lines().count() == 1, "{told}");
 }
 
-/// ffmpeg checks no certificate unless it is told to, and over RTSP not even then; from version 9 on it does.
+/// ffmpeg checks no certificate unless an option says so, and over RTSP not even then; from version 9 on it does.
 #[test]
 fn an_unchecked_certificate_is_a_warning() {
     for scheme in ["https", "rtmps", "rtsps"] {

@@ -43,7 +43,7 @@ fn on_segment_runs_for_each_closed_segment() {
     }
 }
 
-/// Whoever ignores the end of its children hands that down to what it starts.
+/// A parent that ignores SIGCHLD hands that down to its children.
 #[test]
 fn an_ignored_sigchld_of_the_parent_does_not_matter() {
     let camera = RtspCamera::start(Film::Plain);
@@ -127,7 +127,7 @@ fn an_on_segment_program_that_fails_or_hangs_blocks_nothing() {
     let output = running.wait_timeout(Duration::from_secs(15)).expect_code(143);
     for name in ["fails", "missing"] {
         let told = output.stderr.matches(&format!("{name}: the program of on_segment failed")).count();
-        assert_eq!(told, 1, "what lasts is told once: {output}");
+        assert_eq!(told, 1, "a lasting failure is logged the first time only: {output}");
     }
     assert!(output.stderr.contains("/nowhere/program"), "{output}");
     site.expect_nothing_runs();

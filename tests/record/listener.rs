@@ -44,7 +44,7 @@ fn metrics_are_right_from_the_first_seconds() {
     assert_eq!(cameras, json!({ "data": [{ "{#CAMERA}": "away" }, { "{#CAMERA}": "yard" }] }));
     assert!(get(port, "/camera/yard/frame").unwrap().body.trim().parse::<u64>().unwrap() > 15);
     assert!(get(port, "/camera/yard/bitrate").unwrap().body.trim().parse::<f64>().unwrap() > 0.0);
-    assert_eq!(get(port, "/camera/nobody/frame").unwrap().status, 404);
+    assert_eq!(get(port, "/camera/unknown/frame").unwrap().status, 404);
     assert_eq!(get(port, "/elsewhere").unwrap().status, 404);
 
     // What is counted goes on to be counted when ffmpeg is another one.
@@ -61,7 +61,7 @@ fn metrics_are_right_from_the_first_seconds() {
     assert!(metric(&metrics, "segments_total", "yard").unwrap() >= f64::from(u32::try_from(closed.len() - 1).unwrap()));
     running.term();
     running.wait_timeout(Duration::from_secs(8)).expect_code(143);
-    assert!(get(port, "/metrics").is_none(), "nobody listens any more");
+    assert!(get(port, "/metrics").is_none(), "no process listens any more");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Video and sound in each container.
+//! Video and audio in each container.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn every_audio_codec_in_every_container() {
         ("Aac-mkv", &["h264", "aac"]),
         ("Aac-ts", &["h264", "aac"]),
         ("Aac-mp4", &["h264", "aac"]),
-        // G.711 fits into Matroska; MP4 refuses it, and in a transport stream nobody can read it.
+        // G.711 fits into Matroska; MP4 refuses it, and in a transport stream no player reads it.
         ("ALaw-mkv", &["h264", "pcm_alaw"]),
         ("ALaw-ts", &["h264", "aac"]),
         ("ALaw-mp4", &["h264", "aac"]),

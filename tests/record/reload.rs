@@ -57,7 +57,7 @@ fn reload_of_a_bad_configuration_keeps_the_previous_one() {
     drop(running);
 }
 
-/// Of two new destinations one is somebody's: nothing is recorded to either, and the other one is nobody's.
+/// One of two new destinations is locked by another process: neither is recorded to, and the other one stays unlocked.
 #[test]
 fn reload_of_a_refused_configuration_locks_no_destination() {
     let camera = RtspCamera::start(Film::Plain);

@@ -83,7 +83,7 @@ fn keep_bytes_ignores_segments_removed_by_others() {
     while removed < 12 {
         let closed = site.wait_for_closed("yard", 3);
         for segment in &closed[..closed.len() - 2] {
-            std::fs::remove_file(&segment.path).expect("nobody else removes it");
+            std::fs::remove_file(&segment.path).expect("no other process removes it");
             removed += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! What a camera is told by the clock.
+//! `schedule`: requests to a camera at times of day.
 
 use std::time::Duration;
 

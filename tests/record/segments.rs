@@ -1,4 +1,4 @@
-//! Which segments come to stand where.
+//! Names and boundaries of segments.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A camera that means harm: what it says makes ffmpeg read nothing else than a camera, and tells nobody a password.
+//! A camera as the attacker: it cannot make ffmpeg read anything but the camera, nor reveal a password to another host.
 
 use std::path::Path;
 
@@ -174,7 +174,7 @@ fn a_camera_sends_no_terminal_control_characters() {
     }
 }
 
-/// A configuration of somebody else's is read before it is believed.
+/// A configuration of another user is parsed without trusting it.
 #[test]
 fn a_configuration_sends_no_terminal_control_characters() {
     for text in [
@@ -249,7 +249,7 @@ fn a_password_follows_an_rtsp_redirect() {
     assert!(!output.stderr.contains(PASSWORD) && !output.stderr.contains(ENCODED), "{output}");
 }
 
-/// That of the camera itself, where ffmpeg is told to look at it.
+/// The camera's own certificate, where an option makes ffmpeg check it.
 #[test]
 fn a_certificate_is_checked_where_ffmpeg_can() {
     let server = SelfSigned::start();
@@ -262,7 +262,7 @@ fn a_certificate_is_checked_where_ffmpeg_can() {
     running.wait();
     server.assert_not_trusted();
 
-    // Over RTSP it does not, whatever it is told. Once it does, the manual and a warning have to say so.
+    // Over RTSP it does not, whatever the options. Once it does, the manual and a warning have to say so.
     let server = SelfSigned::start();
     let url = server.url("").replace("https:", "rtsps:");
     let site = Site::with(QUICK, &[("yard", format!("url = {url:?}\n{verify}"))]);

@@ -146,7 +146,7 @@ fn a_camera_with_a_wrong_password_is_logged_and_retried_seldom() {
     site.wait_for_closed("right", 3);
     let log = running.stderr();
     let told = log.lines().filter(|line| line.contains("wrong") && line.contains("401")).count();
-    assert_eq!(told, 1, "what lasts is told once:\n{log}");
+    assert_eq!(told, 1, "a lasting failure is logged the first time only:\n{log}");
     // 1 + 2 + 4 seconds apart, and one of the connections is the other camera's.
     assert!((2..=6).contains(&camera.connections()), "{} connections", camera.connections());
     assert_eq!(site.live("wrong")["segments"], 0);

@@ -174,7 +174,7 @@ fn a_clock_change_begins_a_new_segment() {
     }
 }
 
-/// Every picture is a key frame, and one comes every five milliseconds: a segment begins right after its mark, when a clock
+/// Every picture is a key frame, and one arrives every five milliseconds: a segment begins right after its boundary, when a clock
 /// that is some milliseconds late still shows the second before.
 #[test]
 fn a_segment_that_begins_at_a_boundary_is_named_by_it() {
@@ -206,7 +206,7 @@ fn a_segment_that_begins_at_a_boundary_is_named_by_it() {
     assert!(frames(&closed).abs_diff(sent) < RATE / 8, "{} of {sent} pictures", frames(&closed));
 }
 
-/// Where an ffmpeg does it all the same, as one whose clock goes too slow, that is said.
+/// An ffmpeg that does it all the same, as one whose clock is slow, is logged.
 #[test]
 fn an_overwritten_segment_is_logged() {
     let camera = RtspCamera::start(Film::Plain);

@@ -58,7 +58,7 @@ fn each_full_disk_is_logged() {
         wait_for("recording", || (live_in(mount.path(), "yard")["state"] == "recording").then_some(()));
         fs::write(&filler, vec![1; 5_000_000]).unwrap();
         let told = || running.stderr().lines().filter(|line| line.contains("pauses: it is full")).count();
-        wait_for("what is said", || (told() == time).then_some(()));
+        wait_for("the log line", || (told() == time).then_some(()));
         fs::remove_file(&filler).unwrap();
         wait_for("going on", || (running.stderr().matches("there is room").count() == time).then_some(()));
     }
@@ -141,7 +141,7 @@ fn a_missing_destination_is_created() {
     let site = Site::with(QUICK, &[("yard", format!("{}\ndestination = \"a/b/c\"", camera.table()))]);
     site.record(&["--for", "4s"]).run().expect_code(0);
     assert!(!closed(&site.scratch.join("a/b/c"), "yard").is_empty());
-    // Where it cannot be made it is told.
+    // Where it cannot be created, an error is logged.
     let site = Site::with(QUICK, &[("yard", format!("{}\ndestination = \"/proc/nowhere\"", camera.table()))]);
     let output = site.record(&["--for", "4s"]).run().expect_code(1);
     assert!(output.stderr.contains("/proc/nowhere"), "{output}");
@@ -213,7 +213,12 @@ fn an_unavailable_destination_pauses_only_its_cameras() {
     fs::remove_file(taken).unwrap();
     wait_for("a segment", || closed(&site.scratch.join("away/cameras"), "gate").first().cloned());
     assert_eq!(site.segmenter("yard"), segmenter);
-    assert_eq!(running.stderr().lines().count(), 2, "told once, and when it was over: {}", running.stderr());
+    assert_eq!(
+        running.stderr().lines().count(),
+        2,
+        "logged the first time, and when it was over: {}",
+        running.stderr()
+    );
     running.term();
     running.wait_timeout(Duration::from_secs(8)).expect_code(143);
 }
@@ -243,18 +248,18 @@ fn an_existing_segment_is_never_overwritten() {
         .map(|second| (now + Duration::from_secs(second)).format("%Y-%m-%d/%Y-%m-%d_%H-%M-%S+0000.mkv").to_string())
         .collect();
     for name in &names {
-        site.scratch.write(format!("dest/yard/{name}"), "somebody's");
+        site.scratch.write(format!("dest/yard/{name}"), "foreign");
     }
     site.record(&["--for", "5s"]).run().expect_code(0);
     for name in &names {
-        assert_eq!(fs::read_to_string(site.dest().join("yard").join(name)).unwrap(), "somebody's");
+        assert_eq!(fs::read_to_string(site.dest().join("yard").join(name)).unwrap(), "foreign");
     }
     let ours: Vec<_> = site.closed("yard").into_iter().filter(|segment| segment.name.contains("-2.mkv")).collect();
     assert!(!ours.is_empty(), "{:?}", site.closed("yard"));
     expect_sound(&ours);
 }
 
-/// What cannot be given its name stays where it is, is told once, and gets its name as soon as that can be.
+/// A segment that cannot get its final name stays where it is, is logged once, and gets its name as soon as it can.
 #[test]
 fn a_segment_that_cannot_be_closed_is_logged_once_and_closed_later() {
     let camera = RtspCamera::start(Film::Plain);

@@ -115,7 +115,7 @@ fn an_ffmpeg_that_logs_endlessly_does_not_block() {
 }
 
 /// What it says is written too, and counted by the kernel before we have read it. That is no footage, and a count that falls
-/// is taken for a new beginning by whoever makes a rate of it.
+/// looks like a counter reset to a program that computes a rate.
 #[test]
 fn counters_never_decrease_when_ffmpeg_restarts() {
     let (site, _camera) = one();

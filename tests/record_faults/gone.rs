@@ -1,4 +1,4 @@
-//! A recorder that is gone, by `kill -9` or with the power: what is told of it, and what it has left.
+//! A recorder that ended by `kill -9` or a power loss: what `status` reports of it, and what it left.
 
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
@@ -55,7 +55,7 @@ fn stop_reports_a_dead_recorder_and_signals_no_process() {
     assert!(site.hidden("yard").is_empty(), "{:?}", site.hidden("yard"));
 }
 
-/// The lock lies elsewhere, and whoever asks is in another directory than the recorder was.
+/// The lock is elsewhere, and the caller is in another directory than the recorder was.
 #[test]
 fn lock_file_elsewhere_detects_a_dead_recorder() {
     let (site, _camera) = killed(&["--lock-file", "yard.lock"]);
@@ -73,7 +73,7 @@ fn stop_spares_a_process_that_reuses_the_pid() {
     let orders = ["--stop", "--reload"];
     let codes = || orders.map(|order| site.record(&[order]).run().code);
     assert_eq!(codes(), [Some(75); 2]);
-    // Somebody holds the lock, and it is not who it says.
+    // Another process holds the lock, and not the one that it names.
     let lock = std::fs::File::open(path).unwrap();
     rustix::fs::flock(lock.as_fd(), rustix::fs::FlockOperation::LockExclusive).unwrap();
     assert_eq!(codes(), [Some(1); 2]);
@@ -127,7 +127,7 @@ fn incomplete_segments_of_removed_cameras_are_closed() {
     running.wait_timeout(SOON).expect_code(143);
 }
 
-/// Cameras move to another destination: nobody waits for more in the old one, and nobody is kept out of it.
+/// Cameras move to another destination: the old one expects no more segments, and another recorder may take it.
 #[test]
 fn status_of_a_removed_destination_is_fine() {
     let camera = RtspCamera::start(Film::Plain);
@@ -179,7 +179,7 @@ fn a_removed_destination_that_is_configured_again_is_used() {
     for (times, more) in [(1, "keep = \"2w\""), (2, "destination = \"other\""), (3, "")] {
         site.configure(QUICK, &[("yard", table(more))]);
         running.signal(Signal::HUP);
-        let read = || running.stderr().matches("the configuration was read again: 1 change").count();
+        let read = || running.stderr().matches("configuration reloaded: 1 change").count();
         wait_for("that it is read", || (read() == times).then_some(()));
     }
     site.scratch.write("go", "");
@@ -187,7 +187,7 @@ fn a_removed_destination_that_is_configured_again_is_used() {
     drop(running);
 }
 
-/// Until then it is left to nobody: what has no name yet would keep none.
+/// Until then it stays locked: a segment without its final name would keep none.
 #[test]
 fn a_removed_destination_is_unlocked_when_its_segments_are_closed() {
     let camera = RtspCamera::start(Film::Plain);

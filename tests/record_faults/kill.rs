@@ -54,7 +54,7 @@ fn a_killed_ffmpeg_costs_one_key_frame_interval_and_the_others_nothing() {
         site.expect_frames(name, sent.saturating_sub(LOST));
     }
     for name in killed {
-        // What comes while an ffmpeg finds out what comes is lost when it is told to end then.
+        // Frames that arrive while an ffmpeg probes the stream are lost when it is stopped then.
         wait_for("its next segment", || (!site.hidden(name).is_empty()).then_some(()));
     }
     wait_for_more(&cameras, 20);
@@ -108,11 +108,11 @@ fn an_incomplete_segment_of_a_removed_camera_is_closed() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let whole = a_segment(&site);
-    let torn = site.scratch.write("dest/gone/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
+    let incomplete = site.scratch.write("dest/gone/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
     let fresh = site.scratch.write("dest/gone/.1600000010-0123abcd.mkv", &whole);
     let not_ours = site.scratch.write("dest/.hidden/.1600000000-0123abcd.mkv", &whole);
     let old = std::time::SystemTime::now() - Duration::from_mins(5);
-    for path in [&torn, &not_ours] {
+    for path in [&incomplete, &not_ours] {
         std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
     }
     let running = site.start(&[]);
@@ -120,25 +120,25 @@ fn an_incomplete_segment_of_a_removed_camera_is_closed() {
     assert_eq!(closed[0].name, "2020-09-13_12-26-40+0000.mkv");
     running.term();
     let output = running.wait().expect_code(143);
-    assert!(output.stderr.contains("gone/2020-09-13/2020-09-13_12-26-40+0000.mkv: "), "it is told: {output}");
-    // Somebody may be writing the one, and the other is in no camera's folder.
+    assert!(output.stderr.contains("gone/2020-09-13/2020-09-13_12-26-40+0000.mkv: "), "it is logged: {output}");
+    // Another process may be writing the one, and the other is in no camera's folder.
     assert!(fresh.exists() && not_ours.exists());
 }
 
-/// That is no verdict: another ffmpeg finds what there is.
+/// A crash is no verdict: another ffmpeg finds the part that can be read.
 #[test]
 fn an_incomplete_segment_that_crashes_ffmpeg_is_kept_for_later() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let whole = a_segment(&site);
-    let torn = site.scratch.write("dest/yard/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
+    let incomplete = site.scratch.write("dest/yard/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
     let crashes = site.script("crashes", "case \"$*\" in *framecrc*) kill -SEGV $$;; esac\nexec ffmpeg \"$@\"");
     let running = site.start(&["--ffmpeg", &crashes]);
     running.wait_for_stderr(".1600000000-0123abcd.mkv: not closed", Duration::from_secs(20));
     running.term();
     let output = running.wait().expect_code(143);
     assert!(output.stderr.contains("signal: 11"), "{output}");
-    assert!(torn.exists(), "{:?}", site.hidden("yard"));
+    assert!(incomplete.exists(), "{:?}", site.hidden("yard"));
     site.record(&["--for", "5s"]).run().expect_code(0);
     assert!(site.closed("yard").iter().any(|segment| segment.start() == 1_600_000_000), "{:?}", site.hidden("yard"));
 }
@@ -153,17 +153,18 @@ fn an_incomplete_segment_that_plays_is_kept_and_logged() {
     site.scratch.write("dest/yard/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
     site.scratch.write("dest/yard/.1600000010-0123abcd.mkv", "");
     site.scratch.write("dest/yard/.1600000020-0123abcd.mkv", vec![0; 100_000]);
-    site.scratch.write("dest/yard/.1600000030-0123abcd.txt", "somebody's");
+    site.scratch.write("dest/yard/.1600000030-0123abcd.txt", "foreign");
     let running = site.start(&[]);
-    let torn =
-        wait_for("the torn one", || site.closed("yard").into_iter().find(|segment| segment.start() == 1_600_000_000));
-    assert_eq!(torn.name, "2020-09-13_12-26-40+0000.mkv");
-    assert!(torn.frames() > 0);
+    let incomplete = wait_for("the incomplete one", || {
+        site.closed("yard").into_iter().find(|segment| segment.start() == 1_600_000_000)
+    });
+    assert_eq!(incomplete.name, "2020-09-13_12-26-40+0000.mkv");
+    assert!(incomplete.frames() > 0);
     site.wait_for_closed("yard", kept + 2);
     running.term();
     let output = running.wait().expect_code(143);
-    assert!(output.stderr.contains("2020-09-13_12-26-40+0000.mkv"), "it is told: {output}");
-    assert!(output.stderr.contains(".1600000020-0123abcd.mkv"), "it is told: {output}");
+    assert!(output.stderr.contains("2020-09-13_12-26-40+0000.mkv"), "it is logged: {output}");
+    assert!(output.stderr.contains(".1600000020-0123abcd.mkv"), "it is logged: {output}");
     let hidden: Vec<String> =
         site.hidden("yard").iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
     // What cannot be played is kept aside, what is empty is nothing, what is not ours is not touched.

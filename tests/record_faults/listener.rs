@@ -1,4 +1,4 @@
-//! Whoever reaches the listener, and means harm.
+//! Attacks on the listener.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -78,7 +78,7 @@ fn listen_is_read_only_and_bounds_requests() {
     assert!(!running.ends_within(Duration::ZERO), "{}", running.stderr());
 }
 
-/// Connections that say a letter now and then, and more of them than anybody is given.
+/// Connections that send a letter now and then, and more of them than one client may have.
 #[test]
 fn slow_http_clients_do_not_block_others() {
     let (_site, running, port) = start();
@@ -93,7 +93,7 @@ fn slow_http_clients_do_not_block_others() {
     }
     let open = std::fs::read_dir(format!("/proc/{}/fd", running.id())).unwrap().count();
     assert!(open < 60, "{open} files are open");
-    // Whoever has sent nothing whole for ten seconds is sent away.
+    // A client that has sent no complete request for ten seconds is disconnected.
     wait_for("their end", || slow.iter().all(is_over).then_some(()));
 }
 

@@ -26,7 +26,7 @@ fn the_lock_admits_one_of_many_recorders() {
     wait_for("the lock", || (site.record(&["--for", "1s"]).run().code == Some(0)).then_some(()));
 }
 
-/// Whoever frees disk space may delete the hidden folder too.
+/// A user who frees disk space may delete the hidden folder too.
 #[test]
 fn a_deleted_footage_folder_is_created_again_while_recording() {
     let camera = RtspCamera::start(Film::Plain);
@@ -66,7 +66,7 @@ fn a_deleted_lock_file_is_created_again_while_recording() {
     running.wait().expect_code(143);
 }
 
-/// The second one has the lock, and so the first one ends. What it has open meanwhile is not torn.
+/// The second one has the lock, and so the first one ends. Its open segment is not taken for an incomplete one.
 #[test]
 fn a_recorder_started_after_the_lock_was_deleted_leaves_open_segments_alone() {
     let camera = RtspCamera::start(Film::Plain);

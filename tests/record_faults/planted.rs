@@ -1,5 +1,5 @@
-//! Somebody else may write to the destination, and has left links and lies there: nothing outside of it is written, removed
-//! or passed off as a segment.
+//! Another user may write to the destination, and has planted symlinks and forged state there: nothing outside of it is
+//! written, removed or passed off as a segment.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -76,7 +76,7 @@ fn a_symlink_in_place_of_a_file_is_not_written_through() {
     }
 }
 
-/// ffmpeg is asked whether a torn segment plays. What names other files is none, whatever it is called.
+/// ffmpeg checks whether an incomplete segment plays. A playlist that names other files is none, whatever its name.
 #[test]
 fn a_playlist_is_no_incomplete_segment() {
     let camera = RtspCamera::start(Film::Plain);

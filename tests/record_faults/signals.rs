@@ -64,7 +64,7 @@ fn sighup_before_the_first_segment_does_not_end_the_recorder() {
     let running = site.start(&["--ffmpeg", &slow, "-v"]);
     wait_for("its question for a version", || (site.processes().len() > 1).then_some(()));
     running.signal(Signal::HUP);
-    let told = "the configuration was read again: 0 changes";
+    let told = "configuration reloaded: 0 changes";
     running.wait_for_stderr(told, Duration::from_secs(20));
     site.wait_for_closed("yard", 1);
     running.term();

@@ -76,7 +76,7 @@ const PURE: &[&str] = &[
 /// Of `std::net`, what is a value.
 const ADDRESSES: [&str; 3] = ["IpAddr", "Ipv4Addr", "Ipv6Addr"];
 
-/// What the pure do not say. Reading from a `Read` that somebody hands in is allowed.
+/// What pure modules do not contain. Reading from a `Read` that the caller passes in is allowed.
 const EFFECTS: [&str; 17] = [
     "std::env",
     "std::fs",

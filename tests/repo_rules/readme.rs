@@ -104,7 +104,7 @@ fn an_option_is_the_same_in_every_command() {
     assert_none(&broken);
 }
 
-/// Orders to a recorder, of which a variable that somebody forgot would be one too.
+/// Commands to a recorder; a variable for one that a user forgot would be a command too.
 const ORDERS: [&str; 3] = ["--check", "--stop", "--reload"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Who lacks something is told what to do about it.
+//! `tests/setup` names what is missing and what to do about it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use super::root;
 use crate::support::{Output, Program, Scratch};
 
-/// `tests/setup` where there is no C compiler, for somebody who is not root and has these programs.
+/// `tests/setup` without a C compiler, for a user who is not root and has these programs.
 fn set_up(has: &[&str]) -> Output {
     let scratch = Scratch::new();
     for (name, script) in

@@ -51,7 +51,7 @@ fn src_has_no_unwrap_expect_or_panic() {
     assert_none(&broken);
 }
 
-/// Else it fails for everybody who is not root.
+/// Else it fails for every user but root.
 #[test]
 fn a_test_that_needs_root_says_so() {
     // In two pieces, so that this test does not.

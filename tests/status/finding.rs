@@ -32,7 +32,7 @@ fn destinations_are_found_one_level_below() {
     };
     assert_eq!(places(&["all"]), ["all/a", "all/b"]);
     assert_eq!(places(&["."]), ["d"]);
-    assert_eq!(places(&["d", "all", "all/b"]), ["d", "all/a", "all/b"], "each is told once");
+    assert_eq!(places(&["d", "all", "all/b"]), ["d", "all/a", "all/b"], "each is listed once");
     std::os::unix::fs::symlink("all/a", bench.scratch.join("link")).unwrap();
     assert_eq!(places(&["link", "all/a/"]), ["link"]);
     // In a container the destination is known from the environment.
@@ -63,11 +63,12 @@ fn configured_cameras_without_a_recorder_are_missing() {
         let status = bench.json(&["conf/footage.toml"], 3);
         assert_eq!(problems(&status), ["record gate: not being recorded", "record yard: not being recorded"]);
         assert_eq!(status["rows"][0]["state"], "missing");
-        // Also when somebody has made the destination.
+        // Also when the user has created the destination.
         std::fs::create_dir_all(bench.scratch.join("conf/dest")).unwrap();
     }
-    // Each share misses its own cameras; it may have none.
-    let missed = |shard| bench.status(&["conf/footage.toml", "--shard", shard]).stdout.matches("nobody").count();
+    // Each shard misses its own cameras; it may have none.
+    let missed =
+        |shard| bench.status(&["conf/footage.toml", "--shard", shard]).stdout.matches("not being recorded").count();
     assert_eq!(missed("1/2") + missed("2/2"), 2);
     let table = bench.status(&["conf/footage.toml"]).expect_code(3);
     assert!(table.stdout.contains("not being recorded") && !format!("{table}").contains("pass-word"), "{table}");

@@ -105,9 +105,9 @@ fn pending_uploads_are_wrong_after_max_age() {
     let bench = Bench::new();
     let file = std::fs::File::open(bench.scratch.write("dest/20261121_063012_NF.mp4", "footage")).unwrap();
     file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_hours(2)).unwrap();
-    // A file that somebody has open is not closed.
+    // A file that another process has open is not closed.
     drop(file);
-    // Nobody listens on the port of a camera that has left.
+    // No process listens on the port of a camera that has left.
     bench.camera.depart(How::Refused);
     let endpoint = format!("http://{}", bench.camera.address());
     let upload = bench.scratch.footage(["upload", "dest", "--to", "s3://bucket", "--endpoint-url", &endpoint]);

@@ -1,4 +1,4 @@
-//! Whoever may write to a destination can have written what passes leave there.
+//! Any user who may write to a destination can have written the state files there.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -60,12 +60,12 @@ fn a_state_file_of_absurd_length_or_depth_is_not_read() {
 #[test]
 fn a_state_file_behind_a_symlink_is_not_shown() {
     let bench = Bench::new();
-    let report = json!({ "pass": "dashcam", "source": "somebody's", "ended": ["disk", "of somebody"] });
+    let report = json!({ "pass": "dashcam", "source": "forged", "ended": ["disk", "of forged"] });
     let theirs = bench.scratch.write("theirs", report.to_string());
     recorded(&bench, json!({ "cameras": [] }).to_string());
     symlink(theirs, bench.scratch.join("dest/.footage/dashcam.json")).unwrap();
     let output = bench.status(&["dest", "--json"]);
-    assert!(!output.stdout.contains("somebody"), "{output}");
+    assert!(!output.stdout.contains("forged"), "{output}");
 }
 
 /// Another user of this machine can make folders beside those of ours.

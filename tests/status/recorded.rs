@@ -7,13 +7,13 @@ use crate::support::ip_camera::Fault;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
 use crate::support::site::{QUICK, Site, closed, wait_for};
 
-/// What is told of the site's configuration, and the exit code.
+/// The status of the site's configuration, and the exit code.
 fn look(site: &Site) -> (Value, Option<i32>) {
     let output = site.footage(&["status", "footage.toml", "--json"]).run();
     (serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output}")), output.code)
 }
 
-/// Waits until what is told is as `wanted`.
+/// Waits until the status is as `wanted`.
 #[track_caller]
 fn wait_until(site: &Site, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     wait_for(what, || Some(look(site).0).filter(&wanted))

@@ -37,7 +37,7 @@ fn the_table_fits_the_terminal() {
         assert!(shown.contains("a-long-name") && (columns > 120) == shown.contains("PENDING"), "{columns}:\n{shown}");
     }
     let piped = bench.status(&["dest"]).expect_code(0).stdout;
-    assert!(piped.contains(&long), "all of it where nobody looks: {piped}");
+    assert!(piped.contains(&long), "complete where stdout is no terminal: {piped}");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn zabbix_discovery_lists_every_row() {
     bench
         .scratch
         .write("dest/.footage/record.json", r#"{"cameras": [{"camera": "yard", "source": "rtsp://camera/"}]}"#);
-    // Also when something is wrong: what Zabbix asks for is what there is.
+    // Also when something is wrong: Zabbix queries what exists.
     let output = bench.status(&["--zabbix-discovery", "dest"]).expect_code(0);
     let discovered: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     let entries = discovered["data"].as_array().unwrap();

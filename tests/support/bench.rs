@@ -86,7 +86,7 @@ pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("no JSON: {e}; {output}"))
 }
 
-/// Two seconds with sound: enough for a recording that is whole.
+/// Two seconds with audio: enough for a complete recording.
 pub(crate) fn clip() -> Clip {
     Clip::new(Video::H264, Audio::Aac, 2)
 }

@@ -44,7 +44,7 @@ pub enum Api {
 /// How a camera is away. Transfers under way end in the same manner.
 #[derive(Clone, Copy, Debug)]
 pub enum How {
-    /// Nobody listens at the port; transfers under way are reset.
+    /// No process listens at the port; transfers in progress are reset.
     Refused,
     /// Accepts connections, reads requests, and says nothing more.
     Silent,

@@ -133,7 +133,7 @@ impl Storage {
         self.record_until(clip, start, end)
     }
 
-    /// The same where somebody sets the camera's clock meanwhile: at the end it shows `end`.
+    /// The same when the camera's clock is set during it: at the end it shows `end`.
     pub(crate) fn record_until(&mut self, clip: &Clip, start: &str, end: Instant) -> Live {
         let start = instant(start);
         let (bytes, pts) = self.mux(clip, start);

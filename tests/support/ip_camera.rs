@@ -1,4 +1,4 @@
-//! What the IP cameras of the tests have in common: a port that stays theirs while nobody listens, and a mood.
+//! What the IP cameras of the tests have in common: a port that stays theirs while no process listens, and a fault.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ pub(crate) enum Fault {
     Drops(Duration),
     /// Random bytes in the place of everything.
     Garbage,
-    /// No pictures come, but sound does.
+    /// No video frames arrive, but audio does.
     Blind,
     /// So many pictures come at once, and then none for as long, as over a bad wireless network.
     Bursts(usize),
@@ -53,7 +53,7 @@ pub(super) struct State {
 }
 
 impl Shared {
-    /// A camera on a free port of 127.0.0.1. It listens when it is told who answers.
+    /// A camera on a free port of 127.0.0.1. It listens once it has a handler for connections.
     pub(super) fn new() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (port, address) = reserve(any).unwrap_or_else(|e| panic!("cannot bind {any}: {e}"));
@@ -83,7 +83,7 @@ impl Shared {
         });
     }
 
-    /// Whether somebody listens.
+    /// Whether a process listens.
     pub(super) fn listens(&self) -> bool {
         self.lock().listener.is_some()
     }

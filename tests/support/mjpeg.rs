@@ -54,7 +54,7 @@ impl MjpegCamera {
         format!("http://{}/{name}", self.shared.address)
     }
 
-    /// What is wrong from now on. Whoever is connected stays so, unless the camera is off.
+    /// The fault from now on. Connected clients stay connected, unless the camera is off.
     pub(crate) fn set(&self, fault: impl Into<Option<Fault>>) {
         let fault = fault.into();
         self.shared.set(fault);

@@ -1,4 +1,4 @@
-//! MP4 files for tests: small ones with a sound box structure and payload that follows from a seed,
+//! MP4 files for tests: small ones with an intact box structure and payload that follows from a seed,
 //! their broken relatives, and real ones from ffmpeg.
 
 use std::io::ErrorKind;
@@ -60,7 +60,7 @@ pub fn garbage_after(mut movie: Vec<u8>, extra: usize) -> Vec<u8> {
     movie
 }
 
-/// A box of `size` bytes that says nothing; appended to a movie it leaves a longer, sound movie.
+/// A box of `size` bytes without meaning; appended to a movie it makes a longer, intact movie.
 pub fn free_box(size: u32) -> Vec<u8> {
     let body = size.checked_sub(8).expect("a box takes at least 8 bytes");
     boxed(*b"free", &vec![0; body as usize])

@@ -104,7 +104,7 @@ impl<S: Peer> Watched<S> {
     }
 }
 
-/// What somebody ordered.
+/// What a test ordered.
 pub struct Orders<F> {
     pub(super) rules: Vec<Rule<F>>,
     pub(super) gates: Gates,
@@ -165,7 +165,7 @@ impl Matcher {
     }
 }
 
-/// A fault that somebody ordered.
+/// A fault that a test ordered.
 pub(super) struct Rule<F> {
     matcher: Matcher,
     fault: F,

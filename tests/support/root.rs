@@ -2,7 +2,7 @@
 
 use super::Program;
 
-/// The first line of a test that needs root. As somebody else it is run once more in a user namespace, where it is root
+/// The first line of a test that needs root. As another user it is run once more in a user namespace, where it is root
 /// and may mount; how that ended is how the test ends.
 macro_rules! as_root {
     () => {

@@ -36,7 +36,7 @@ struct Settings {
 }
 
 impl RtspCamera {
-    /// A camera that shows this film to everybody, from its beginning for each client.
+    /// A camera that shows this film to every client, each from its beginning.
     pub(crate) fn start(film: Film) -> Self {
         Self::start_at(film, server().open)
     }
@@ -68,7 +68,7 @@ impl RtspCamera {
         format!("rtsp://{user}:{password}@{}/cam", self.shared.address)
     }
 
-    /// What is wrong from now on. Whoever is connected stays so, unless the camera is off.
+    /// The fault from now on. Connected clients stay connected, unless the camera is off.
     pub(crate) fn set(&self, fault: impl Into<Option<Fault>>) {
         let fault = fault.into();
         self.shared.set(fault);
@@ -78,7 +78,7 @@ impl RtspCamera {
         }
     }
 
-    /// Another film for whoever connects from now on, as after a change of the camera's settings.
+    /// Another film for clients that connect from now on, as after a change of the camera's settings.
     pub(crate) fn show(&self, film: Film) {
         *self.settings.film.lock().unwrap_or_else(PoisonError::into_inner) = film;
     }

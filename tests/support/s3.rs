@@ -44,7 +44,7 @@ impl S3 {
         s3
     }
 
-    /// Ends the server, as a crash does; the proxy finds nobody.
+    /// Ends the server, as a crash does; the proxy's connections are refused.
     pub(crate) fn crash(&mut self) {
         self.server = None;
     }

@@ -84,7 +84,7 @@ impl Site {
         let now = chrono::Utc::now();
         [now, now + Duration::from_hours(24)].map(|day| {
             let folder = format!("dest/{camera}/{}", day.format("%Y-%m-%d"));
-            self.scratch.write(folder, "somebody's")
+            self.scratch.write(folder, "foreign")
         })
     }
 
@@ -93,7 +93,7 @@ impl Site {
         closed(&self.dest(), camera)
     }
 
-    /// Waits until a camera's closed segments have so many frames; what a crash has torn counts too.
+    /// Waits until a camera's closed segments have so many frames; segments left incomplete by a crash count too.
     #[track_caller]
     pub(crate) fn expect_frames(&self, camera: &str, wanted: u64) {
         let until = Instant::now() + PATIENCE;
@@ -234,7 +234,7 @@ impl Segment {
         start.unwrap_or_else(|e| panic!("{}: {e}", self.name)).timestamp()
     }
 
-    /// How many video frames it has. It may be torn.
+    /// How many video frames it has. It may be incomplete.
     #[track_caller]
     pub(crate) fn frames(&self) -> u64 {
         frames([self])
@@ -280,7 +280,7 @@ pub(crate) fn follow_each_other(segments: &[Segment]) -> bool {
         && segments[1..].iter().all(|segment| segment.start() % 2 == 0)
 }
 
-/// How many video frames these segments have; they may be torn.
+/// How many video frames these segments have; they may be incomplete.
 #[track_caller]
 pub(crate) fn frames<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> u64 {
     let probes = one_after_the_other(segments).into_iter();
@@ -356,7 +356,7 @@ pub(crate) fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     }
 }
 
-/// A port that is free. Somebody else may take it before it is used, which nobody on a test machine does.
+/// A port that is free. Another process may take it before it is used, which does not happen on a test machine.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -368,7 +368,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// GET on a port of this machine; none when nobody answers.
+/// GET on a port of this machine; none without an answer.
 pub(crate) fn get(port: u16, path: &str) -> Option<Answer> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
     write!(socket, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").ok()?;

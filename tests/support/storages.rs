@@ -17,7 +17,7 @@ use hikvision::{Audio, Clip, Index, Kind, Model, Ring, Storage, Stride, Video, i
 const USAGE: &str = "usage: hikvision-storage KIND DIR SEGMENTS [START]
   KIND  index   an index of so many segments, with ring files that are empty
         video   so many segments of 40 seconds and 12 MB: HEVC with AAC
-        mixed   the same, small: two seconds each, H.264 and HEVC, every kind of sound, and as many pictures
+        mixed   the same, small: two seconds each, H.264 and HEVC, every audio codec, and as many pictures
         sqlite  the same as mixed, in the SQLite indexes of newer firmware
   DIR   the camera's folder, such as cameras/Camera-Tuin
   START of the first segment on the camera's clock, such as '2025-09-07 00:00:15.25'; the others follow minute by minute";

@@ -1,4 +1,4 @@
-//! A TLS server whose certificate nobody vouches for.
+//! A TLS server with an untrusted certificate.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -36,18 +36,18 @@ impl SelfSigned {
         format!("https://{user}127.0.0.1:{}", self.port)
     }
 
-    /// Waits until somebody who trusts it says this.
+    /// Waits until a client that trusts it sends this.
     #[track_caller]
     pub(crate) fn wait_for(&self, wanted: &str) {
         let heard = |line: String| line.starts_with("heard") && line.contains(wanted);
-        let next = || self.lines.recv_timeout(Duration::from_secs(10)).expect("nobody said it");
+        let next = || self.lines.recv_timeout(Duration::from_secs(10)).expect("no client sent it");
         while !heard(next()) {}
     }
 
-    /// Asserts that somebody came, and that nobody said anything, for want of trust.
+    /// Asserts that a client connected, and sent nothing because it does not trust the certificate.
     #[track_caller]
     pub(crate) fn assert_not_trusted(&self) {
-        let first = self.lines.recv_timeout(Duration::from_secs(10)).expect("nobody came");
+        let first = self.lines.recv_timeout(Duration::from_secs(10)).expect("no client connected");
         for line in std::iter::once(first).chain(self.lines.try_iter()) {
             assert!(line.starts_with("refused"), "{line}");
         }

@@ -99,7 +99,7 @@ impl Uploads {
         json(&self.pass(&[options, &["--json"]].concat()).expect_code(code))
     }
 
-    /// A pass that must find nothing to do, and ask nobody.
+    /// A pass that must find nothing to do, and send no request.
     #[track_caller]
     pub(crate) fn assert_done(&self, options: &[&str]) {
         self.s3.proxy.clear_log();

@@ -1,4 +1,4 @@
-//! What a sound camera answers.
+//! The answers of a camera without faults.
 
 use super::{Bench, NAME, SIZE, whole};
 use crate::support::camera::{Api, Listing, Metadata, Style};

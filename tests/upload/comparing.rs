@@ -1,4 +1,4 @@
-//! `--verify` and `--reconcile`: what is in the bucket beside what should be; and uploads that nobody will complete.
+//! `--verify` and `--reconcile`: what is in the bucket beside what should be; and multipart uploads that no client will complete.
 
 use std::fs;
 
@@ -8,8 +8,8 @@ use crate::support::s3_proxy::{Answer, Fault, Times, When};
 use crate::support::tree;
 use crate::support::uploads::{BUCKET, MTIME, MULTIPART, Uploads, content, set_mtime};
 
-/// Five files of which the bucket has three as they are, one as somebody else stored it, and one not at all; and one
-/// object that is nobody's.
+/// Five files of which the bucket has three as they are, one as another program stored it, and one not at all; and one
+/// object that is not footage's.
 fn apart() -> Uploads {
     let uploads = Uploads::with(&["same.ts", "replaced.ts", "removed.ts", "rotten.ts"]);
     uploads.file("big.ts", content("big", MULTIPART + 1000));
@@ -108,7 +108,7 @@ fn reconcile_finds_what_the_bucket_has_lost_and_the_next_pass_sends_it_again() {
     let expected = pairs(&[("new.ts", "missing"), ("removed.ts", "lost"), ("replaced.ts", "lost")]);
     assert_eq!(findings(&uploads, 3, &["--reconcile"]), expected);
     assert!(uploads.s3.proxy.requests().iter().all(|request| ["GET", "HEAD"].contains(&request.method.as_str())));
-    // What somebody else has stored under the key stays.
+    // An object that another program has stored under the key stays.
     uploads.pass(&["--delete"]).expect_code(3);
     let objects = uploads.objects();
     assert_eq!(objects["cams/removed.ts"], crate::support::Node::of(&content("removed.ts", 1000)));
@@ -208,7 +208,7 @@ fn an_upload_that_was_abandoned_long_ago_is_aborted() {
         // The server cannot list them.
         let body = format!(
             "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated><Upload><Key>cams/a.ts</Key>\
-             <UploadId>{id}</UploadId><Initiated>{initiated}</Initiated></Upload><Upload><Key>cams/somebody/elses.ts</Key>\
+             <UploadId>{id}</UploadId><Initiated>{initiated}</Initiated></Upload><Upload><Key>cams/another/program.ts</Key>\
              <UploadId>x</UploadId><Initiated>{initiated}</Initiated></Upload></ListMultipartUploadsResult>"
         );
         let list = Answer { body, ..Answer::error(200, "").at(When::Refused) };
@@ -217,6 +217,6 @@ fn an_upload_that_was_abandoned_long_ago_is_aborted() {
         uploads.assert_uploaded();
         uploads.pass(&["--reconcile"]).expect_code(0);
         assert_eq!(uploads.s3.open_uploads(), left, "begun {initiated}");
-        assert!(uploads.s3.proxy.requests_for("DELETE elses.ts").is_empty());
+        assert!(uploads.s3.proxy.requests_for("DELETE program.ts").is_empty());
     }
 }

@@ -193,10 +193,10 @@ fn without_an_access_key_no_request_is_sent() {
         assert!(output.stderr.contains(word), "{options:?} {variables:?}: {output}");
         output
     };
-    refused(&["--profile", "nobody"], &[], "nobody");
-    refused(&[], &[("AWS_PROFILE", "nobody")], "nobody");
+    refused(&["--profile", "guest"], &[], "guest");
+    refused(&[], &[("AWS_PROFILE", "guest")], "guest");
     refused(&["--profile", "half"], &[], "half");
-    // Half a key in the environment is a mistake, and no reason to take somebody else's.
+    // Half a key in the environment is a mistake, and no reason to take another user's.
     refused(&[], &[("AWS_ACCESS_KEY_ID", "ENVKEY")], "AWS_SECRET_ACCESS_KEY");
     refused(&["--profile", "role"], &[], "role_arn");
     std::fs::remove_dir_all(bench.uploads.scratch.join("home/.aws")).unwrap();
@@ -241,7 +241,7 @@ fn credentials_that_others_can_read_are_warned_about() {
     }
 }
 
-/// A name for the server, and for each bucket, needs somebody who resolves it: `/etc/hosts` of a jail, which needs no mount.
+/// A host name for the server, and for each bucket, needs a resolver: `/etc/hosts` of a jail, which needs no mount.
 #[test]
 fn virtual_host_addressing_is_used_where_configured() {
     as_root!();

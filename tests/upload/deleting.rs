@@ -1,4 +1,4 @@
-//! `--delete` and `--delete-after`: nothing goes that is not proven to be in the bucket.
+//! `--delete` and `--delete-after`: only files that are verified to be in the bucket are removed.
 
 use std::fs;
 use std::time::Instant;
@@ -60,7 +60,7 @@ fn delete_after_counts_from_the_verification() {
     uploads.assert_uploaded();
 }
 
-/// A pass over a slow line takes days. What it brings last is not proven since it began.
+/// A pass over a slow line takes days. Files that it uploads last were not verified at its beginning.
 #[test]
 fn delete_after_counts_from_the_verification_of_each_file() {
     let uploads = Uploads::with(&["a.ts"]);
@@ -76,9 +76,9 @@ fn delete_after_counts_from_the_verification_of_each_file() {
     pass.wait().expect_code(0);
     let journal = fs::read_to_string(uploads.src(".footage/upload.journal")).unwrap();
     let lines = journal.lines().skip(1).map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let proven = lines.filter(|line| !line["proven"].is_null()).find_map(|line| line["at"].as_i64()).unwrap();
+    let verified = lines.filter(|line| !line["proven"].is_null()).find_map(|line| line["at"].as_i64()).unwrap();
     // The clock and the stopwatch of the pass differ in their fractions of a second.
-    assert!((began + 2..=now()).contains(&proven), "{proven}, and the pass began at {began}");
+    assert!((began + 2..=now()).contains(&verified), "{verified}, and the pass began at {began}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn keep_removes_old_verified_recordings() {
     uploads.pass(&["--keep", "30"]);
     assert!(!uploads.src("20181029_131513_NF.mp4").exists());
     assert!(uploads.src("29990101_000000_NF.mp4").exists(), "not old");
-    assert!(uploads.src("20181029_131613_NF.mp4").exists(), "not proven");
+    assert!(uploads.src("20181029_131613_NF.mp4").exists(), "not verified");
 }
 
 #[test]
@@ -195,8 +195,8 @@ fn delete_after_counts_a_verification_from_the_future_from_now_on() {
     uploads.quiet_pass(&["--delete-after", "1h"]);
     assert!(uploads.src("a.ts").exists());
     let last = fs::read_to_string(&journal).unwrap();
-    let proven = last.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let at = proven.filter(|line| !line["proven"].is_null()).find_map(|line| line["at"].as_i64()).unwrap();
+    let lines = last.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let at = lines.filter(|line| !line["proven"].is_null()).find_map(|line| line["at"].as_i64()).unwrap();
     assert!((now..=now + 600).contains(&at), "{last}");
     assert_eq!(uploads.s3.proxy.requests_for("PUT a.ts").len(), 1, "it is not sent again");
 }

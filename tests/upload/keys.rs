@@ -174,7 +174,7 @@ fn an_object_of_other_content_is_never_overwritten() {
     for (len, others) in [(1000, 1000), (1000, 999), (17 << 20, 17 << 20), (1000, 0)] {
         let uploads = Uploads::new();
         uploads.file("a.ts", content("a", len));
-        let theirs = content("somebody else's", others);
+        let theirs = content("another program's", others);
         uploads.scratch.write("theirs", &theirs);
         let put = ["-X", "PUT", "--data-binary", "@theirs", "-f"];
         uploads.s3.curl("/footage/cams/a.ts", &put).current_dir(uploads.scratch.path()).run().expect_code(0);

@@ -160,7 +160,7 @@ fn a_multipart_upload_that_cannot_be_completed_does_not_stop_the_others() {
     assert_eq!(uploads.s3.open_uploads(), 0);
 }
 
-/// Then an ETag proves nothing, and a hash that was stored with the object has to.
+/// Then an ETag verifies nothing, and a hash that was stored with the object has to.
 #[test]
 fn an_encrypting_server_is_verified_by_size_and_stored_sha256() {
     for size in [1000, MULTIPART + 1000] {

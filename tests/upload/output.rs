@@ -88,7 +88,7 @@ fn with_cron_it_is_silent_unless_files_were_uploaded_or_failed() {
     let output = uploads.pass(&["--cron"]).expect_code(0);
     assert!(output.stderr.contains("1 file"), "{output}");
     assert_eq!(uploads.pass(&["--cron"]).expect_code(0).stderr, "");
-    // What lasts is told once.
+    // A lasting failure is logged the first time only.
     uploads.file("b.ts", "b");
     uploads.s3.proxy.fault("PUT b.ts", Fault::error(400, "InvalidRequest"), Times::Always);
     assert!(uploads.pass(&["--cron"]).expect_code(3).stderr.contains("b.ts"));
@@ -96,7 +96,7 @@ fn with_cron_it_is_silent_unless_files_were_uploaded_or_failed() {
     assert!(!output.stderr.contains("b.ts: "), "{output}");
 }
 
-/// A name that somebody else has given is no order to the terminal.
+/// A name from another program has no control characters on the terminal.
 #[test]
 fn a_file_name_sends_no_terminal_control_characters() {
     let names = ["a\u{1b}[2Jb.ts", "a\u{9b}2Jb.ts", "a\rb.ts"];

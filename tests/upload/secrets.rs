@@ -30,7 +30,7 @@ fn talkative() -> Answer {
 #[test]
 fn no_output_and_no_file_of_a_pass_holds_a_secret() {
     for (behaviour, matcher, fault) in [
-        ("sound", "NOTHING", Fault::LoseReply),
+        ("no fault", "NOTHING", Fault::LoseReply),
         ("talkative", "PUT", talkative().into()),
         ("redirects", "PUT", Answer::error(307, "TemporaryRedirect").with("Location", "http://127.0.0.1:9/x").into()),
         ("in parts", "POST uploadId=", Fault::error(400, "InvalidPart")),

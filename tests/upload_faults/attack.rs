@@ -1,4 +1,4 @@
-//! A server that means harm.
+//! A server as the attacker.
 
 use super::assert_recovers;
 use crate::support::peak_kib;

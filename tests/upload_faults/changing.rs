@@ -89,7 +89,7 @@ fn a_file_removed_during_its_upload() {
     changed_in_mid_upload("vanishes, --delete", &["--delete"], |path| fs::remove_file(path).unwrap());
 }
 
-/// Files are removed together, a moment after they are proven. What stands under the name by then may be another.
+/// Files are removed together, a moment after they are verified. The file under the name by then may be another.
 #[test]
 fn delete_spares_a_file_replaced_after_verification() {
     for len in [1000, 2000] {
@@ -99,7 +99,7 @@ fn delete_spares_a_file_replaced_after_verification() {
         gate.wait_reached(SOON);
         let deadline = Instant::now() + SOON;
         while !fs::read_to_string(uploads.src(".footage/upload.journal")).is_ok_and(|text| text.contains("proven")) {
-            assert!(Instant::now() < deadline, "it is never proven");
+            assert!(Instant::now() < deadline, "it is never verified");
         }
         let other = uploads.scratch.write("src/new", content("other", len));
         set_mtime(&other, MTIME);

@@ -158,7 +158,7 @@ fn create_multipart_upload_is_retried() {
     for fault in [Fault::error(503, "SlowDown"), Fault::ResetRequest { after: 0 }] {
         assert_tried_again("begin", "POST ?uploads", &fault, &SIZES[2..]);
     }
-    // Nobody knows the id of an upload whose reply was lost; a server can list it.
+    // The id of an upload whose reply was lost is unknown; a server can list it.
     let uploads = uploads(SIZES[2]);
     uploads.s3.proxy.fault("POST ?uploads", Fault::LoseReply, Times::First(1));
     uploads.pass(&["--delete"]).expect_code(0);

@@ -1,4 +1,4 @@
-//! What a pass remembers may be lost, torn, or have no room.
+//! The state of a pass may be lost or truncated, or have no space.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ fn a_truncated_journal_is_read() {
 
 #[test]
 fn a_forged_journal_deletes_no_unverified_file() {
-    // Written by a pass to another bucket: what it proves is not true of this one.
+    // Written by a pass to another bucket: what it verified does not hold for this one.
     let (uploads, other) = (Uploads::with(&["a.ts"]), Uploads::with(&["a.ts"]));
     other.quiet_pass(&[]);
     for path in state_files(&other) {

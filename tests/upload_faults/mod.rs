@@ -1,5 +1,5 @@
 //! What `footage upload` must withstand: servers and networks that break off, lie and refuse, files that change under its
-//! hands, journals that are torn, and `kill -9`. After each, every file is still there or its identical object is.
+//! hands, journals that are truncated, and `kill -9`. After each, every file is still there or its identical object is.
 
 mod attack;
 mod buckets;

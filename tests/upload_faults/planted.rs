@@ -1,4 +1,4 @@
-//! Somebody else may write to a source, and has left links and lies there: nothing outside of it is sent, written or
+//! Another user may write to a source, and has planted symlinks and forged state there: nothing outside of it is sent, written or
 //! removed.
 
 use std::fs;

@@ -54,7 +54,7 @@ fn wrong_access_keys_are_refused_by_a_real_server() {
     }
 }
 
-/// From cron it is said once for as long as it lasts.
+/// With --cron it is logged once for as long as it lasts.
 #[test]
 fn with_cron_a_lasting_access_denied_is_logged_the_first_time_only() {
     let uploads = Uploads::with(&["a.ts"]);

@@ -21,7 +21,7 @@ impl<K, V> Clone for Latest<K, V> {
 }
 
 impl<K: Ord, V> Latest<K, V> {
-    /// Takes the place of what was asked before. Whether there was nothing: then whoever does it has to be told.
+    /// Replaces the value that waits. Returns whether none did: then the reader must be woken.
     #[must_use]
     pub(super) fn put(&self, about: K, what: V) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(about, what).is_none()

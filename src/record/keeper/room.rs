@@ -127,7 +127,7 @@ impl Thread {
             let Some((name, camera)) = oldest else { break };
             let path = self.store.root().join(camera.as_str()).join(name.to_string());
             let Ok(file) = fs::symlink_metadata(path) else {
-                // Somebody else was faster, and perhaps with more of them.
+                // Another process removed it first, and perhaps more of them.
                 self.forget_names(&camera);
                 continue;
             };
@@ -227,7 +227,7 @@ impl Thread {
         held.map_or(0, |held| limits.surplus(&held.days))
     }
 
-    /// Counts the days again that somebody else has changed: an upload that removes what it has sent makes room too.
+    /// Counts the days again that another process has changed: an upload that removes what it has sent frees space too.
     fn count_again(&mut self, camera: &CameraName) -> Result<()> {
         let held = self.cameras.get(camera).and_then(|kept| kept.held.as_ref());
         let days: Vec<NaiveDate> = held.map(|held| held.days.iter().collect()).unwrap_or_default();

@@ -93,7 +93,7 @@ fn route(path: &str, live: &RecorderStatus, is_hung: bool) -> Answer {
         "/cameras.json" => Answer { content_type: "application/json", ..Answer::text(200, live.to_zabbix_discovery()) },
         _ => match path.strip_prefix("/camera/").and_then(|rest| rest.rsplit_once('/')) {
             Some((name, what)) => camera(&percent_decode_str(name).decode_utf8_lossy(), what, live),
-            None => Answer::text(404, "there is nothing here; / tells what there is\n"),
+            None => Answer::text(404, "not found; / lists every path\n"),
         },
     }
 }

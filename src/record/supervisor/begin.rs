@@ -56,7 +56,7 @@ impl Supervisor<'_> {
         let store = self.places.store(destination).cloned();
         let store = store.ok_or_else(|| Error::Source(format!("{} is not locked", destination.display())))?;
         let is_shared = !self.settings.shard.is_all();
-        // With a lock elsewhere somebody else may record here too.
+        // With a lock elsewhere another recorder may record here too.
         let is_ours = !is_shared && self.settings.lock_file.is_none();
         let lock = self.places.lock_of(destination).map(Arc::downgrade).unwrap_or_default();
         let keeper = Keeper::start(store, self.ffmpeg.path.clone(), is_shared, is_ours, lock, self.news_box.clone())?;

@@ -78,7 +78,7 @@ impl Supervisor<'_> {
             _ if is_ending => self.leave(number),
             Intent::Leave => self.leave(number),
             Intent::Become(camera) => self.become_as(number, camera),
-            // A full disk, or marks of the clock that have moved: paused, or again at once.
+            // A full disk, or boundaries of the clock that have moved: paused, or restarted at once.
             Intent::Record if asked || is_full => self.prepare(number),
             Intent::Record => {
                 recorder.live.restarts += 1;

@@ -1,4 +1,4 @@
-//! Destinations that no camera is recorded to any more, since the configuration was read again: others may have them.
+//! Destinations without cameras since a reload: other recorders may have them.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::record::keeper::Job;
 
 impl Supervisor<'_> {
-    /// Gives up the destinations that nobody needs, once their keepers have done everything. Those that have not, because a
+    /// Gives up the destinations without cameras, once their keepers have done everything. Those that have not, because a
     /// segment cannot be closed, are asked again.
     pub(super) fn give_up_unused(&mut self) {
         if self.ending.is_some() {
@@ -44,7 +44,7 @@ impl Supervisor<'_> {
         true
     }
 
-    /// A destination cannot be used: who needs it waits, and if nobody does it is given up at once.
+    /// A destination cannot be used: its cameras wait, and without any it is given up at once.
     pub(super) fn gone(&mut self, place: &Path, error: &Error) {
         let is_given_up = self.is_given_up(place, true);
         // What was given up may have been asked for again.

@@ -19,12 +19,12 @@ impl Supervisor<'_> {
         let outcome = self.settings.source.read().and_then(|config| self.adopt(config));
         let error = match outcome {
             Ok(changes) => {
-                log::info!("the configuration was read again: {}", crate::units::count(changes, "change"));
+                log::info!("configuration reloaded: {}", crate::units::count(changes, "change"));
                 None
             }
             Err(error) => {
                 let text = error.with_causes();
-                log::error!("the configuration was read again and is not used: {}", text.replace('\n', "; "));
+                log::error!("reload failed, keeping the previous configuration: {}", text.replace('\n', "; "));
                 Some(text)
             }
         };

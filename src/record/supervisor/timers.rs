@@ -22,7 +22,7 @@ pub(super) enum Timer {
     Schedule(u64, u64),
     /// The disks are looked at.
     Look,
-    /// A person is told how it goes.
+    /// The terminal shows the progress.
     Tell,
     /// The time is up.
     End,

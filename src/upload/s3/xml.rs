@@ -182,7 +182,7 @@ fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
     deserializer.deserialize_seq(Items(PhantomData))
 }
 
-/// The body of CompleteMultipartUpload: each part's number and ETag.
+/// The body of `CompleteMultipartUpload`: each part's number and ETag.
 #[must_use]
 pub fn completion(parts: &[(NonZeroU32, String)]) -> String {
     let mut document = String::from("<CompleteMultipartUpload>");

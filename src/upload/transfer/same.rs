@@ -1,4 +1,4 @@
-//! Whether what stands in the bucket is the file: by its ETag, whoever brought it and in whatever parts.
+//! Whether the object in the bucket is the file: by its ETag, whichever client uploaded it and in whatever parts.
 
 use std::fs::File;
 

@@ -35,7 +35,7 @@ impl<'a> Tries<'a> {
         }
         self.failures += 1;
         let is_last = self.failures >= TRIES;
-        // Nobody sends anything more: the other workers see it at once.
+        // No worker sends anything more: the others see it at once.
         let end = |error: Error| {
             flow.is_ended.store(true, Ordering::Relaxed);
             Failure::Ended(error)
@@ -43,7 +43,7 @@ impl<'a> Tries<'a> {
         let away = |text: String| end(Error::Away(format!("{server} cannot be reached: {text}")));
         let asked = match trouble {
             Trouble::Fatal(error) => return Err(end(error)),
-            // Whoever never answered is not there; whoever did may come back in a moment.
+            // A server that never answered is not there; one that did may return in a moment.
             Trouble::Unreachable(text) if is_last || !self.transfer.has_answered.load(Ordering::Relaxed) => {
                 return Err(away(text));
             }

@@ -64,11 +64,11 @@ pub enum Fault {
     },
     /// Reads the request and closes cleanly, without a reply.
     SilentClose,
-    /// Reads the request and resets the connection, without a reply. (A port where nobody listens
+    /// Reads the request and resets the connection, without a reply. (A port where no process listens
     /// is `Camera::depart(How::Refused)`.)
     Refuse,
     /// The recording is still being written: before each answer it is longer by a `free` box of this
-    /// size (at least 8), hence a sound MP4 at every length. Ends with `Camera::finish_writing`.
+    /// size (at least 8), hence an intact MP4 at every length. Ends with `Camera::finish_writing`.
     Grow {
         /// Bytes that each matching request adds.
         by: u32,
@@ -76,7 +76,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Makes a sound reply unsound. (`NoRange` and `Grow` have done their work before there is a reply.)
+    /// Breaks an intact reply. (`NoRange` and `Grow` have done their work before there is a reply.)
     pub(super) fn spoil(self, reply: &mut Reply) {
         match self {
             Self::Cut { after } => reply.cut = Some((Cut::Body(after), Ending::Close)),

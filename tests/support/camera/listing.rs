@@ -32,7 +32,7 @@ pub struct Style {
     pub trailing_empty: bool,
     /// New API: names as plain strings instead of objects.
     pub plain_strings: bool,
-    /// New API: fields that nobody asked for.
+    /// New API: fields without a purpose.
     pub extra_fields: bool,
 }
 

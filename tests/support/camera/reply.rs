@@ -146,7 +146,7 @@ pub enum Metadata {
     DataUrl,
 }
 
-/// What a sound camera answers.
+/// The answers of a camera without faults.
 pub(super) fn answer(state: &State, request: &Incoming, knows_ranges: bool) -> Reply {
     let path = request.decoded_path();
     let reads = matches!(request.method.as_str(), "GET" | "HEAD");

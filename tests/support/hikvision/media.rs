@@ -1,4 +1,4 @@
-//! Real video, sound and pictures, coded by ffmpeg and put into program streams as the cameras do it.
+//! Real video, audio and pictures, encoded by ffmpeg and put into program streams as the cameras do it.
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ pub(crate) enum Video {
     Hevc,
 }
 
-/// How the sound is coded.
+/// The audio codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Audio {
     None,
@@ -34,9 +34,9 @@ pub(crate) struct Clip {
     frames: Arc<Vec<Vec<u8>>>,
     /// From one frame to the next.
     frame_millis: u64,
-    /// Packets of sound, and how many ticks of 90 kHz each lasts.
-    sound: Arc<Vec<Vec<u8>>>,
-    sound_ticks: u64,
+    /// Packets of audio, and how many ticks of 90 kHz each lasts.
+    audio_packets: Arc<Vec<Vec<u8>>>,
+    audio_ticks: u64,
 }
 
 impl Clip {
@@ -48,19 +48,19 @@ impl Clip {
     /// The same in this size, with about so many kilobits in each second.
     pub(crate) fn with(video: Video, audio: Audio, seconds: u32, size: &str, kilobits: u32) -> Self {
         let frames = frames(video, u64::from(seconds) * 1000, FRAME_MILLIS, size, kilobits);
-        let (sound, sound_ticks) = match audio {
+        let (audio_packets, audio_ticks) = match audio {
             Audio::None => (Arc::default(), 1),
             Audio::Aac => (elementary(&sound_args("aac", "adts", 16_000, seconds), split_adts), 1024 * 90_000 / 16_000),
             Audio::ALaw => (elementary(&sound_args("pcm_alaw", "alaw", 8000, seconds), split_g711), 40 * 90),
             Audio::MuLaw => (elementary(&sound_args("pcm_mulaw", "mulaw", 8000, seconds), split_g711), 40 * 90),
         };
-        Self { video, audio, frames, frame_millis: FRAME_MILLIS, sound, sound_ticks }
+        Self { video, audio, frames, frame_millis: FRAME_MILLIS, audio_packets, audio_ticks }
     }
 
     /// A silent one of a camera that makes a frame in so many milliseconds only.
     pub(crate) fn slow(video: Video, frame_millis: u64, count: u64) -> Self {
         let frames = frames(video, frame_millis * count, frame_millis, "320x180", 400);
-        Self { video, audio: Audio::None, frames, frame_millis, sound: Arc::default(), sound_ticks: 1 }
+        Self { video, audio: Audio::None, frames, frame_millis, audio_packets: Arc::default(), audio_ticks: 1 }
     }
 
     /// From the first frame to the last.
@@ -77,7 +77,7 @@ impl Clip {
     /// its pack headers, where some numbers look like start codes.
     pub(crate) fn mux_counting(&self, start: Instant, first_pts: u64, frames_before: u32) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut sound = (0..).zip(self.sound.iter()).peekable();
+        let mut packets = (0..).zip(self.audio_packets.iter()).peekable();
         for (number, frame) in self.frames.iter().enumerate() {
             let millis = number as u64 * self.frame_millis;
             let pts = first_pts + millis * 90;
@@ -89,8 +89,8 @@ impl Clip {
             for (nth, part) in frame.chunks(5 * 1024).enumerate() {
                 packet(&mut out, 0xE0, part, (nth == 0).then_some(pts));
             }
-            while let Some((nth, bytes)) = sound.next_if(|(nth, _)| nth * self.sound_ticks <= millis * 90) {
-                packet(&mut out, 0xC0, bytes, Some(first_pts + nth * self.sound_ticks));
+            while let Some((nth, bytes)) = packets.next_if(|(nth, _)| nth * self.audio_ticks <= millis * 90) {
+                packet(&mut out, 0xC0, bytes, Some(first_pts + nth * self.audio_ticks));
             }
         }
         out

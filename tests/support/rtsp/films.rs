@@ -16,13 +16,13 @@ const GROWS_AFTER_SECONDS: u32 = 5;
 /// A test pattern in H.264, with or without a tone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Film {
-    /// 640×360, no sound.
+    /// 640×360, no audio.
     Plain,
     /// The same with AAC.
     Aac,
     /// The same with G.711, as most cameras send it.
     ALaw,
-    /// 960×540, no sound.
+    /// 960×540, no audio.
     Large,
     /// 640×360, and 960×540 after five seconds, with no word about it but in the stream itself.
     Growing,
@@ -42,7 +42,7 @@ impl Film {
         }
     }
 
-    /// The file, made when it is not there, and what the server has to know of its sound.
+    /// The file, made if it does not exist, and the server's options for its audio.
     pub(super) fn file(self) -> String {
         let path = match self {
             Self::Plain => film("640x360", &[], SECONDS, 250),
@@ -51,25 +51,25 @@ impl Film {
             Self::Large => film("960x540", &[], SECONDS, 400),
             Self::Growing => growing(),
         };
-        let sound = match self {
+        let audio = match self {
             Self::Aac => ",aac",
             Self::ALaw => ",alaw",
             Self::Plain | Self::Large | Self::Growing => "",
         };
-        format!("{}{sound}", path.display())
+        format!("{}{audio}", path.display())
     }
 }
 
-fn film(size: &str, sound: &[&str], seconds: u32, kilobits: u32) -> PathBuf {
-    let codec = sound.get(1).unwrap_or(&"silent");
+fn film(size: &str, audio: &[&str], seconds: u32, kilobits: u32) -> PathBuf {
+    let codec = audio.get(1).unwrap_or(&"silent");
     made(&format!("film-{size}-{codec}-{kilobits}k-{seconds}s-{KEY_INTERVAL}.mkv"), |out| {
         let ten = out.with_extension("ten.mkv");
         ffmpeg(
             &[
                 &["-f", "lavfi", "-i", &pattern(size), "-f", "lavfi", "-i", "sine=sample_rate=16000", "-t", "10"],
                 &["-map", "0:v"][..],
-                if sound.is_empty() { &[] } else { &["-map", "1:a"] },
-                sound,
+                if audio.is_empty() { &[] } else { &["-map", "1:a"] },
+                audio,
             ],
             &coding(kilobits),
             &ten,
