@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_compared() {
+    fn ffmpeg_versions_are_compared() {
         let said = "ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers\nbuilt with gcc";
         assert_eq!(parse_version(said).as_deref(), Some("5.1.9-0+deb12u1"));
         assert_eq!(parse_version("avconv version 11"), None);
@@ -246,7 +246,7 @@ mod tests {
 
     /// The numbers of libavutil are those that real builds print.
     #[test]
-    fn a_build_without_a_number_is_taken_by_its_libavutil() {
+    fn ffmpeg_without_a_version_number_is_dated_by_libavutil() {
         for (libavutil, version) in [
             ("54. 31.100", (2, 0)),
             ("55. 78.100", (3, 0)),
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ffmpeg_is_named() {
+    fn a_program_that_is_no_ffmpeg_is_named() {
         let error = find(Some(Path::new("/bin/true")), &Stop::default()).expect_err("true is no ffmpeg");
         assert!(error.to_string().contains("/bin/true does not say"), "{error}");
         let error = find(Some(Path::new("no-such-program")), &Stop::default()).expect_err("it is not there");

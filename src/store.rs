@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_of_publishing_refuses_to_overwrite() {
+    fn every_publish_method_refuses_to_overwrite() {
         for publish in [rename_without_overwriting, link_then_unlink, look_then_rename] {
             let (_dir, from, to) = two_files();
             publish(&from, &to).expect("nothing stands there");

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_is_its_midnight() {
+    fn from_with_a_date_is_its_midnight() {
         let moment = |text| parse_moment(text).map(|moment| moment.to_string());
         assert_eq!(moment("2025-09-07").as_deref(), Ok("2025-09-07T00:00:00.000000"));
         assert_eq!(moment("2025-09-07 14:30").as_deref(), Ok("2025-09-07T14:30:00.000000"));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_may_have_an_equals_sign_and_a_name_may_not() {
+    fn camera_folder_may_have_an_equals_sign_and_a_name_may_not() {
         let rename: Rename = "a=b=c".parse().expect("a rename");
         assert_eq!((rename.folder.as_str(), rename.tag.as_str()), ("a=b", "c"));
         for text in ["", "tuin", "=tuin", "tuin=", "tuin=a/b", "tuin=.."] {

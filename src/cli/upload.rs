@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_and_a_prefix() {
+    fn to_has_a_bucket_and_a_prefix() {
         for (text, bucket, prefix) in [
             ("s3://footage", "footage", ""),
             ("s3://footage/", "footage", ""),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_do_not_overlap() {
+    fn overlapping_directories_are_refused() {
         let dir = |text: &str| PathBuf::from(text);
         assert!(check_apart(&[dir("/nowhere/a"), dir("/nowhere/ab")]).is_ok());
         assert!(check_apart(&[dir("/nowhere/a/b"), dir("/nowhere/a")]).is_err());

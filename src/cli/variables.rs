@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_variables_are_named_with_what_was_meant() {
+    fn unknown_variables_are_named_with_a_suggestion() {
         let describe = |names: &[&str]| {
             let set = names.iter().map(|name| (*name).to_owned()).collect();
             describe(&set, &known())

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn cameras_are_found_as_people_write_them() {
+    fn every_form_of_a_camera_address_is_read() {
         for (text, expected) in [
             ("192.168.1.99", "http://192.168.1.99"),
             ("dashcam.example.net", "http://dashcam.example.net"),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_used_and_never_shown() {
+    fn passwords_of_addresses_are_used_and_redacted() {
         let address: Address = "http://us%40er:p@ss@dashcam".parse().expect("an address");
         let Address::Http(url) = &address else { panic!("a URL") };
         assert_eq!(url.base, "http://dashcam");

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markers_are_the_peers() {
+    fn failed_markers_are_those_of_blackvuesync() {
         let at = parse_marker("2018-10-29T13:15:13.123456").expect("as Python writes it");
         assert_eq!(marker(at), "2018-10-29T13:15:13.123456");
         assert_eq!(parse_marker("2018-10-29T13:15:13\n").map(marker).as_deref(), Some("2018-10-29T13:15:13.000000"));

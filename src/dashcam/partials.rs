@@ -147,13 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn within_one_boot_the_length_is_the_truth() {
+    fn within_one_boot_the_length_of_a_partial_is_trusted() {
         assert_eq!(record(0).trusted(700, "a"), 700);
         assert_eq!(record(500).trusted(1000, "a"), 1000);
     }
 
     #[test]
-    fn after_a_reboot_only_the_synced_part_is() {
+    fn after_a_reboot_only_the_fsynced_part_of_a_partial_is_trusted() {
         assert_eq!(record(500).trusted(700, "b"), 500);
         assert_eq!(record(500).trusted(300, "b"), 300);
         assert_eq!(record(500).trusted(700, ""), 500);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_whole_is_not_trusted() {
+    fn a_partial_longer_than_the_recording_is_not_trusted() {
         assert_eq!(record(0).trusted(1001, "a"), 0);
     }
 }

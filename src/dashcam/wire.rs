@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_ranges_are_read_strictly() {
+    fn content_range_is_parsed_strictly() {
         let range = |start, end, total| Some(ContentRange { start, end, total });
         for (text, expected) in [
             ("bytes 100-199/1000", range(Some(100), Some(199), Some(1000))),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_read_liberally() {
+    fn base64_is_decoded_leniently() {
         for text in ["aGVsbG8=", "aGVsbG8", "aGVs\r\nbG8=\n", "data:image/jpeg;base64,aGVsbG8="] {
             assert_eq!(decode_base64(text).as_deref(), Some(&b"hello"[..]), "{text}");
         }

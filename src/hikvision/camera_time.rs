@@ -142,13 +142,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_second_of_microseconds_is_no_time() {
+    fn a_camera_time_of_microseconds_is_refused() {
         assert!(CameraTime::from_index(1, 999_999).is_some());
         assert!(CameraTime::from_index(1, 1_000_000).is_none());
     }
 
     #[test]
-    fn the_distance_has_no_direction() {
+    fn the_distance_of_camera_times_is_symmetric() {
         let early = CameraTime::from_index(100, 250_000).unwrap();
         let late = CameraTime::from_index(101, 0).unwrap();
         assert_eq!(early.distance(late), Duration::from_millis(750));
@@ -159,7 +159,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_forms_read_back(seconds: u32, micros in 0..1_000_000u32) {
+        fn both_forms_of_a_camera_time_are_read_back(seconds: u32, micros in 0..1_000_000u32) {
             let time = CameraTime::from_index(seconds, micros).unwrap();
             prop_assert_eq!(time.to_string().parse::<CameraTime>(), Ok(time));
             let name = time.file_name_form().to_string();
@@ -167,7 +167,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "\\PC{0,30}") {
+        fn any_camera_time_is_read_without_a_panic(text in "\\PC{0,30}") {
             let _ = text.parse::<CameraTime>();
         }
     }

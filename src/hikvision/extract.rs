@@ -233,7 +233,7 @@ mod tests {
     use crate::hikvision::segment::FrameClock;
 
     #[test]
-    fn a_short_result_is_noticed() {
+    fn a_short_mp4_is_detected() {
         let start = "2025-09-07T14:30:15".parse().unwrap();
         let end = "2025-09-07T14:31:15".parse().unwrap();
         let segment = |frames| Segment { end, frames, ..Segment::at(start) };

@@ -78,7 +78,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn only_what_is_wholly_ours_is_held() {
+    fn only_complete_recordings_of_footage_are_in_the_inventory() {
         let dir = tempfile::tempdir().unwrap();
         let tag = Tag::new("tuin").unwrap();
         let videos = dir.path().join("tuin/video");

@@ -161,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn reads_tracks() {
+    fn mp4_tracks_are_read() {
         let (duration, last_frame) = (Duration::from_secs(4), Duration::from_micros(333_333));
         let track = Track { kind: TrackKind::Video, coding: *b"hvc1", duration, last_frame };
         assert_eq!(tracks(&movie()[..]).unwrap(), [track]);
     }
 
     #[test]
-    fn an_unfinished_file_is_none() {
+    fn an_unfinished_mp4_is_refused() {
         assert!(matches!(tracks(&[][..]), Err(Mp4Error::Missing("moov"))));
         assert!(matches!(tracks(&movie()[..40]), Err(Mp4Error::Missing("moov"))));
         assert!(matches!(tracks(&boxed("moov", &[])[..]), Err(Mp4Error::Missing("ftyp"))));
@@ -177,7 +177,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(at in 0..300usize, noise in prop::collection::vec(any::<u8>(), 0..20)) {
+        fn any_mp4_bytes_are_read_without_a_panic(at in 0..300usize, noise in prop::collection::vec(any::<u8>(), 0..20)) {
             let mut bytes = movie();
             let at = at.min(bytes.len());
             let end = (at + noise.len()).min(bytes.len());

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_as_documented() {
+    fn recording_names_are_as_documented() {
         let name =
             OutputName { medium: Medium::Video, second: "2025-09-07T14:30:15".parse().unwrap(), copy: Copy::FIRST };
         let path = |name: OutputName| name.path(&tag("tuin")).into_os_string().into_string().unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_not_ours() {
+    fn foreign_file_names_are_no_recordings() {
         let ours = "2025-09-07_14-30-15-tuin.mp4";
         assert!(OutputName::parse(ours, Medium::Video, &tag("tuin")).is_some());
         for name in [
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_fit_every_file_system() {
+    fn camera_tags_are_portable_file_names() {
         for text in ["", ".", "..", ".hidden", "a/b", "a\nb", "a:b", "a\u{202e}b", "dot.", " space", &"x".repeat(201)] {
             assert!(Tag::new(text).is_err(), "{text:?}");
         }
@@ -300,13 +300,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_folder_always_gives_a_tag(name in "\\PC{0,40}|[./ \\n]{0,4}|é{90,120}") {
+        fn any_folder_name_gives_a_camera_tag(name in "\\PC{0,40}|[./ \\n]{0,4}|é{90,120}") {
             let tag = Tag::of_folder(&name);
             prop_assert_eq!(Tag::new(tag.as_str()), Ok(tag));
         }
 
         #[test]
-        fn every_name_reads_back(seconds: u32, copy in 1..5000u32, text in "[a-z0-9-]{1,12}", picture: bool) {
+        fn every_recording_name_is_read_back(seconds: u32, copy in 1..5000u32, text in "[a-z0-9-]{1,12}", picture: bool) {
             let medium = if picture { Medium::Picture } else { Medium::Video };
             let second = CameraTime::from_index(seconds, 0).unwrap();
             let name = OutputName { medium, second, copy: Copy(copy) };
@@ -318,7 +318,7 @@ mod tests {
         }
 
         #[test]
-        fn any_name_is_read_or_refused(name in "\\PC{0,60}") {
+        fn any_recording_name_is_read_without_a_panic(name in "\\PC{0,60}") {
             let _ = Entry::parse(&name, Medium::Video, &tag("tuin"));
         }
     }

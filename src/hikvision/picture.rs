@@ -117,19 +117,19 @@ mod tests {
     }
 
     #[test]
-    fn the_thumbnail_does_not_end_the_picture() {
+    fn an_exif_thumbnail_does_not_end_the_jpeg() {
         assert_eq!(cut(&jpeg()), Ok(&jpeg()[..]));
     }
 
     #[test]
-    fn what_another_picture_left_behind_is_cut_off() {
+    fn remnants_of_another_picture_are_cut_off() {
         let mut range = jpeg();
         range.extend([0, 0, 3, 0xFF, 0xD9, 0]);
         assert_eq!(cut(&range), Ok(&jpeg()[..]));
     }
 
     #[test]
-    fn a_prefix_is_cut_off() {
+    fn bytes_before_a_jpeg_are_cut_off() {
         let mut range = b"vuFj\x12\x34\x56\x78".to_vec();
         range.extend(jpeg());
         assert_eq!(cut(&range), Ok(&jpeg()[..]));
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_structure_ends_with_the_last_end() {
+    fn a_jpeg_with_a_damaged_structure_ends_at_its_last_end_marker() {
         let mut range = jpeg();
         range[2..6].copy_from_slice(&[0xFF, 0xE1, 0, 0]);
         assert_eq!(cut(&range), Ok(&range[..]));
     }
 
     #[test]
-    fn what_is_no_picture_is_refused() {
+    fn bytes_that_are_no_jpeg_are_refused() {
         assert_eq!(cut(&[]), Err(PictureError::NoJpeg));
         assert_eq!(cut(&[0; 4096]), Err(PictureError::NoJpeg));
     }
@@ -167,7 +167,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_give_a_jpeg_or_none(mut bytes in prop::collection::vec(any::<u8>(), 0..300), at in 0..30usize, whole: bool) {
+        fn any_picture_bytes_give_a_jpeg_or_none(mut bytes in prop::collection::vec(any::<u8>(), 0..300), at in 0..30usize, whole: bool) {
             if whole {
                 let at = at.min(bytes.len());
                 bytes.splice(at..at, jpeg());

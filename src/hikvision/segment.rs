@@ -196,14 +196,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_frame_clock_wraps() {
+    fn pts_wraps() {
         let frames = FrameClock { first_45k: u32::MAX - 44_999, last_45k: 45_000 };
         assert_eq!(frames.duration(), Duration::from_secs(2));
     }
 
     proptest! {
         #[test]
-        fn a_span_is_ordered_and_inside(start: u64, end: u64, bytes: u64) {
+        fn segment_spans_are_ordered_and_inside_the_ring_file(start: u64, end: u64, bytes: u64) {
             match SegmentSpan::new(start, end, RingFile::Present(bytes)) {
                 Some(span) => {
                     prop_assert!(span.start() < span.end() && span.end() <= bytes);

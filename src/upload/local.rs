@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_closed_files_are_found() {
+    fn only_closed_files_are_listed() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let write = |name: &str, text: &str| {
             let path = dir.path().join(name);

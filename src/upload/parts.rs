@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_as_s3_takes_them() {
+    fn part_sizes_satisfy_the_limits_of_s3() {
         for size in [0, 1, PART_BYTES - 1] {
             assert_eq!(Cut::of(size), None, "{size}");
         }

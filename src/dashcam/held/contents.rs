@@ -78,7 +78,7 @@ mod tests {
     use crate::remembered::Contents as _;
 
     #[test]
-    fn what_is_remembered_is_what_was_read() {
+    fn inventory_contents_are_read_back() {
         let parse = |name: &str| name.parse().expect("a name");
         let contents = Contents {
             files: vec![parse("20181029_131513_NF.mp4"), parse("20181029_131513_NFS.mp4")],

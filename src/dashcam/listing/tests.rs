@@ -10,7 +10,7 @@ fn names(text: impl AsRef<[u8]>) -> Vec<String> {
 }
 
 #[test]
-fn the_old_listing_in_all_its_shapes() {
+fn older_api_listings_are_read_in_every_form() {
     let expected = ["20181029_131513_NF.mp4", "20181029_131513_NR.mp4"];
     for text in [
         "v:1.00\r\nn:/Record/20181029_131513_NF.mp4,s:1000000\r\nn:/Record/20181029_131513_NR.mp4,s:1000000\r\n",
@@ -24,7 +24,7 @@ fn the_old_listing_in_all_its_shapes() {
 }
 
 #[test]
-fn the_new_listing_in_all_its_shapes() {
+fn newer_api_listings_are_read_in_every_form() {
     let expected = ["20260629_085329_MF.mp4", "20260629_085329_MR.mp4"];
     for text in [
         r#"{"filelist":[{"filename":"20260629_085329_MF.mp4"},{"filename":"20260629_085329_MR.mp4"}]}"#,
@@ -39,13 +39,13 @@ fn the_new_listing_in_all_its_shapes() {
 }
 
 #[test]
-fn an_empty_card_is_not_an_error() {
+fn an_empty_listing_is_no_error() {
     assert_eq!(names("v:1.00\r\n"), [""; 0]);
     assert!(read("").expect("readable").was_empty);
 }
 
 #[test]
-fn what_cannot_be_read_at_all_is_an_error_with_its_first_line() {
+fn an_unreadable_listing_is_an_error_with_its_first_line() {
     for (text, shown) in [
         ("<html>\n<body>Router login</body>", "<html>"),
         ("v:1.00\r\nn:/Record/foo.mp4,s:1000000\r\n", "v:1.00"),
@@ -62,7 +62,7 @@ fn what_cannot_be_read_at_all_is_an_error_with_its_first_line() {
 }
 
 #[test]
-fn bad_names_are_told_and_the_rest_goes_on() {
+fn invalid_names_in_a_listing_are_warnings() {
     let long = "A".repeat(3000);
     let very_long = "B".repeat(100_000);
     let text = format!(
@@ -100,12 +100,12 @@ fn an_endless_listing_ends() {
 
 proptest! {
     #[test]
-    fn nothing_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn any_listing_is_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = read(bytes);
     }
 
     #[test]
-    fn nothing_json_makes_it_panic(text in r#"[\[{]("filelist":)?[\[{]?["a-z0-9_.:,{}\[\]]{0,60}"#) {
+    fn any_json_listing_is_read_without_a_panic(text in r#"[\[{]("filelist":)?[\[{]?["a-z0-9_.:,{}\[\]]{0,60}"#) {
         let _ = read(text);
     }
 }

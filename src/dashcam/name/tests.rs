@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn names_of_real_cameras_are_read() {
+fn recording_names_of_real_cameras_are_read() {
     for name in [
         "20181029_131513_NF.mp4",
         "20181029_131513_NFS.mp4",
@@ -19,7 +19,7 @@ fn names_of_real_cameras_are_read() {
 }
 
 #[test]
-fn what_is_not_a_recording_is_not_taken_for_one() {
+fn other_file_names_are_no_recordings() {
     for name in [
         "",
         "20200101_000000_Notes.txt",
@@ -52,7 +52,7 @@ fn what_is_not_a_recording_is_not_taken_for_one() {
 }
 
 #[test]
-fn siblings_drop_what_they_share() {
+fn sidecar_names_drop_the_shared_letters() {
     let video: FileName = "20181029_131513_NFS.mp4".parse().expect("a name");
     let names = Format::ALL.map(|format| video.sibling(format).to_string());
     assert_eq!(
@@ -62,7 +62,7 @@ fn siblings_drop_what_they_share() {
 }
 
 #[test]
-fn groups_are_the_peers() {
+fn grouping_directories_are_those_of_blackvuesync() {
     let at = Moment::from_str("20181028_131513").expect("a Sunday").0;
     let dirs = [Grouping::None, Grouping::Daily, Grouping::Weekly, Grouping::Monthly, Grouping::Yearly]
         .map(|grouping| grouping.dir(at));
@@ -74,7 +74,7 @@ fn groups_are_the_peers() {
 }
 
 #[test]
-fn type_priority_is_the_documented_one() {
+fn priority_type_is_the_documented_one() {
     let rank = |kind: char| format!("20181029_131513_{kind}F.mp4").parse::<FileName>().expect("a name").type_rank();
     let order = ['M', 'E', 'I', 'B', 'O', 'A', 'T', 'R', 'X', 'G', 'D', 'L', 'Y', 'F', 'Q', 'N', 'P'];
     assert!(order.is_sorted_by_key(|kind| rank(*kind)));
@@ -82,7 +82,7 @@ fn type_priority_is_the_documented_one() {
 }
 
 #[test]
-fn unknown_letters_are_named() {
+fn unknown_type_letters_are_named() {
     let unknown = |name: &str| name.parse::<FileName>().expect("a name").unknown_letters();
     assert_eq!(unknown("20181029_131513_NF.mp4"), None);
     assert_eq!(unknown("20181029_131513_QF.mp4").as_deref(), Some("QF"));
@@ -91,7 +91,7 @@ fn unknown_letters_are_named() {
 
 proptest! {
     #[test]
-    fn reading_and_writing_are_inverses(
+    fn any_recording_name_is_written_back_the_same(
         seconds in 0_i64..253_402_300_799,
         name in "[A-Z][A-Z][A-Z]?\\.mp4|[A-Z][A-Z]\\.thm|[A-Z]\\.(gps|3gf)",
         prefix_suffix in prop::sample::select(vec![("", ""), (".", ".part"), (".", ".damaged"), (".", ""), ("", ".failed")]),
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_is_written_back_the_same(text in "\\PC{0,40}") {
+    fn recording_names_are_written_back_the_same(text in "\\PC{0,40}") {
         if let Ok(entry) = text.parse::<Entry>() {
             prop_assert_eq!(entry.to_string(), text);
         }

@@ -57,7 +57,7 @@ fn shared_sidecars_are_fetched_once() {
 }
 
 #[test]
-fn priorities_order_the_fetches() {
+fn priority_orders_the_fetches() {
     let offer = offer(&[
         "20181029_100000_NR.mp4",
         "20181029_100000_NF.mp4",
@@ -76,7 +76,7 @@ fn priorities_order_the_fetches() {
 }
 
 #[test]
-fn an_event_brings_its_neighbours_of_the_same_direction() {
+fn context_adds_the_neighbours_of_an_event_in_its_direction() {
     let offer = offer(&[
         "20181029_100000_NF.mp4",
         "20181029_100000_NR.mp4",
@@ -99,7 +99,7 @@ fn an_event_brings_its_neighbours_of_the_same_direction() {
 
 /// A copy in low resolution is not the neighbour of what it is a copy of.
 #[test]
-fn neighbours_are_not_counted_twice_for_their_copies() {
+fn context_counts_low_resolution_copies_once() {
     let offer = offer(&[
         "20181029_100000_NF.mp4",
         "20181029_100100_NF.mp4",
@@ -119,7 +119,7 @@ fn neighbours_are_not_counted_twice_for_their_copies() {
 }
 
 #[test]
-fn protection_holds_against_every_rule() {
+fn protect_wins_over_keep_and_keep_bytes() {
     let held = Held {
         dirs: vec![String::new()],
         files: ["20180101_000000_EF.mp4", "20180101_000000_NF.mp4", "20180102_000000_MF.mp4"]
@@ -218,7 +218,7 @@ fn apply(held: &Held, plan: &Plan, policy: &Policy) -> Held {
 
 proptest! {
     #[test]
-    fn a_second_pass_has_nothing_to_do(
+    fn a_second_plan_is_empty(
         listed in prop::collection::vec(arbitrary_name(), 0..30),
         here in prop::collection::vec((arbitrary_name(), 0_u16..3), 0..30),
         policy in arbitrary_policy(),

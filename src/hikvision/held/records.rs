@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_is_what_was_read() {
+    fn inventory_records_are_read_back() {
         let name = |medium, copy| OutputName { medium, second: "2025-09-07T14:30:15".parse().unwrap(), copy };
         let modified = Some("2025-09-07T14:30:15.787001".parse().unwrap());
         let files = vec![

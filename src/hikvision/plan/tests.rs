@@ -60,14 +60,14 @@ fn apply_damaged(mut held: Vec<Held>, plan: &Plan, times: Times, is_damaged: imp
 }
 
 #[test]
-fn the_oldest_first() {
+fn the_oldest_segments_are_extracted_first() {
     let segments = [segment("2025-09-07T14:30:15.5", 1), segment("2025-09-06T23:00:00", 2)];
     let plan = plan(&segments, &[], &Policy::default());
     assert_eq!(names(&plan), ["2025-09-06_23-00-00-tuin.mp4", "2025-09-07_14-30-15-tuin.mp4"]);
 }
 
 #[test]
-fn the_hour_that_comes_twice() {
+fn segments_of_the_repeated_dst_hour_have_different_names() {
     // Recorded in this order; the second has the smaller fraction.
     let first = segment("2025-10-26T02:30:15.900", 1);
     let second = segment("2025-10-26T02:30:15.100", 2);
@@ -97,7 +97,7 @@ fn a_forgotten_recording_keeps_its_name() {
 }
 
 #[test]
-fn files_that_lost_their_times_still_count() {
+fn recordings_without_their_mtime_are_recognized() {
     let policy = Policy::default();
     let segments = [segment("2025-10-26T02:30:15.100", 1), segment("2025-10-26T02:30:15.900", 2)];
     for times in [Times::Cut, Times::Lost] {
@@ -109,7 +109,7 @@ fn files_that_lost_their_times_still_count() {
 }
 
 #[test]
-fn only_what_is_wanted() {
+fn from_to_and_without_pictures_select_segments() {
     let segments = [
         segment("2025-09-06T00:00:00", 1),
         segment("2025-09-07T00:00:00", 2),
@@ -129,7 +129,7 @@ fn only_what_is_wanted() {
 }
 
 #[test]
-fn what_expired_is_removed_and_does_not_come_back() {
+fn recordings_removed_by_keep_are_not_extracted_again() {
     let segments = [segment("2025-09-06T10:00:00.5", 1), segment("2025-09-07T10:00:00.5", 2)];
     let held = apply(vec![], &plan(&segments, &[], &Policy::default()), Times::Kept);
     let policy = Policy { keep_from: Some("2025-09-07T10:00:00".parse().unwrap()), ..Policy::default() };
@@ -141,7 +141,7 @@ fn what_expired_is_removed_and_does_not_come_back() {
 }
 
 #[test]
-fn a_damaged_recording_is_tried_again_under_its_name() {
+fn a_damaged_recording_is_retried_under_its_name() {
     let policy = Policy::default();
     let segments = [segment("2025-10-26T02:30:15.100", 1), segment("2025-10-26T02:30:15.900", 2)];
     let damaged = |segment: &Segment| segment.file == 1;
@@ -165,7 +165,7 @@ fn a_damaged_recording_is_tried_again_under_its_name() {
 }
 
 #[test]
-fn what_was_damaged_goes_when_the_whole_is_here() {
+fn a_damaged_recording_is_removed_when_the_complete_one_exists() {
     let policy = Policy::default();
     let segment = segment("2025-10-26T02:30:15.100", 1);
     let whole = apply(vec![], &plan(&[segment], &[], &policy), Times::Kept)[0];
@@ -228,7 +228,7 @@ fn any_time(seconds: u32, quarters: std::ops::Range<u32>) -> impl Strategy<Value
 
 proptest! {
     #[test]
-    fn a_second_pass_has_nothing_to_do(
+    fn a_second_plan_is_empty(
         segments in segments(), earlier in segments(),
         times in prop_oneof![Just(Times::Kept), Just(Times::Cut), Just(Times::Lost)],
         (from, to, keep_from) in (time(), time(), time()), without_pictures: bool,
@@ -248,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn another_pass_does_no_more_than_try_the_damaged_again(
+    fn a_second_plan_only_retries_damaged_recordings(
         mut segments in segments(), size in 1..6usize, damaged in prop::collection::vec(any::<bool>(), 12),
     ) {
         let mut starts = std::collections::HashSet::new();
@@ -271,7 +271,7 @@ proptest! {
 
     /// However many passes look at the ring while it turns: each recording with a start of its own is extracted once.
     #[test]
-    fn each_is_extracted_once(mut segments in segments(), size in 1..6usize, are_whole_seconds: bool) {
+    fn each_segment_is_extracted_once(mut segments in segments(), size in 1..6usize, are_whole_seconds: bool) {
         if are_whole_seconds {
             for segment in &mut segments {
                 segment.start = segment.start.whole_second();

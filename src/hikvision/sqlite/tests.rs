@@ -38,7 +38,7 @@ fn pictures(sql: &str) -> Result<Listing, SqliteError> {
 }
 
 #[test]
-fn reads_closed_segments_and_counts_the_others() {
+fn closed_segments_of_a_sqlite_index_are_read_and_others_counted() {
     let listing = videos(&format!(
         "{VIDEO_SCHEMA}; INSERT INTO record_segment_idx_tb VALUES
          (0, 512, 2048, 1700000100, 1700000110, 3),
@@ -53,7 +53,7 @@ fn reads_closed_segments_and_counts_the_others() {
 }
 
 #[test]
-fn rows_that_make_no_sense_are_counted() {
+fn invalid_sqlite_rows_are_counted() {
     let listing = videos(&format!(
         "{VIDEO_SCHEMA}; INSERT INTO record_segment_idx_tb VALUES
          (0, 0, 500, 1700003611, 1700000010, 3),
@@ -72,7 +72,7 @@ fn rows_that_make_no_sense_are_counted() {
 }
 
 #[test]
-fn microseconds_are_read_where_there_are_any() {
+fn sqlite_times_may_have_microseconds() {
     let listing = videos(
         "CREATE TABLE record_segment_idx_tb (id INTEGER PRIMARY KEY, file_no, start_offset, end_offset, \
          start_time_tv_sec, start_time_tv_usec, end_time_tv_sec, end_time_tv_usec, record_type);
@@ -112,7 +112,7 @@ fn of_pictures_in_the_same_bytes_the_latest_is_listed() {
 }
 
 #[test]
-fn another_database_is_refused() {
+fn another_sqlite_database_is_refused() {
     for sql in [
         "CREATE TABLE t (a)",
         "CREATE TABLE record_segment_idx_tb (file_no)",
@@ -125,7 +125,7 @@ fn another_database_is_refused() {
 }
 
 #[test]
-fn what_is_no_database_is_an_error() {
+fn a_file_that_is_no_sqlite_database_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("record_db_index00");
     assert!(matches!(read(&path, VIDEOS, &soon(), big), Err(SqliteError::Open(_))), "missing");
@@ -138,7 +138,7 @@ fn what_is_no_database_is_an_error() {
 }
 
 #[test]
-fn rows_before_the_damage_are_kept() {
+fn sqlite_rows_before_a_damage_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("record_db_index00");
     let rows: Vec<String> = (0..2000)
@@ -157,7 +157,7 @@ fn rows_before_the_damage_are_kept() {
 }
 
 #[test]
-fn a_damaged_schema_is_no_reason_to_panic() {
+fn a_damaged_sqlite_schema_is_read_without_a_panic() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("record_db_index00");
     database(&path, &format!("{VIDEO_SCHEMA}; CREATE TABLE other (a, b)"));
@@ -173,7 +173,7 @@ fn a_damaged_schema_is_no_reason_to_panic() {
 }
 
 #[test]
-fn a_deadline_that_is_over_ends_the_reading() {
+fn a_sqlite_read_ends_at_its_deadline() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("record_db_index00");
     let row = "(0, 0, 500, 1700000000, 1700000010, 3)";
@@ -189,7 +189,7 @@ fn a_deadline_that_is_over_ends_the_reading() {
 }
 
 #[test]
-fn odd_paths_are_opened_and_nothing_is_created() {
+fn odd_sqlite_paths_are_opened_and_nothing_is_created() {
     let dir = tempfile::tempdir().unwrap();
     for name in [b"a b?c#d%41'\"&mode=rwc;x".as_slice(), b"new\nline", b"not utf-8 \xFF\xFE", b"colon:and\\backslash"] {
         let folder = dir.path().join(OsStr::from_bytes(name));
@@ -208,7 +208,7 @@ fn odd_paths_are_opened_and_nothing_is_created() {
 }
 
 #[test]
-fn a_relative_path_is_opened() {
+fn a_relative_sqlite_path_is_opened() {
     let uri = immutable_uri(Path::new("a/b"));
     assert!(uri.starts_with("file:///") && uri.ends_with("/a/b?mode=ro&immutable=1"), "{uri}");
     assert_eq!(immutable_uri(Path::new("//a")), "file:////a?mode=ro&immutable=1");
@@ -219,7 +219,7 @@ proptest! {
 
     /// Whatever numbers stand in a row, it is a segment, in progress, empty or skipped.
     #[test]
-    fn every_row_is_accounted_for(rows in prop::collection::vec(prop::array::uniform6(any::<i64>()), 1..20)) {
+    fn every_sqlite_row_is_counted(rows in prop::collection::vec(prop::array::uniform6(any::<i64>()), 1..20)) {
         let sql: Vec<String> = rows.iter()
             .map(|[a, b, c, d, e, f]| format!("({a},{b},{c},{d},{e},{f})"))
             .collect();

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_fields() {
+    fn info_bin_fields_are_read() {
         let mut bytes = vec![0; 68];
         bytes[..6].copy_from_slice(b"DS-2CD");
         bytes[48..54].copy_from_slice(&[1, 2, 3, 4, 5, 6]);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_is_missing() {
+    fn info_bin_errors_name_the_missing_part() {
         let missing = |info: Option<Info>, there: &[u32]| missing_datadirs(info.as_ref(), there.iter().copied());
         assert_eq!(missing(Some(info(3)), &[0, 1, 2]), None);
         assert_eq!(missing(Some(info(1)), &[0, 1, 2]), None, "the folders are counted when info.bin is wrong");
@@ -100,7 +100,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        fn any_info_bin_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             prop_assert_eq!(Info::parse(&bytes).is_some(), bytes.len() >= 68);
         }
     }

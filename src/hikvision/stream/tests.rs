@@ -45,7 +45,7 @@ fn segment(start: &str, frames: Option<FrameClock>) -> Segment {
 }
 
 #[test]
-fn reads_clock_streams_and_first_frame() {
+fn clock_streams_and_first_frame_of_a_segment_are_read() {
     let head = Head::parse(&head_bytes(Some(LEAP_DAY), 0x24, 0x0F, 0x1_2345_6789)).unwrap();
     assert_eq!(head.clock.unwrap().to_string(), "2024-02-29T23:59:58.999000");
     assert_eq!(head.first_frame_90k, Some(0x1_2345_6789));
@@ -53,7 +53,7 @@ fn reads_clock_streams_and_first_frame() {
 }
 
 #[test]
-fn knows_the_stream_types() {
+fn stream_types_are_known() {
     for (kind, codec) in [
         (0x0F, AudioCodec::Aac),
         (0x90, AudioCodec::G711ALaw),
@@ -67,7 +67,7 @@ fn knows_the_stream_types() {
 }
 
 #[test]
-fn a_clock_that_shows_no_time_is_no_clock() {
+fn a_stream_clock_with_an_invalid_time_is_ignored() {
     let mut february_30 = LEAP_DAY;
     february_30[5] = 0b0010_1111;
     assert_eq!(Head::parse(&head_bytes(Some(february_30), 0x1B, 0x0F, 0)).unwrap().clock, None);
@@ -85,7 +85,7 @@ fn only_a_pack_header_begins_a_segment() {
 }
 
 #[test]
-fn the_clock_decides_whose_segment_it_is() {
+fn the_stream_clock_decides_which_segment_it_is() {
     let head = Head::parse(&head_bytes(Some(LEAP_DAY), 0x24, 0x0F, 90_000)).unwrap();
     assert_eq!(head.verify(&segment("2024-02-29T23:59:58.999", None)), Ok(()));
     assert_eq!(head.verify(&segment("2024-02-29T23:59:58", None)), Ok(()), "whole seconds of SQLite");
@@ -104,7 +104,7 @@ fn the_clock_decides_whose_segment_it_is() {
 }
 
 #[test]
-fn without_a_clock_the_first_frame_decides() {
+fn without_a_stream_clock_the_first_frame_decides() {
     let head = Head::parse(&head_bytes(None, 0x24, 0x0F, 90_001)).unwrap();
     let frames = |first_45k| Some(FrameClock { first_45k, last_45k: first_45k + 1 });
     assert_eq!(head.verify(&segment("2024-02-29T23:59:58", frames(45_000))), Ok(()));
@@ -126,7 +126,7 @@ fn the_imkh_header_has_no_start_code_of_a_stream() {
 
 proptest! {
     #[test]
-    fn any_clock_that_exists_is_read(
+    fn any_valid_stream_clock_is_read(
         (year, day) in (0..=255u8, 1..=365u32),
         (hour, minute, second, milli) in (0..24u32, 0..60u32, 0..60u32, 0..1000u32),
     ) {
@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn a_head_cut_off_anywhere_is_read_or_refused(length in 0..160usize) {
+    fn a_truncated_segment_head_is_read_without_a_panic(length in 0..160usize) {
         let bytes = head_bytes(Some(LEAP_DAY), 0x24, 0x90, 12345);
         let whole = Head::parse(&bytes).unwrap();
         if let Ok(head) = Head::parse(&bytes[..length.min(bytes.len())]) {
@@ -157,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..400), stream: bool) {
+    fn any_stream_bytes_are_read_without_a_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..400), stream: bool) {
         if stream {
             let mut whole = head_bytes(Some(LEAP_DAY), 0x24, 0x90, 1);
             whole.truncate(20);

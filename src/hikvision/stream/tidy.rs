@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn only_stuffing_is_overwritten() {
+    fn tidy_overwrites_only_stuffing() {
         let payload = pack(&[0, 0, 1, 0xE0]);
         let tail = packet(&[7; 40]);
         let stream = [pack(&[0xFF, 0xFF, 0, 0, 1, 0xE0]), packet(&payload), pack(&[]), tail.clone()].concat();
@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_thread_changes_nothing_more() {
+    fn after_a_broken_pack_no_stuffing_is_overwritten() {
         let stream = [packet(&[1, 2, 3]), vec![9; 30], pack(&[0, 0, 1, 0xE0]), vec![0; 30]].concat();
         assert_eq!(tidied(&stream, std::iter::repeat(7)), stream);
     }
 
     proptest! {
         #[test]
-        fn pieces_make_no_difference(
+        fn tidy_works_in_any_chunks(
             parts in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..7), prop::collection::vec(any::<u8>(), 0..90)), 0..8),
             sizes in prop::collection::vec(1..40usize, 1..20),
         ) {
@@ -103,7 +103,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_come_out_as_many(bytes in prop::collection::vec(any::<u8>(), 0..300), size in 1..50usize) {
+        fn tidy_keeps_the_number_of_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300), size in 1..50usize) {
             prop_assert_eq!(tidied(&bytes, std::iter::repeat(size)).len(), bytes.len());
         }
     }

@@ -19,7 +19,7 @@ fn part(number: u32) -> NonZeroU32 {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn journal_lines_are_read_back() {
     let (_dir, store) = store();
     let mut journal = load(&store);
     journal.prove("a \"b\"\n.ts", FILE, "k/é", "etag", 5);
@@ -68,7 +68,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_torn_line_says_nothing_and_spoils_no_other() {
+fn a_truncated_journal_line_affects_no_other() {
     let (_dir, store) = store();
     let mut journal = load(&store);
     journal.prove("a", FILE, "k/a", "etag", 5);
@@ -90,7 +90,7 @@ fn a_torn_line_says_nothing_and_spoils_no_other() {
 }
 
 #[test]
-fn somebodys_file_is_left_alone() {
+fn a_foreign_file_is_not_used_as_a_journal() {
     let (dir, store) = store();
     let path = store.state_path("upload.journal");
     fs::write(&path, "my notes\n").expect("written");
@@ -109,7 +109,7 @@ fn somebodys_file_is_left_alone() {
 
 /// Of the new content of a name the bucket has nothing yet: with `--delete` it would be lost.
 #[test]
-fn nothing_that_happens_to_a_file_leaves_an_older_proof() {
+fn a_later_journal_line_replaces_an_older_verification() {
     const NEW: Identity = Identity { size: 41, ..FILE };
     let happens: [fn(&mut Journal); 5] = [
         |journal| journal.start("a", NEW, "k", 6),

@@ -53,7 +53,7 @@ fn told(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
-fn the_oldest_recording_is_first() {
+fn the_oldest_recording_is_uploaded_first() {
     let files = [
         (local("b.ts", 10), None),
         (local("cam/20181029_131513_NF.mp4", 5), None),
@@ -66,7 +66,7 @@ fn the_oldest_recording_is_first() {
 }
 
 #[test]
-fn only_what_is_proven_is_removed() {
+fn delete_removes_only_verified_files() {
     let old = local("20181029_131513_NF.mp4", 90 * 86_400);
     let changed = Record { identity: Some(Identity { size: 9, ..old.identity }), ..proven(&old, 0) };
     let remounted = Record { identity: Some(Identity { ino: 2, ..old.identity }), ..proven(&old, 0) };
@@ -92,7 +92,7 @@ fn only_what_is_proven_is_removed() {
 }
 
 #[test]
-fn an_upload_goes_on_where_the_file_is_the_same() {
+fn a_multipart_upload_is_resumed_if_the_file_is_unchanged() {
     let file = local("a.ts", 10);
     let begun = |identity, key: &str| Record {
         identity: Some(identity),
@@ -110,7 +110,7 @@ fn an_upload_goes_on_where_the_file_is_the_same() {
 }
 
 #[test]
-fn two_files_do_not_get_one_key() {
+fn two_files_do_not_get_the_same_key() {
     let files = [(local("20181029_131513_NF.mp4", 10), None), (local("20181029_131513_NR.mp4", 5), None)];
     let plan = plan_of(&files, &policy("%Y%m%d.{ext}"));
     assert_eq!(told(&plan), ["upload 0 p/20181029.mp4"]);
@@ -119,7 +119,7 @@ fn two_files_do_not_get_one_key() {
 }
 
 #[test]
-fn what_failed_waits() {
+fn failed_uploads_wait_for_a_retry() {
     let file = local("a.ts", 10);
     let failed = |at| Record { identity: Some(file.identity), failed: Some(at), ..Record::default() };
     for (at, waits) in [(NOW, true), (NOW - 86_399, true), (NOW - 86_400, false), (NOW + 10, false)] {
@@ -153,7 +153,7 @@ fn any_file() -> impl Strategy<Value = (Local, Option<Record>)> {
 
 proptest! {
     #[test]
-    fn the_second_pass_has_nothing_to_do(
+    fn a_second_plan_is_empty(
         files in prop::collection::vec(any_file(), 0..20),
         delete_after in prop::option::of((0..100_u64).prop_map(Duration::from_secs)),
         keep in prop::option::of(Just(Keep::For(Duration::from_hours(240)))),
