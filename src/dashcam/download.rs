@@ -468,8 +468,12 @@ fn keep_what_differs(want: &Want, partial: &File, old: &Path) -> Result<()> {
         return Ok(());
     }
     let kept = want.damaged_path();
+    if fs::symlink_metadata(&kept).is_ok() {
+        let text = "an earlier file is kept under that name: look at both, then move or remove that one";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text)).at("keep the file that differs as", &kept);
+    }
     log::warn!("{}: what was here is no part of the camera's file; kept as {}", want.file, kept.display());
-    fs::rename(old, &kept).at("rename", old)
+    publish(&older, old, &kept)
 }
 
 /// Whether the first `length` bytes of a file are those of an older one.

@@ -60,6 +60,24 @@ fn verify_fetches_a_file_truncated_by_blackvuesync_again() {
     }
 }
 
+/// A file of another camera stands here, and beside it a `.damaged` of an earlier pass. Each may be all there is of its content.
+#[test]
+fn verify_replaces_no_file_whose_content_would_overwrite_a_damaged_one() {
+    let bench = after(|_| vec![7; 50_000]);
+    let month = bench.dest().join("2018-10");
+    let damaged = month.join(format!(".{VIDEO}.damaged"));
+    std::fs::write(&damaged, "an earlier one").expect("written");
+    let output = bench.pass(&["--verify"]).expect_code(3);
+    assert!(output.stderr.contains(".damaged"), "{output}");
+    assert_eq!(std::fs::read(&damaged).expect("kept"), b"an earlier one");
+    assert_eq!(std::fs::read(month.join(VIDEO)).expect("kept"), vec![7; 50_000]);
+
+    std::fs::remove_file(&damaged).expect("looked at and removed");
+    bench.pass(&["--verify"]).expect_code(0);
+    assert_eq!(std::fs::read(&damaged).expect("kept"), vec![7; 50_000]);
+    bench.assert_like_camera("2018-10");
+}
+
 #[test]
 fn verify_fetches_a_short_sidecar_again() {
     for api in [Api::Old, Api::New] {
