@@ -159,8 +159,9 @@ impl Judge<'_> {
         let locked = pass.lock.since.as_deref().and_then(seconds);
         let (is_running, reason) =
             (pass.lock.is_held == Some(true), report.ended.as_ref().map(|ended| ended.reason.as_str()));
-        // A run that ends writes the time at which it took the lock into its report.
-        let died = pass.lock.is_held == Some(false) && locked > started;
+        // A run that ends writes the time at which it took the lock into its report, or leaves a trace.
+        let ended_without = unreported.map(Unreported::since);
+        let died = pass.lock.is_held == Some(false) && locked > started.max(ended_without);
         let (state, since) = match reason {
             _ if is_running => ("running", locked),
             _ if died => (GONE_STATE, locked),

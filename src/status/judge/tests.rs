@@ -188,6 +188,15 @@ fn a_run_that_left_no_report_is_wrong_until_one_does() {
     let done = || vec![dashcam(Report::default())];
     assert_first(&judged(place(done(), unreported("dashcam", 60, "destination"))), "failed", Some(text));
     assert_first(&judged(place(done(), unreported("dashcam", 3601, "destination"))), "done", None);
+    // It had taken the lock, which says so: it was not killed.
+    let locked = |age| {
+        let since = chrono::DateTime::from_timestamp(NOW - age, 0).expect("a time").to_rfc3339();
+        vec![Pass { lock: lock(false, &since), ..dashcam(Report::default()) }]
+    };
+    assert_first(&judged(place(locked(60), unreported("dashcam", 60, "destination"))), "failed", Some(text));
+    // A later one was.
+    let status = judged(place(locked(30), unreported("dashcam", 60, "destination")));
+    assert_eq!((status.rows[0].state, status.problems[0].message.as_str()), ("gone", GONE));
     // Another pass gets a row of its own.
     let status = judged(place(done(), unreported("hikvision", 60, "usage")));
     let rows: Vec<_> = status.rows.iter().map(|row| (row.pass, row.state, row.ok)).collect();
