@@ -7,7 +7,7 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`address`] | where the camera is, as people type it |
-//! | [`source`] | what a pass fetches from: [`blackvue`], over HTTP, or [`card`], in a reader; [`connect`] finds it |
+//! | [`source`] | what a pass fetches from: [`blackvue`], over HTTP, or [`card`], in a reader; [`mod@connect`] finds it |
 //! | [`listing`] | what the camera says it has |
 //! | [`name`] | what its files are called, and what stands beside them |
 //! | [`policy`] | what the user wants: which recordings, in which order, for how long |

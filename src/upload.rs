@@ -6,7 +6,7 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`pattern`], [`local`] | which files there are, and which of them are closed |
-//! | [`key`], [`zone`] | what an object is called |
+//! | [`key`] | what an object is called |
 //! | [`ini`], [`profile`] | where to send, and as whom |
 //! | [`journal`] | what is known of each file |
 //! | [`plan`] | files and what is known of them in, steps out |
