@@ -51,7 +51,7 @@
 //! | what surrounds them | [`pass`], [`memory`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`] |
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`remove`], [`removals`] |
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
-//! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`mp4`] |
+//! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`media`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
 //! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
 //! | what comes from outside | [`text`], [`secret`], [`random`], [`home`] |
@@ -177,6 +177,7 @@ pub mod logging;
 pub mod login;
 pub mod machine;
 pub mod manual;
+pub mod media;
 pub mod memory;
 pub mod metrics;
 pub mod min_rate;
