@@ -252,21 +252,6 @@ pub struct Candidate<K> {
     pub bytes: u64,
 }
 
-/// The oldest candidates that free `excess` bytes or more; all of them if they are too few.
-/// Candidates must be sorted by time, oldest first, with protected ones left out.
-pub fn evict<K: Copy>(candidates: &[Candidate<K>], excess: u64) -> Vec<K> {
-    let mut freed = 0_u64;
-    candidates
-        .iter()
-        .take_while(|candidate| {
-            let needed = freed < excess;
-            freed = freed.saturating_add(candidate.bytes);
-            needed
-        })
-        .map(|candidate| candidate.key)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -380,21 +365,5 @@ mod tests {
         for word in ["", "0", "=2w", "E=", "2y3", "-1d"] {
             assert!(word.parse::<KeepRule>().is_err(), "{word}");
         }
-    }
-
-    #[test]
-    fn keep_bytes_evicts_oldest_first() {
-        let candidates: Vec<_> = (0_u32..5)
-            .map(|n| Candidate {
-                key: n,
-                at: at("2018-10-29 13:15:13") + chrono::Duration::hours(i64::from(n)),
-                bytes: 10,
-            })
-            .collect();
-        assert_eq!(evict(&candidates, 0), Vec::<u32>::new());
-        assert_eq!(evict(&candidates, 1), [0]);
-        assert_eq!(evict(&candidates, 20), [0, 1]);
-        assert_eq!(evict(&candidates, 21), [0, 1, 2]);
-        assert_eq!(evict(&candidates, 500), [0, 1, 2, 3, 4]);
     }
 }

@@ -10,7 +10,8 @@ use super::held::{Dir, Held};
 use super::name::{Entry, FileName, Format, Moment, NotAName};
 use super::policy::{Policy, Priority, Protect};
 use super::source::{Offer, Sidecars};
-use crate::retention::{Candidate, Reason, evict};
+use crate::retention::{Candidate, Reason};
+use crate::room::{Excess, going};
 
 /// What a plan takes into account beside the listing and the destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -250,15 +251,14 @@ fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
             removals.push(Removal { entry: *entry, dir: *dir, reason, bytes: 0 });
         }
     }
-    if let Some(quota) = policy.keep_bytes {
-        let going: u64 = held.files.iter().filter(|file| goes(file.name)).map(|file| file.bytes).sum();
-        let left = held.bytes() - going;
-        let candidates: Vec<_> = candidates(held, policy)
-            .into_iter()
-            .filter(|candidate| !policy.expires(candidate.key.kind, candidate.at, now))
-            .collect();
-        for unit in evict(&candidates, left.saturating_sub(quota.0)) {
-            removals.extend(files_of(unit, held, Reason::OverQuota).filter(|removal| !is_superseded(removal.entry)));
+    if policy.keep_bytes.is_some() {
+        let expired: u64 = held.files.iter().filter(|file| goes(file.name)).map(|file| file.bytes).sum();
+        let excess = Excess::of_quota(policy.keep_bytes, held.bytes() - expired, 0);
+        let candidates = candidates(held, policy);
+        let others = candidates.iter().filter(|candidate| !policy.expires(candidate.key.kind, candidate.at, now));
+        for (candidate, reason) in going(others, |candidate| candidate.bytes, &excess) {
+            let files = files_of(candidate.key, held, reason);
+            removals.extend(files.filter(|removal| !is_superseded(removal.entry)));
         }
     }
     removals

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, NaiveTime};
 
 use super::name::SegmentName;
-use crate::retention::{Candidate, Keep, Reason, evict};
+use crate::retention::{Keep, Reason};
+use crate::room::{Excess, going};
+use crate::units::ByteSize;
 use crate::zone::Tz;
 
 /// A closed segment in the destination.
@@ -76,7 +78,7 @@ pub struct Limits {
     /// `keep`
     pub keep: Keep,
     /// `keep_bytes`
-    pub keep_bytes: Option<u64>,
+    pub keep_bytes: Option<ByteSize>,
 }
 
 impl Limits {
@@ -86,39 +88,28 @@ impl Limits {
         let oldest = days.oldest()?;
         let begins = now.timezone().first(oldest.and_time(NaiveTime::MIN));
         let is_over = self.keep.cutoff_at(now).is_some_and(|cutoff| begins.is_some_and(|begins| begins < cutoff));
-        (is_over || self.surplus(days) > 0).then_some(oldest)
+        (is_over || self.is_over_quota(days)).then_some(oldest)
     }
 
-    /// How many bytes are too many.
+    /// Whether there is more than `keep_bytes`.
     #[must_use]
-    pub fn surplus(&self, days: &Days) -> u64 {
-        self.keep_bytes.map_or(0, |quota| days.total_bytes().saturating_sub(quota))
+    pub fn is_over_quota(&self, days: &Days) -> bool {
+        Excess::of_quota(self.keep_bytes, days.total_bytes(), 0).bytes() > 0
     }
 
-    /// What goes of the oldest day's segments, oldest first, `now` in the camera's zone.
+    /// What goes of the oldest day's segments, oldest first, where the camera has `held_bytes` in all; `now` in its zone.
     #[must_use]
-    pub fn removals(&self, segments: &[Held], surplus: u64, now: DateTime<Tz>) -> Vec<(Held, Reason)> {
+    pub fn removals(&self, segments: &[Held], held_bytes: u64, now: DateTime<Tz>) -> Vec<(Held, Reason)> {
         let cutoff = self.keep.cutoff_at(now);
         let mut segments = segments.to_vec();
         segments.sort_unstable_by_key(|held| held.name);
         let is_over = |held: &Held| cutoff.is_some_and(|cutoff| held.name.start < cutoff);
         let (expired, others): (Vec<Held>, Vec<Held>) = segments.into_iter().partition(is_over);
-        let freed: u64 = expired.iter().map(|held| held.bytes).sum();
-        let evicted = oldest(&others, surplus.saturating_sub(freed));
+        let expired_bytes: u64 = expired.iter().map(|held| held.bytes).sum();
+        let excess = Excess::of_quota(self.keep_bytes, held_bytes.saturating_sub(expired_bytes), 0);
         let expired = expired.into_iter().map(|held| (held, Reason::Expired));
-        expired.chain(evicted.into_iter().map(|held| (held, Reason::OverQuota))).collect()
+        expired.chain(going(others, |held| held.bytes, &excess)).collect()
     }
-}
-
-/// The oldest segments that free so many bytes, or all.
-fn oldest(segments: &[Held], bytes: u64) -> Vec<Held> {
-    let mut segments = segments.to_vec();
-    segments.sort_unstable_by_key(|held| held.name);
-    let candidates: Vec<Candidate<Held>> = segments
-        .into_iter()
-        .map(|held| Candidate { key: held, at: held.name.start.naive_utc(), bytes: held.bytes })
-        .collect();
-    evict(&candidates, bytes)
 }
 
 #[cfg(test)]
@@ -144,8 +135,7 @@ mod tests {
         for held in segments {
             days.add(held.name.day(), held.bytes);
         }
-        let surplus = limits.surplus(&days);
-        let removals = limits.removals(segments, surplus, at(now));
+        let removals = limits.removals(segments, days.total_bytes(), at(now));
         assert_eq!(
             removals.is_empty(),
             limits.touch(&days, at(now)).is_none(),
@@ -165,9 +155,9 @@ mod tests {
         let day = Limits { keep: "1d".parse().expect("an age"), ..forever };
         assert_eq!(removed(day, &hours(24), "2026-11-22T23:59:00"), []);
         assert_eq!(removed(day, &hours(24), "2026-11-23T00:00:00"), [(24, Reason::Expired)]);
-        let hour = Limits { keep: "6h".parse().expect("an age"), keep_bytes: Some(35) };
+        let hour = Limits { keep: "6h".parse().expect("an age"), keep_bytes: Some(ByteSize(35)) };
         assert_eq!(removed(hour, &hours(12), "2026-11-21T12:00:00"), [(6, Reason::Expired), (3, Reason::OverQuota)]);
-        let quota = Limits { keep_bytes: Some(100), ..forever };
+        let quota = Limits { keep_bytes: Some(ByteSize(100)), ..forever };
         assert_eq!(removed(quota, &hours(12), "2026-11-21T12:00:00"), [(2, Reason::OverQuota)]);
     }
 
@@ -211,19 +201,19 @@ mod tests {
         /// What was done needs no doing again, and the account is right.
         #[test]
         fn a_second_retention_plan_is_empty(n in 0_i64..24, quota in 0_u64..300, age in 1_u32..30, at_hour in 0_i64..48) {
-            let limits = Limits { keep: format!("{age}h").parse().expect("an age"), keep_bytes: Some(quota) };
+            let limits = Limits { keep: format!("{age}h").parse().expect("an age"), keep_bytes: Some(ByteSize(quota)) };
             let now = at("2026-11-21T00:00:00") + chrono::Duration::hours(at_hour);
             let mut held = hours(n);
             let mut days = Days::default();
             for held in &held {
                 days.add(held.name.day(), held.bytes);
             }
-            for (gone, _) in limits.removals(&held, limits.surplus(&days), now) {
+            for (gone, _) in limits.removals(&held, days.total_bytes(), now) {
                 days.remove(gone.name.day(), gone.bytes);
                 held.retain(|held| held.name != gone.name);
             }
             proptest::prop_assert_eq!(days.total_bytes(), held.iter().map(|held| held.bytes).sum::<u64>());
-            proptest::prop_assert_eq!(limits.removals(&held, limits.surplus(&days), now), []);
+            proptest::prop_assert_eq!(limits.removals(&held, days.total_bytes(), now), []);
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::record::name::{CameraName, OpenName, SegmentName};
 use crate::record::retain::{self, Days, Limits};
 use crate::remove::{Removal, remove_footage};
 use crate::retention::{Keep, Reason};
+use crate::room::Excess;
 use crate::zone::Tz;
 
 /// What is here of a camera.
@@ -102,9 +103,9 @@ impl Thread {
     fn room(&mut self, need: u64, guard: Guard, delete_oldest: bool) -> Result<(Space, Option<String>)> {
         loop {
             let space = Space::of(self.store.root())?;
-            let Some(shortage) = guard.shortage(space, need) else { return Ok((space, None)) };
-            let may_help = delete_oldest && guard.can_be_met(space);
-            let freed = if may_help { self.make_room(shortage.missing)? } else { 0 };
+            let excess = Excess::default().and_of_disk(guard, delete_oldest, space, need);
+            let Some(shortage) = excess.shortage().cloned() else { return Ok((space, None)) };
+            let freed = self.make_room(&excess)?;
             let after = Space::of(self.store.root())?;
             // Snapshots and links keep what was removed: to remove all of it would free nothing either.
             if freed == 0 || after.free <= space.free {
@@ -115,10 +116,12 @@ impl Thread {
     }
 
     /// Removes the oldest segments, whichever camera's they are; how many bytes they had.
-    fn make_room(&mut self, missing: u64) -> Result<u64> {
+    fn make_room(&mut self, excess: &Excess) -> Result<u64> {
         let (mut freed, mut removed, mut failure) = (0, 0, None);
         let mut cameras: Vec<CameraName> = self.cameras.keys().cloned().collect();
-        while freed < missing && removed < AT_ONCE {
+        while removed < AT_ONCE
+            && let Some(reason) = excess.next_reason(freed)
+        {
             let mut oldest = None;
             for camera in &cameras {
                 let found = self.oldest_segment(camera)?.map(|name| (name, camera.clone()));
@@ -131,7 +134,7 @@ impl Thread {
                 self.forget_names(&camera);
                 continue;
             };
-            match self.remove(&camera, name, file.len(), Reason::DiskFull) {
+            match self.remove(&camera, name, file.len(), reason) {
                 Ok(()) => (freed, removed) = (freed + file.len(), removed + 1),
                 // Those of others may go all the same.
                 Err(error) => {
@@ -165,7 +168,7 @@ impl Thread {
     fn retain(&mut self, camera: &CameraName, now: DateTime<Utc>, delete_oldest: bool) -> Result<()> {
         let Some(kept) = self.cameras.get(camera) else { return Ok(()) };
         let settings = kept.settings.clone();
-        let limits = Limits { keep: settings.keep, keep_bytes: settings.keep_bytes.map(|bytes| bytes.0) };
+        let limits = Limits { keep: settings.keep, keep_bytes: settings.keep_bytes };
         let wants_bytes = limits.keep_bytes.is_some();
         if limits.keep == Keep::Forever && !wants_bytes && !delete_oldest {
             return Ok(());
@@ -180,21 +183,21 @@ impl Thread {
         }
         if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
             let is_early = held.looked.is_some_and(|looked| looked.elapsed() < EXPIRE_EVERY);
-            if is_early && limits.surplus(&held.days) == 0 {
+            if is_early && !limits.is_over_quota(&held.days) {
                 return Ok(());
             }
             held.looked = Some(Instant::now());
         }
-        if self.surplus(camera, &limits) > 0 {
+        if self.is_over_quota(camera, &limits) {
             self.count_again(camera)?;
         }
         let mut has_removed = false;
         while let Some(Kept { held: Some(held), .. }) = self.cameras.get(camera)
             && let Some(day) = limits.touch(&held.days, local)
         {
-            let surplus = limits.surplus(&held.days);
+            let held_bytes = held.days.total_bytes();
             let segments = self.segments(camera, day)?;
-            let going = limits.removals(&segments, surplus, local);
+            let going = limits.removals(&segments, held_bytes, local);
             let (is_all, is_none) = (going.len() == segments.len(), going.is_empty());
             has_removed |= !is_none;
             for (held, reason) in going {
@@ -222,9 +225,9 @@ impl Thread {
         }
     }
 
-    fn surplus(&self, camera: &CameraName, limits: &Limits) -> u64 {
+    fn is_over_quota(&self, camera: &CameraName, limits: &Limits) -> bool {
         let held = self.cameras.get(camera).and_then(|kept| kept.held.as_ref());
-        held.map_or(0, |held| limits.surplus(&held.days))
+        held.is_some_and(|held| limits.is_over_quota(&held.days))
     }
 
     /// Counts the days again that another process has changed: an upload that removes what it has sent frees space too.
