@@ -2,14 +2,15 @@
 
 mod timetable;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveTime};
 
 pub use self::timetable::{Pace, Timetable};
 use crate::error::Result;
+use crate::mutex::lock;
 use crate::stop::Stop;
 use crate::zone::Tz;
 
@@ -68,7 +69,7 @@ impl Pacer {
         let now = Instant::now();
         let earliest = now.checked_sub(MAX_CATCH_UP).unwrap_or(now);
         let due = {
-            let mut last = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = lock(&self.due);
             let due = last.unwrap_or(now).max(earliest);
             let due = due + Duration::try_from_secs_f64(bytes as f64 / rate as f64).unwrap_or_default();
             *last = Some(due);

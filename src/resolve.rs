@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+
+use crate::mutex::lock;
 
 /// No look-up takes longer, whatever the caller and `/etc/resolv.conf` allow.
 const MAX_LOOKUP: Duration = Duration::from_mins(1);
@@ -71,7 +73,7 @@ impl Names {
         if !is_in(host, "local") {
             return lookup(host, until);
         }
-        let known = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || lock(&self.found);
         if let Some((since, addresses)) = known().get(host)
             && since.elapsed() < LOCAL_LIFETIME
         {

@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use crate::mutex::lock;
 use crate::text::printable_json;
 
 /// How much of many lines goes out at once.
@@ -37,7 +38,7 @@ fn keep_failure(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) {
     let mut stdout = io::stdout().lock();
     match write(&mut stdout).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            FAILURE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            lock(&FAILURE).get_or_insert(error);
         }
         _ => {}
     }
@@ -46,6 +47,6 @@ fn keep_failure(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) {
 /// What failed since the last call, as a sentence: not all that was asked for was printed.
 #[must_use]
 pub fn take_failure() -> Option<String> {
-    let failure = FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let failure = lock(&FAILURE).take();
     failure.map(|error| format!("cannot write to stdout: {error}"))
 }

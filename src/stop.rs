@@ -10,13 +10,14 @@
 //! SIGHUP is caught only where a pass handles it: [`Stop::catch_hangups`]. Under `nohup` it stays ignored.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::error::{Error, Result};
+use crate::mutex::{lock, unpoisoned};
 
 /// How long a pass may take to end after the first signal.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -132,17 +133,17 @@ impl Stop {
     pub fn request(&self, signal: i32) {
         self.0.signal.store(signal, Ordering::SeqCst);
         {
-            let _asleep = self.0.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+            let _asleep = lock(&self.0.asleep);
             self.0.wake.notify_all();
         }
-        for hook in self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for hook in lock(&self.0.hooks).iter() {
             hook();
         }
     }
 
     /// Runs `hook` on a stop, from another thread: to close a connection that is being read.
     pub fn also(&self, hook: impl Fn() + Send + Sync + 'static) {
-        let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hooks = lock(&self.0.hooks);
         // Under the lock: a concurrent stop is either seen here, or finds the hook.
         if self.is_requested() {
             hook();
@@ -153,7 +154,7 @@ impl Stop {
 
     /// Removes the hooks of a finished pass.
     pub fn forget_hooks(&self) {
-        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.0.hooks).clear();
     }
 
     /// Whether a stop was requested.
@@ -179,14 +180,14 @@ impl Stop {
     /// [`Error::Stopped`] when a stop is requested before the time is over.
     pub fn sleep(&self, duration: Duration) -> Result<()> {
         let until = Instant::now() + duration;
-        let mut asleep = self.0.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asleep = lock(&self.0.asleep);
         loop {
             self.check()?;
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(());
             }
-            asleep = self.0.wake.wait_timeout(asleep, left).unwrap_or_else(PoisonError::into_inner).0;
+            asleep = unpoisoned(self.0.wake.wait_timeout(asleep, left)).0;
         }
     }
 

@@ -9,11 +9,13 @@ pub mod posix;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use chrono::{
     DateTime, Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc,
 };
+
+use crate::mutex::lock;
 
 /// A zone: `Europe/Berlin`, or this machine's.
 #[derive(Clone, Copy)]
@@ -67,7 +69,7 @@ impl Tz {
     }
 
     fn kept(name: &str, data: &[u8], read: impl FnOnce() -> Option<Rules>) -> Option<Self> {
-        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = lock(&NAMED);
         let key = (name.to_owned(), data.to_owned());
         if let Some(zone) = named.get(&key) {
             return Some(*zone);

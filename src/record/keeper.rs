@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 pub(super) use self::job::{Job, Look, News, Turn, Whole};
@@ -23,6 +23,7 @@ use super::mailbox::Mailbox;
 use super::name::{CameraName, OpenName, SegmentName, Token};
 use crate::error::{Error, Result};
 use crate::lock::Lock;
+use crate::mutex;
 use crate::notices::Notices;
 use crate::open_files::OpenFiles;
 use crate::removals::Removals;
@@ -221,9 +222,7 @@ impl Thread {
     /// found, beside which another starts.
     fn look_after_lock(&mut self) {
         let renewed = self.store.make_state_dir().and_then(|was_gone| match self.lock.upgrade() {
-            Some(lock) => {
-                lock.lock().unwrap_or_else(PoisonError::into_inner).renew().map(|renewed| renewed || was_gone)
-            }
+            Some(lock) => mutex::lock(&lock).renew().map(|renewed| renewed || was_gone),
             None => Ok(was_gone),
         });
         let place = self.store.root().display().to_string();

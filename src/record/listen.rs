@@ -9,7 +9,7 @@ mod answer;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use self::answer::{MAX_REQUEST_BYTES, Names, answer, host_of};
 use crate::error::{Error, Result};
 use crate::live::RecorderStatus;
+use crate::mutex::lock;
 use crate::resolve;
 
 /// So many connections at once.
@@ -154,7 +155,7 @@ impl Server {
     }
 
     fn answer(&mut self, request: &[u8], now: Instant) -> Option<Vec<u8>> {
-        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = lock(&self.live);
         #[expect(clippy::float_cmp, reason = "another heartbeat is another number")]
         if self.heartbeat.0 != live.updated_timestamp_seconds {
             self.heartbeat = (live.updated_timestamp_seconds, now);

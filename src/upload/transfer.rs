@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::num::NonZeroU32;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) use self::job::{Failure, Job, Open, PartDone, Proof, Start, content_type};
@@ -27,6 +26,7 @@ use super::s3::error::Trouble;
 use super::s3::{Client, Header, Stored};
 use crate::error::Result;
 use crate::failure::{FailureReason, ItemFailure};
+use crate::mutex::lock;
 use crate::store::open::open_regular;
 
 /// How often a piece is stored again of which the server says another hash.
@@ -329,10 +329,6 @@ enum Store {
 
 fn borrowed(headers: &[(String, String)]) -> Vec<Header<'_>> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn of_hash(error: HashError) -> Failure {

@@ -31,6 +31,7 @@ const PURE: &[&str] = &[
     "machine",
     "memory",
     "mp4",
+    "mutex",
     "record/command",
     "record/config",
     "record/mark",

@@ -2,7 +2,9 @@
 //! what was to be written there in a week.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::mutex::lock;
 
 /// What is to be done, by what it is about; shared by who asks and who does it.
 #[derive(Debug)]
@@ -24,12 +26,12 @@ impl<K: Ord, V> Latest<K, V> {
     /// Replaces the value that waits. Returns whether none did: then the reader must be woken.
     #[must_use]
     pub(super) fn put(&self, about: K, what: V) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(about, what).is_none()
+        lock(&self.0).insert(about, what).is_none()
     }
 
     /// What is to be done about it now.
     pub(super) fn take(&self, about: &K) -> Option<V> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(about)
+        lock(&self.0).remove(about)
     }
 }
 

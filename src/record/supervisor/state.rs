@@ -1,12 +1,13 @@
 //! What is told of the cameras: to the listener, to the state files, to the metrics.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use super::{Supervisor, seconds};
 use crate::error::Result;
 use crate::live::{CameraStatus, DONE, EVERY, RecorderStatus, State};
 use crate::machine::{Machine, Usage};
+use crate::mutex::lock;
 use crate::pass::Ended;
 use crate::record::errands::Errand;
 use crate::record::name::CameraName;
@@ -20,7 +21,7 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 impl Supervisor<'_> {
     pub(super) fn live(&self) -> MutexGuard<'_, RecorderStatus> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.live)
     }
 
     /// One line for a person at a terminal: `2 of 2 cameras  1.1 Mbit/s  6 segments (2.4 MB)`.

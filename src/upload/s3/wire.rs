@@ -1,7 +1,7 @@
 //! Sends one signed request to the server and reads the answer to its end.
 
 use std::io::Read;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::failure::FailureReason;
 use crate::http::{self, explain, is_unreachable};
 use crate::min_rate::{MinRateReader, patience};
+use crate::mutex::lock;
 use crate::resolve;
 use crate::stop::Stop;
 use crate::upload::key::ObjectKey;
@@ -157,7 +158,7 @@ impl Wire {
 
     /// Sends a request, and a second time when the server says that the bucket is in another region.
     pub(super) fn send(&self, call: &Call<'_>) -> Result<Answer, Trouble> {
-        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let place = lock(&self.place).clone();
         let answer = self.send_to(&place, call)?;
         let document = || Some(xml::read::<Failure>(&answer.body).ok()?.region?.get().to_owned());
         let moved = match answer.status {
@@ -166,7 +167,7 @@ impl Wire {
         };
         let Some(moved) = moved.and_then(|region| place.moved_to(&region)) else { return Ok(answer) };
         log::info!("the bucket {:?} is in the region {:?}: signing for it", place.bucket, moved.region);
-        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = moved.clone();
+        *lock(&self.place) = moved.clone();
         self.send_to(&moved, call)
     }
 
@@ -259,7 +260,7 @@ impl Wire {
             error if is_unreachable(error) => Trouble::Unreachable(text),
             ureq::Error::Http(_) | ureq::Error::BadUri(_) => Trouble::Refused(text),
             _ if text.contains("certificate") || text.contains("corrupt message") => {
-                let host = &self.place.lock().unwrap_or_else(PoisonError::into_inner).host;
+                let host = &lock(&self.place).host;
                 Trouble::Fatal(Error::Source(format!(
                     "{host} does not speak TLS ({text}): check its certificate, or write http://"
                 )))
