@@ -48,7 +48,7 @@
 //!
 //! | shared by passes | |
 //! | --- | --- |
-//! | what surrounds them | [`pass`], [`memory`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`], [`mutex`] |
+//! | what surrounds them | [`pass`], [`memory`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`], [`workers`], [`mutex`] |
 //! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`remove`], [`removals`] |
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`media`], [`mp4`] |
@@ -213,4 +213,5 @@ pub mod trace;
 pub mod units;
 pub mod upload;
 pub mod user_dir;
+pub mod workers;
 pub mod zone;

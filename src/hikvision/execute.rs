@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
@@ -19,9 +18,11 @@ use crate::disk::Space;
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::{Context, Report};
+use crate::progress::Item;
 use crate::remove::{Removal, remove_footage};
 use crate::store::Store;
 use crate::units::{ByteSize, human_duration};
+use crate::workers::{self, Queue};
 
 /// What an MP4 or JPEG file may be larger than its segment.
 const OVERHEAD_BYTES: u64 = 64 << 10;
@@ -96,8 +97,9 @@ impl Execution<'_> {
         let how = extract::Settings { ffmpeg, timeout: self.settings.timeout, is_stopped: &is_stopped };
         let mut running: HashMap<usize, (Want<'_>, Instant)> = HashMap::new();
         let mut dirs = Dirs::default();
-        let (sender, finished) = mpsc::channel::<(usize, Outcome)>();
-        let ended = thread::scope(|scope| {
+        let queue = Queue::default();
+        let copy = |(number, job, item): (usize, Job, Item)| (number, job.run(&how, &|bytes| item.advance(bytes)));
+        let ended = workers::run(&queue, jobs.min(wants.len()), copy, |finished| {
             let mut ended = Ok(());
             loop {
                 while ended.is_ok()
@@ -110,12 +112,7 @@ impl Execution<'_> {
                             running.insert(number, (want, Instant::now()));
                             let item = items.begin(&want.name.file_name(&want.source.tag));
                             item.start(0, Some(want.segment.span.len()));
-                            let (sender, how) = (sender.clone(), &how);
-                            scope.spawn(move || {
-                                let outcome = job.run(how, &|bytes| item.advance(bytes));
-                                drop(item);
-                                let _ = sender.send((number, outcome));
-                            });
+                            queue.put((number, job, item));
                         }
                         Ok(Ready::Never) => {}
                         Ok(Ready::NotYet) => break,

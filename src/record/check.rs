@@ -2,8 +2,6 @@
 
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -22,6 +20,7 @@ use crate::pass::{Context, Failure, Report};
 use crate::stdout;
 use crate::text::{Alike, alike, printable};
 use crate::units::human_duration;
+use crate::workers::{self, Queue};
 
 /// So many are tried at once.
 const AT_ONCE: usize = 8;
@@ -30,23 +29,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tries each camera once and prints what comes from it.
 pub(super) fn run(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &mut Report) -> Result<()> {
-    let (sender, results) = mpsc::channel();
-    let queue = Mutex::new(config.cameras.iter());
+    let queue = Queue::default();
+    config.cameras.iter().for_each(|camera| queue.put(camera));
+    queue.close();
     let stop = &context.stop;
-    let mut results: Vec<(&CameraName, Result<String, String>)> = std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(config.cameras.len()) {
-            let (sender, queue, ffmpeg) = (sender.clone(), &queue, &ffmpeg);
-            scope.spawn(move || {
-                loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some((name, camera)) = next.filter(|_| !stop.is_requested()) else { return };
-                    let _ = sender.send((name, probe(camera, ffmpeg, &|| stop.is_requested())));
-                }
-            });
-        }
-        drop(sender);
-        results.iter().collect()
-    });
+    let threads = AT_ONCE.min(config.cameras.len());
+    let try_one =
+        |(name, camera)| (!stop.is_requested()).then(|| (name, probe(camera, ffmpeg, &|| stop.is_requested())));
+    let mut results: Vec<(&CameraName, Result<String, String>)> =
+        workers::run(&queue, threads, try_one, |results| results.iter().flatten().collect());
     context.stop.check()?;
     results.sort_by_key(|(name, _)| *name);
     if context.json {

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset};
@@ -18,11 +17,13 @@ use crate::http::{self, explain};
 use crate::login;
 use crate::machine::{Machine, Usage};
 use crate::metrics::Sinks;
+use crate::mutex::lock;
 use crate::redirect;
 use crate::resolve;
 use crate::secret::Secret;
 use crate::sensors;
 use crate::units::human_duration;
+use crate::workers::Queue;
 
 /// So many at once.
 const THREADS: usize = 4;
@@ -63,13 +64,10 @@ pub(super) enum Done {
     Measure(Machine, Vec<(u32, Usage)>),
 }
 
-/// Where errands wait for a thread.
-type Queue = (Sender<Errand>, Arc<Mutex<Receiver<Errand>>>);
-
-/// Threads that do errands.
+/// Threads that do errands. They are not waited for at the end, since a program may hang.
 #[derive(Debug)]
 pub(super) struct Errands {
-    queue: Option<Queue>,
+    queue: Arc<Queue<Errand>>,
     threads: usize,
     under_way: usize,
     /// What waits for the program that runs for the same camera: one that hangs does not become many.
@@ -83,7 +81,7 @@ pub(super) struct Errands {
 impl Errands {
     pub(super) fn new(done: Mailbox<Done>) -> Self {
         Self {
-            queue: None,
+            queue: Arc::default(),
             threads: 0,
             under_way: 0,
             waiting: BTreeMap::new(),
@@ -111,24 +109,18 @@ impl Errands {
     }
 
     fn hand_out(&mut self, errand: Errand) {
-        let (sender, receiver) = self.queue.get_or_insert_with(|| {
-            let (sender, receiver) = mpsc::channel();
-            (sender, Arc::new(Mutex::new(receiver)))
-        });
         if self.threads < THREADS.min(self.under_way) {
-            let (receiver, done, is_over) = (Arc::clone(receiver), self.done.clone(), Arc::clone(&self.is_over));
+            let (queue, done, is_over) = (Arc::clone(&self.queue), self.done.clone(), Arc::clone(&self.is_over));
             let orphans = Arc::clone(&self.orphans);
             let work = move || {
-                loop {
-                    let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(errand) = next else { return };
+                while let Some(errand) = queue.next() {
                     done.send(errand.run(&orphans, &|| is_over.load(std::sync::atomic::Ordering::Relaxed)));
                 }
             };
             let builder = std::thread::Builder::new().name("errands".into()).stack_size(512 << 10);
             self.threads += usize::from(builder.spawn(work).is_ok());
         }
-        let _ = sender.send(errand);
+        self.queue.put(errand);
     }
 
     /// One is done.
@@ -151,6 +143,12 @@ impl Errands {
     /// Ends what is under way.
     pub(super) fn end(&self) {
         self.is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Drop for Errands {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
@@ -190,7 +188,7 @@ fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bo
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || child::last_words(stderr)));
     let (status, killed) =
         child::wait(&mut child, HOOK_PATIENCE, is_over).map_err(|error| format!("it is lost: {error}"))?;
-    orphans.lock().unwrap_or_else(PoisonError::into_inner).inherit(&child);
+    lock(orphans).inherit(&child);
     match killed {
         Some(Killed::Late) => {
             return Err(format!("it took longer than {} and was killed", human_duration(HOOK_PATIENCE)));

@@ -3,18 +3,17 @@
 //! A worker takes what is next: a part of a file that was begun, else the next file. So the oldest footage is in the bucket
 //! first, and a large file does not keep the other workers waiting.
 
-mod queue;
 mod removal;
+mod task;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use self::queue::{Done, Queue, Task};
+use self::task::{Done, Task};
 use super::journal::Begun;
 use super::local::{FileId, Files};
 use super::parts::Cut;
@@ -23,10 +22,12 @@ use super::source::Sources;
 use super::transfer::{Failure, Job, Open, PartDone, Proof, Start, Transfer, content_type};
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
+use crate::mutex::lock;
 use crate::pass::{Context, Report};
 use crate::progress::Items;
 use crate::retention::Reason;
 use crate::units::{ByteSize, human_duration};
+use crate::workers::{self, Queue};
 
 /// So many files in a row that failed by network or server: it is not the files.
 const MAX_FAILED_IN_A_ROW: usize = 10;
@@ -50,7 +51,7 @@ pub(super) struct Execution<'a> {
 /// Uploads under way.
 struct Flight<'a> {
     transfer: Transfer<'a>,
-    queue: &'a Queue,
+    queue: &'a Queue<Task>,
     /// Not begun yet.
     waiting: VecDeque<&'a Upload>,
     /// Begun, by file.
@@ -108,7 +109,6 @@ impl Execution<'_> {
             steps.iter().filter_map(|step| if let Step::Upload(upload) = step { Some(upload) } else { None }).collect();
         let names = uploads.iter().map(|upload| name_of(&self.files[upload.file].path).chars().count());
         let queue = Queue::default();
-        let (sender, done) = mpsc::channel::<Done>();
         let mut flight = Flight {
             transfer,
             queue: &queue,
@@ -125,17 +125,8 @@ impl Execution<'_> {
                 flight.abort(Task::Abort(*source, path.clone(), key.clone(), id.clone()));
             }
         }
-        thread::scope(|scope| {
-            for _ in 0..self.jobs {
-                let (queue, sender) = (&queue, sender.clone());
-                scope.spawn(move || {
-                    while let Some(task) = queue.next() {
-                        if sender.send(task.run(transfer)).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
+        let work = |task: Task| task.run(transfer);
+        workers::run(&queue, self.jobs, work, |done| {
             loop {
                 self.feed(&mut flight);
                 if flight.running.is_empty() && flight.aborts == 0 {
@@ -147,7 +138,6 @@ impl Execution<'_> {
                 self.remove_proven(&mut flight, false);
                 self.check_journals();
             }
-            queue.close();
         });
         for journal in self.sources.journals_mut() {
             journal.sync();
@@ -187,7 +177,7 @@ impl Execution<'_> {
                 self.sources[local.source].journal.start(&local.path, local.identity, upload.key.as_str(), at);
             }
             let task = Task::Start(upload.file, Arc::clone(&job), upload.begun.clone());
-            flight.queue.change(|tasks| tasks.push_back(task));
+            flight.queue.put(task);
             let running: Running<'a> =
                 Running { upload, job, began: Instant::now(), outstanding: 1, open: None, failure: None, restarts: 0 };
             flight.running.insert(upload.file, running);
@@ -256,7 +246,7 @@ impl Execution<'_> {
     }
 
     /// The parts of a file can be sent.
-    fn begun(&mut self, file: &mut Running<'_>, open: Open, queue: &Queue) {
+    fn begun(&mut self, file: &mut Running<'_>, open: Open, queue: &Queue<Task>) {
         let local = &self.files[file.upload.file];
         let now = self.now();
         let journal = &mut self.sources[local.source].journal;
@@ -277,7 +267,7 @@ impl Execution<'_> {
         finish_if_all_is_there(file, queue);
     }
 
-    fn part(&mut self, file: &mut Running<'_>, number: NonZeroU32, part: PartDone, queue: &Queue) {
+    fn part(&mut self, file: &mut Running<'_>, number: NonZeroU32, part: PartDone, queue: &Queue<Task>) {
         let local = &self.files[file.upload.file];
         self.sources[local.source].journal.part(&local.path, number, &part.etag);
         if let Some(open) = &mut file.open {
@@ -289,7 +279,7 @@ impl Execution<'_> {
     }
 
     /// The server says that it has forgotten the upload: what it has of it is asked for, else the file begins anew.
-    fn restart(&self, file: &mut Running<'_>, queue: &Queue) {
+    fn restart(&self, file: &mut Running<'_>, queue: &Queue<Task>) {
         log::info!("{}: the server has forgotten the upload", self.files[file.upload.file].path);
         file.restarts += 1;
         let begun = file.open.take().map(|open| Begun { id: open.id, parts: open.done });
@@ -322,7 +312,7 @@ impl Execution<'_> {
         let local = &self.files[*number];
         let now = self.now();
         let journal = &mut self.sources[local.source].journal;
-        let spoilt = file.job.spoilt.lock().unwrap_or_else(PoisonError::into_inner);
+        let spoilt = lock(&file.job.spoilt);
         for etag in spoilt.iter().filter(|etag| !file.upload.spoilt.contains(etag)) {
             journal.spoil(&local.path, key.as_str(), etag);
         }
@@ -373,7 +363,7 @@ fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn finish_if_all_is_there(file: &mut Running<'_>, queue: &Queue) {
+fn finish_if_all_is_there(file: &mut Running<'_>, queue: &Queue<Task>) {
     let Some(open) = &file.open else { return };
     if file.outstanding > 0 || open.done.len() < usize::try_from(open.cut.count()).unwrap_or(usize::MAX) {
         return;

@@ -99,7 +99,6 @@ const NOT_YET_CLEAN: &[&str] = &[
     "src/upload.rs",
     "src/upload/compare.rs",
     "src/upload/execute.rs",
-    "src/upload/execute/queue.rs",
     "src/upload/execute/removal.rs",
     "src/upload/journal.rs",
     "src/upload/journal/line.rs",
