@@ -19,6 +19,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::manual;
+use crate::pass_name::PassName;
 
 /// Brings camera footage to one place and keeps it in order.
 ///
@@ -62,6 +63,9 @@ pub enum Command {
     /// Reads the state that the other commands keep in their destinations, and the names of the footage there; writes
     /// nothing. Exit codes: 0 all is well, 1 there is no state to show or a directory cannot be read, 2 wrong usage, 3
     /// something is wrong.
+    ///
+    /// States of a command: running, done, partly, away, failed, stopped, gone, hung, unknown. States of a camera: starting,
+    /// recording, waiting, stalled, paused, stopping, missing. A camera whose recorder has ended has the recorder's state.
     #[command(args_override_self = true)]
     Status(Options<status::Status>),
     /// Upload closed files to an S3 bucket, verify them there, and remove them on request
@@ -176,20 +180,21 @@ fn flat<T: Clone>(lists: &[List<T>]) -> Vec<T> {
 /// The pass of a `--cron` command line that clap cannot parse, and its destinations. clap stops at the first unknown word, so
 /// this looks at each word.
 #[must_use]
-pub fn asked_from_cron(words: &[String]) -> Option<(String, Vec<PathBuf>)> {
+pub fn asked_from_cron(words: &[String]) -> Option<(PassName, Vec<PathBuf>)> {
     let matches = Cli::command().ignore_errors(true).try_get_matches_from(words).ok()?;
-    let (pass, read) = matches.subcommand()?;
+    let (command, read) = matches.subcommand()?;
+    let pass = PassName::from_text(command)?;
     let is_set = || read.try_get_one::<bool>("cron").ok().flatten().is_some_and(|cron| *cron);
     if !words.iter().any(|word| word == "--cron") && !is_set() {
         return None;
     }
     let raw = |id| read.try_get_raw(id).ok().flatten().into_iter().flatten().map(PathBuf::from).collect::<Vec<_>>();
     let places = match (pass, typed_destination(words)) {
-        ("upload", _) => directories(&raw("sources"), "FOOTAGE_DIR"),
+        (PassName::Upload, _) => directories(&raw("sources"), "FOOTAGE_DIR"),
         (_, Some(destination)) => vec![destination.into()],
         _ => raw("destination"),
     };
-    (!places.is_empty()).then(|| (pass.to_owned(), places))
+    (!places.is_empty()).then_some((pass, places))
 }
 
 /// The last `--destination` of a command line, in any of its forms.
@@ -240,13 +245,13 @@ mod tests {
             asked_from_cron(&words)
         };
         for (line, pass, place) in [
-            ("footage dashcam 1.2.3.4 --kep 2w -d out --cron", "dashcam", "out"),
-            ("footage dashcam --cron -dout --min-free much 1.2.3.4", "dashcam", "out"),
-            ("footage hikvision in --destination=out --no-such --cron", "hikvision", "out"),
-            ("footage record --cron --url rtsp://a/ --dest out --segmnt 1h", "record", "out"),
-            ("footage upload out --too s3://bucket --cron", "upload", "out"),
+            ("footage dashcam 1.2.3.4 --kep 2w -d out --cron", PassName::Dashcam, "out"),
+            ("footage dashcam --cron -dout --min-free much 1.2.3.4", PassName::Dashcam, "out"),
+            ("footage hikvision in --destination=out --no-such --cron", PassName::Hikvision, "out"),
+            ("footage record --cron --url rtsp://a/ --dest out --segmnt 1h", PassName::Record, "out"),
+            ("footage upload out --too s3://bucket --cron", PassName::Upload, "out"),
         ] {
-            assert_eq!(asked(line), Some((pass.to_owned(), vec![PathBuf::from(place)])), "{line}");
+            assert_eq!(asked(line), Some((pass, vec![PathBuf::from(place)])), "{line}");
         }
         for line in
             ["footage dashcam 1.2.3.4 --kep 2w -d out", "footage record conf.toml --cron --segmnt 1h", "footage --cron"]

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pass_name::PassName;
+
 /// Without `--max-age`, a server is away for too long after so many passes in a row and so much time.
 const TOO_LONG: (u64, Duration) = (3, Duration::from_hours(1));
 
@@ -73,11 +75,11 @@ impl Contact {
 
 /// What to do about what a pass never reached.
 #[must_use]
-pub fn advice(pass: &str) -> &'static str {
+pub fn advice(pass: PassName) -> &'static str {
     match pass {
-        "hikvision" => "it has never been there: check INPUT",
-        "upload" => "it has never answered: check --endpoint-url and --region",
-        _ => "it has never answered: check the address",
+        PassName::Hikvision => "it has never been there: check INPUT",
+        PassName::Upload => "it has never answered: check --endpoint-url and --region",
+        PassName::Dashcam | PassName::Record => "it has never answered: check the address",
     }
 }
 

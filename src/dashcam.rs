@@ -62,6 +62,7 @@ use self::source::Offer;
 use crate::disk::{Guard, Space};
 use crate::error::{Error, Result};
 use crate::pass::{self, Context, Report, failure_key};
+use crate::pass_name::PassName;
 use crate::rate::Timetable;
 use crate::steps;
 use crate::store::Store;
@@ -91,7 +92,7 @@ pub struct Settings {
 
 impl pass::Pass for Settings {
     type Input = ();
-    const NAME: &'static str = "dashcam";
+    const NAME: PassName = PassName::Dashcam;
     /// blackvuesync may still be in the same crontab.
     const PEER_LOCK: Option<&'static str> = Some(".blackvuesync.lock");
 

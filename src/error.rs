@@ -9,12 +9,15 @@
 //! - There is no `From<io::Error>`: it would lose the path. Use [`At::at`].
 //! - The source chain is printed once, by `runner` in the binary.
 
+mod reason;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
+pub use self::reason::EndReason;
 use crate::permission;
 use crate::units::ByteSize;
 
@@ -92,17 +95,17 @@ impl Error {
         }
     }
 
-    /// The word for this kind of failure in metrics and reports.
+    /// The kind of this error, for metrics and reports.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> EndReason {
         match self {
-            Self::Io { .. } | Self::CannotLock { .. } => "destination",
-            Self::Usage(_) => "usage",
-            Self::Away(_) => "away",
-            Self::Busy { .. } => "busy",
-            Self::Source(_) => "source",
-            Self::DiskFull { .. } => "disk",
-            Self::Stopped(_) => "stopped",
+            Self::Io { .. } | Self::CannotLock { .. } => EndReason::Destination,
+            Self::Usage(_) => EndReason::Usage,
+            Self::Away(_) => EndReason::Away,
+            Self::Busy { .. } => EndReason::Busy,
+            Self::Source(_) => EndReason::Source,
+            Self::DiskFull { .. } => EndReason::Disk,
+            Self::Stopped(_) => EndReason::Stopped,
         }
     }
 

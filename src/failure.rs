@@ -1,78 +1,50 @@
 //! Why one item failed. The pass goes on with the others, counts it and tries it again later.
 
-use serde::{Deserialize, Serialize};
+use crate::text_enum::text_enum;
 
-/// The kind of a failure: the label `reason` of the metrics, and a word of reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureReason {
-    /// `record`: a camera that was tried gave nothing.
-    Camera,
-    /// The key of an upload holds other content.
-    Conflict,
-    /// The content differs from the source's, by a comparison of all bytes.
-    Content,
-    /// The content is broken where it comes from, or here.
-    Damaged,
-    /// The recording has no bytes.
-    Empty,
-    /// The picture is encrypted by the camera.
-    Encrypted,
-    /// ffmpeg failed.
-    Ffmpeg,
-    /// The ring was overwritten meanwhile.
-    Gone,
-    /// The camera answered with a status that is not success.
-    Http,
-    /// The length is missing, impossible or contradicts another one.
-    Length,
-    /// The file name cannot be a key.
-    Name,
-    /// The connection broke.
-    Network,
-    /// The server does not confirm the content.
-    Proof,
-    /// The source cannot be read.
-    Read,
-    /// Something in the way, or an answer that footage does not follow.
-    Refused,
-    /// The server failed.
-    Server,
-    /// The camera's storage is incomplete.
-    Storage,
-    /// It took longer than `--timeout`.
-    Timeout,
-    /// A reason that a newer version wrote to a report.
-    #[serde(other)]
-    Other,
-}
-
-impl FailureReason {
-    /// The word in metrics and reports.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Camera => "camera",
-            Self::Conflict => "conflict",
-            Self::Content => "content",
-            Self::Damaged => "damaged",
-            Self::Empty => "empty",
-            Self::Encrypted => "encrypted",
-            Self::Ffmpeg => "ffmpeg",
-            Self::Gone => "gone",
-            Self::Http => "http",
-            Self::Length => "length",
-            Self::Name => "name",
-            Self::Network => "network",
-            Self::Proof => "proof",
-            Self::Read => "read",
-            Self::Refused => "refused",
-            Self::Server => "server",
-            Self::Storage => "storage",
-            Self::Timeout => "timeout",
-            Self::Other => "other",
-        }
+text_enum! {
+    /// The kind of a failure: the label `reason` of the metrics, and a word of reports.
+    pub enum FailureReason {
+        /// `record`: a camera that was tried gave nothing.
+        Camera = "camera",
+        /// The key of an upload holds other content.
+        Conflict = "conflict",
+        /// The content differs from the source's, by a comparison of all bytes.
+        Content = "content",
+        /// The content is broken where it comes from, or here.
+        Damaged = "damaged",
+        /// The recording has no bytes.
+        Empty = "empty",
+        /// The picture is encrypted by the camera.
+        Encrypted = "encrypted",
+        /// ffmpeg failed.
+        Ffmpeg = "ffmpeg",
+        /// The ring was overwritten meanwhile.
+        Gone = "gone",
+        /// The camera answered with a status that is not success.
+        Http = "http",
+        /// The length is missing, impossible or contradicts another one.
+        Length = "length",
+        /// The file name cannot be a key.
+        Name = "name",
+        /// The connection broke.
+        Network = "network",
+        /// The server does not confirm the content.
+        Proof = "proof",
+        /// The source cannot be read.
+        Read = "read",
+        /// Something in the way, or an answer that footage does not follow.
+        Refused = "refused",
+        /// The server failed.
+        Server = "server",
+        /// The camera's storage is incomplete.
+        Storage = "storage",
+        /// It took longer than `--timeout`.
+        Timeout = "timeout",
+        /// A reason that a newer version wrote to a report.
+        Other = "other",
     }
+    unknown => Other
 }
 
 /// What went wrong with one item.
@@ -108,7 +80,7 @@ mod tests {
     fn failure_reason_is_the_same_word_in_metrics_and_reports() {
         for reason in [FailureReason::Conflict, FailureReason::Http, FailureReason::Timeout, FailureReason::Other] {
             let json = serde_json::to_string(&reason).expect("a word");
-            assert_eq!(json, format!("{:?}", reason.word()));
+            assert_eq!(json, format!("{:?}", reason.as_str()));
         }
         let newer: FailureReason = serde_json::from_str("\"moonlight\"").expect("read");
         assert_eq!(newer, FailureReason::Other);

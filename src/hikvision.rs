@@ -63,6 +63,7 @@ use crate::disk::{Guard, Space};
 use crate::error::Result;
 use crate::ffmpeg;
 use crate::pass::{self, Context, Report, failure_key};
+use crate::pass_name::PassName;
 use crate::remembered::Remembered;
 use crate::retention::Keep;
 use crate::steps;
@@ -124,7 +125,7 @@ impl Selection {
 
 impl pass::Pass for Settings {
     type Input = Cameras;
-    const NAME: &'static str = "hikvision";
+    const NAME: PassName = PassName::Hikvision;
 
     fn source(&self) -> String {
         self.peers().into_iter().next().unwrap_or_default()

@@ -55,7 +55,7 @@
 //! | the machine | [`machine`], [`sensors`] |
 //! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
 //! | what comes from outside | [`text`], [`secret`], [`random`], [`home`] |
-//! | at the bottom | [`error`], [`failure`], [`permission`], [`units`] |
+//! | at the bottom | [`error`], [`failure`], [`pass_name`], [`permission`], `text_enum`, [`units`] |
 //!
 //! # Dependencies
 //!
@@ -186,6 +186,7 @@ pub mod mutex;
 pub mod notices;
 pub mod open_files;
 pub mod pass;
+pub mod pass_name;
 pub mod permission;
 pub mod progress;
 pub mod prometheus;
@@ -209,6 +210,7 @@ pub mod steps;
 pub mod stop;
 pub mod store;
 pub mod text;
+mod text_enum;
 pub mod trace;
 pub mod units;
 pub mod upload;

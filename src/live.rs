@@ -15,14 +15,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::EndReason;
 use crate::machine::{Machine, Usage};
 use crate::pass::Ended;
+use crate::pass_name::PassName;
+use crate::text_enum::text_enum;
 
 /// How often the state file is written.
 pub const EVERY: Duration = Duration::from_secs(10);
-
-/// The reason for the end of a recorder whose `--for` has elapsed.
-pub const DONE: &str = "done";
 
 /// A recorder and its cameras. No text in it holds a secret.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -42,8 +42,7 @@ pub struct RecorderStatus {
     pub config_error: Option<String>,
     /// The path of the lock, with `--lock-file`.
     pub lock_file: Option<PathBuf>,
-    /// Why it ended, if it has: [`DONE`] or a word of [`Error::reason`](crate::error::Error::reason), and the message. A
-    /// killed recorder does not write this.
+    /// Why it ended, if it has. A killed recorder does not write this.
     pub ended: Option<Ended>,
     /// What its own process uses of the machine, without its ffmpegs.
     pub usage: Option<Usage>,
@@ -132,37 +131,23 @@ pub struct SegmentStatus {
     pub bytes: u64,
 }
 
-/// The state of one camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// ffmpeg is starting, or runs without a frame yet.
-    #[default]
-    Starting,
-    /// Frames arrive.
-    Recording,
-    /// ffmpeg ended; it is restarted after a pause.
-    Waiting,
-    /// Frames stopped arriving; ffmpeg is being stopped.
-    Stalled,
-    /// The disk is full; recording resumes when space is free.
-    Paused,
-    /// It is stopping, and closes its segment.
-    Stopping,
-}
-
-impl State {
-    /// The word for it in metrics, tables and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Recording => "recording",
-            Self::Waiting => "waiting",
-            Self::Stalled => "stalled",
-            Self::Paused => "paused",
-            Self::Stopping => "stopping",
-        }
+text_enum! {
+    /// The state of one camera: a word of metrics, tables and JSON.
+    #[derive(Default)]
+    pub enum State {
+        /// ffmpeg is starting, or runs without a frame yet.
+        #[default]
+        Starting = "starting",
+        /// Frames arrive.
+        Recording = "recording",
+        /// ffmpeg ended; it is restarted after a pause.
+        Waiting = "waiting",
+        /// Frames stopped arriving; ffmpeg is being stopped.
+        Stalled = "stalled",
+        /// The disk is full; recording resumes when space is free.
+        Paused = "paused",
+        /// It is stopping, and closes its segment.
+        Stopping = "stopping",
     }
 }
 
@@ -178,7 +163,7 @@ impl RecorderStatus {
     /// Whether it has ended because `--for` elapsed.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.ended.as_ref().is_some_and(|ended| ended.reason == DONE)
+        self.ended.as_ref().is_some_and(|ended| ended.reason == EndReason::Done)
     }
 
     /// The camera of this name.
@@ -191,8 +176,8 @@ impl RecorderStatus {
     #[must_use]
     pub fn file_name(shard: Option<&str>, ending: &str) -> String {
         match shard {
-            Some(shard) => format!("record-{}.{ending}", shard.replace('/', "-of-")),
-            None => format!("record.{ending}"),
+            Some(shard) => format!("{}-{}.{ending}", PassName::Record, shard.replace('/', "-of-")),
+            None => format!("{}.{ending}", PassName::Record),
         }
     }
 }

@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 
 fn run<A: PassArgs>(args: &A) -> ExitCode {
     let (options, name) = (args.run_options(), A::Pass::NAME);
-    let notices = args.identity().filter(|_| options.output.cron).map(|identity| Notices::of_user(name, &identity));
+    let notices =
+        args.identity().filter(|_| options.output.cron).map(|identity| Notices::of_user(name.as_str(), &identity));
     match args.pass().and_then(|pass| Ok((args.sinks(&pass)?, pass))) {
         Ok((sinks, pass)) => Runner { pass: &pass, sinks, options, notices }.run(),
         Err(error) if notices.is_some_and(|notices| notices.note(&error.with_causes()) != Some(true)) => {

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use ureq::http::header::AUTHORIZATION;
 
+use crate::error::EndReason;
 use crate::failure::FailureReason;
 use crate::http::{self, explain};
 use crate::login;
 use crate::notices::Notices;
 use crate::pass::Report;
+use crate::pass_name::PassName;
 use crate::prometheus::Exposition;
 use crate::resolve;
 use crate::retention::Reason;
@@ -89,28 +91,25 @@ fn grouping_value(value: &str) -> String {
 }
 
 /// The kinds of failure of one item in each pass, so that each metric exists before its first failure.
-fn failure_reasons(pass: &str) -> &'static [FailureReason] {
+fn failure_reasons(pass: PassName) -> &'static [FailureReason] {
     use FailureReason::{
         Conflict, Content, Damaged, Empty, Encrypted, Ffmpeg, Gone, Http, Length, Name, Network, Proof, Read, Refused,
         Server, Storage, Timeout,
     };
     match pass {
-        "dashcam" => &[Content, Damaged, Empty, Http, Length, Network, Refused],
-        "hikvision" => &[Damaged, Encrypted, Ffmpeg, Gone, Read, Refused, Storage, Timeout],
-        "upload" => &[Conflict, Name, Network, Proof, Read, Refused, Server],
-        _ => &[],
+        PassName::Dashcam => &[Content, Damaged, Empty, Http, Length, Network, Refused],
+        PassName::Hikvision => &[Damaged, Encrypted, Ffmpeg, Gone, Read, Refused, Storage, Timeout],
+        PassName::Upload => &[Conflict, Name, Network, Proof, Read, Refused, Server],
+        PassName::Record => &[],
     }
 }
-
-/// The kinds of failure of a pass.
-const END_REASONS: [&str; 7] = ["away", "busy", "destination", "disk", "source", "stopped", "usage"];
 
 /// The report as Prometheus text: base units, one gauge a line, counters only where something is counted for good.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
 pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
-    let mut text = Exposition::new(format!("footage_{}", report.pass));
-    let ended = report.ended.as_ref().map(|ended| ended.reason.as_str());
+    let mut text = Exposition::new(format!("footage_{}", report.pass.map_or("", PassName::as_str)));
+    let ended = report.ended.as_ref().map(|ended| ended.reason);
     text.gauge("last_run_timestamp_seconds", "When the last pass ended.", finished_timestamp_seconds);
     text.gauge("last_run_duration_seconds", "How long the last pass took.", report.duration_seconds);
     let success = ended.is_none() && report.failures.is_empty();
@@ -120,7 +119,7 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
         "last_run_failure",
         "Why the last pass ended early.",
         "reason",
-        END_REASONS.map(|reason| (reason, f64::from(u8::from(ended == Some(reason))))),
+        EndReason::OF_ERRORS.map(|reason| (reason.as_str(), f64::from(u8::from(ended == Some(reason))))),
     );
     let arrival = report.last_arrival_timestamp_seconds.unwrap_or(0.0);
     text.gauge("last_arrival_timestamp_seconds", "When footage last arrived.", arrival);
@@ -131,9 +130,9 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
         "last_run_failed_files",
         "Files that failed in the last pass.",
         "reason",
-        failure_reasons(&report.pass).iter().map(|reason| {
+        report.pass.map(failure_reasons).unwrap_or_default().iter().map(|reason| {
             let failed = report.failures.iter().filter(|failure| failure.reason == *reason).count();
-            (reason.word(), failed as f64)
+            (reason.as_str(), failed as f64)
         }),
     );
     let reached = report.memory.contact.first_reached_timestamp_seconds.is_some();
@@ -147,7 +146,7 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
     text.gauge("open_files", "Recordings or files that are still being written.", report.open_files as f64);
     let waiting = report.waiting_files as f64;
     text.gauge("waiting_files", "Files that failed and are not due for another try.", waiting);
-    if report.pass == "upload" {
+    if report.pass == Some(PassName::Upload) {
         uploaded(&mut text, report);
     } else {
         fetched(&mut text, report);
@@ -156,9 +155,9 @@ pub fn render(report: &Report, finished_timestamp_seconds: f64) -> String {
         "last_run_removed_files",
         "Files removed in the last pass.",
         "reason",
-        Reason::of(&report.pass).iter().map(|reason| {
-            (reason.to_string(), report.removed_files.get(&reason.to_string()).copied().unwrap_or(0) as f64)
-        }),
+        Reason::of(report.pass)
+            .iter()
+            .map(|reason| (reason.as_str(), report.removed_files.get(reason.as_str()).copied().unwrap_or(0) as f64)),
     );
     if let Some(ratio) = report.disk_used_ratio {
         text.gauge("disk_used_ratio", "The used part of the destination's disk.", ratio);

@@ -8,15 +8,17 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{EndReason, Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::memory::Memory;
 use crate::notices::Notices;
+use crate::pass_name::{self, PassName};
 use crate::progress::Progress;
 use crate::removals::Removals;
 use crate::retention::Reason;
 use crate::stop::Stop;
 use crate::store::Store;
+use crate::text_enum::text_enum;
 use crate::units::{ByteSize, count, human_duration, timestamp_seconds};
 use crate::zone::Tz;
 
@@ -25,8 +27,8 @@ pub trait Pass {
     /// What [`read`](Self::read) finds and [`run`](Self::run) works on.
     type Input;
 
-    /// The subcommand: the name of the report, of the lock and of metrics.
-    const NAME: &'static str;
+    /// Its name.
+    const NAME: PassName;
 
     /// The lock file of a peer tool in the first of [`dirs`](Self::dirs): respected, never created.
     const PEER_LOCK: Option<&'static str> = None;
@@ -123,8 +125,8 @@ pub fn failure_key(name: &impl std::fmt::Display) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Ended {
-    /// A word of [`Error::reason`]: a metric's label.
-    pub reason: String,
+    /// The kind of the end: a metric's label.
+    pub reason: EndReason,
     /// What happened, for people.
     pub message: String,
 }
@@ -133,7 +135,13 @@ impl Ended {
     /// Ended by this error.
     #[must_use]
     pub fn by(error: &Error) -> Self {
-        Self { reason: error.reason().to_owned(), message: error.with_causes() }
+        Self { reason: error.reason(), message: error.with_causes() }
+    }
+
+    /// Ended as it was meant to.
+    #[must_use]
+    pub fn done(message: &str) -> Self {
+        Self { reason: EndReason::Done, message: message.to_owned() }
     }
 }
 
@@ -141,8 +149,9 @@ impl Ended {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
-    /// The subcommand.
-    pub pass: String,
+    /// The subcommand; none before the first report, and where a newer version wrote the name of a pass unknown here.
+    #[serde(serialize_with = "pass_name::write", deserialize_with = "pass_name::read")]
+    pub pass: Option<PassName>,
     /// The source as the user named it, without secrets.
     pub source: String,
     /// When the pass began, seconds since 1970.
@@ -225,10 +234,10 @@ impl Report {
     /// Begins the report of a pass with these `peers`: what it asks for footage, or sends footage to. What lasts is taken
     /// from the last one.
     #[must_use]
-    pub fn begin(pass: &str, source: String, peers: &[String], now: DateTime<Tz>, last: &Self) -> Self {
+    pub fn begin(pass: PassName, source: String, peers: &[String], now: DateTime<Tz>, last: &Self) -> Self {
         let since_last = timestamp_seconds(&now) - last.start_timestamp_seconds;
         Self {
-            pass: pass.to_owned(),
+            pass: Some(pass),
             source,
             start_timestamp_seconds: timestamp_seconds(&now),
             last_arrival_timestamp_seconds: last.last_arrival_timestamp_seconds,
@@ -242,7 +251,7 @@ impl Report {
 
     /// When the pass began, if it came to its end.
     fn well(&self) -> Option<f64> {
-        (!self.pass.is_empty() && self.ended.is_none()).then_some(self.start_timestamp_seconds)
+        (self.pass.is_some() && self.ended.is_none()).then_some(self.start_timestamp_seconds)
     }
 
     /// Counts whether the other side was there.
@@ -295,15 +304,15 @@ impl Report {
 
     /// Counts a file that was found as it should be.
     pub fn verified(&mut self, compared: Compared) {
-        *self.verified_by.entry(compared.word().to_owned()).or_default() += 1;
+        *self.verified_by.entry(compared.as_str().to_owned()).or_default() += 1;
     }
 
     /// What `--verify` has found as it should be, and what it compared: never more than that.
     fn verified_summary(&self) -> String {
         let mut text = String::new();
         let mut without_content = 0;
-        for compared in Compared::ALL {
-            let n = self.verified_by.get(compared.word()).copied().unwrap_or(0);
+        for &compared in Compared::ALL {
+            let n = self.verified_by.get(compared.as_str()).copied().unwrap_or(0);
             if n > 0 {
                 let _ = write!(text, "; {n} {}", compared.phrase());
             }
@@ -317,10 +326,15 @@ impl Report {
         text
     }
 
+    /// The pass that it is of.
+    fn name(&self) -> PassName {
+        self.pass.unwrap_or(PassName::Dashcam)
+    }
+
     /// What the pass does with footage: `fetch`, `extract`, `record`, `upload`.
     #[must_use]
     pub fn verb(&self) -> &'static str {
-        Verb::of(&self.pass).now
+        self.name().verb()
     }
 
     /// Whether footage has arrived.
@@ -332,28 +346,28 @@ impl Report {
     /// One line for people: `3 recordings (12 files, 252.6 MB) fetched from … in 31s; 1 failed`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let verb = Verb::of(&self.pass);
+        let name = self.name();
         let nothing_new = self.ended.is_none() && self.failures.is_empty() && !self.has_news();
-        let mut line = if nothing_new && self.pass != "record" {
+        let mut line = if nothing_new && name != PassName::Record {
             let because = self.nothing_because.as_ref().map(|because| format!(": {because}")).unwrap_or_default();
-            format!("nothing to {} from {}{because}", verb.now, self.source)
+            format!("nothing to {} from {}{because}", name.verb(), self.source)
         } else {
             let (files, bytes) = (count(self.arrived_files, "file"), ByteSize(self.transferred_bytes));
-            let (what, from) = match self.pass.as_str() {
-                "upload" => (format!("{files} ({bytes})"), self.source.clone()),
-                "record" => {
+            let (what, from) = match name {
+                PassName::Upload => (format!("{files} ({bytes})"), self.source.clone()),
+                PassName::Record => {
                     let segments = count(self.arrived_recordings, "segment");
                     (format!("{segments} ({bytes})"), count(self.seen_cameras, "camera"))
                 }
-                pass => {
+                PassName::Dashcam | PassName::Hikvision => {
                     let recordings = count(self.arrived_recordings, "recording");
                     // A dashcam's have sidecars.
-                    let files = if pass == "dashcam" { format!("{files}, ") } else { String::new() };
+                    let files = if name == PassName::Dashcam { format!("{files}, ") } else { String::new() };
                     (format!("{recordings} ({files}{bytes})"), self.source.clone())
                 }
             };
             let time = Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default();
-            format!("{what} {} from {from} in {}", verb.done, human_duration(time))
+            format!("{what} {} from {from} in {}", name.past(), human_duration(time))
         };
         line += &self.verified_summary();
         let removed: usize = self.removed_files.values().sum();
@@ -373,53 +387,29 @@ impl Report {
     }
 }
 
-/// What of a file `--verify` and `--reconcile` have compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compared {
-    /// Every byte with the other copy's.
-    Content,
-    /// Its hash and size with those of the object in the bucket.
-    Hash,
-    /// The object's ETag and size with those that the journal has from the upload; the file's size and time with those of then.
-    Etag,
-    /// Its length with the camera's, and its MP4 structure.
-    LengthAndStructure,
-    /// Its length with the camera's.
-    Length,
-    /// Its MP4 structure: the camera has it no more, or does not tell its length.
-    Structure,
-    /// Its size with the object's, whose ETag is no hash.
-    Size,
-    /// Nothing: a sidecar that the camera has no more.
-    Nothing,
+text_enum! {
+    /// What of a file `--verify` and `--reconcile` have compared; reports have the word.
+    pub enum Compared {
+        /// Every byte with the other copy's.
+        Content = "content",
+        /// Its hash and size with those of the object in the bucket.
+        Hash = "hash",
+        /// The object's ETag and size with those that the journal has from the upload; the file's size and time with those of then.
+        Etag = "etag",
+        /// Its length with the camera's, and its MP4 structure.
+        LengthAndStructure = "length-and-structure",
+        /// Its length with the camera's.
+        Length = "length",
+        /// Its MP4 structure: the camera has it no more, or does not tell its length.
+        Structure = "structure",
+        /// Its size with the object's, whose ETag is no hash.
+        Size = "size",
+        /// Nothing: a sidecar that the camera has no more.
+        Nothing = "nothing",
+    }
 }
 
 impl Compared {
-    const ALL: [Self; 8] = [
-        Self::Content,
-        Self::Hash,
-        Self::Etag,
-        Self::LengthAndStructure,
-        Self::Length,
-        Self::Structure,
-        Self::Size,
-        Self::Nothing,
-    ];
-
-    /// As reports have it.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Content => "content",
-            Self::Hash => "hash",
-            Self::Etag => "etag",
-            Self::LengthAndStructure => "length-and-structure",
-            Self::Length => "length",
-            Self::Structure => "structure",
-            Self::Size => "size",
-            Self::Nothing => "nothing",
-        }
-    }
-
     /// For people.
     fn phrase(self) -> &'static str {
         match self {
@@ -436,24 +426,6 @@ impl Compared {
 
     fn is_of_content(self) -> bool {
         matches!(self, Self::Content | Self::Hash)
-    }
-}
-
-/// What a pass does with footage, in the words of its plan and its summary.
-struct Verb {
-    now: &'static str,
-    done: &'static str,
-}
-
-impl Verb {
-    fn of(pass: &str) -> Self {
-        let (now, done) = match pass {
-            "hikvision" => ("extract", "extracted"),
-            "record" => ("record", "recorded"),
-            "upload" => ("upload", "uploaded"),
-            _ => ("fetch", "fetched"),
-        };
-        Self { now, done }
     }
 }
 
@@ -477,7 +449,9 @@ mod tests {
             assert_eq!(written[key], read[key], "{key}");
         }
         assert_eq!(written["contact"]["missed_passes"], 3);
+        assert_eq!((&written["pass"], report.pass), (&"dashcam".into(), Some(PassName::Dashcam)));
         assert!(written.get("memory").is_none());
         assert_eq!(serde_json::from_str::<Report>("{}").expect("a report"), Report::default());
+        assert_eq!(serde_json::to_value(Report::default()).expect("JSON")["pass"], "");
     }
 }

@@ -75,6 +75,7 @@ use crate::ffmpeg;
 use crate::live::RecorderStatus;
 use crate::metrics::Sinks;
 use crate::pass::{self, Context, Report};
+use crate::pass_name::PassName;
 use crate::store::Store;
 use crate::units::timestamp_seconds;
 
@@ -118,7 +119,7 @@ pub enum Action {
 
 impl pass::Pass for Settings {
     type Input = ();
-    const NAME: &'static str = "record";
+    const NAME: PassName = PassName::Record;
 
     fn source(&self) -> String {
         self.source.to_string()

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue};
 use footage::cli::groups::Output;
 use footage::cli::{self, variables};
-use footage::error::Error;
+use footage::error::{EndReason, Error};
 use footage::host_zone;
+use footage::pass_name::PassName;
 use footage::store::resolved;
 use footage::text::{printable, printable_lines};
 use footage::trace::Trace;
@@ -15,7 +16,7 @@ use footage::units::timestamp_seconds;
 use footage::zone::Tz;
 
 /// Refuses the options of a pass. Cron may discard stderr: `status` finds the trace.
-pub(crate) fn refuse(error: &Error, pass: &str, dirs: &[PathBuf], output: &Output) -> ! {
+pub(crate) fn refuse(error: &Error, pass: PassName, dirs: &[PathBuf], output: &Output) -> ! {
     if output.cron && !output.dry_run {
         leave_traces(pass, dirs, error.reason(), &error.to_string());
     }
@@ -27,7 +28,7 @@ pub(crate) fn misread(error: &clap::Error) -> ! {
     if error.use_stderr() {
         let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         if let Some((pass, dirs)) = cli::asked_from_cron(&words) {
-            leave_traces(&pass, &dirs, "usage", &without_values(error));
+            leave_traces(pass, &dirs, EndReason::Usage, &without_values(error));
         }
         // The argument that is missing may be in a misspelt variable.
         warn_of_unknown_variables();
@@ -60,13 +61,13 @@ fn without_values(error: &clap::Error) -> String {
     format!("{}{option}", error.kind())
 }
 
-fn leave_traces(pass: &str, dirs: &[PathBuf], reason: &str, message: &str) {
+fn leave_traces(pass: PassName, dirs: &[PathBuf], reason: EndReason, message: &str) {
     for dir in dirs {
         let trace = Trace {
-            pass: pass.to_owned(),
+            pass,
             place: resolved(dir),
             start_timestamp_seconds: timestamp_seconds(&host_zone::now(Tz::UTC)),
-            reason: reason.to_owned(),
+            reason,
             message: message.to_owned(),
             uid: 0,
         };

@@ -6,44 +6,35 @@ use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDateTime, NaiveTime, TimeZone};
 
+use crate::pass_name::PassName;
+use crate::text_enum::text_enum;
 use crate::units::{ByteSize, parse_age};
 use crate::zone::Tz;
 
-/// Why a recording is removed; the log, the dry run and the metrics show the same word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    /// Older than `--keep` allows.
-    Expired,
-    /// The oldest, when all together exceed `--keep-bytes`.
-    OverQuota,
-    /// The oldest, to free space on a full disk: `--when-full delete-oldest`.
-    DiskFull,
-    /// A partial of another tool whose complete file is here.
-    Superseded,
-    /// Verified to be in the bucket: `--delete`, `--delete-after`.
-    Uploaded,
+text_enum! {
+    /// Why a recording is removed; the log, the dry run and the metrics show the same word.
+    pub enum Reason {
+        /// Older than `--keep` allows.
+        Expired = "expired",
+        /// The oldest, when all together exceed `--keep-bytes`.
+        OverQuota = "over-quota",
+        /// The oldest, to free space on a full disk: `--when-full delete-oldest`.
+        DiskFull = "disk-full",
+        /// A partial of another tool whose complete file is here.
+        Superseded = "superseded",
+        /// Verified to be in the bucket: `--delete`, `--delete-after`.
+        Uploaded = "uploaded",
+    }
 }
 
 impl Reason {
     /// The reasons that a pass can have, for metrics that show zeros too.
     #[must_use]
-    pub fn of(pass: &str) -> &'static [Self] {
+    pub fn of(pass: Option<PassName>) -> &'static [Self] {
         match pass {
-            "upload" => &[Self::Expired, Self::Uploaded],
+            Some(PassName::Upload) => &[Self::Expired, Self::Uploaded],
             _ => &[Self::Expired, Self::OverQuota, Self::DiskFull, Self::Superseded],
         }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Expired => "expired",
-            Self::OverQuota => "over-quota",
-            Self::DiskFull => "disk-full",
-            Self::Superseded => "superseded",
-            Self::Uploaded => "uploaded",
-        })
     }
 }
 

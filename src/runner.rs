@@ -68,7 +68,7 @@ impl<P: Pass> Runner<'_, P> {
 
     /// Warns of variables that no option has; from cron once for as long as they are set.
     fn name_unknown_variables(&self) {
-        let kept = self.options.output.cron.then(|| Notices::of_user("variables", &[P::NAME.to_owned()]));
+        let kept = self.options.output.cron.then(|| Notices::of_user("variables", &[P::NAME.to_string()]));
         let notices = kept.unwrap_or_default();
         match footage::cli::variables::unknown() {
             Some(text) => notices.warn(&text, &text),
@@ -297,10 +297,10 @@ impl<P: Pass> State<'_, P> {
             (Err(error), _) | (Ok(()), Some(Err(error))) => error,
         };
         let trace = Trace {
-            pass: P::NAME.to_owned(),
+            pass: P::NAME,
             place,
             start_timestamp_seconds: report.start_timestamp_seconds,
-            reason: error.reason().to_owned(),
+            reason: error.reason(),
             message: error.with_causes(),
             uid: 0,
         };

@@ -9,12 +9,14 @@
 //! | [`read`] | destinations found, their reports and locks read |
 //! | [`newest`] | the newest recording in a tree, by its name |
 //! | [`judge`] | what was read in, rows and problems out |
+//! | [`row_state`] | the states of a row, and whether they are wrong |
 //! | [`rows`] | the result, as values |
 //! | [`show`] | a table, as wide as the terminal |
 
 pub mod judge;
 pub mod newest;
 pub mod read;
+pub mod row_state;
 pub mod rows;
 pub mod show;
 

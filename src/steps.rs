@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::pass::Report;
+use crate::pass_name::PassName;
 use crate::retention::Reason;
 use crate::stdout;
 use crate::text::{printable, shown};
@@ -69,7 +70,7 @@ impl fmt::Display for Step {
 pub fn show(report: &Report, steps: &[Step], as_json: bool) {
     if as_json {
         stdout::json(&json!({
-            "pass": report.pass,
+            "pass": report.pass.map_or("", PassName::as_str),
             "source": report.source,
             "dry_run": true,
             "selected_recordings": report.selected_recordings,
@@ -91,7 +92,7 @@ pub fn show(report: &Report, steps: &[Step], as_json: bool) {
 fn total(report: &Report, steps: &[Step]) -> String {
     let count_of = |word: &str| steps.iter().filter(|step| step.step == word).count();
     let verb = report.verb();
-    if report.pass == "record" {
+    if report.pass == Some(PassName::Record) {
         return format!("{} to record", count(steps.len(), "camera"));
     }
     let bytes: Option<u64> = steps.iter().filter(|step| step.step == verb).map(|step| step.bytes).sum();
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn dry_run_steps_are_readable() {
-        let mut report = Report { pass: "upload".into(), waiting_files: 1, ..Report::default() };
+        let mut report = Report { pass: Some(PassName::Upload), waiting_files: 1, ..Report::default() };
         let upload = Step { key: Some("cams/a.ts".into()), bytes: Some(84_213_000), ..Step::new("upload", "a\n.ts") };
         let steps = [Step::remove("b.ts", Reason::Uploaded), upload];
         let lines: Vec<String> = steps.iter().map(ToString::to_string).collect();
@@ -133,7 +134,7 @@ mod tests {
         "#);
         assert_eq!(total(&report, &steps), "1 file (84.2 MB) to upload, 1 file to remove, 1 waiting for another try");
         report.open_files = 2;
-        report.pass = "dashcam".into();
+        report.pass = Some(PassName::Dashcam);
         let nothing = "0 files to fetch, 0 files to remove, 1 waiting for another try, 2 still being written";
         assert_eq!(total(&report, &[]), nothing);
     }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::EndReason;
+use crate::pass_name::PassName;
 use crate::user_dir;
 
 /// More than there are.
@@ -21,13 +23,13 @@ const PREFIX: &str = "trace-";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     /// The subcommand.
-    pub pass: String,
+    pub pass: PassName,
     /// Its destination, without links.
     pub place: PathBuf,
     /// When it began, seconds since 1970.
     pub start_timestamp_seconds: f64,
-    /// Why it ended: a word of [`Error::reason`](crate::error::Error::reason).
-    pub reason: String,
+    /// Why it ended.
+    pub reason: EndReason,
     /// The same for people.
     pub message: String,
     /// Who ran it: the owner of the folder, whatever the file says.
@@ -39,18 +41,18 @@ impl Trace {
     /// Leaves it, in place of an earlier one of the same pass and destination. Where that cannot be, there is none.
     pub fn leave(&self) {
         if let Ok(text) = serde_json::to_vec(self) {
-            user_dir::write(&file_name(&self.pass, &self.place), &text);
+            user_dir::write(&file_name(self.pass, &self.place), &text);
         }
     }
 
     /// What this user's last pass of the kind left for a destination.
     #[must_use]
-    pub fn last(pass: &str, place: &Path) -> Option<Self> {
+    pub fn last(pass: PassName, place: &Path) -> Option<Self> {
         parse(&user_dir::read(&file_name(pass, place))?)
     }
 
     /// The pass has left a report: its trace goes.
-    pub fn forget(pass: &str, place: &Path) {
+    pub fn forget(pass: PassName, place: &Path) {
         user_dir::forget(&file_name(pass, place));
     }
 
@@ -66,6 +68,25 @@ fn parse(bytes: &[u8]) -> Option<Trace> {
     serde_json::from_slice(bytes).ok()
 }
 
-fn file_name(pass: &str, place: &Path) -> String {
+fn file_name(pass: PassName, place: &Path) -> String {
     user_dir::file_name(&format!("{PREFIX}{pass}"), place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trace_of_another_version_is_read_and_of_an_unknown_pass_is_not() {
+        let text = |pass: &str, reason: &str| {
+            format!(
+                r#"{{"pass":"{pass}","place":"/data","start_timestamp_seconds":7.0,"reason":"{reason}","message":"why"}}"#
+            )
+        };
+        let trace = parse(text("upload", "usage").as_bytes()).expect("a trace");
+        assert_eq!((trace.pass, trace.reason), (PassName::Upload, EndReason::Usage));
+        assert_eq!(serde_json::to_string(&trace).expect("JSON"), text("upload", "usage"));
+        assert_eq!(parse(text("upload", "moonlight").as_bytes()).map(|trace| trace.reason), Some(EndReason::Other));
+        assert_eq!(parse(text("teleport", "usage").as_bytes()), None);
+    }
 }

@@ -60,6 +60,7 @@ use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::open_files::OpenFiles;
 use crate::pass::{self, Context, Report, failure_key};
+use crate::pass_name::PassName;
 use crate::rate::{Pacer, Timetable};
 use crate::retention::Keep;
 use crate::steps;
@@ -108,7 +109,7 @@ pub struct Settings {
 
 impl pass::Pass for Settings {
     type Input = ();
-    const NAME: &'static str = "upload";
+    const NAME: PassName = PassName::Upload;
 
     fn source(&self) -> String {
         self.sources.first().map(|source| source.display().to_string()).unwrap_or_default()

@@ -17,6 +17,7 @@ use crate::ffmpeg::Ffmpeg;
 use crate::ffmpeg::command::has_frame;
 use crate::login;
 use crate::pass::{Context, Failure, Report};
+use crate::pass_name::PassName;
 use crate::stdout;
 use crate::text::{Alike, alike, printable};
 use crate::units::human_duration;
@@ -45,7 +46,7 @@ pub(super) fn run(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &
             let message = result.as_ref().unwrap_or_else(|why| why);
             json!({ "camera": name.as_str(), "ok": result.is_ok(), "message": message })
         };
-        stdout::json(&json!({ "pass": "record", "cameras": results.iter().map(row).collect::<Vec<_>>() }));
+        stdout::json(&json!({ "pass": PassName::Record, "cameras": results.iter().map(row).collect::<Vec<_>>() }));
     }
     if !context.json {
         let rows: Vec<(&str, &Result<String, String>)> =

@@ -8,13 +8,16 @@ use chrono::DateTime;
 
 pub use self::unreported::Unreported;
 use super::newest::Newest;
+use super::row_state::{RowState, Severity};
 use super::rows::{Disk, Problem, Row, Status};
 use super::{Expected, Settings};
 use crate::contact;
 use crate::disk::Space;
-use crate::live::{CameraStatus, DONE, EVERY, RecorderStatus, State};
+use crate::error::EndReason;
+use crate::live::{CameraStatus, EVERY, RecorderStatus, State};
 use crate::lock::Holder;
 use crate::pass::Report;
+use crate::pass_name::PassName;
 use crate::units::{count, short_duration};
 
 /// A recorder that has not written its state for longer hangs.
@@ -42,7 +45,7 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub struct Pass {
     /// The subcommand.
-    pub kind: &'static str,
+    pub kind: PassName,
     /// Its lock.
     pub lock: Holder,
     /// Its report.
@@ -111,7 +114,7 @@ impl Judge<'_> {
         }
     }
 
-    fn wrong(&mut self, pass: Option<&'static str>, camera: Option<&str>, message: String) {
+    fn wrong(&mut self, pass: Option<PassName>, camera: Option<&str>, message: String) {
         let camera = camera.map(str::to_owned);
         self.status.problems.push(Problem { place: self.place.clone(), pass, camera, message });
     }
@@ -119,13 +122,17 @@ impl Judge<'_> {
     fn pass(&mut self, pass: &Pass, unreported: Option<&Unreported>) {
         let first = self.status.rows.len();
         let known = self.status.problems.len();
-        let row = Row { place: self.place.clone(), pass: pass.kind, pid: pass.lock.pid, ..Row::default() };
+        let row = Row { pid: pass.lock.pid, ..Row::new(self.place.clone(), pass.kind) };
         let running_since = pass.lock.since.as_deref().and_then(seconds);
         match &pass.left {
             Left::RecorderStatus(live) => self.recorder(pass, live, &row),
             Left::Report(report) => self.report(pass, report, unreported, &row),
             _ if pass.lock.is_held == Some(true) => {
-                self.status.rows.push(Row { state: "running", state_since_timestamp_seconds: running_since, ..row });
+                self.status.rows.push(Row {
+                    state: RowState::Running,
+                    state_since_timestamp_seconds: running_since,
+                    ..row
+                });
             }
             left => {
                 let problem = match (left, pass.lock.is_held) {
@@ -135,7 +142,7 @@ impl Judge<'_> {
                 };
                 self.wrong(Some(pass.kind), None, problem.to_owned());
                 self.status.rows.push(Row {
-                    state: "unknown",
+                    state: RowState::Unknown,
                     pid: None,
                     state_since_timestamp_seconds: running_since,
                     ..row
@@ -147,8 +154,8 @@ impl Judge<'_> {
         }
         for row in &mut self.status.rows[first..] {
             let is_its = |problem: &Problem| problem.camera == row.camera;
-            let is_dead = row.pass == "record" && row.camera.is_some() && ["gone", "stopped"].contains(&row.state);
-            row.ok = !is_dead && !self.status.problems[known..].iter().any(is_its);
+            let is_recorded = row.pass != PassName::Record || row.camera.is_none() || !row.state.is_without_recorder();
+            row.ok = is_recorded && !self.status.problems[known..].iter().any(is_its);
         }
     }
 
@@ -157,26 +164,25 @@ impl Judge<'_> {
         #[expect(clippy::cast_possible_truncation, reason = "whole seconds of a time")]
         let ended = started.map(|at| at + report.duration_seconds as i64);
         let locked = pass.lock.since.as_deref().and_then(seconds);
-        let (is_running, reason) =
-            (pass.lock.is_held == Some(true), report.ended.as_ref().map(|ended| ended.reason.as_str()));
+        let (is_running, reason) = (pass.lock.is_held == Some(true), report.ended.as_ref().map(|ended| ended.reason));
         // A run that ends writes the time at which it took the lock into its report, or leaves a trace.
         let ended_without = unreported.map(Unreported::since);
         let died = pass.lock.is_held == Some(false) && locked > started.max(ended_without);
         let (state, since) = match reason {
-            _ if is_running => ("running", locked),
-            _ if died => (GONE_STATE, locked),
+            _ if is_running => (RowState::Running, locked),
+            _ if died => (RowState::Gone, locked),
             _ if unreported.is_some() => unreported.map(|run| (run.state(), Some(run.since()))).unwrap_or_default(),
-            None if report.failures.is_empty() => ("done", ended),
-            None => ("partly", ended),
-            Some("away") => ("away", ended),
-            Some("stopped") => ("stopped", ended),
-            Some(_) => ("failed", ended),
+            None if report.failures.is_empty() => (RowState::Done, ended),
+            None => (RowState::Partly, ended),
+            Some(EndReason::Away) => (RowState::Away, ended),
+            Some(EndReason::Stopped) => (RowState::Stopped, ended),
+            Some(_) => (RowState::Failed, ended),
         };
         if died {
             self.wrong(Some(pass.kind), None, GONE.to_owned());
         }
         if let Some(ended) = &report.ended
-            && !["away", "busy", "stopped"].contains(&ended.reason.as_str())
+            && !matches!(ended.reason, EndReason::Away | EndReason::Stopped)
         {
             self.wrong(Some(pass.kind), None, ended.message.clone());
         }
@@ -189,7 +195,7 @@ impl Judge<'_> {
             );
             self.wrong(Some(pass.kind), None, text);
         }
-        if let Some(text) = self.contact(report) {
+        if let Some(text) = self.contact(pass.kind, report) {
             self.wrong(Some(pass.kind), None, text);
         }
         if !is_running && let Some(ended) = ended {
@@ -201,7 +207,7 @@ impl Judge<'_> {
             self.age(pass.kind, camera, newest.as_ref(), None);
         }
         // Files of `upload` that wait for a retry are pending like all others that are not in the bucket.
-        let waiting = if pass.kind == "upload" { 0 } else { report.waiting_files };
+        let waiting = if pass.kind == PassName::Upload { 0 } else { report.waiting_files };
         let pending = report.open_files + waiting + report.left_out_recordings + report.pending_files;
         let limit = self.settings.max_age.map(|limit| i64::try_from(limit.as_secs()).unwrap_or(i64::MAX));
         let since_then = started.map_or(0, |started| (self.now - started).max(0));
@@ -238,15 +244,15 @@ impl Judge<'_> {
 
     /// What is wrong with a camera, storage or server that was unreachable in the last run. A dashcam drives away, but one that
     /// never answered is misconfigured; a server is not expected to be unreachable for long.
-    fn contact(&self, report: &Report) -> Option<String> {
-        let ended = report.ended.as_ref().filter(|ended| ended.reason == "away")?;
+    fn contact(&self, pass: PassName, report: &Report) -> Option<String> {
+        let ended = report.ended.as_ref().filter(|ended| ended.reason == EndReason::Away)?;
         if report.memory.contact.was_never_reached() {
-            return Some(format!("{}; {}", ended.message, contact::advice(&report.pass)));
+            return Some(format!("{}; {}", ended.message, contact::advice(pass)));
         }
         #[expect(clippy::cast_precision_loss, reason = "a time of our days")]
         let away = report.memory.contact.away_too_long(self.now as f64, self.settings.max_age)?;
         let runs = count(usize::try_from(report.memory.contact.missed_passes).unwrap_or(usize::MAX), "run");
-        (report.pass == "upload").then(|| format!("away for {} ({runs}): {}", short_duration(away), ended.message))
+        (pass == PassName::Upload).then(|| format!("away for {} ({runs}): {}", short_duration(away), ended.message))
     }
 
     fn recorder(&mut self, pass: &Pass, live: &RecorderStatus, row: &Row) {
@@ -254,25 +260,25 @@ impl Judge<'_> {
         let is_alive = pass.lock.is_held.unwrap_or(live.ended.is_none() && silent <= HUNG_AFTER);
         let is_done = !is_alive && live.is_done();
         let (state, since) = match &live.ended {
-            _ if is_alive && silent > HUNG_AFTER => ("hung", live.updated_timestamp_seconds),
-            _ if is_alive => ("running", live.start_timestamp_seconds),
+            _ if is_alive && silent > HUNG_AFTER => (RowState::Hung, live.updated_timestamp_seconds),
+            _ if is_alive => (RowState::Running, live.start_timestamp_seconds),
             Some(_) if is_done && live.cameras.iter().any(|camera| camera.was_failing) => {
-                ("partly", live.updated_timestamp_seconds)
+                (RowState::Partly, live.updated_timestamp_seconds)
             }
-            Some(_) if is_done => (DONE, live.updated_timestamp_seconds),
-            Some(_) => ("stopped", live.updated_timestamp_seconds),
-            None => (GONE_STATE, live.updated_timestamp_seconds),
+            Some(_) if is_done => (RowState::Done, live.updated_timestamp_seconds),
+            Some(_) => (RowState::Stopped, live.updated_timestamp_seconds),
+            None => (RowState::Gone, live.updated_timestamp_seconds),
         };
         match (state, &live.ended) {
-            ("hung", _) => {
+            (RowState::Hung, _) => {
                 self.wrong(Some(pass.kind), None, format!("no heartbeat for {}", short(silent)));
             }
             // No camera was being recorded here when it ended.
-            ("stopped" | GONE_STATE, _) if live.cameras.is_empty() => {}
-            ("stopped", Some(ended)) => {
+            (RowState::Stopped | RowState::Gone, _) if live.cameras.is_empty() => {}
+            (RowState::Stopped, Some(ended)) => {
                 self.wrong(Some(pass.kind), None, format!("nothing is recorded: {}", ended.message));
             }
-            (GONE_STATE, _) => self.wrong(Some(pass.kind), None, format!("nothing is recorded: {GONE}")),
+            (RowState::Gone, _) => self.wrong(Some(pass.kind), None, format!("nothing is recorded: {GONE}")),
             _ => {}
         }
         if is_done {
@@ -308,9 +314,9 @@ impl Judge<'_> {
                 self.age(pass.kind, Some(&camera.name), newest, Some(whole(live.start_timestamp_seconds)));
             }
             let state = match state {
-                _ if is_alive => camera.state.as_str(),
-                _ if is_done && camera.was_failing => "failed",
-                _ if is_done => DONE,
+                _ if is_alive => camera.state.into(),
+                _ if is_done && camera.was_failing => RowState::Failed,
+                _ if is_done => RowState::Done,
                 gone => gone,
             };
             self.status.rows.push(Row {
@@ -340,19 +346,22 @@ impl Judge<'_> {
         let error = camera.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         if camera.unclosed_segments > 0 {
             let text = format!("{} cannot be closed{error}", count(to_usize(camera.unclosed_segments), "segment"));
-            self.wrong(Some("record"), Some(&camera.name), text);
+            self.wrong(Some(PassName::Record), Some(&camera.name), text);
         }
         let lasts = self.now - whole(camera.state_since_timestamp_seconds);
         // A camera that never starts is restarted again and again.
         let came =
             camera.restarts == 0 || camera.last_frame_timestamp_seconds.is_some_and(|at| self.now - whole(at) <= GRACE);
-        let may_take_a_while =
-            lasts <= GRACE && (camera.state == State::Stopping || camera.state == State::Starting && came);
-        if camera.is_up() || may_take_a_while {
+        let is_wrong = match RowState::from(camera.state).severity() {
+            Severity::Ok => false,
+            Severity::Conditional => lasts > GRACE || camera.state == State::Starting && !came,
+            Severity::Wrong => true,
+        };
+        if !is_wrong {
             return;
         }
         let text = format!("{} for {}{error}", camera.state.as_str(), short(lasts));
-        self.wrong(Some("record"), Some(&camera.name), text);
+        self.wrong(Some(PassName::Record), Some(&camera.name), text);
     }
 
     /// A camera whose recorder ended as requested. Those of a configuration should still be recorded.
@@ -366,11 +375,11 @@ impl Judge<'_> {
         } else {
             return;
         };
-        self.wrong(Some("record"), Some(&camera.name), text);
+        self.wrong(Some(PassName::Record), Some(&camera.name), text);
     }
 
     /// Whether the newest recording is new enough; a pass that started at `since` may have none yet.
-    fn age(&mut self, pass: &'static str, camera: Option<&str>, newest: Option<&Newest>, since: Option<i64>) {
+    fn age(&mut self, pass: PassName, camera: Option<&str>, newest: Option<&Newest>, since: Option<i64>) {
         let Some(limit) = self.settings.max_age else { return };
         match newest {
             Some(newest) if newest.age_seconds <= limit.as_secs() => {}
@@ -394,17 +403,15 @@ impl Judge<'_> {
         };
         for expected in self.settings.expected.iter().filter(|expected| expected.destination == place.resolved) {
             if !is_recorded(expected) {
-                self.wrong(Some("record"), Some(&expected.camera), "not being recorded".to_owned());
+                self.wrong(Some(PassName::Record), Some(&expected.camera), "not being recorded".to_owned());
                 let camera = Some(expected.camera.clone());
-                let row = Row { place: place.path.clone(), pass: "record", camera, state: "missing", ..Row::default() };
+                let row = Row { camera, state: RowState::Missing, ..Row::new(place.path.clone(), PassName::Record) };
                 self.status.rows.push(row);
             }
         }
     }
 }
 
-/// The state of a killed pass or recorder.
-const GONE_STATE: &str = "gone";
 const GONE: &str = "killed, or the power failed";
 
 fn pending(camera: &CameraStatus) -> u64 {

@@ -16,13 +16,11 @@ use crate::error::{At, Result};
 use crate::live::RecorderStatus;
 use crate::lock::Holder;
 use crate::pass::Report;
+use crate::pass_name::PassName;
 use crate::store::{MAX_STATE_BYTES, STATE_DIR, read_state, resolved};
 use crate::text::natural_order;
 use crate::trace::Trace;
 use crate::zone::Tz;
-
-/// The passes that leave a report.
-const PASSES: [&str; 4] = ["dashcam", "hikvision", "record", "upload"];
 
 /// Everything that passes left in these directories and one level below. A directory without anything is a destination
 /// without passes.
@@ -84,17 +82,16 @@ fn place(path: PathBuf, resolved: PathBuf, traces: &[Trace], now: DateTime<Tz>) 
         .filter_map(|name| name.strip_suffix(".json").or_else(|| name.strip_suffix(".lock")).map(str::to_owned))
         .collect();
     let passes = names.iter().filter_map(|name| pass(&path, &state, name, now)).collect();
-    let unreported = traces.iter().filter(|trace| trace.place == resolved).filter_map(|trace| {
-        let kind = PASSES.into_iter().find(|pass| *pass == trace.pass)?;
-        Some(Unreported { kind, trace: trace.clone() })
-    });
+    let traces = traces.iter().filter(|trace| trace.place == resolved);
+    let unreported = traces.map(|trace| Unreported { kind: trace.pass, trace: trace.clone() });
     Place { space: Space::of(&path).ok(), unreported: unreported.collect(), path, resolved, passes }
 }
 
 /// The pass whose files are named `name`: `dashcam`, `record-2-of-5`.
 fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Tz>) -> Option<Pass> {
-    let kind = PASSES.into_iter().find(|pass| {
-        name.strip_prefix(pass).is_some_and(|rest| rest.is_empty() || rest.starts_with('-') && !rest.contains('.'))
+    let kind = PassName::ALL.iter().copied().find(|pass| {
+        name.strip_prefix(pass.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-') && !rest.contains('.'))
     })?;
     let left =
         read_state(&state.join(format!("{name}.json")), MAX_STATE_BYTES).map_or(Left::Nothing, |bytes| left(&bytes));
@@ -113,8 +110,8 @@ fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Tz>) -> Option<Pass
                 (camera.name.clone(), Newest::below(&dir, Clock::Zoned, now))
             })
             .collect(),
-        _ if kind == "hikvision" => extracted(root, now),
-        _ if kind == "dashcam" => vec![(String::new(), Newest::below(root, Clock::Camera, now))],
+        _ if kind == PassName::Hikvision => extracted(root, now),
+        _ if kind == PassName::Dashcam => vec![(String::new(), Newest::below(root, Clock::Camera, now))],
         _ => Vec::new(),
     };
     Some(Pass { kind, lock: Holder::look(&lock), left, newest })

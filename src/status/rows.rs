@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 
 use super::newest::Newest;
+use super::row_state::RowState;
 use crate::machine::{Machine, Usage};
+use crate::pass_name::PassName;
 
 /// The state of every pass and camera.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -41,7 +43,7 @@ pub struct Problem {
     /// The destination.
     pub place: PathBuf,
     /// The pass; none for the disk.
-    pub pass: Option<&'static str>,
+    pub pass: Option<PassName>,
     /// The camera; none for the pass itself.
     pub camera: Option<String>,
     /// What is wrong.
@@ -49,20 +51,19 @@ pub struct Problem {
 }
 
 /// A pass, or a camera of it.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Row {
     /// Its destination.
     pub place: PathBuf,
     /// The subcommand.
-    pub pass: &'static str,
+    pub pass: PassName,
     /// The camera; empty for the pass itself, so that Zabbix can query it like the others.
     #[serde(serialize_with = "or_empty")]
     pub camera: Option<String>,
     /// What it reads from.
     pub source: String,
-    /// Of a pass `running`, `done`, `partly`, `away`, `failed`, `stopped`, `gone`, `hung` or `unknown`; of a camera the state
-    /// from its recorder, `done` or `failed` when the recorder is done, or `missing`.
-    pub state: &'static str,
+    /// Its state.
+    pub state: RowState,
     /// When it entered this state.
     pub state_since_timestamp_seconds: Option<i64>,
     /// Whether nothing is wrong with it.
@@ -94,6 +95,35 @@ pub struct Row {
     pub first_reached_timestamp_seconds: Option<i64>,
     /// Consecutive runs that could not reach it.
     pub missed_passes: Option<u64>,
+}
+
+impl Row {
+    /// A row of a pass of which nothing is known.
+    #[must_use]
+    pub fn new(place: PathBuf, pass: PassName) -> Self {
+        Self {
+            place,
+            pass,
+            camera: None,
+            source: String::new(),
+            state: RowState::Unknown,
+            state_since_timestamp_seconds: None,
+            ok: false,
+            pid: None,
+            last_run_timestamp_seconds: None,
+            last_arrival_timestamp_seconds: None,
+            exit_code: None,
+            newest: None,
+            frames_per_second: None,
+            bits_per_second: None,
+            files: None,
+            pending_files: None,
+            failed_files: None,
+            usage: None,
+            first_reached_timestamp_seconds: None,
+            missed_passes: None,
+        }
+    }
 }
 
 #[expect(clippy::ref_option, reason = "serde hands the field over so")]

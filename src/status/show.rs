@@ -29,13 +29,13 @@ struct Column {
 const NAME: usize = 1;
 
 const COLUMNS: [Column; 10] = [
-    Column { title: "PASS", cell: |row, _| row.pass.to_owned(), is_number: false },
+    Column { title: "PASS", cell: |row, _| row.pass.to_string(), is_number: false },
     Column {
         title: "CAMERA",
         cell: |row, _| row.camera.clone().unwrap_or_else(|| row.source.clone()),
         is_number: false,
     },
-    Column { title: "STATE", cell: |row, _| row.state.to_owned(), is_number: false },
+    Column { title: "STATE", cell: |row, _| row.state.to_string(), is_number: false },
     Column {
         title: "FOR",
         cell: |row, now| row.state_since_timestamp_seconds.map_or_else(String::new, |at| age(now - at)),
@@ -164,7 +164,7 @@ fn sentence(problem: &Problem, says_where: bool) -> String {
     if says_where {
         words.push(path(&problem.place));
     }
-    words.extend(problem.pass.map(str::to_owned));
+    words.extend(problem.pass.map(|pass| pass.to_string()));
     words.extend(problem.camera.as_deref().map(printable));
     if words.is_empty() {
         printable(&problem.message)

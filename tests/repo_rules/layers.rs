@@ -220,7 +220,7 @@ fn layer(module: &str) -> u8 {
     match module {
         "main" | "limits" | "refusal" | "runner" => 0,
         "lib" | "cli" => 1,
-        "error" | "failure" | "permission" | "units" => 4,
+        "error" | "failure" | "pass_name" | "permission" | "text_enum" | "units" => 4,
         pass if PASSES.contains(&pass) => 2,
         _ => 3,
     }
@@ -327,7 +327,7 @@ fn impure_imports(code: &str) -> Vec<String> {
     for path in code.split("crate::").skip(1) {
         for module in first_names(path) {
             if layer(&module) < 3
-                || ["error", "failure", "units"].contains(&module.as_str())
+                || ["error", "failure", "pass_name", "text_enum", "units"].contains(&module.as_str())
                 || PURE.contains(&module.as_str())
             {
                 continue;

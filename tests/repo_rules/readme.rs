@@ -7,7 +7,9 @@ use clap::{CommandFactory, Parser};
 use footage::cli::Cli;
 use footage::live::{CameraStatus, RecorderStatus};
 use footage::pass::Report;
+use footage::pass_name::PassName;
 use footage::record::config::{Config, Surroundings};
+use footage::status::row_state::RowState;
 use footage::zone::Tz;
 use footage::{manual, metrics};
 
@@ -131,9 +133,9 @@ fn every_option_can_come_from_the_environment() {
 
 #[test]
 fn every_metric_is_in_a_table() {
-    let of_passes = ["dashcam", "hikvision", "upload"].map(|pass| {
-        let report = Report { pass: pass.to_owned(), disk_used_ratio: Some(0.5), ..Report::default() };
-        (pass, "## Metrics of passes", metrics::render(&report, 0.0))
+    let of_passes = [PassName::Dashcam, PassName::Hikvision, PassName::Upload].map(|pass| {
+        let report = Report { pass: Some(pass), disk_used_ratio: Some(0.5), ..Report::default() };
+        (pass.as_str(), "## Metrics of passes", metrics::render(&report, 0.0))
     });
     let camera = CameraStatus { name: "yard".to_owned(), ..CameraStatus::default() };
     let live = RecorderStatus { cameras: vec![camera], ..RecorderStatus::default() };
@@ -221,6 +223,26 @@ fn as_cron_runs_it(block: &str) -> String {
     let kept = block.replace(r"\%", &ESCAPED.to_string());
     assert!(!kept.contains('%'), "cron ends the command at the %: {block}");
     kept.replace(ESCAPED, "%")
+}
+
+#[test]
+fn row_states_are_in_the_manual_and_in_status_help() {
+    let all: Vec<[&str; 2]> = RowState::ALL.iter().map(|state| [state.as_str(), state.severity().as_str()]).collect();
+    let rows = table("## States");
+    let shown: Vec<[&str; 2]> = rows.iter().map(|row| [row[0].trim_matches('`'), row[2].as_str()]).collect();
+    assert_eq!(shown, all, "src/manual/status.md");
+
+    let help = help("status").split_whitespace().collect::<Vec<_>>().join(" ");
+    let lists = help.split("States of a ").skip(1).filter_map(|rest| rest.split(": ").nth(1)?.split('.').next());
+    let listed: Vec<&str> = lists.flat_map(|list| list.split(", ")).collect();
+    assert_eq!(listed, all.iter().map(|[state, _]| *state).collect::<Vec<_>>(), "status --help");
+}
+
+#[test]
+fn every_pass_name_is_a_command() {
+    let cli = whole();
+    let missing = PassName::ALL.iter().filter(|pass| cli.find_subcommand(pass.as_str()).is_none());
+    assert_none(&missing.map(|pass| format!("{pass} is no command")).collect::<Vec<_>>());
 }
 
 #[test]

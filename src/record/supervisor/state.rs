@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Supervisor, seconds};
 use crate::error::Result;
-use crate::live::{CameraStatus, DONE, EVERY, RecorderStatus, State};
+use crate::live::{CameraStatus, EVERY, RecorderStatus, State};
 use crate::machine::{Machine, Usage};
 use crate::mutex::lock;
 use crate::pass::Ended;
@@ -138,8 +138,7 @@ impl Supervisor<'_> {
         let mut here = self.live().clone();
         here.cameras.retain(|camera| camera.directory.parent() == Some(place));
         if self.given_up.contains(place) {
-            here.ended =
-                Some(Ended { reason: DONE.to_owned(), message: "no camera is recorded here any more".to_owned() });
+            here.ended = Some(Ended::done("no camera is recorded here any more"));
         }
         let mut text = serde_json::to_vec(&here).unwrap_or_default();
         text.push(b'\n');
@@ -152,7 +151,7 @@ impl Supervisor<'_> {
             let mut live = self.live();
             live.updated_timestamp_seconds = seconds();
             live.ended = Some(match outcome {
-                Ok(()) => Ended { reason: DONE.to_owned(), message: "its time was up".to_owned() },
+                Ok(()) => Ended::done("its time was up"),
                 Err(error) => Ended::by(error),
             });
         }

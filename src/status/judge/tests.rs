@@ -20,8 +20,8 @@ fn ago(seconds: i64) -> f64 {
     (NOW - seconds) as f64
 }
 
-fn because(reason: &str, message: &str) -> Ended {
-    Ended { reason: reason.into(), message: message.into() }
+fn because(reason: EndReason, message: &str) -> Ended {
+    Ended { reason, message: message.into() }
 }
 
 fn settings() -> Settings {
@@ -52,9 +52,9 @@ fn place(passes: Vec<Pass>) -> Place {
 /// A dashcam's pass an hour ago.
 fn dashcam(report: Report) -> Pass {
     let report =
-        Report { pass: "dashcam".into(), start_timestamp_seconds: ago(3600), duration_seconds: 30.5, ..report };
+        Report { pass: Some(PassName::Dashcam), start_timestamp_seconds: ago(3600), duration_seconds: 30.5, ..report };
     Pass {
-        kind: "dashcam",
+        kind: PassName::Dashcam,
         lock: lock(false, BEFORE),
         left: Left::Report(Box::new(report)),
         newest: vec![(String::new(), Some(newest(7200)))],
@@ -73,7 +73,7 @@ fn recorder(camera: CameraStatus) -> (Pass, RecorderStatus) {
         cameras: vec![camera],
         ..RecorderStatus::default()
     };
-    (Pass { kind: "record", lock: lock(true, BEFORE), left: Left::Nothing, newest: Vec::new() }, live)
+    (Pass { kind: PassName::Record, lock: lock(true, BEFORE), left: Left::Nothing, newest: Vec::new() }, live)
 }
 
 fn with(pass: &Pass, live: RecorderStatus) -> Pass {
@@ -87,7 +87,7 @@ fn judged(passes: Vec<Pass>) -> Status {
 /// The state of the first row, and what is wrong.
 #[track_caller]
 fn assert_first(status: &Status, state: &str, problem: Option<&str>) {
-    assert_eq!(status.rows[0].state, state);
+    assert_eq!(status.rows[0].state.as_str(), state);
     let problems: Vec<&str> = status.problems.iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(problems, problem.into_iter().collect::<Vec<_>>());
     assert_eq!((status.ok, status.rows[0].ok), (problem.is_none(), problem.is_none()));
@@ -95,17 +95,17 @@ fn assert_first(status: &Status, state: &str, problem: Option<&str>) {
 
 #[test]
 fn the_state_of_a_pass_comes_from_its_report() {
-    let ended = |reason: &str| Report { ended: Some(because(reason, "why")), ..Report::default() };
+    let ended = |reason| Report { ended: Some(because(reason, "why")), ..Report::default() };
     let failure =
         |name: &str| Failure { name: name.into(), reason: crate::failure::FailureReason::Http, message: "500".into() };
     let failed =
         |names: &[&str]| Report { failures: names.iter().map(|name| failure(name)).collect(), ..Report::default() };
     for (report, state, problem) in [
         (Report::default(), "done", None),
-        (ended("away"), "away", None),
-        (ended("stopped"), "stopped", None),
-        (ended("disk"), "failed", Some("why")),
-        (ended("usage"), "failed", Some("why")),
+        (ended(EndReason::Away), "away", None),
+        (ended(EndReason::Stopped), "stopped", None),
+        (ended(EndReason::Disk), "failed", Some("why")),
+        (ended(EndReason::Usage), "failed", Some("why")),
         (failed(&["a"]), "partly", Some("1 file failed: a: 500; all else is done, and a later run tries again")),
         (
             failed(&["a", "b", "c"]),
@@ -123,17 +123,49 @@ fn the_state_of_a_pass_comes_from_its_report() {
     }
 }
 
+#[test]
+fn row_state_severity_decides_what_is_wrong() {
+    for state in State::ALL {
+        for since in [GRACE, GRACE + 1] {
+            let (pass, live) = recorder(camera(*state, since));
+            let is_wrong = match RowState::from(*state).severity() {
+                Severity::Ok => false,
+                Severity::Conditional => since > GRACE,
+                Severity::Wrong => true,
+            };
+            assert_eq!(judged(vec![with(&pass, live)]).ok, !is_wrong, "{state} for {since} s");
+        }
+    }
+    for reason in EndReason::ALL {
+        let status = judged(vec![dashcam(Report { ended: Some(because(*reason, "why")), ..Report::default() })]);
+        let is_wrong = status.rows[0].state.severity() == Severity::Wrong;
+        assert_eq!((status.ok, status.rows[0].ok), (!is_wrong, !is_wrong), "{reason}");
+    }
+}
+
+#[test]
+fn report_and_state_of_another_version_are_judged() {
+    let report: Report =
+        serde_json::from_str(r#"{"pass": "teleport", "ended": {"reason": "moonlight", "message": "why"}}"#)
+            .expect("read");
+    assert_eq!((report.pass, report.ended.as_ref().map(|ended| ended.reason)), (None, Some(EndReason::Other)));
+    assert_first(&judged(vec![dashcam(report)]), "failed", Some("why"));
+    let text = r#"{"pid": 7, "ended": {"reason": "done", "message": "its time was up"}, "cameras": []}"#;
+    let live: RecorderStatus = serde_json::from_str(text).expect("read");
+    assert!(live.is_done());
+}
+
 /// A pass that could not reach its camera or server an hour ago, nor in so many runs since then.
-fn away(kind: &'static str, missed_passes: u64, seconds: i64, reached: Option<f64>) -> Pass {
+fn away(kind: PassName, missed_passes: u64, seconds: i64, reached: Option<f64>) -> Pass {
     let contact = Contact {
         peers: vec!["x".into()],
         first_reached_timestamp_seconds: reached,
         missed_passes,
         missed_since_timestamp_seconds: Some(ago(seconds)),
     };
-    let ended = Some(because("away", "x is away"));
+    let ended = Some(because(EndReason::Away, "x is away"));
     let memory = Memory { contact, ..Memory::default() };
-    let report = Report { pass: kind.into(), start_timestamp_seconds: ago(3600), ended, memory, ..Report::default() };
+    let report = Report { pass: Some(kind), start_timestamp_seconds: ago(3600), ended, memory, ..Report::default() };
     Pass { kind, left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam(Report::default()) }
 }
 
@@ -144,36 +176,36 @@ fn unreachable_is_wrong_if_never_reached_and_for_a_server_after_max_age() {
     let no_input = "x is away; it has never been there: check INPUT";
     let seen = Some(7.0);
     for (pass, max_age_hours, problem) in [
-        (away("dashcam", 900, 9_000_000, seen), None, None),
-        (away("hikvision", 900, 9_000_000, seen), None, None),
-        (away("dashcam", 1, 0, None), None, Some(never)),
-        (away("hikvision", 1, 0, None), None, Some(no_input)),
-        (away("upload", 1, 0, None), Some(9), Some(no_server)),
-        (away("upload", 2, 7200, seen), None, None),
-        (away("upload", 9, 3599, seen), None, None),
-        (away("upload", 3, 3600, seen), None, Some("away for 1h (3 runs): x is away")),
-        (away("upload", 90, 7200, seen), Some(2), None),
-        (away("upload", 1, 7201, seen), Some(2), Some("away for 2h (1 run): x is away")),
+        (away(PassName::Dashcam, 900, 9_000_000, seen), None, None),
+        (away(PassName::Hikvision, 900, 9_000_000, seen), None, None),
+        (away(PassName::Dashcam, 1, 0, None), None, Some(never)),
+        (away(PassName::Hikvision, 1, 0, None), None, Some(no_input)),
+        (away(PassName::Upload, 1, 0, None), Some(9), Some(no_server)),
+        (away(PassName::Upload, 2, 7200, seen), None, None),
+        (away(PassName::Upload, 9, 3599, seen), None, None),
+        (away(PassName::Upload, 3, 3600, seen), None, Some("away for 1h (3 runs): x is away")),
+        (away(PassName::Upload, 90, 7200, seen), Some(2), None),
+        (away(PassName::Upload, 1, 7201, seen), Some(2), Some("away for 2h (1 run): x is away")),
     ] {
         let settings = Settings { max_age: max_age_hours.map(Duration::from_hours), ..settings() };
         assert_first(&judge(&[place(vec![pass])], &settings, NOW), "away", problem);
     }
     // A report of an earlier version does not say.
     assert_first(
-        &judged(vec![dashcam(Report { ended: Some(because("away", "gone")), ..Report::default() })]),
+        &judged(vec![dashcam(Report { ended: Some(because(EndReason::Away, "gone")), ..Report::default() })]),
         "away",
         None,
     );
-    let row = &judged(vec![away("upload", 3, 3600, seen)]).rows[0];
+    let row = &judged(vec![away(PassName::Upload, 3, 3600, seen)]).rows[0];
     assert_eq!((row.first_reached_timestamp_seconds, row.missed_passes), (Some(7), Some(3)));
 }
 
-fn unreported(kind: &'static str, age: i64, reason: &str) -> Unreported {
+fn unreported(kind: PassName, age: i64, reason: EndReason) -> Unreported {
     let trace = Trace {
-        pass: kind.into(),
+        pass: kind,
         place: "/data".into(),
         start_timestamp_seconds: ago(age),
-        reason: reason.into(),
+        reason,
         message: "permission denied".into(),
         uid: 1000,
     };
@@ -186,28 +218,36 @@ fn a_run_that_left_no_report_is_wrong_until_one_does() {
     let judged = |place| judge(&[place], &settings(), NOW);
     let text = "the last run (of user 1000) left no report: permission denied";
     let done = || vec![dashcam(Report::default())];
-    assert_first(&judged(place(done(), unreported("dashcam", 60, "destination"))), "failed", Some(text));
-    assert_first(&judged(place(done(), unreported("dashcam", 3601, "destination"))), "done", None);
+    assert_first(
+        &judged(place(done(), unreported(PassName::Dashcam, 60, EndReason::Destination))),
+        "failed",
+        Some(text),
+    );
+    assert_first(&judged(place(done(), unreported(PassName::Dashcam, 3601, EndReason::Destination))), "done", None);
     // It had taken the lock, which says so: it was not killed.
     let locked = |age| {
         let since = chrono::DateTime::from_timestamp(NOW - age, 0).expect("a time").to_rfc3339();
         vec![Pass { lock: lock(false, &since), ..dashcam(Report::default()) }]
     };
-    assert_first(&judged(place(locked(60), unreported("dashcam", 60, "destination"))), "failed", Some(text));
+    assert_first(
+        &judged(place(locked(60), unreported(PassName::Dashcam, 60, EndReason::Destination))),
+        "failed",
+        Some(text),
+    );
     // A later one was.
-    let status = judged(place(locked(30), unreported("dashcam", 60, "destination")));
-    assert_eq!((status.rows[0].state, status.problems[0].message.as_str()), ("gone", GONE));
+    let status = judged(place(locked(30), unreported(PassName::Dashcam, 60, EndReason::Destination)));
+    assert_eq!((status.rows[0].state.as_str(), status.problems[0].message.as_str()), ("gone", GONE));
     // Another pass gets a row of its own.
-    let status = judged(place(done(), unreported("hikvision", 60, "usage")));
-    let rows: Vec<_> = status.rows.iter().map(|row| (row.pass, row.state, row.ok)).collect();
-    assert_eq!(rows, [("dashcam", "done", true), ("hikvision", "failed", false)]);
+    let status = judged(place(done(), unreported(PassName::Hikvision, 60, EndReason::Usage)));
+    let rows: Vec<_> = status.rows.iter().map(|row| (row.pass, row.state.as_str(), row.ok)).collect();
+    assert_eq!(rows, [(PassName::Dashcam, "done", true), (PassName::Hikvision, "failed", false)]);
     let away = format!("{text}; no run has written anything here yet: check the path");
-    assert_first(&judged(place(Vec::new(), unreported("hikvision", 60, "away"))), "away", Some(&away));
+    assert_first(&judged(place(Vec::new(), unreported(PassName::Hikvision, 60, EndReason::Away))), "away", Some(&away));
     // A second recorder that cannot start is no news about the first.
     let (pass, live) = recorder(camera(State::Recording, 3600));
     let free = Pass { lock: lock(false, BEFORE), ..pass.clone() };
-    let over = RecorderStatus { ended: Some(because("done", "over")), ..live.clone() };
-    let run = || unreported("record", 1, "usage");
+    let over = RecorderStatus { ended: Some(because(EndReason::Done, "over")), ..live.clone() };
+    let run = || unreported(PassName::Record, 1, EndReason::Usage);
     assert_first(&judged(place(vec![with(&pass, live)], run())), "running", None);
     assert_first(&judged(place(vec![with(&free, over)], run())), "done", Some(text));
 }
@@ -221,13 +261,14 @@ fn max_pass_age_finds_a_pass_that_cron_does_not_start_any_more() {
     let old = "the last run ended 59m ago: does cron still start it?";
     assert_first(&judged(dashcam(Report::default()), 59), "done", Some(old));
     assert_first(&judged(dashcam(Report::default()), 60), "done", None);
-    assert_first(&judged(away("dashcam", 1, 9, Some(7.0)), 60), "away", None);
+    assert_first(&judged(away(PassName::Dashcam, 1, 9, Some(7.0)), 60), "away", None);
     // A long run has started.
     let running = Pass { lock: lock(true, BEFORE), ..dashcam(Report::default()) };
     assert_first(&judged(running, 59), "running", None);
     let (pass, live) = recorder(camera(State::Recording, 3600));
     assert_first(&judged(with(&pass, live.clone()), 1), "running", None);
-    let done = RecorderStatus { ended: Some(because("done", "over")), updated_timestamp_seconds: ago(7200), ..live };
+    let done =
+        RecorderStatus { ended: Some(because(EndReason::Done, "over")), updated_timestamp_seconds: ago(7200), ..live };
     let free = Pass { lock: lock(false, BEFORE), ..pass };
     assert_first(&judged(with(&free, done), 60), "done", Some("the last run ended 2h ago: does cron still start it?"));
 }
@@ -254,7 +295,7 @@ fn a_recorder_is_alive_by_its_lock_and_heartbeat() {
     let free = Pass { lock: lock(false, BEFORE), ..pass.clone() };
     let unknown = Pass { lock: Holder::default(), ..pass.clone() };
     let hung = RecorderStatus { updated_timestamp_seconds: ago(61), ..live.clone() };
-    let ended = RecorderStatus { ended: Some(because("stopped", "stopped by signal 15")), ..live.clone() };
+    let ended = RecorderStatus { ended: Some(because(EndReason::Stopped, "stopped by signal 15")), ..live.clone() };
     let gone = "nothing is recorded: killed, or the power failed";
     for (pass, live, state, problem) in [
         (&pass, &live, "running", None),
@@ -272,7 +313,7 @@ fn a_recorder_is_alive_by_its_lock_and_heartbeat() {
         assert_first(&status, state, problem);
         let camera = &status.rows[1];
         let is_alive = ["running", "hung"].contains(&state);
-        assert_eq!(camera.state, if is_alive { "recording" } else { state });
+        assert_eq!(camera.state.as_str(), if is_alive { "recording" } else { state });
         assert_eq!((camera.ok, status.rows[0].pid.is_some()), (state != "gone" && state != "stopped", is_alive));
     }
 }
@@ -282,12 +323,12 @@ fn a_recorder_is_alive_by_its_lock_and_heartbeat() {
 fn a_recorder_ended_by_for_is_done() {
     let (pass, live) = recorder(camera(State::Stopping, 9));
     let free = Pass { lock: lock(false, BEFORE), newest: vec![("yard".into(), Some(newest(7200)))], ..pass };
-    let ended = because("done", "its time was up");
+    let ended = because(EndReason::Done, "its time was up");
     let live = RecorderStatus { ended: Some(ended), updated_timestamp_seconds: ago(3000), ..live };
     let done = with(&free, live.clone());
     let status = judged(vec![done.clone()]);
     assert_first(&status, "done", None);
-    assert_eq!((status.rows[1].state, status.rows[1].ok), ("done", true));
+    assert_eq!((status.rows[1].state.as_str(), status.rows[1].ok), ("done", true));
     assert_eq!((status.rows[0].state_since_timestamp_seconds, status.rows[0].pid), (Some(NOW - 3000), None));
 
     // Its footage becomes old like that of every pass.
@@ -305,14 +346,14 @@ fn a_recorder_ended_by_for_is_done() {
     };
     let over = "not being recorded: --for of the recorder has elapsed".to_owned();
     assert_eq!(wrong(&status), [(Some("yard".into()), over), (Some("gate".into()), "not being recorded".into())]);
-    let shown: Vec<_> = status.rows.iter().map(|row| (row.camera.as_deref(), row.state, row.ok)).collect();
+    let shown: Vec<_> = status.rows.iter().map(|row| (row.camera.as_deref(), row.state.as_str(), row.ok)).collect();
     assert_eq!(shown, [(None, "done", true), (Some("yard"), "done", false), (Some("gate"), "missing", false)]);
 
     // A camera that failed at the end.
     let silent = CameraStatus { was_failing: true, last_error: Some("refused".into()), ..live.cameras[0].clone() };
     let status = judged(vec![with(&free, RecorderStatus { cameras: vec![silent], ..live })]);
     assert_eq!(wrong(&status), [(Some("yard".into()), "it was failing when --for elapsed: refused".into())]);
-    let shown: Vec<_> = status.rows.iter().map(|row| (row.state, row.ok)).collect();
+    let shown: Vec<_> = status.rows.iter().map(|row| (row.state.as_str(), row.ok)).collect();
     assert_eq!(shown, [("partly", true), ("failed", false)]);
 }
 
@@ -366,9 +407,9 @@ fn max_age_makes_old_footage_wrong() {
     assert_eq!(wrong(dashcam.clone()), []);
     let old = Pass { newest: named("", Some(newest(48 * 3600 + 1))), ..dashcam.clone() };
     assert_eq!(wrong(old), [(String::new(), "the newest recording is 2d old".into())]);
-    let hikvision = Pass { kind: "hikvision", newest: named("tuin", None), ..dashcam.clone() };
+    let hikvision = Pass { kind: PassName::Hikvision, newest: named("tuin", None), ..dashcam.clone() };
     assert_eq!(wrong(hikvision), [("tuin".into(), "no recording".into())]);
-    assert_eq!(wrong(Pass { kind: "upload", newest: Vec::new(), ..dashcam.clone() }), []);
+    assert_eq!(wrong(Pass { kind: PassName::Upload, newest: Vec::new(), ..dashcam.clone() }), []);
     let upload = |oldest| {
         let report = Report {
             start_timestamp_seconds: ago(3600),
@@ -379,7 +420,7 @@ fn max_age_makes_old_footage_wrong() {
             waiting_files: 2,
             ..Report::default()
         };
-        Pass { kind: "upload", left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam.clone() }
+        Pass { kind: PassName::Upload, left: Left::Report(Box::new(report)), newest: Vec::new(), ..dashcam.clone() }
     };
     // It still waits when no pass runs any more: the last pass was an hour ago.
     assert_eq!(wrong(upload(47.0 * 3600.0)), []);
@@ -415,12 +456,12 @@ fn configured_cameras_without_a_recorder_are_missing() {
     let status = judge(&[place(vec![with(&pass, live)])], &settings, NOW);
     let problem = Problem {
         place: "/data".into(),
-        pass: Some("record"),
+        pass: Some(PassName::Record),
         camera: Some("gate".into()),
         message: "not being recorded".into(),
     };
     assert_eq!(status.problems, [problem]);
-    assert_eq!((status.rows[2].camera.as_deref(), status.rows[2].state), (Some("gate"), "missing"));
+    assert_eq!((status.rows[2].camera.as_deref(), status.rows[2].state.as_str()), (Some("gate"), "missing"));
     assert!(status.rows[1].ok && !status.rows[2].ok);
     assert_eq!(judge(&[place(Vec::new())], &settings, NOW).problems.len(), 2);
 }

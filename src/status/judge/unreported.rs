@@ -1,6 +1,9 @@
 //! Runs that wrote no report: those that ended early, and those that cron does not start any more.
 
 use super::{Judge, Left, Pass, Place, short, whole};
+use crate::error::EndReason;
+use crate::pass_name::PassName;
+use crate::status::row_state::RowState;
 use crate::status::rows::Row;
 use crate::trace::Trace;
 
@@ -8,7 +11,7 @@ use crate::trace::Trace;
 #[derive(Debug, Clone)]
 pub struct Unreported {
     /// The subcommand.
-    pub kind: &'static str,
+    pub kind: PassName,
     /// The trace that it wrote elsewhere.
     pub trace: Trace,
 }
@@ -16,12 +19,13 @@ pub struct Unreported {
 impl Unreported {
     fn message(&self) -> String {
         let Trace { uid, message, reason, .. } = &self.trace;
-        let advice = if reason == "away" { "; no run has written anything here yet: check the path" } else { "" };
+        let advice =
+            if *reason == EndReason::Away { "; no run has written anything here yet: check the path" } else { "" };
         format!("the last run (of user {uid}) left no report: {message}{advice}")
     }
 
-    pub(super) fn state(&self) -> &'static str {
-        if self.trace.reason == "away" { "away" } else { "failed" }
+    pub(super) fn state(&self) -> RowState {
+        if self.trace.reason == EndReason::Away { RowState::Away } else { RowState::Failed }
     }
 
     pub(super) fn since(&self) -> i64 {
@@ -48,19 +52,17 @@ impl Judge<'_> {
 
     /// Passes known only by a run that wrote no report.
     pub(super) fn never_reported(&mut self, place: &Place) {
-        let mut kinds: Vec<&'static str> = place.unreported.iter().map(|run| run.kind).collect();
+        let mut kinds: Vec<PassName> = place.unreported.iter().map(|run| run.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
         kinds.retain(|kind| place.passes.iter().all(|pass| pass.kind != *kind));
         for run in kinds.into_iter().filter_map(|kind| newest(place, kind)) {
             self.tell_unreported(run);
             self.status.rows.push(Row {
-                place: place.path.clone(),
-                pass: run.kind,
                 state: run.state(),
                 state_since_timestamp_seconds: Some(run.since()),
                 last_run_timestamp_seconds: Some(run.since()),
-                ..Row::default()
+                ..Row::new(place.path.clone(), run.kind)
             });
         }
     }
@@ -76,7 +78,7 @@ impl Judge<'_> {
     }
 }
 
-fn newest<'a>(place: &'a Place, kind: &str) -> Option<&'a Unreported> {
+fn newest(place: &Place, kind: PassName) -> Option<&Unreported> {
     let of_kind = place.unreported.iter().filter(|run| run.kind == kind);
     of_kind.max_by(|a, b| a.trace.start_timestamp_seconds.total_cmp(&b.trace.start_timestamp_seconds))
 }

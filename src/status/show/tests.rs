@@ -4,17 +4,17 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::machine::Machine;
+use crate::pass_name::PassName;
 use crate::status::newest::Newest;
+use crate::status::row_state::RowState;
 
 const NOW: i64 = 1_795_000_000;
 
 fn row(camera: Option<&str>) -> Row {
     Row {
-        place: "/srv/cameras".into(),
-        pass: "record",
         camera: camera.map(str::to_owned),
         source: "footage.toml".into(),
-        state: "recording",
+        state: RowState::Recording,
         state_since_timestamp_seconds: Some(NOW - 266_400),
         ok: true,
         newest: Some(Newest { path: "x".into(), age_seconds: 3120 }),
@@ -23,24 +23,25 @@ fn row(camera: Option<&str>) -> Row {
         files: Some(312),
         pending_files: Some(1),
         failed_files: Some(0),
-        ..Row::default()
+        ..Row::new("/srv/cameras".into(), PassName::Record)
     }
 }
 
 fn example() -> Status {
     let dashcam = Row {
         place: "/srv/dashcam".into(),
-        pass: "dashcam",
+        pass: PassName::Dashcam,
         source: "192.168.1.99".into(),
-        state: "away",
+        state: RowState::Away,
         state_since_timestamp_seconds: Some(NOW - 420),
         frames_per_second: None,
         bits_per_second: None,
         ..row(None)
     };
-    let runs = Row { state: "running", frames_per_second: None, bits_per_second: Some(4_140_000.0), ..row(None) };
+    let runs =
+        Row { state: RowState::Running, frames_per_second: None, bits_per_second: Some(4_140_000.0), ..row(None) };
     let gate = Row {
-        state: "waiting",
+        state: RowState::Waiting,
         state_since_timestamp_seconds: Some(NOW - 125),
         ok: false,
         frames_per_second: None,
@@ -57,7 +58,7 @@ fn example() -> Status {
         ok: false,
         problems: vec![Problem {
             place: "/srv/cameras".into(),
-            pass: Some("record"),
+            pass: Some(PassName::Record),
             camera: Some("gate-behind-the-barn".into()),
             message: "waiting for 2m: Connection\nrefused".into(),
         }],
