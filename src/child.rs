@@ -205,8 +205,8 @@ mod tests {
 
     #[test]
     fn the_last_lines_of_stderr_are_kept() {
-        let said = format!("{}the end\n", "x".repeat(5000));
-        let kept = last_words(said.as_bytes());
+        let stderr = format!("{}the end\n", "x".repeat(5000));
+        let kept = last_words(stderr.as_bytes());
         assert!(kept.len() < 2100 && kept.ends_with("xthe end"), "{kept}");
     }
 

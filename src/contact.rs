@@ -1,7 +1,7 @@
 //! Whether the other side of a pass answers: the camera, its storage, or the server of `upload`. Pure.
 //!
 //! A dashcam that is away is normal. One that never answered has a misspelt address, or is not there at all; a server that
-//! has been away for long keeps footage from leaving. One pass cannot tell these apart, so each leaves this for the next.
+//! has been away for long keeps footage from leaving. One pass cannot distinguish these, so each leaves its count for the next.
 
 use std::time::Duration;
 

@@ -1,27 +1,27 @@
 //! `footage dashcam`: brings the recordings of a `BlackVue` dashcam to a local directory.
 //!
-//! A pass reads what the camera has and what the destination holds, plans, and executes: first retention, then one
-//! file after the other, each resumed where the last pass was cut off, proven whole, and published. The camera leaves
-//! when its driver does: that ends a pass at any moment and is no error.
+//! A pass reads the camera's listing and the destination, plans, and executes: first retention, then one file after the
+//! other. It resumes each file where the last pass stopped, verifies it and publishes it. The car may drive away at any
+//! time: that ends a pass and is not an error.
 //!
 //! | module | idea |
 //! | --- | --- |
 //! | [`address`] | where the camera is, as people type it |
 //! | [`source`] | what a pass fetches from: [`blackvue`], over HTTP, or [`card`], in a reader; [`mod@connect`] finds it |
-//! | [`listing`] | what the camera says it has |
-//! | [`name`] | what its files are called, and what stands beside them |
-//! | [`policy`] | what the user wants: which recordings, in which order, for how long |
-//! | [`held`] | what the destination holds, in all groupings at once |
+//! | [`listing`] | the camera's list of its recordings |
+//! | [`name`] | the names of its files, and of partial files and markers beside them |
+//! | [`policy`] | the user's options: which recordings, in which order, for how long |
+//! | [`inventory`] | what the destination holds, in all groupings at once |
 //! | `absent` | the sidecars that the camera does not have, remembered from pass to pass |
-//! | [`plan`] | offer, held files and policy in, removals and fetches out |
+//! | [`plan`] | offer, inventory and policy in, removals and fetches out |
 //! | [`download`] | one file: resumed, verified, published |
 //! | [`partials`] | how far each partial file can be trusted |
 //! | `execute` | the plan under way, and what to do when the camera leaves |
-//! | `make_room`, `retain` | what goes for new footage, and how |
+//! | `make_room`, `retain` | what is removed for new footage, and how |
 //! | `verify` | the files that are here, against the camera and against their own structure |
 //!
-//! The words are those of the [glossary](crate#glossary). A *unit* is what goes together when room is made: a recording with its
-//! sidecars, or what of one is shared.
+//! The words are those of the [glossary](crate#glossary). A *unit* is removed as a whole to free space: a recording with its
+//! sidecars, or the sidecars that two recordings share.
 
 mod absent;
 pub mod address;
@@ -30,7 +30,7 @@ pub mod card;
 pub mod connect;
 pub mod download;
 mod execute;
-pub mod held;
+pub mod inventory;
 pub mod listing;
 mod make_room;
 pub mod name;
@@ -54,7 +54,7 @@ use self::absent::AbsentFile;
 use self::address::Address;
 use self::blackvue::Http;
 use self::connect::connect;
-use self::held::{Held, Reading};
+use self::inventory::{Inventory, Reading};
 use self::name::FileName;
 use self::plan::Learned;
 use self::policy::Policy;
@@ -135,20 +135,20 @@ impl Settings {
     }
 }
 
-/// What a pass was asked, and what it has read.
+/// The settings of a pass and the destination that it has read.
 #[derive(Clone, Copy)]
 struct Pass<'a> {
     settings: &'a Settings,
     context: &'a Context,
     store: &'a Store,
-    held: &'a Held,
+    inventory: &'a Inventory,
     http: &'a Http,
 }
 
 /// One pass over a destination that is locked for it, other than in a dry run.
 ///
 /// # Errors
-/// What ended it early; the report then tells what was done until then.
+/// What ended the pass early; `report` has counted what was done before.
 pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
     let http = Http { timeout: settings.timeout, headers: settings.headers.clone(), stop: context.stop.clone() };
 
@@ -156,15 +156,15 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     let source = connect(&settings.addresses, &http);
     let reading =
         Reading { afresh: settings.verify, remember: !context.changes_nothing, with_lengths: settings.is_limited() };
-    let held = Held::read(store, context.now.into(), reading)?;
-    for dir in &held.unreadable {
-        let text = format_args!("{dir} in the destination may not be read, and is left alone: permission denied");
+    let inventory = Inventory::read(store, context.now.into(), reading)?;
+    for dir in &inventory.unreadable {
+        let text = format_args!("cannot read {dir} in the destination: permission denied; skipped");
         context.notices.warn(&format!("unreadable:{dir}"), text);
     }
-    report.failed_marker_files = held.failed_marker_files();
+    report.failed_marker_files = inventory.failed_marker_files();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
     let mut absent = AbsentFile::load(store);
-    let pass = Pass { settings, context, store, held: &held, http: &http };
+    let pass = Pass { settings, context, store, inventory: &inventory, http: &http };
 
     // Plan. With the camera away, retention is still due.
     let offer = source.as_ref().ok().map(|(_, offer)| offer);
@@ -180,11 +180,11 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
         given_up: report.memory.given_up.iter().filter_map(|unit| unit.parse().ok()).collect(),
         broke_off: report.memory.broke_off.iter().filter_map(|name| name.parse().ok()).collect(),
     };
-    let plan = plan::plan(offer, &held, &learned, &settings.policy, context.local_now());
+    let plan = plan::plan(offer, &inventory, &learned, &settings.policy, context.local_now());
     if let Some(offer) = offer {
         report.seen_recordings = offer.listing.videos.len();
-        tell(offer, &plan, context);
-        for (option, code) in nothing::unknown_codes(&offer.listing.videos, &held, &settings.policy) {
+        warn_of_listing(offer, &plan, context);
+        for (option, code) in nothing::unknown_codes(&offer.listing.videos, &inventory, &settings.policy) {
             let text = format_args!(
                 "{option} {code} fits no recording: types are {}, directions {}",
                 name::TYPES,
@@ -192,7 +192,7 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
             );
             context.notices.warn(&format!("code:{option}:{code}"), text);
         }
-        let nothing = nothing::why(&offer.listing.videos, &held, &plan, &settings.policy, context.local_now());
+        let nothing = nothing::why(&offer.listing.videos, &inventory, &plan, &settings.policy, context.local_now());
         report.nothing(&context.notices, nothing);
     }
     report.selected_recordings = plan.selected;
@@ -202,12 +202,12 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
         let (source, offer) = match source {
             Ok(found) => found,
             Err(error) => {
-                steps::show(report, &show::steps(&plan, &[], &held, settings.policy.grouping), context.json);
+                steps::show(report, &show::steps(&plan, &[], &inventory, settings.policy.grouping), context.json);
                 return Err(error);
             }
         };
         let repairs = if settings.verify { verify::check(pass, source.as_ref(), &offer, report)? } else { Vec::new() };
-        steps::show(report, &show::steps(&plan, &repairs, &held, settings.policy.grouping), context.json);
+        steps::show(report, &show::steps(&plan, &repairs, &inventory, settings.policy.grouping), context.json);
         return Ok(());
     }
 
@@ -230,13 +230,13 @@ pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut R
     ended
 }
 
-/// Before anything is made: a card is only read, so neither may the destination be on it, nor it be in the destination.
+/// Checks, before anything is created, that the card and the destination are not one inside the other: a card is only read.
 ///
 /// # Errors
 /// [`Error::Usage`]
 fn check(settings: &Settings) -> Result<()> {
     let resolve = |path: &Path| {
-        // The nearest ancestor that exists tells where a destination will be.
+        // A destination that does not exist yet is created in its nearest existing ancestor.
         path.ancestors().find_map(|ancestor| {
             let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
             let here = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
@@ -260,8 +260,8 @@ fn check(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Says, once, what of the listing is new to us and what of the options comes to nothing.
-fn tell(offer: &Offer, plan: &plan::Plan, context: &Context) {
+/// Warns of lines in the listing that footage does not know, and of options that match nothing.
+fn warn_of_listing(offer: &Offer, plan: &plan::Plan, context: &Context) {
     for file in &plan.waiting {
         context.notices.keep(&failure_key(file));
     }

@@ -161,8 +161,8 @@ mod tests {
             assert!((percent(f64::from(whole) / 100.0) - f64::from(whole)).abs() < 0.5, "{whole} %");
         }
         let guard = Guard { max_used_percent: Some(90), min_free: None };
-        let said = guard.shortage(Space { total: 1000, free: 144, available: 94 }, 1).map(|shortage| shortage.reason);
-        assert_eq!(said.as_deref(), Some("91 % of 950 B is used, 1 B more to write, 90 % allowed"));
+        let reason = guard.shortage(Space { total: 1000, free: 144, available: 94 }, 1).map(|shortage| shortage.reason);
+        assert_eq!(reason.as_deref(), Some("91 % of 950 B is used, 1 B more to write, 90 % allowed"));
     }
 
     #[test]

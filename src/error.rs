@@ -34,7 +34,7 @@ pub enum Error {
         verb: &'static str,
         /// On what.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// Options or configuration that cannot work.
@@ -59,7 +59,7 @@ pub enum Error {
     CannotLock {
         /// The lock file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The source answered with something no pass can work with.
@@ -109,8 +109,8 @@ impl Error {
         }
     }
 
-    /// Whether something of the user's stands where one of our files or folders would, or a link that is not followed: that
-    /// item fails, the others go on.
+    /// Whether a file of the user, or a link that is not followed, has the name of one of our files or folders: that item
+    /// fails, the others go on.
     #[must_use]
     pub fn is_in_the_way(&self) -> bool {
         use io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
@@ -119,7 +119,7 @@ impl Error {
             || Errno::from_io_error(source) == Some(Errno::LOOP)
     }
 
-    /// Whether this is the normal course of things for a pass from cron: it says nothing then.
+    /// Whether this is normal for a pass from cron, which is then silent.
     #[must_use]
     pub fn is_not_now(&self) -> bool {
         matches!(self, Self::Away(_) | Self::Busy { .. })

@@ -177,7 +177,7 @@ fn version(program: &Path, stop: &Stop) -> Result<(String, Version), String> {
     // It hangs or has printed all: either way it is no longer needed. It is not reaped yet, so its process id is still its own.
     child::signal(&child, Signal::KILL);
     let _ = child.wait();
-    let (answer, said) =
+    let (answer, output) =
         answer.ok_or_else(|| format!("does not say its version within {}", human_duration(PATIENCE)))?;
     if let (Some(text), Some(version)) = (parse_version(&answer), Version::of_answer(&answer)) {
         return Ok(if Version::of_release(&text).is_some() {
@@ -188,10 +188,10 @@ fn version(program: &Path, stop: &Stop) -> Result<(String, Version), String> {
     }
     Err(if is_for_another_machine(program) {
         "cannot be run: it is a program for another kind of processor".to_owned()
-    } else if said.is_empty() {
+    } else if output.is_empty() {
         "does not say what version of ffmpeg it is".to_owned()
     } else {
-        format!("fails: {said:?}")
+        format!("fails: {output:?}")
     })
 }
 
@@ -229,8 +229,8 @@ mod tests {
 
     #[test]
     fn ffmpeg_versions_are_compared() {
-        let said = "ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers\nbuilt with gcc";
-        assert_eq!(parse_version(said).as_deref(), Some("5.1.9-0+deb12u1"));
+        let output = "ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers\nbuilt with gcc";
+        assert_eq!(parse_version(output).as_deref(), Some("5.1.9-0+deb12u1"));
         assert_eq!(parse_version("avconv version 11"), None);
         assert_eq!(parse_version(""), None);
         for (version, is_new) in
@@ -284,7 +284,7 @@ mod tests {
         elf.truncate(4096);
         elf[18] ^= 0xFF;
         let library = "error while loading shared libraries: libavdevice.so.59: cannot open shared object file";
-        for (name, bytes, said) in [
+        for (name, bytes, output) in [
             ("library", format!("#!/bin/sh\necho 'ffmpeg: {library}' >&2\nexit 127\n").into_bytes(), library),
             ("processor", elf, "for another kind of processor"),
             ("interpreter", b"#!/no/such/interpreter\n".to_vec(), "interpreter that it names is missing"),
@@ -295,7 +295,7 @@ mod tests {
             std::fs::write(&path, bytes).expect("written");
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("set");
             let error = find(Some(&path), &Stop::default()).expect_err(name).to_string();
-            assert!(error.contains(said) && error.contains(name), "{name}: {error}");
+            assert!(error.contains(output) && error.contains(name), "{name}: {error}");
         }
     }
 

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_not_there_is_told_from_who_does_not_answer() {
+    fn connection_errors_distinguish_unreachable_from_no_answer() {
         let io = |error: io::Error| ureq::Error::Io(error);
         for (error, is_gone, text) in [
             (ureq::Error::HostNotFound, true, "its name is not known"),

@@ -1,65 +1,68 @@
 //! **footage** brings camera footage to one place and keeps it in order.
 //!
-//! It is one program with a subcommand for each way in which footage arrives or leaves. Each is one idempotent [pass] under an
-//! advisory [lock]. Run twice, the second run finds nothing to do. Killed anywhere, the next run carries on; nothing
-//! incomplete ever stands under a final name. [`record`] is the pass that lasts.
+//! It is one program with a subcommand for each way in which footage arrives or leaves. Each runs one idempotent [pass] under
+//! an advisory [lock]. A second run finds nothing to do. After a kill at any point the next run continues. No incomplete file
+//! ever has a final name. [`record`] is the pass that runs until it is stopped.
 //!
-//! What users read is the [`manual`], a page for each command and subject.
+//! Users read the [`manual`], a page for each command and subject.
 //!
 //! # Where to start
 //!
-//! Read the `run` of a pass, which goes from top to bottom as the pass does:
-//! [`hikvision::run`] is the plainest, then [`dashcam::run`], [`upload::run`] and [`record::run`]. Before it stands what was
-//! typed ([`cli`], which resolves it to a pass's `Settings`, a [`Pass`](pass::Pass)), around it what all passes have in common
-//! (`runner`, in the binary: signals, locks, the last [report](pass::Report) and the new one, summary, [metrics] and exit code). [`status::run`] reads what passes have left.
+//! Read the `run` of a pass, which follows the pass from top to bottom:
+//! [`hikvision::run`] is the simplest, then [`dashcam::run`], [`upload::run`] and [`record::run`]. [`cli`] resolves the command
+//! line to the pass's `Settings`, which are a [`Pass`](pass::Pass). `runner`, in the binary, does what all passes have in
+//! common: signals, locks, the last [report](pass::Report) and the new one, summary, [metrics] and exit code.
+//! [`status::run`] reads the reports.
 //!
 //! # How a pass goes
 //!
 //! `read → plan → execute → report`, in that order.
 //!
-//! **Read.** What the source has becomes a *listing* ([`dashcam::source`], [`hikvision::storage`], [`upload::local`]), what is here
-//! already becomes *held* ([`dashcam::held`], [`hikvision::held`]; [`upload::journal`]). Neither is trusted: a name from outside counts
-//! only where it parses ([`dashcam::name`], [`hikvision::name`], [`record::name`]).
+//! **Read.** The pass reads the source into a *listing* ([`dashcam::source`], [`hikvision::storage`], [`upload::local`]) and the
+//! destination into an *inventory* ([`dashcam::inventory`], [`hikvision::held`]; [`upload::journal`]). It trusts neither: a name
+//! from outside counts only if it parses ([`dashcam::name`], [`hikvision::name`], [`record::name`]).
 //!
 //! **Plan.** [`dashcam::plan`], [`hikvision::plan`], [`upload::plan`] and [`record::plan`] are pure: values in, values out, `now` an
-//! argument. A second plan over the result of the first is empty, and a test says so for whatever comes. Every removal carries its
-//! [`Reason`](retention::Reason). With `--dry-run` the plan is all that happens ([`steps`]).
+//! argument. A second plan over the result of the first is empty; property tests check that. Every removal has its
+//! [`Reason`](retention::Reason). With `--dry-run` the pass prints the plan and stops ([`steps`]).
 //!
-//! **Execute.** The effects, one item after the other or several at once. What fails for one item is counted in the
-//! [`Report`](pass::Report), and the others go on; an [`Error`](error::Error) ends the pass, and [`Error::exit_code`](error::Error::exit_code) says how.
+//! **Execute.** The pass executes the plan, one item after the other or several at once. It counts a failure of one item in the
+//! [`Report`](pass::Report) and continues; an [`Error`](error::Error) ends it with
+//! [`Error::exit_code`](error::Error::exit_code).
 //!
-//! | | the way of one item |
+//! | | what happens to one item |
 //! | --- | --- |
 //! | [`dashcam`] | [`download`](dashcam::download) resumes the partial file, verifies it by its length and its MP4 structure ([`mp4`]), publishes it |
-//! | [`hikvision`] | [`extract`](hikvision::extract) feeds the segment's bytes to ffmpeg, checks the stream's clock before and after, publishes the result |
-//! | [`record`] | the supervisor listens to each camera's ffmpeg; the keeper of the destination looks at a segment that it has completed and publishes it |
-//! | [`upload`] | a transfer hashes the file, sends it signed ([`upload::s3`]), compares ETag and size, and notes the proof in the [`journal`](upload::journal) |
+//! | [`hikvision`] | [`extract`](hikvision::extract) pipes the segment's bytes to ffmpeg, checks the stream's clock before and after, publishes the result |
+//! | [`record`] | the supervisor reads the events of each camera's ffmpeg; the keeper of the destination verifies and publishes completed segments |
+//! | [`upload`] | a transfer hashes the file, sends it signed ([`upload::s3`]), compares ETag and size, and writes the result to the [`journal`](upload::journal) |
 //!
-//! A file comes to stand under its final name in one way only: written under a hidden name, synced, moved there without
-//! overwriting, its directory synced ([`store::publish`]). So whoever looks at the tree sees whole files, at any moment.
+//! A file gets its final name in one way only: footage writes it under a hidden name, syncs it, renames it without overwriting,
+//! and syncs its directory ([`store::publish`]). So readers of the tree see complete files only, at any time.
 //!
-//! **Report.** Written to `.footage/PASS.json`, printed with `--json`, turned into [metrics] of the same names, summed up in
-//! one line.
+//! **Report.** `runner` writes it to `.footage/PASS.json`, prints it with `--json`, derives [metrics] of the same names, and logs
+//! a summary of one line.
 //!
 //! # Which module does what
 //!
-//! Imports run one way: `main → cli → passes → shared modules → error, units`; a pass never imports another. What decides touches no
-//! file, network, process or clock. Tests keep both true (`tests/repo_rules`).
+//! Imports run one way: `main → cli → passes → shared modules → error, units`; a pass never imports another. Modules that decide use no
+//! file, network, process or clock. Tests check both (`tests/repo_rules`).
 //!
 //! | shared by passes | |
 //! | --- | --- |
-//! | what surrounds them | [`pass`], [`memory`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`], [`workers`], [`mutex`] |
-//! | the destination | [`store`], [`stamp`], [`remembered`], [`disk`], [`room`], [`retention`], [`remove`], [`removals`] |
+//! | running a pass | [`pass`], [`memory`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`], [`workers`], [`mutex`] |
+//! | the destination | [`store`], [`stamp`], [`dir_cache`], [`disk`], [`room`], [`retention`], [`remove`], [`removals`] |
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`media`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
 //! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
-//! | what comes from outside | [`text`], [`secret`], [`random`], [`home`] |
+//! | untrusted and secret input | [`text`], [`secret`], [`random`], [`home`] |
 //! | at the bottom | [`error`], [`failure`], [`pass_name`], [`permission`], `text_enum`, [`units`] |
 //!
 //! # Dependencies
 //!
-//! What others keep well is not written here. Each is alive, permissive in its licence and small (`.cargo/deny.toml`).
+//! footage uses a well-kept crate rather than its own code. Each is maintained, small and has a permissive licence
+//! (`.cargo/deny.toml`).
 //!
 //! | crate | for |
 //! | --- | --- |
@@ -71,7 +74,7 @@
 //! | `ffmpeg-sidecar` | the command lines of ffmpeg |
 //! | `fs2` | advisory locks |
 //! | `httparse` | requests to `--listen` |
-//! | `humantime` | lengths of time as people type them; they are shown by [`units`] |
+//! | `humantime` | parsing of durations; [`units`] formats them |
 //! | `if-addrs` | the interfaces on which multicast DNS asks |
 //! | `indicatif` | the bar on a terminal |
 //! | `itoa` | numbers in listings of a hundred thousand |
@@ -79,16 +82,16 @@
 //! | `log` | the log's macros and levels |
 //! | `md-5` | ETags and `Content-MD5` of S3 |
 //! | `percent-encoding` | URLs, and what S3 signs |
-//! | `quick-xml` | the answers of S3, by its derive |
-//! | `regex` | the grammars of names, of `--pattern` and of `TZ`; without Unicode tables. [`dashcam::name`] reads by hand what is read most |
-//! | `ring` | HMAC and SHA-256 of S3's signatures; TLS brings it along |
+//! | `quick-xml` | the XML of S3 |
+//! | `regex` | the grammars of names, of `--pattern` and of `TZ`; without Unicode tables. [`dashcam::name`] parses without it, for speed |
+//! | `ring` | HMAC and SHA-256 of S3's signatures; also the crypto of TLS |
 //! | `rusqlite` | the index of Hikvision storages of some firmwares; SQLite is compiled in |
 //! | `rustix` | system calls, without `unsafe` |
 //! | `serde` | reports, state, configuration and answers as values |
 //! | `serde_json` | reports and state |
 //! | `signal-hook` | signals |
 //! | `simple-dns` | packets of DNS and of multicast DNS |
-//! | `strsim` | what an unknown key of a configuration was to be |
+//! | `strsim` | suggestions for unknown keys of a configuration |
 //! | `sysinfo` | load, memory and temperatures of the machine |
 //! | `thiserror` | errors |
 //! | `toml` | the configuration of [`record`] |
@@ -98,71 +101,72 @@
 //!
 //! # Glossary
 //!
-//! One word means one thing, in the code as on the screen.
+//! One word has one meaning, in the code and in the output.
 //!
-//! **Cameras and what they make**
+//! **Cameras and recordings**
 //!
 //! | word | meaning |
 //! | --- | --- |
-//! | camera | what films; called by its name, which is its folder in a destination and its label in metrics |
-//! | recording | a piece of footage with a beginning: one video, or one picture, with its sidecars |
-//! | segment | a recording that is cut out of what goes on: by `record` at marks, by a Hikvision camera inside a ring file |
+//! | camera | a camera; its name is its directory in a destination and its label in metrics |
+//! | recording | one video or one picture with a start time, and its sidecars |
+//! | segment | a recording cut out of a continuous stream: by `record` at boundaries, by a Hikvision camera inside a ring file |
 //! | sidecar | a file beside a video: thumbnail, GPS, accelerometer |
-//! | frame, picture | a frame is one of a video; a picture stands by itself, as a JPEG |
-//! | key frame | a frame that needs no other one to be shown: a segment begins with one |
-//! | moment | when a recording began, as the digits of the camera's own clock, which has no zone |
-//! | mark | a full hour, or whatever a segment's length is, of a camera's zone: there `record` cuts |
-//! | stall | the connection stands, and no frame comes |
+//! | frame, picture | a frame is part of a video; a picture is a file, as a JPEG |
+//! | key frame | a frame that decodes without others: a segment begins with one |
+//! | local time, moment | when a recording began, by the wall clock of the camera, which has no zone |
+//! | boundary | a multiple of the segment length since midnight in the camera's zone: `record` cuts there |
+//! | stall | the connection is open and no frame arrives |
 //!
-//! **Where footage comes from and goes to**
+//! **Sources and destinations**
 //!
 //! | word | meaning |
 //! | --- | --- |
-//! | source | what a pass reads from: a dashcam or its card, a camera's storage, cameras, directories |
-//! | destination | where a pass brings footage to: a directory; of `upload` a bucket |
-//! | place | a directory with a `.footage` of ours in it: a destination, of `upload` a source |
-//! | listing | what a source says it has |
+//! | source | where a pass reads footage: a dashcam or its card, a camera's storage, cameras, directories |
+//! | destination | where a pass writes footage: a directory; for `upload` a bucket |
+//! | place | a directory with a `.footage` in it: a destination, or a source of `upload` |
+//! | listing | the recordings that a source reports |
 //! | index | the listing that a Hikvision camera keeps of its storage |
-//! | datadir, ring file | a folder of such a storage; a file of it that is filled, and one day filled again |
-//! | live, stale | a record of an index whose bytes are still in the ring file; one whose bytes were written over |
-//! | held | what the destination has already |
-//! | arrive | to come to stand in the destination, whole |
-//! | key | what an object of a bucket is called; in a configuration, what stands before the `=` |
-//! | part | a piece of a large file, which a bucket takes by itself |
-//! | ETag | what S3 tells of an object's content: mostly its MD5 |
-//! | proven | the bucket has said that it holds the very bytes, by hash and by size |
+//! | datadir, ring file | a directory of such a storage; a file of it that the camera fills and later overwrites |
+//! | live, stale | an index record whose bytes are still in the ring file; one whose bytes are overwritten |
+//! | inventory | the files that the destination already has |
+//! | arrive | to be published in the destination, complete |
+//! | key | the name of an object in a bucket; in a configuration, the name before the `=` |
+//! | part | a piece of a large file, which S3 accepts as a request of its own |
+//! | ETag | S3's fingerprint of an object's content: usually its MD5 |
+//! | verified | the object in the bucket has the hash and the size of the file |
 //!
-//! **What state a file is in**
+//! **States of a file**
 //!
 //! | word | meaning |
 //! | --- | --- |
-//! | open, closed | still being written, by a camera, by ffmpeg, by anybody; not any more |
-//! | partial | has arrived in part: `.NAME.part` |
-//! | torn | a segment that was open when its ffmpeg was killed or the power went |
-//! | damaged | is not what it should be, whole or not: `.NAME.damaged`, kept for whoever wants to rescue it |
-//! | marker | `NAME.failed`: the camera could not give this file |
-//! | protected | retention leaves it alone |
-//! | hidden name | one that begins with a dot: it is not whole, or not footage |
+//! | open, closed | a camera, ffmpeg or another program is still writing it; no program is |
+//! | partial | a part of it has arrived: `.NAME.part` |
+//! | incomplete | a segment that was open when its ffmpeg was killed or the power failed; metrics count it as `torn_segments_total` |
+//! | damaged | complete or not, its content is wrong: kept as `.NAME.damaged`, for recovery tools |
+//! | marker | `NAME.failed`: the camera could not send this file |
+//! | protected | retention does not remove it |
+//! | hidden name | one that begins with a dot: the file is incomplete, or not footage |
 //!
-//! **What passes do**
+//! **Passes**
 //!
 //! | word | meaning |
 //! | --- | --- |
 //! | pass | one run from reading to report; also the subcommand that runs it |
-//! | plan, step | what a pass is about to do, as a value; one thing of it |
-//! | report | what a pass did: counted, and what failed |
-//! | failure, error | what went wrong for one item, and is counted; what ends a pass |
-//! | journal | what a pass remembers of work that is not finished, so that a kill costs little |
-//! | notice | a condition that was logged; from cron it is not logged again as long as it lasts |
-//! | retention | which footage goes, and why |
-//! | disk guard | how full a disk may get |
-//! | share | of one of several hosts, those cameras that it records |
+//! | plan, step | what a pass is going to do, as a value; one action of it |
+//! | report | what a pass did: counts, and failures |
+//! | failure, error | a failure concerns one item and is counted; an error ends the pass |
+//! | journal | a file with the progress of unfinished work, so that a kill costs little |
+//! | notice | a condition that was logged; from cron it is not logged again while it lasts |
+//! | retention | which footage is removed, and why |
+//! | disk guard | the limits of use of a disk |
+//! | shard | the cameras that one of several hosts records |
 
 pub mod backoff;
 pub mod child;
 pub mod cli;
 pub mod contact;
 pub mod dashcam;
+pub mod dir_cache;
 pub mod disk;
 pub mod error;
 pub mod failure;
@@ -195,7 +199,6 @@ pub mod rate;
 pub mod record;
 pub mod recording_time;
 pub mod redirect;
-pub mod remembered;
 pub mod removals;
 pub mod remove;
 pub mod resolve;

@@ -271,8 +271,8 @@ mod tests {
         }
         let binary = std::env::current_exe().expect("this test");
         let output = std::process::Command::new(binary).args(["--exact", name]).env(ALONE, "1").output().expect("runs");
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains(" 1 passed"), "{said}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && stdout.contains(" 1 passed"), "{stdout}");
         true
     }
 

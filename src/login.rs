@@ -17,7 +17,7 @@ pub fn is_cut(url: &str) -> bool {
     rest.contains('@') && (!is_host || rest.starts_with('#'))
 }
 
-/// Whether a URL may be one of those: an `@` stands behind its host, where it seldom belongs.
+/// Whether a URL may be one of those: an `@` follows its host, which is rare.
 #[must_use]
 pub fn may_be_cut(url: &str) -> bool {
     split_authority(url).1.contains('@')
@@ -29,9 +29,9 @@ fn split_authority(url: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
-/// A URL without its login, and the value of `Authorization` that says it. It is a secret.
+/// A URL without its login, and the login as the value of `Authorization`. It is a secret.
 #[must_use]
-pub fn apart(url: &str) -> (String, Option<String>) {
+pub fn split_userinfo(url: &str) -> (String, Option<String>) {
     let Some((scheme, rest)) = url.split_once("://") else { return (url.to_owned(), None) };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     match authority.rsplit_once('@') {
@@ -40,7 +40,7 @@ pub fn apart(url: &str) -> (String, Option<String>) {
     }
 }
 
-/// The value of `Authorization` for a login as it stands in a URL.
+/// The value of `Authorization` for the login of a URL.
 #[must_use]
 pub fn basic(login: &str) -> String {
     format!(
@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn a_login_is_split_from_its_url_and_decoded() {
-        let says = |url| {
-            let (bare, login) = apart(url);
+        let split = |url| {
+            let (bare, login) = split_userinfo(url);
             let login = login.and_then(|login| {
                 let encoded = login.strip_prefix("Basic ").map(str::to_owned)?;
                 String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).ok()?).ok()
@@ -71,7 +71,7 @@ mod tests {
             ("http://cam/u:p@x", "http://cam/u:p@x", None),
             ("cam", "cam", None),
         ] {
-            assert_eq!(says(url), (bare.to_owned(), login.map(str::to_owned)), "{url}");
+            assert_eq!(split(url), (bare.to_owned(), login.map(str::to_owned)), "{url}");
         }
     }
 
@@ -106,9 +106,9 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_url_is_read_without_a_panic(url in "\\PC{0,40}", login in "[%a-f0-9:@é]{0,10}") {
-            let _ = apart(&url);
+            let _ = split_userinfo(&url);
             let _ = is_cut(&url);
-            let _ = apart(&format!("http://{login}@cam/x"));
+            let _ = split_userinfo(&format!("http://{login}@cam/x"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What one pass leaves for the next. It stands in the file of the [report](crate::pass::Report), among what the pass did.
+//! What one pass leaves for the next. The file of the [report](crate::pass::Report) holds it, beside what the pass did.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +20,9 @@ pub struct Memory {
     pub broke_off: BTreeSet<String>,
     /// How the objects of a destination of `upload` were named last, by destination.
     pub keyed: BTreeMap<String, Keyed>,
-    /// The keys of the [notices](crate::notices) that were logged.
-    pub told: BTreeSet<String>,
+    /// The keys of the [notices](crate::notices) that were logged; `told` in the report.
+    #[serde(rename = "told")]
+    pub logged: BTreeSet<String>,
     /// Whether the camera, its storage or the server answers.
     pub contact: Contact,
 }
@@ -42,6 +43,6 @@ impl Memory {
     #[must_use]
     pub fn carried_over(&self, peers: &[String], arrived: Option<f64>) -> Self {
         let contact = self.contact.carried_over(peers, arrived);
-        Self { told: BTreeSet::new(), contact, ..self.clone() }
+        Self { logged: BTreeSet::new(), contact, ..self.clone() }
     }
 }

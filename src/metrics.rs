@@ -63,7 +63,7 @@ impl Sinks {
     fn push_to(&self, url: &str, text: String, timeout: Duration) -> Result<(), String> {
         let agent = resolve::agent(http::config().timeout_global(Some(timeout)).build());
         let url = format!("{url}/metrics/job{}/instance{}", grouping_value(&self.job), grouping_value(&self.instance));
-        let (url, login) = login::apart(&url);
+        let (url, login) = login::split_userinfo(&url);
         let mut request = agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8");
         if let Some(login) = login {
             request = request.header(AUTHORIZATION, login);

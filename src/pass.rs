@@ -75,7 +75,7 @@ pub trait Pass {
     /// One pass over `stores`, one for each of [`dirs`](Self::dirs), locked unless it changes nothing.
     ///
     /// # Errors
-    /// What ended it early; `report` then says what was done until then.
+    /// What ended the pass early; `report` has counted what was done before.
     fn run(&self, input: Self::Input, stores: &[Store], context: &Context, report: &mut Report) -> Result<()>;
 }
 
@@ -84,7 +84,7 @@ pub trait Pass {
 pub struct Context {
     /// When this pass began, in the zone of this machine.
     pub now: DateTime<Tz>,
-    /// A dry run, a listing or a comparison: what there is, or would be done, is printed.
+    /// A dry run, a listing or a comparison: the pass only prints.
     pub changes_nothing: bool,
     /// Whether results go to stdout as JSON.
     pub json: bool,
@@ -97,7 +97,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The wall clock's digits here and now, to compare with a camera's.
+    /// The wall-clock time of this machine, to compare with a camera's.
     #[must_use]
     pub fn local_now(&self) -> NaiveDateTime {
         self.now.naive_local()
@@ -174,7 +174,7 @@ pub struct Report {
     pub arrived_files: usize,
     /// Bytes that came, or of `upload` went out, in this pass, those of failed tries too.
     pub transferred_bytes: u64,
-    /// Files of which it was proven that they had arrived before.
+    /// Files that were verified to have arrived before.
     pub already_there_files: usize,
     /// Recordings or files that are still being written.
     pub open_files: usize,
@@ -208,7 +208,7 @@ pub struct Report {
     /// What this pass leaves for the next, in the same file.
     #[serde(flatten)]
     pub memory: Memory,
-    /// How many items failed for one cause, by its words, that were not said before.
+    /// How many items failed for one cause, by its message, without those that an earlier pass logged.
     #[serde(skip)]
     pub alike: BTreeMap<String, usize>,
     /// Why there is nothing to do although the source has something, for the summary.
@@ -226,7 +226,7 @@ pub struct Nothing {
     pub key: String,
     /// What all of it has in common: `all 6 recordings are older than --keep 2w`.
     pub because: String,
-    /// It is hardly meant so. Else a filter has done what it is for.
+    /// It is probably a mistake. Else a filter did its work.
     pub is_wrong: bool,
 }
 
@@ -241,7 +241,7 @@ impl Report {
             source,
             start_timestamp_seconds: timestamp_seconds(&now),
             last_arrival_timestamp_seconds: last.last_arrival_timestamp_seconds,
-            // Until it has looked: it may leave before, for another pass or a disk that is not there.
+            // Until the pass has counted: it may exit before, for another pass or a missing disk.
             pending_files: last.pending_files,
             oldest_pending_seconds: last.oldest_pending_seconds.map(|oldest| oldest + since_last.max(0.0)),
             memory: last.memory.carried_over(peers, last.last_arrival_timestamp_seconds.or(last.well())),
@@ -254,17 +254,17 @@ impl Report {
         (self.pass.is_some() && self.ended.is_none()).then_some(self.start_timestamp_seconds)
     }
 
-    /// Counts whether the other side was there.
+    /// Counts whether the camera, its storage or the server answered.
     pub fn count_contact(&mut self, outcome: &Result<()>) {
         match outcome {
             Err(Error::Away(_)) => self.memory.contact.missed(self.start_timestamp_seconds),
             Ok(()) | Err(Error::Source(_)) => self.memory.contact.not_missed(),
-            // It did not come so far as to ask, or was not let.
+            // The pass ended before it asked.
             Err(_) => {}
         }
     }
 
-    /// Counts and tells what failed for one item.
+    /// Counts and logs the failure of one item.
     pub fn fail(&mut self, notices: &Notices, name: impl std::fmt::Display, failure: ItemFailure) {
         let ItemFailure { reason, message, .. } = failure;
         let failure = Failure { name: name.to_string(), reason, message };
@@ -284,7 +284,7 @@ impl Report {
         more.filter(|(_, more)| *more > 0).map(|(message, more)| format!("and {more} more: {message}")).collect()
     }
 
-    /// Says why there is nothing to do: what is hardly meant so is a warning, the rest a hint to people who look.
+    /// Logs why there is nothing to do: a probable mistake as a warning, the rest as a hint.
     pub fn nothing(&mut self, notices: &Notices, nothing: Option<Nothing>) {
         let Some(Nothing { key, because, is_wrong }) = nothing else { return };
         let (key, text) = (format!("nothing:{key}"), format!("nothing to {}: {because}", self.verb()));
@@ -400,11 +400,11 @@ text_enum! {
         LengthAndStructure = "length-and-structure",
         /// Its length with the camera's.
         Length = "length",
-        /// Its MP4 structure: the camera has it no more, or does not tell its length.
+        /// Its MP4 structure: the camera no longer has it, or does not report its length.
         Structure = "structure",
         /// Its size with the object's, whose ETag is no hash.
         Size = "size",
-        /// Nothing: a sidecar that the camera has no more.
+        /// Nothing: a sidecar that the camera no longer has.
         Nothing = "nothing",
     }
 }
@@ -440,7 +440,7 @@ mod tests {
             "keyed": {"s3": {"by": "k", "other_files": 2}}, "told": ["zone"], "contact": {"peers": ["a"], "missed_passes": 3}}"#;
         let report: Report = serde_json::from_str(text).expect("a report");
         let memory = &report.memory;
-        assert_eq!((memory.given_up.len(), memory.broke_off.len(), memory.told.len()), (1, 1, 1));
+        assert_eq!((memory.given_up.len(), memory.broke_off.len(), memory.logged.len()), (1, 1, 1));
         assert_eq!((memory.given_up_for.as_str(), memory.removal_frees_nothing), ("keep-bytes 1", true));
         assert_eq!((memory.keyed["s3"].other_files, memory.contact.missed_passes), (2, 3));
         let written = serde_json::to_value(&report).expect("JSON");

@@ -1,4 +1,4 @@
-//! When a recording began, as its file's name says. Pure.
+//! When a recording began, from its file's name. Pure.
 //!
 //! | made by | name |
 //! | --- | --- |
@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 use chrono::{FixedOffset, NaiveDate, NaiveDateTime};
 use regex::{Captures, Regex};
 
-/// What a name says of its recording's beginning.
+/// The beginning of a recording, from its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordingTime {
-    /// The digits of the clock.
-    pub digits: NaiveDateTime,
+    /// The wall-clock time.
+    pub local_time: NaiveDateTime,
     /// How far that clock was from UTC; a camera's own clock has no zone.
     pub offset: Option<FixedOffset>,
     /// Which of the recordings that began in this second: 1 is the first. A camera whose name ends so is taken for it too.
@@ -45,8 +45,8 @@ static GROUP: Pattern = LazyLock::new(|| Regex::new("^[0-9]{4}(?:-[0-9]{2}(?:-[0
 #[must_use]
 pub fn of_name(name: &str) -> Option<RecordingTime> {
     if is_compact(name) {
-        let digits = moment(&DASHCAM.as_ref()?.captures(name)?)?;
-        return Some(RecordingTime { digits, offset: None, copy: 1 });
+        let local_time = parse_local_time(&DASHCAM.as_ref()?.captures(name)?)?;
+        return Some(RecordingTime { local_time, offset: None, copy: 1 });
     }
     let (stem, extension) = name.rsplit_once('.')?;
     if extension.is_empty() {
@@ -55,15 +55,15 @@ pub fn of_name(name: &str) -> Option<RecordingTime> {
     if let Some(parts) = RECORDER.as_ref()?.captures(stem)
         && let (Some((offset, "")), Some(copy)) = (offset(parts.name("offset")?.as_str()), copy(&parts))
     {
-        return Some(RecordingTime { digits: moment(&parts)?, offset: Some(offset), copy });
+        return Some(RecordingTime { local_time: parse_local_time(&parts)?, offset: Some(offset), copy });
     }
     let parts = TAGGED.as_ref()?.captures(stem)?;
-    Some(RecordingTime { digits: moment(&parts)?, offset: None, copy: copy(&parts).unwrap_or(1) })
+    Some(RecordingTime { local_time: parse_local_time(&parts)?, offset: None, copy: copy(&parts).unwrap_or(1) })
 }
 
-/// The digits of a clock at the beginning of a name in any of our forms, and what follows.
+/// The wall-clock time at the beginning of a name in any of our forms, and what follows.
 #[must_use]
-pub fn digits(name: &str) -> Option<(NaiveDateTime, &str)> {
+pub fn local_time(name: &str) -> Option<(NaiveDateTime, &str)> {
     if is_compact(name) { clock(&COMPACT_CLOCK, name) } else { spread(name) }
 }
 
@@ -80,11 +80,11 @@ pub fn spread(text: &str) -> Option<(NaiveDateTime, &str)> {
 
 fn clock<'t>(pattern: &Pattern, text: &'t str) -> Option<(NaiveDateTime, &'t str)> {
     let parts = pattern.as_ref()?.captures(text)?;
-    Some((moment(&parts)?, text.get(parts.get(0)?.end()..)?))
+    Some((parse_local_time(&parts)?, text.get(parts.get(0)?.end()..)?))
 }
 
 /// The time in the first six groups.
-fn moment(parts: &Captures<'_>) -> Option<NaiveDateTime> {
+fn parse_local_time(parts: &Captures<'_>) -> Option<NaiveDateTime> {
     let field = |n| parts.get(n)?.as_str().parse::<u32>().ok();
     let date = NaiveDate::from_ymd_opt(i32::try_from(field(1)?).ok()?, field(2)?, field(3)?)?;
     date.and_hms_opt(field(4)?, field(5)?, field(6)?)
@@ -126,13 +126,13 @@ mod tests {
     fn read(name: &str) -> Option<String> {
         of_name(name).map(|time| {
             let offset = time.offset.map(|offset| offset.to_string()).unwrap_or_default();
-            format!("{}{offset} {}", time.digits.format("%Y-%m-%dT%H:%M:%S"), time.copy)
+            format!("{}{offset} {}", time.local_time.format("%Y-%m-%dT%H:%M:%S"), time.copy)
         })
     }
 
     #[test]
     fn recording_time_is_read_from_footage_names() {
-        for (name, told) in [
+        for (name, expected) in [
             ("20181029_131513_NF.mp4", "2018-10-29T13:15:13 1"),
             ("20181029_131513_NFS.mp4", "2018-10-29T13:15:13 1"),
             ("20181029_131513_N.gps", "2018-10-29T13:15:13 1"),
@@ -146,7 +146,7 @@ mod tests {
             ("2025-09-07_14-30-15-1001.mp4", "2025-09-07T14:30:15 1"),
             ("2025-09-07_14-30-15-1001-2.mp4", "2025-09-07T14:30:15 2"),
         ] {
-            assert_eq!(read(name).as_deref(), Some(told), "{name}");
+            assert_eq!(read(name).as_deref(), Some(expected), "{name}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What surrounds a pass of whatever kind: signals, locks, the last report and the new one, exit code, summary, metrics.
+//! Runs a pass of any kind: signals, locks, the last report and the new one, exit code, summary, metrics.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,12 +21,12 @@ use footage::units::{Interval, timestamp_seconds};
 use footage::zone::Tz;
 use footage::{host_zone, logging, stdout};
 
-/// What surrounds a pass of whatever kind.
+/// Runs a pass of any kind.
 pub(crate) struct Runner<'a, P> {
     pub(crate) pass: &'a P,
     pub(crate) sinks: Sinks,
     pub(crate) options: RunOptions<'a>,
-    /// What remembers what was logged, from cron, where the directories are not known yet.
+    /// From cron: the conditions that earlier runs logged, where the directories are not known yet.
     pub(crate) notices: Option<Notices>,
 }
 
@@ -38,8 +38,8 @@ impl<P: Pass> Runner<'_, P> {
         let level = logging::level(self.options.output.verbose, self.options.output.quiet);
         let wants_summary = !self.options.output.quiet && (progress.is_shown() || self.options.output.cron);
         logging::init(self.options.output.log_format, level, wants_summary, progress.clone());
-        // The thread for signals is a quarter of the time of a listing, which has nothing to lose: a signal ends it by itself,
-        // other than the first process of a container.
+        // Starting the signal thread takes a quarter of the time of a listing, which a signal may end at once. The kernel does
+        // not end the first process of a container so.
         let listens = !self.pass.is_listing() || std::process::id() == 1;
         let stop = match listens.then(Stop::on_signals).transpose() {
             Ok(stop) => stop.unwrap_or_default(),
@@ -66,7 +66,7 @@ impl<P: Pass> Runner<'_, P> {
         }
     }
 
-    /// Warns of variables that no option has; from cron once for as long as they are set.
+    /// Warns of variables without an option; from cron only the first time while they are set.
     fn name_unknown_variables(&self) {
         let kept = self.options.output.cron.then(|| Notices::of_user("variables", &[P::NAME.to_string()]));
         let notices = kept.unwrap_or_default();
@@ -111,7 +111,7 @@ impl<P: Pass> Runner<'_, P> {
         Ok((stores, locks))
     }
 
-    /// What a pass remembers is read, and left for the next, under the lock.
+    /// Reads the last report and writes the new one, both under the lock.
     fn run_once(&self, stop: &Stop, progress: &Progress) -> u8 {
         let began = Instant::now();
         let HostZone { zone, problem } = HostZone::read();
@@ -126,16 +126,16 @@ impl<P: Pass> Runner<'_, P> {
             json: self.options.output.json,
             stop: stop.clone(),
             progress: progress.clone(),
-            notices: Notices::new(last.memory.told.clone(), self.options.output.cron),
+            notices: Notices::new(last.memory.logged.clone(), self.options.output.cron),
         };
-        self.tell_zone(problem.as_deref(), &context);
+        self.log_zone_problem(problem.as_deref(), &context);
         let mut report = Report::begin(P::NAME, self.pass.source(), &self.pass.peers(), now, &last);
         let outcome = input.and_then(|input| self.pass.run(input, &state.stores, &context, &mut report));
         stop.forget_hooks();
         report.removals.log();
         report.count_contact(&outcome);
         report.more_alike().iter().for_each(|line| log::warn!("{line}"));
-        self.tell(&outcome, &context, &report.memory.contact);
+        self.log_end(&outcome, &context, &report.memory.contact);
         report.exit_code = self.exit_code(&outcome, &report);
         report.ended = outcome.as_ref().err().map(Ended::by);
         report.duration_seconds = began.elapsed().as_secs_f64();
@@ -146,13 +146,13 @@ impl<P: Pass> Runner<'_, P> {
         if report.has_news() {
             report.last_arrival_timestamp_seconds = Some(finished);
         }
-        report.memory.told = context.notices.for_next_pass(&outcome);
+        report.memory.logged = context.notices.for_next_pass(&outcome);
         // Before anything that may take long, or be cut short by a signal.
         let saved = report.clone();
         state.save(&saved, &outcome);
         self.print(&mut report, &outcome, progress);
         self.sinks.deliver(&report, finished, self.pass.push_timeout(), &context.notices);
-        report.memory.told = context.notices.for_next_pass(&outcome);
+        report.memory.logged = context.notices.for_next_pass(&outcome);
         if report != saved {
             state.save(&report, &outcome);
         }
@@ -172,8 +172,9 @@ impl<P: Pass> Runner<'_, P> {
         report.exit_code = and_printed(report.exit_code);
     }
 
-    /// One line for what ended a pass. From cron what is normal is silent, and what lasts is told once.
-    fn tell(&self, outcome: &Result<()>, context: &Context, contact: &Contact) {
+    /// Logs the error that ended a pass in one line. From cron a normal end is silent, and a lasting error is logged the first
+    /// time only.
+    fn log_end(&self, outcome: &Result<()>, context: &Context, contact: &Contact) {
         let Err(error) = outcome else {
             self.notices.iter().for_each(Notices::clear);
             return;
@@ -184,7 +185,7 @@ impl<P: Pass> Runner<'_, P> {
         match error {
             Error::Stopped(_) => log::info!("{text}"),
             Error::Away(_) if !self.changes_nothing() && !self.stores().iter().all(Store::has_state_dir) => {
-                self.tell_of_nowhere(&text);
+                self.warn_of_unused_destination(&text);
             }
             Error::Away(_) if !self.changes_nothing() && contact.was_never_reached() => {
                 let key = format!("never-reached:{}", self.pass.peers().join(" "));
@@ -197,18 +198,18 @@ impl<P: Pass> Runner<'_, P> {
         }
     }
 
-    /// What is not there, where nothing of an earlier pass is either: a typing error, or a share that is not mounted.
-    fn tell_of_nowhere(&self, text: &str) {
+    /// Warns of a missing source when no pass has used the destination yet: a typing error, or a share that is not mounted.
+    fn warn_of_unused_destination(&self, text: &str) {
         let places: Vec<PathBuf> = self.pass.dirs().iter().map(|dir| resolved(dir)).collect();
         let earlier = places.iter().filter_map(|place| Some(Trace::last(P::NAME, place)?.message)).collect();
         let notices = Notices::new(earlier, self.options.output.cron);
         let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
-        notices.warn(text, format_args!("{text}; no pass has left anything in {places} yet: check the path"));
+        notices.warn(text, format_args!("{text}; no pass has written to {places} yet: check the path"));
     }
 
-    /// What is wrong with the zone of this machine, by which times are told and retention counts its days.
-    fn tell_zone(&self, problem: Option<&str>, context: &Context) {
-        // A recorder has no place yet in which that would be remembered.
+    /// Logs a problem with the time zone of this machine, which the log and the days of retention use.
+    fn log_zone_problem(&self, problem: Option<&str>, context: &Context) {
+        // A recorder has no destination yet whose report would remember it.
         let is_news = self.notices.is_none() || is_zone_news(problem);
         match problem {
             Some(problem) if is_news => context.notices.warn("zone", problem),
@@ -234,7 +235,7 @@ struct Begun<Input> {
     input: Result<Input>,
 }
 
-/// What one pass leaves for the next, and for `status`: its report, in each of its places.
+/// What one pass leaves for the next, and for `status`: its report, in each of its destinations.
 struct State<'a, P> {
     runner: &'a Runner<'a, P>,
     stores: Vec<Store>,
@@ -245,7 +246,7 @@ const PEER_STATE_FILE: &str = ".blackvuesync.metrics-state.json";
 const PEER_STATE_KEY: &str = "last_successful_file_pull_timestamp_seconds";
 
 impl<P: Pass> State<'_, P> {
-    /// The last report, from the first place.
+    /// The last report, from the first destination.
     fn load(&self) -> Report {
         let first = self.stores.first();
         let bytes = first.and_then(|store| read_state(&Self::path(store), MAX_STATE_BYTES));
@@ -259,9 +260,10 @@ impl<P: Pass> State<'_, P> {
         report
     }
 
-    /// Failing to leave a report is told, unless there is worse to tell, and changes nothing: the footage is here.
+    /// Writes the report. A failure is a warning, unless the pass already logged an error, and keeps the exit code: the footage
+    /// is here.
     fn save(&self, report: &Report, outcome: &Result<()>) {
-        // The holder of the lock writes its own report; ours would only say that we left.
+        // The holder of the lock writes its own report, which this one would replace.
         if matches!(outcome, Err(Error::Busy { .. })) {
             return;
         }
@@ -326,7 +328,7 @@ pub(crate) fn is_zone_news(problem: Option<&str>) -> bool {
     notices.note(problem) == Some(true)
 }
 
-/// The exit code of a pass, which has not done all when what was asked for on stdout did not get there.
+/// The exit code of a pass; a failure to write to stdout makes 0 and 3 a 1.
 fn and_printed(code: u8) -> u8 {
     let Some(failure) = stdout::take_failure() else { return code };
     log::error!("{failure}");

@@ -1,7 +1,7 @@
-//! The destination on disk: what stands there, durable publishing, removal.
+//! The destination on disk: its directories, durable publishing, removal.
 //!
-//! A file comes to stand under its final name in one way only: written under a hidden name, synced, then moved
-//! there without overwriting, then its directory synced. Whoever looks at the tree sees whole files.
+//! A file gets its final name in one way only: footage writes it under a hidden name, syncs it, renames it without
+//! overwriting, and syncs its directory. Readers of the tree see complete files only.
 
 pub mod open;
 mod state;
@@ -46,7 +46,7 @@ impl Store {
     /// Makes the state folder where it is not there; whether it was not. The destination itself is not made.
     ///
     /// # Errors
-    /// Also when a symbolic link or a file stands at its name.
+    /// Also when its name is a symbolic link or a file.
     pub fn make_state_dir(&self) -> Result<bool> {
         // Without the slash that `join("")` leaves at its end, and which follows a link.
         let state = self.root.join(STATE_DIR);
@@ -56,14 +56,14 @@ impl Store {
         }
     }
 
-    /// The destination at `root` as it is, for a dry run: nothing is created.
+    /// The destination at `root` for a dry run: creates nothing.
     #[must_use]
     pub fn at(root: &Path) -> Self {
         Self { root: root.to_owned(), identity: None }
     }
 
-    /// Whether the destination is still the one that the pass began with. When a share is unmounted under us, its
-    /// empty mount point must not be filled instead.
+    /// Checks that the destination is still the one that the pass began with. When a share is unmounted during a pass, the
+    /// pass must not fill its empty mount point.
     pub fn check_still_there(&self) -> Result<()> {
         match self.identity {
             Some(then) if identity(&self.root).ok() != Some(then) => {
@@ -96,7 +96,7 @@ impl Store {
     /// and what it stands in is. The destination itself is not created again: when it has vanished, a file system has.
     ///
     /// # Errors
-    /// Also when a symbolic link or a file stands at that name, or at one that it stands in: we do not write out of the
+    /// Also when that name, or a directory on the way, is a symbolic link or a file: footage does not write outside the
     /// destination.
     pub fn group_dir(&self, name: &str) -> Result<PathBuf> {
         let path = self.below(name).at("use", self.root.join(name))?;
@@ -119,11 +119,11 @@ impl Store {
         }
     }
 
-    /// Removes a file of the destination; one that is gone already is fine. The way to it is gone from directory to
-    /// directory, and whoever puts a link in the place of one of them meanwhile has nothing removed behind it.
+    /// Removes a file of the destination; a missing file is fine. Each directory on the way is opened without following
+    /// links, so a link that replaces one of them meanwhile removes nothing elsewhere.
     ///
     /// # Errors
-    /// Also when a symbolic link stands in the way.
+    /// Also when a directory on the way is a symbolic link.
     pub fn remove(&self, name: impl AsRef<Path>) -> Result<()> {
         match self.unlink(&name, AtFlags::empty()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -168,12 +168,12 @@ impl Store {
         })
     }
 
-    /// Calls `each` with the name and type of everything in one directory of the destination. A directory that
-    /// is not there is empty; a name that is not text is nobody's here. No file is opened and, where the file system
-    /// tells the type, none is looked at.
+    /// Calls `each` with the name and type of every entry of one directory of the destination. A missing directory is
+    /// empty; names that are not UTF-8 are skipped. No file is opened and, where the file system reports the type with the
+    /// name, none is examined.
     ///
     /// # Errors
-    /// Also when a symbolic link stands at that name, or at one that it stands in.
+    /// Also when that name, or a directory on the way, is a symbolic link.
     pub fn for_each_entry(&self, dir: &str, mut each: impl FnMut(&str, fs::FileType)) -> Result<()> {
         let path = self.below(dir).at("list", self.root.join(dir))?;
         match self.require_no_links(&path) {
@@ -208,7 +208,7 @@ pub fn resolved(path: &Path) -> PathBuf {
     real.map_or(path, |real| real.components().collect())
 }
 
-/// We do not write out of the destination.
+/// footage does not write outside the destination.
 fn require_real_dir(path: &Path) -> Result<()> {
     if fs::symlink_metadata(path).at("read", path)?.is_dir() {
         return Ok(());
@@ -225,14 +225,14 @@ fn identity(root: &Path) -> Result<(u64, u64)> {
 /// Moves a finished, hidden file to its final name without ever overwriting: sync, move, sync the directory.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] when something stands at the final name.
+/// [`io::ErrorKind::AlreadyExists`] when the final name exists.
 pub fn publish(file: &File, from: &Path, to: &Path) -> Result<()> {
     file.sync_all().at("sync", from)?;
     rename_without_overwriting(from, to).at("publish", to)?;
     sync_parent(to)
 }
 
-/// Moves a finished, hidden file over an older one of which it is proven to be the better copy.
+/// Renames a finished, hidden file over an older one. The caller has verified that it is the better copy.
 pub fn replace(file: &File, from: &Path, to: &Path) -> Result<()> {
     file.sync_all().at("sync", from)?;
     fs::rename(from, to).at("publish", to)?;
@@ -263,7 +263,7 @@ pub fn remove(path: &Path) -> Result<()> {
 
 /// `renameat2(RENAME_NOREPLACE)` where the file system knows it. NFS, FUSE, some overlays and older ZFS answer
 /// EINVAL, kernels before 3.15 ENOSYS: there, `link` then `unlink` keeps the same promise. Where hard links are
-/// missing as well (exFAT, some SMB), look and rename; our lock keeps other passes away in between.
+/// missing as well (exFAT, some SMB), check and rename; the lock keeps other passes away in between.
 fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => return Ok(()),
@@ -299,7 +299,7 @@ fn sync_parent(path: &Path) -> Result<()> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
-/// Some network file systems cannot sync a directory and say EINVAL: there is nothing more to do there.
+/// Some network file systems answer EINVAL to the sync of a directory: nothing more can be done there.
 fn sync_dir(dir: &Path) -> Result<()> {
     match File::open(dir).and_then(|dir| dir.sync_all()) {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => Ok(()),
@@ -307,8 +307,8 @@ fn sync_dir(dir: &Path) -> Result<()> {
     }
 }
 
-/// What tells one boot of this machine from the next: what was written but not synced in this boot is still
-/// readable, what was written in an earlier one may be zeros. Empty where the system does not say.
+/// The id of this boot of the machine. Bytes written but not synced in this boot can still be read; those of an earlier one
+/// may be zeros. Empty where the system has none.
 #[must_use]
 pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
@@ -329,12 +329,12 @@ mod tests {
     fn every_publish_method_refuses_to_overwrite() {
         for publish in [rename_without_overwriting, link_then_unlink, look_then_rename] {
             let (_dir, from, to) = two_files();
-            publish(&from, &to).expect("nothing stands there");
+            publish(&from, &to).expect("the name is free");
             assert_eq!(fs::read(&to).expect("published"), b"new");
             assert!(!from.exists());
 
             fs::write(&from, "newer").expect("written");
-            let error = publish(&from, &to).expect_err("something stands there");
+            let error = publish(&from, &to).expect_err("the name exists");
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
             assert_eq!(fs::read(&to).expect("still there"), b"new");
             assert_eq!(fs::read(&from).expect("still there"), b"newer");

@@ -58,8 +58,9 @@ macro_rules! text_enum {
 pub(crate) use text_enum;
 
 #[cfg(test)]
-#[expect(unreachable_pub, reason = "the macro declares public enums")]
 mod tests {
+    #![expect(unreachable_pub, reason = "the macro declares public enums")]
+
     text_enum! {
         /// Signals of a crossing.
         pub enum Signal {

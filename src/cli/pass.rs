@@ -128,7 +128,7 @@ impl PassArgs for Record {
     }
 
     fn identity(&self) -> Option<Vec<String>> {
-        Some(self.told_apart_by().into())
+        Some(self.recorder_identity().into())
     }
 }
 

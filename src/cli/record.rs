@@ -153,8 +153,7 @@ pub struct Camera {
 
 impl Record {
     /// What distinguishes this recorder from others: where its cameras come from, and its shard.
-    #[must_use]
-    pub fn told_apart_by(&self) -> [String; 2] {
+    pub(super) fn recorder_identity(&self) -> [String; 2] {
         [self.name(), self.share.shard.to_string()]
     }
 

@@ -1,4 +1,4 @@
-//! A BlackVue dashcam over HTTP. Which of two APIs it speaks is found by asking, never from a version.
+//! A BlackVue dashcam over HTTP. It has one of two APIs; footage finds out which by asking, never from a version.
 //!
 //! | | old | new (2026) |
 //! | --- | --- | --- |
@@ -8,8 +8,8 @@
 //! | `.thm` `.gps` | `GET /Record/NAME` | `POST /vodMetadata`, base64 in JSON |
 //! | `.3gf` | `GET /Record/NAME` | – |
 //!
-//! Some cameras answer an endpoint they do not know with 502 or not at all (Elite 10), so anything but 200 falls back
-//! to the old listing. `/Config` holds passwords and `upload.cgi` writes: neither is ever asked for.
+//! Some cameras answer an unknown endpoint with 502 or not at all (Elite 10), so anything but 200 falls back to the old
+//! listing. footage never requests `/Config`, which has passwords, nor `upload.cgi`, which writes.
 
 mod metadata;
 
@@ -75,7 +75,7 @@ pub struct BlackVue {
     /// The API that answered the last listing.
     api: Api,
     http: Http,
-    /// Not on every camera does HEAD tell a length.
+    /// Some cameras send no length in the answer to HEAD.
     head_works: Cell<bool>,
 }
 
@@ -280,7 +280,7 @@ impl Source for BlackVue {
         let content_range = text(headers, &CONTENT_RANGE).and_then(ContentRange::parse);
         let (start, total) = match (status, content_range) {
             (206, Some(ContentRange { start: Some(start), total, .. })) => (start, total),
-            // Where it starts is anybody's guess: nothing can be done with the body.
+            // Without a start the body cannot be placed in the file.
             (206, _) => return Err(Refusal::Refused("it answers with a part and does not say which".into())),
             (200, _) => (0, content_length(headers)),
             (416, _) if from > 0 => return self.open(file, video, 0),
@@ -346,7 +346,7 @@ fn lost(error: ureq::Error) -> Refusal {
     }
 }
 
-/// Something answers, and it is no TLS, or a certificate that nobody vouches for. That will not pass by itself.
+/// The answer is not TLS, or its certificate is not trusted. A retry would meet the same.
 fn is_no_tls(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,

@@ -1,7 +1,7 @@
 //! One file from the dashcam into the destination: resumed, verified, published.
 //!
-//! A file that breaks off is asked for again from where it stopped, as long as the camera answers and the file grows.
-//! What has arrived stays as a partial file for the next pass.
+//! When a transfer breaks off, footage requests the rest, as long as the camera answers and the file grows. The bytes
+//! that have arrived stay as a partial file for the next pass.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -27,18 +27,18 @@ use crate::units::ByteSize;
 
 /// After so many bytes a partial file is synced: what a power loss can cost.
 const SYNC_EVERY_BYTES: u64 = 32 << 20;
-/// Up to this length a file is not worth a journal record: it starts over.
+/// Up to this length a file gets no journal record: it starts over.
 const SMALL_BYTES: u64 = 64 << 10;
 /// No camera makes a file of this length: the announcement is wrong.
 const MAX_FILE_BYTES: u64 = 64 << 30;
 /// One read of the body.
 const READ_BYTES: usize = 256 << 10;
-/// Where nothing tells the length of a file, room is asked for in such pieces: it may have no end.
+/// Where the length of a file is unknown, space is requested in pieces of this size: the file may have no end.
 const ROOM_BYTES: u64 = READ_BYTES as u64;
-/// So many bytes before the end of a partial file are asked for again and compared: a camera that answers a range with
-/// the right headers and other bytes must not spoil a recording.
+/// So many bytes before the end of a partial file are requested again and compared: a camera may answer a range with
+/// the right headers and the wrong bytes.
 const OVERLAP_BYTES: u64 = 256;
-/// So many bytes tell one recording from another.
+/// So many bytes at their beginning distinguish two recordings.
 const BEGINNING_BYTES: u64 = 4 << 10;
 /// A file may break off so often, each time further on, before it is left for a later pass.
 const MAX_RESUMPTIONS: u32 = 100;
@@ -113,7 +113,7 @@ pub struct Downloader<'a> {
     pub buffer: Vec<u8>,
     /// Bytes that came so far, of all files, whatever became of them.
     pub received: u64,
-    /// How long `--limit-rate` held them up: that is not the camera's time.
+    /// How long `--limit-rate` delayed them: the camera is not slow then.
     pub paced: Duration,
 }
 
@@ -170,7 +170,7 @@ impl Downloader<'_> {
     /// One request for a file and what follows from the answer.
     fn attempt(&mut self, want: &Want, item: &Item, room: AskRoom<'_>) -> Result<Outcome> {
         let mut have = self.held_part(want)?;
-        // A second round starts over without what was held; there is no third.
+        // A second round starts over without the partial file; there is no third.
         loop {
             let resumed = have > 0;
             let mut opened = match self.reopen(want, have) {
@@ -212,7 +212,7 @@ impl Downloader<'_> {
                 // Without an announced length only an orderly end is an end.
                 (None, Some(how)) => return self.refused(Refusal::Lost(format!("{how} after {have} bytes")), have),
                 (None, None) if !is_framed => {
-                    let text = "the camera announces no length: nothing proves it whole";
+                    let text = "the camera announces no length: the file cannot be verified";
                     return Ok(lasting(FailureReason::Length, text.into()));
                 }
                 _ => {}
@@ -255,11 +255,11 @@ impl Downloader<'_> {
         })
     }
 
-    /// All that was announced is here, and the camera says another length now.
+    /// The announced length is here, and now the camera reports another one.
     fn other_length(&mut self, want: &Want, have: u64, now: u64) -> Result<Outcome> {
-        // What is being written grows from pass to pass; what does not is a contradiction.
+        // A file that is being written has another length in each pass; the same one twice is a contradiction.
         if self.partials.saw_length(want.file, now)? {
-            let text = format!("the camera announces {have} bytes and says {now} afterwards");
+            let text = format!("the camera announces {have} bytes and reports {now} afterwards");
             return Ok(lasting(FailureReason::Length, text));
         }
         log::info!("{}: the camera is still writing it ({} so far)", want.file, ByteSize(now));
@@ -270,13 +270,12 @@ impl Downloader<'_> {
     fn held_part(&self, want: &Want) -> Result<u64> {
         let path = want.partial_path();
         match fs::symlink_metadata(&path) {
-            // A kill in the middle of publishing may have left one file with two names: what is published is not to be
-            // written again through the other name.
+            // A kill in the middle of publishing may have left one file with two names: writing to the partial file would
+            // change the published one.
             Ok(metadata) if metadata.is_file() && metadata.nlink() > 1 => Ok(0),
             Ok(metadata) if metadata.is_file() => Ok(self.partials.trusted(want.file, metadata.len())),
-            Ok(_) => {
-                Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else stands there")).at("resume", &path)
-            }
+            Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something else at this path"))
+                .at("resume", &path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(error).at("resume", &path),
         }
@@ -289,7 +288,7 @@ impl Downloader<'_> {
         if let Some(record) = record
             && record.total == Some(have)
         {
-            // All of it is here. Nothing to ask for but whether it still is all.
+            // All of it is here, unless the file has grown on the camera.
             return match self.length_now(want)? {
                 Some(length) if length != have => Ok(None),
                 _ => Ok(Some(Opened {
@@ -323,7 +322,7 @@ impl Downloader<'_> {
         }
     }
 
-    /// Writes the body behind what is held. A body that breaks off is no error here: the length tells.
+    /// Appends the body to the partial file. A body that breaks off is not an error here: the caller checks the length.
     fn receive(&mut self, want: &Want, mut opened: Opened, item: &Item, room: AskRoom<'_>) -> Result<Partial> {
         let path = want.partial_path();
         let mut have = opened.start;
@@ -391,8 +390,8 @@ impl Downloader<'_> {
         Ok(Partial { file, path, have, broke, refused })
     }
 
-    /// How long the file is on the camera now, where it can say so. It may have been overwritten in the meantime, or be
-    /// unreadable: what is here is then all the more precious, and verified by its announced length and its boxes.
+    /// The file's length on the camera now; none if the camera does not report it, has overwritten the file, or cannot read
+    /// it. The file here is then verified by its announced length and its boxes.
     fn length_now(&self, want: &Want) -> Result<Option<u64>, Refusal> {
         match self.source.length(want.file, want.video) {
             Err(refusal @ Refusal::Lost(_)) => Err(refusal),
@@ -412,13 +411,13 @@ impl Downloader<'_> {
         Ok(())
     }
 
-    /// The camera's own file is broken. It may be all that is left of an accident: kept, under a name that says so, while
-    /// later passes try again.
+    /// Keeps a file that is broken on the camera itself as `.NAME.damaged`: it may be the only footage of an accident. Later
+    /// passes try again.
     fn set_aside(&mut self, want: &Want, partial: &Partial, why: &str) -> Result<Outcome> {
         keep_longer(&partial.file, &partial.path, &want.damaged_path())?;
         self.partials.forget(want.file);
         let name = Entry::Damaged(want.file);
-        let message = format!("the camera's own file is damaged ({why}); all there is of it is kept as {name}");
+        let message = format!("the camera's own file is damaged ({why}); kept as {name}");
         Ok(lasting(FailureReason::Damaged, message))
     }
 }
@@ -453,8 +452,8 @@ fn overlap_agrees(opened: &mut Opened, partial: &Path, have: u64) -> Result<bool
     }
 }
 
-/// Before a file is replaced: if it is not the beginning of the new one, it is not what it was taken for (another
-/// camera's, or from before a clock was reset), and nobody knows which of the two is worth more.
+/// Keeps a file that is about to be replaced, unless the new one begins with it. It is then another recording (of another
+/// camera, or from before a clock was reset), and footage cannot decide which of the two matters.
 fn keep_what_differs(want: &Want, partial: &File, old: &Path) -> Result<()> {
     let mut older = open_regular(old).at("open", old)?;
     let mut newer = partial;
@@ -472,7 +471,7 @@ fn keep_what_differs(want: &Want, partial: &File, old: &Path) -> Result<()> {
         let text = "an earlier file is kept under that name: look at both, then move or remove that one";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text)).at("keep the file that differs as", &kept);
     }
-    log::warn!("{}: what was here is no part of the camera's file; kept as {}", want.file, kept.display());
+    log::warn!("{}: the file here is not a part of the camera's file; kept as {}", want.file, kept.display());
     publish(&older, old, &kept)
 }
 
@@ -483,7 +482,7 @@ fn begins_with(newer: &mut impl Read, older: &mut impl Read, length: u64) -> io:
     while left > 0 {
         let bytes = usize::try_from(left).unwrap_or(usize::MAX).min(READ_BYTES);
         older.read_exact(&mut ours[..bytes])?;
-        // Zeros are what a power loss left: nothing that could differ.
+        // Zeros are the result of a power loss, not of another recording.
         if left == length && ours[..bytes].iter().all(|byte| *byte == 0) {
             return Ok(true);
         }

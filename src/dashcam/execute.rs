@@ -1,4 +1,4 @@
-//! Fetching what a plan says, and what to do when the camera leaves.
+//! Executes a plan, and decides what to do when the camera leaves.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::NaiveDateTime;
 
 use super::download::{Downloader, Outcome, Want};
-use super::held::{Dir, marker};
+use super::inventory::{Dir, marker};
 use super::make_room::RoomMaker;
 use super::name::{Entry, FileName, Format};
 use super::partials::Partials;
@@ -55,7 +55,7 @@ impl<'a> Execution<'a> {
     ) -> Self {
         let mut partials = Partials::load(pass.store);
         let existing: HashSet<String> = pass
-            .held
+            .inventory
             .others
             .iter()
             .filter_map(|(entry, _)| match entry {
@@ -116,17 +116,17 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    /// Whether nothing is to be begun at this time of day.
+    /// Whether `--limit-rate` pauses at this time of day.
     fn is_paused(&self) -> bool {
         let is_paused = self.downloader.pacer.is_paused();
         if is_paused {
-            log::info!("--limit-rate pauses now: the rest is left for a later pass");
+            log::info!("--limit-rate pauses now: leaving the rest for a later pass");
         }
         is_paused
     }
 
-    /// A recording that is gone may have been overwritten since it was listed. If it is listed still, the camera cannot
-    /// give it, or we ask in the wrong place: nobody is to take that for a success.
+    /// Decides about recordings that were listed and answered with 404. One that is no longer listed has been overwritten.
+    /// One that still is counts as failed: the camera cannot read it, or footage asks under the wrong path.
     fn explain_vanished(&mut self) -> Result<()> {
         if self.vanished.is_empty() {
             return Ok(());
@@ -137,28 +137,28 @@ impl<'a> Execution<'a> {
                 log::info!("{}: no longer on the camera", want.file);
                 continue;
             }
-            let failure = ItemFailure::lasting(FailureReason::Http, "the camera lists it, and answers 404");
+            let failure = ItemFailure::lasting(FailureReason::Http, "the camera lists it and answers 404");
             self.report.fail(&self.pass.context.notices, want.file, failure);
             self.leave_marker(&want)?;
         }
         Ok(())
     }
 
-    /// Partial files of recordings that the camera has overwritten: nothing more will come. One that is whole, because
-    /// the camera left just before it was published, is published; of the others what there is stays.
+    /// Settles the partial files of recordings that the camera has overwritten. A complete one, from a pass that ended just
+    /// before publishing it, is published; the others stay as they are.
     fn settle_orphans(&mut self, offer: &Offer) -> Result<()> {
-        for (entry, dir) in &self.pass.held.others {
+        for (entry, dir) in &self.pass.inventory.others {
             let Entry::Partial(name) = *entry else { continue };
             let is_orphan = name.format() == Format::Video && offer.listing.videos.binary_search(&name).is_err();
-            if !is_orphan || self.pass.held.has(name) {
+            if !is_orphan || self.pass.inventory.has(name) {
                 continue;
             }
             if self.downloader.partials.publish_if_whole(name, &self.path(*dir, *entry))? {
-                log::info!("{name}: no longer on the camera, and all of it is here");
+                log::info!("{name}: no longer on the camera; the partial file is complete and published");
                 self.report.arrived_files += 1;
                 self.report.arrived_recordings += 1;
             } else {
-                let text = format_args!("{name}: no longer on the camera; what had arrived is kept as {entry}");
+                let text = format_args!("{name}: no longer on the camera; the part that arrived is kept as {entry}");
                 self.pass.context.notices.warn(&format!("orphan:{name}"), text);
             }
         }
@@ -167,10 +167,10 @@ impl<'a> Execution<'a> {
 
     fn fetch_recording(&mut self, fetch: &Fetch, item: &Item) -> Result<()> {
         if self.room.is_filled_for_good() {
-            let text = "what is protected fills --keep-bytes alone: nothing else is fetched";
+            let text = "protected recordings alone fill --keep-bytes: fetching no others";
             self.pass.context.notices.warn("filled-for-good", text);
         }
-        let is_protected = self.pass.settings.policy.protects(fetch.video, self.pass.held);
+        let is_protected = self.pass.settings.policy.protects(fetch.video, self.pass.inventory);
         let has_to_leave = self.room.is_filled_for_good()
             || (!is_protected && self.room.is_too_old(fetch.video))
             || self.has_to_leave(fetch)?;
@@ -194,7 +194,7 @@ impl<'a> Execution<'a> {
                 want => want?,
             };
             let goes_on = self.fetch_file(&want, item)?;
-            // Of a recording that is not over, has no room or breaks off, nothing else is fetched either.
+            // Without its video, a recording gets no sidecars: it is still being written, has no room, or broke off.
             if !is_sidecar && !goes_on {
                 break;
             }
@@ -204,13 +204,13 @@ impl<'a> Execution<'a> {
 
     /// Under a limit of room the length of a recording is asked for before its bytes are.
     fn has_to_leave(&mut self, fetch: &Fetch) -> Result<bool> {
-        let is_begun = self.pass.held.partial(fetch.video).is_some();
+        let is_begun = self.pass.inventory.partial(fetch.video).is_some();
         if !self.pass.settings.is_limited() || is_begun || !fetch.formats.contains(&Format::Video) {
             return Ok(false);
         }
         match self.downloader.source.length(fetch.video, fetch.video) {
             Ok(Some(length)) => self.room.has_to_leave(length, fetch.video),
-            // Whatever it is, the fetching will meet it too.
+            // The download meets the same failure and reports it.
             _ => Ok(false),
         }
     }
@@ -218,7 +218,7 @@ impl<'a> Execution<'a> {
     fn want(&self, file: FileName, video: FileName, dir: Option<Dir>) -> Result<Want> {
         self.pass.store.check_still_there()?;
         let group = match dir {
-            Some(dir) => self.pass.held.dir(dir).to_owned(),
+            Some(dir) => self.pass.inventory.dir(dir).to_owned(),
             None => self.pass.settings.policy.grouping.dir(file.at()),
         };
         Ok(Want {
@@ -227,9 +227,9 @@ impl<'a> Execution<'a> {
             dir: self.pass.store.group_dir(&group)?,
             partial_dir: self
                 .pass
-                .held
+                .inventory
                 .partial(file)
-                .map(|dir| self.pass.store.group_dir(self.pass.held.dir(dir)))
+                .map(|dir| self.pass.store.group_dir(self.pass.inventory.dir(dir)))
                 .transpose()?,
             replaces: false,
             is_recent: self.newest.is_none_or(|newest| newest - file.at() <= RECENT),
@@ -275,7 +275,7 @@ impl<'a> Execution<'a> {
                 return Ok(false);
             }
             Outcome::Absent => {
-                // Beside a recording that has just ended it may still come.
+                // The camera may still write the sidecars of a recording that has just ended.
                 if !want.is_recent {
                     self.learned.absent.insert(want.file);
                 }
@@ -283,7 +283,7 @@ impl<'a> Execution<'a> {
             }
             Outcome::BrokeOff { cause, .. } => {
                 self.learned.broke_off.insert(want.video);
-                let message = format!("{cause}; what has arrived is kept for the next pass");
+                let message = format!("{cause}; the partial file is kept for the next pass");
                 self.report.fail(notices, want.file, ItemFailure::passing(FailureReason::Network, message));
                 if !is_video {
                     self.sidecars_lost_in_a_row += 1;
@@ -291,7 +291,8 @@ impl<'a> Execution<'a> {
                 }
                 self.lost_in_a_row += 1;
                 if self.lost_in_a_row == MAX_LOST_IN_A_ROW {
-                    let text = format!("the camera answers, but one recording after the other breaks off: {cause}");
+                    let text =
+                        format!("the camera answers, but {MAX_LOST_IN_A_ROW} recordings in a row broke off: {cause}");
                     return Err(Error::Source(text));
                 }
                 return Ok(false);
@@ -307,28 +308,37 @@ impl<'a> Execution<'a> {
         Ok(true)
     }
 
-    /// Leaves the journals as short as they can be.
+    /// Removes a journal that is empty.
     pub(super) fn finish(mut self) {
         self.downloader.partials.tidy();
     }
 
     fn leave_marker(&mut self, want: &Want) -> Result<()> {
         let name = Entry::Failed(want.file);
-        // Over the old marker where there is one, else beside where the file would be.
-        let old =
-            self.pass.held.others.iter().find(|(entry, _)| *entry == name).map(|(_, dir)| self.pass.held.dir(*dir));
+        // An existing marker is overwritten; a new one goes into the directory of the file.
+        let old = self
+            .pass
+            .inventory
+            .others
+            .iter()
+            .find(|(entry, _)| *entry == name)
+            .map(|(_, dir)| self.pass.inventory.dir(*dir));
         let dir = old.map_or_else(|| Ok(want.dir.clone()), |dir| self.pass.store.group_dir(dir))?;
         self.report.failed_marker_files += usize::from(old.is_none());
         write_atomically(&dir.join(name.to_string()), marker(self.pass.context.local_now()).as_bytes())
     }
 
-    /// Removes what told that the file could not be had: its marker, a damaged copy.
+    /// Removes the marks of earlier failures of a file: its `.failed` marker, and a damaged copy.
     fn remove_marker(&mut self, want: &Want) -> Result<()> {
         let (failed, damaged) = (Entry::Failed(want.file), Entry::Damaged(want.file));
-        for (entry, dir) in
-            self.pass.held.others.iter().filter(|(entry, _)| *entry == failed || (*entry == damaged && !want.replaces))
+        for (entry, dir) in self
+            .pass
+            .inventory
+            .others
+            .iter()
+            .filter(|(entry, _)| *entry == failed || (*entry == damaged && !want.replaces))
         {
-            self.pass.store.remove(Path::new(self.pass.held.dir(*dir)).join(entry.to_string()))?;
+            self.pass.store.remove(Path::new(self.pass.inventory.dir(*dir)).join(entry.to_string()))?;
             self.report.failed_marker_files =
                 self.report.failed_marker_files.saturating_sub(usize::from(*entry == failed));
         }
@@ -336,6 +346,6 @@ impl<'a> Execution<'a> {
     }
 
     fn path(&self, dir: Dir, entry: Entry) -> PathBuf {
-        self.pass.store.root().join(self.pass.held.dir(dir)).join(entry.to_string())
+        self.pass.store.root().join(self.pass.inventory.dir(dir)).join(entry.to_string())
     }
 }

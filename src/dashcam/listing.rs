@@ -1,6 +1,6 @@
-//! Reading what a camera says it has. Pure: a reader in, names out; liberal, bounded, never trusting a name.
+//! Reads the listing of a camera. Pure: a reader in, names out. It is liberal and bounded, and trusts no name.
 //!
-//! The old API answers lines, the new one JSON; which of them is seen from the text itself:
+//! The old API answers with lines, the new one with JSON; the text itself shows which:
 //!
 //! ```text
 //! v:1.00                                          {"filelist":[
@@ -113,7 +113,7 @@ impl Listing {
         match json.deserialize_any(JsonListing(self)) {
             Ok(recognised) => Ok(recognised),
             Err(error) if error.is_io() => Err(ListingError::Io(error.into())),
-            // A listing that breaks off, or is something else: what was read so far counts, the rest is told.
+            // The listing broke off, or is not JSON: the recordings read so far count, and the rest is logged.
             Err(error) => {
                 self.refuse(format!("{error}").as_bytes());
                 Ok(!self.videos.is_empty())

@@ -29,14 +29,14 @@ pub(super) struct RoomMaker<'a> {
 impl<'a> RoomMaker<'a> {
     /// The room there is once the plan's removals are done.
     pub(super) fn new(pass: Pass<'a>, plan: &Plan) -> Self {
-        let Pass { settings, held, .. } = pass;
+        let Pass { settings, inventory, .. } = pass;
         let removed: HashSet<Unit> = plan.removals.iter().filter_map(|removal| Unit::of(removal.entry)).collect();
         let removed_bytes: u64 = plan.removals.iter().map(|removal| removal.bytes).sum();
-        let held_bytes = held.bytes().saturating_sub(removed_bytes);
-        let mut candidates = if settings.is_limited() { candidates(held, &settings.policy) } else { Vec::new() };
+        let inventory_bytes = inventory.bytes().saturating_sub(removed_bytes);
+        let mut candidates = if settings.is_limited() { candidates(inventory, &settings.policy) } else { Vec::new() };
         candidates.retain(|candidate| !removed.contains(&candidate.key));
         let quota = settings.policy.keep_bytes;
-        let room = Room::new(candidates, held_bytes, settings.guard, quota, settings.delete_oldest);
+        let room = Room::new(candidates, inventory_bytes, settings.guard, quota, settings.delete_oldest);
         Self { room, too_old_until: None, pass }
     }
 
@@ -72,7 +72,7 @@ impl<'a> RoomMaker<'a> {
         };
         let removes = !units.is_empty();
         for (unit, reason) in units {
-            for removal in files_of(unit, self.pass.held, reason) {
+            for removal in files_of(unit, self.pass.inventory, reason) {
                 retain::remove_entry(self.pass, report, &removal)?;
             }
         }

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 
-use super::held::Held;
+use super::inventory::Inventory;
 use super::name::FileName;
 use super::plan::{Plan, select};
 use super::policy::{Code, Policy, Protect};
@@ -12,7 +12,7 @@ use crate::units::all_are;
 /// What leaves out every one of these recordings; none where something else does, too.
 pub(super) fn why(
     videos: &[FileName],
-    held: &Held,
+    inventory: &Inventory,
     plan: &Plan,
     policy: &Policy,
     now: NaiveDateTime,
@@ -26,7 +26,7 @@ pub(super) fn why(
         return None;
     }
     let is_old = |video: &FileName| {
-        policy.expires(video.kind(), video.at(), now) && !policy.protects(*video, held) && !held.has(*video)
+        policy.expires(video.kind(), video.at(), now) && !policy.protects(*video, inventory) && !inventory.has(*video)
     };
     let all_are_old =
         if plan.selected == count { videos.iter().all(is_old) } else { select(videos, policy).iter().all(is_old) };
@@ -60,10 +60,14 @@ fn list(codes: &[Code]) -> String {
 }
 
 /// Codes of options, each with its option, whose letters no camera is known to write, and that fit no recording.
-pub(super) fn unknown_codes(videos: &[FileName], held: &Held, policy: &Policy) -> Vec<(&'static str, String)> {
+pub(super) fn unknown_codes(
+    videos: &[FileName],
+    inventory: &Inventory,
+    policy: &Policy,
+) -> Vec<(&'static str, String)> {
     let fits = |code: Code| {
-        let held = held.files.iter().map(|file| file.name);
-        videos.iter().copied().chain(held).any(|name| code.matches(name))
+        let inventory = inventory.files.iter().map(|file| file.name);
+        videos.iter().copied().chain(inventory).any(|name| code.matches(name))
     };
     let codes = |option, codes: &[Code]| codes.iter().map(|code| (option, *code)).collect::<Vec<_>>();
     let protected: Vec<Code> = policy

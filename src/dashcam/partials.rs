@@ -1,10 +1,10 @@
-//! How far each partial file can be trusted, remembered over kill, crash and power loss.
+//! The journal of partial files: how many of their bytes survive a kill, a crash or a power loss.
 //!
-//! Within one boot of this machine every byte that was written can be read back, synced or not: the partial file's own
-//! length is the truth. After a reboot only what was synced is certain, the rest may be zeros. So the journal
-//! keeps, for each partial, how long the whole file was announced to be, how far it was synced, and in which
-//! boot. A record never promises more than is on disk: it is written after the sync. A lost or torn journal
-//! only costs bytes: partials without a record start over.
+//! Within one boot of this machine every written byte can be read back, synced or not: the length of the partial file
+//! is right. After a reboot only the synced bytes are certain, the rest may be zeros. So the journal keeps, for each
+//! partial file, the announced length of the whole file, the synced length, and the boot. A record is written after the
+//! sync, so it never claims more than is on disk. A lost or incomplete journal only costs bytes: partial files without a
+//! record start over.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,13 +23,13 @@ use crate::store::{StateFile, Store, boot_id, publish, sync_with_dir};
 pub struct Record {
     /// The announced length of the whole file.
     pub total: Option<u64>,
-    /// What told this content from another, when it began.
+    /// The ETag or Last-Modified of the content, when the transfer began.
     pub validator: Option<String>,
     /// The bytes that survive a power loss.
     pub synced: u64,
     /// The boot in which it was written.
     pub boot: String,
-    /// How long the camera said it was once all that was announced had come, where that was something else.
+    /// The length that the camera reported after the announced bytes had arrived, if it differs from the announced one.
     #[serde(default)]
     pub later_length: Option<u64>,
 }
@@ -103,16 +103,16 @@ impl Partials {
         let record = Record { total, validator, synced, boot: self.boot.clone(), later_length };
         self.records.change().insert(name.to_string(), record);
         self.records.save()?;
-        // Where a file starts over, an older journal must not come back and promise bytes that were given up.
+        // After a power loss an older journal must not return and claim bytes that were discarded.
         if synced == 0 { sync_with_dir(self.records.path()) } else { Ok(()) }
     }
 
-    /// The camera says another length than it announced. Returns whether it said the same in an earlier pass.
+    /// Notes that the camera reports another length than it announced. Returns whether an earlier pass saw the same one.
     pub fn saw_length(&mut self, name: FileName, length: u64) -> Result<bool> {
         let Some(record) = self.records.change().get_mut(&name.to_string()) else { return Ok(false) };
-        let said_before = record.later_length.replace(length) == Some(length);
+        let is_known = record.later_length.replace(length) == Some(length);
         self.records.save()?;
-        Ok(said_before)
+        Ok(is_known)
     }
 
     /// The first `synced` bytes are on disk.
@@ -123,7 +123,8 @@ impl Partials {
         self.records.save()
     }
 
-    /// It is published, or given up. Saved with the next change: a record without its file says nothing.
+    /// Drops the record of a file that is published or discarded. Saved with the next change: a record without its file has
+    /// no effect.
     pub fn forget(&mut self, name: FileName) {
         self.records.change().remove(&name.to_string());
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono::NaiveDateTime;
 
-use super::held::{Dir, Held};
+use super::inventory::{Dir, Inventory};
 use super::name::{Entry, FileName, Format, Moment, NotAName};
 use super::policy::{Policy, Priority, Protect};
 use super::source::{Offer, Sidecars};
@@ -111,31 +111,37 @@ pub struct Plan {
 
 /// The plan of a pass. Without an offer (the camera is away) only retention is due.
 #[must_use]
-pub fn plan(offer: Option<&Offer>, held: &Held, learned: &Learned, policy: &Policy, now: NaiveDateTime) -> Plan {
-    let mut plan = Plan { removals: removals(held, policy, now), ..Plan::default() };
+pub fn plan(
+    offer: Option<&Offer>,
+    inventory: &Inventory,
+    learned: &Learned,
+    policy: &Policy,
+    now: NaiveDateTime,
+) -> Plan {
+    let mut plan = Plan { removals: removals(inventory, policy, now), ..Plan::default() };
     let no_videos = Vec::new();
     let videos = offer.map_or(&no_videos, |offer| &offer.listing.videos);
-    (plan.protections, plan.protects_nothing) = protections(videos, held, policy);
+    (plan.protections, plan.protects_nothing) = protections(videos, inventory, policy);
     let Some(offer) = offer else { return plan };
     let selected = select(videos, policy);
     plan.selected = selected.len();
     let mut shared = HashSet::new();
     for video in selected {
-        let is_protected = policy.protects(video, held);
+        let is_protected = policy.protects(video, inventory);
         if policy.expires(video.kind(), video.at(), now) && !is_protected {
             continue;
         }
         if learned.given_up.contains(&Unit::of_file(video)) && !is_protected {
-            plan.left_out += usize::from(!held.has(video));
+            plan.left_out += usize::from(!inventory.has(video));
             continue;
         }
-        let mut fetch = Fetch { video, formats: Vec::new(), dir: held.dir_of_recording(video) };
+        let mut fetch = Fetch { video, formats: Vec::new(), dir: inventory.dir_of_recording(video) };
         for format in Format::ALL {
             let file = video.sibling(format);
-            if held.has(file) || !is_wanted(file, &offer.sidecars, learned, policy) {
+            if inventory.has(file) || !is_wanted(file, &offer.sidecars, learned, policy) {
                 continue;
             }
-            if is_waiting(file, held, policy, now) {
+            if is_waiting(file, inventory, policy, now) {
                 plan.waiting.push(file);
             } else if format == Format::Video || shared.insert(file) {
                 fetch.formats.push(format);
@@ -156,8 +162,8 @@ fn is_wanted(file: FileName, sidecars: &Sidecars, learned: &Learned, policy: &Po
         || (!policy.skip.contains(&file.format()) && sidecars.may_have(file) && !is_known_absent)
 }
 
-fn is_waiting(file: FileName, held: &Held, policy: &Policy, now: NaiveDateTime) -> bool {
-    let Some(Some(failed)) = held.failed.get(&file) else { return false };
+fn is_waiting(file: FileName, inventory: &Inventory, policy: &Policy, now: NaiveDateTime) -> bool {
+    let Some(Some(failed)) = inventory.failed.get(&file) else { return false };
     // A time in the future was a wrong clock's: it is due.
     (now - *failed).to_std().is_ok_and(|age| age < policy.retry_failed_after)
 }
@@ -203,7 +209,7 @@ fn sort(fetches: &mut [Fetch], learned: &Learned, policy: &Policy) {
 }
 
 /// The moments to protect, and those of which there is nothing.
-fn protections(videos: &[FileName], held: &Held, policy: &Policy) -> (Vec<Moment>, Vec<Moment>) {
+fn protections(videos: &[FileName], inventory: &Inventory, policy: &Policy) -> (Vec<Moment>, Vec<Moment>) {
     let wanted: BTreeSet<Moment> = policy
         .protect
         .iter()
@@ -211,18 +217,18 @@ fn protections(videos: &[FileName], held: &Held, policy: &Policy) -> (Vec<Moment
             Protect::Moment(moment) => Some(*moment),
             Protect::Code(_) => None,
         })
-        .filter(|moment| !held.protected.contains(moment))
+        .filter(|moment| !inventory.protected.contains(moment))
         .collect();
     let exists = |moment: &Moment| {
-        held.files.iter().map(|file| file.name).chain(videos.iter().copied()).any(|name| name.at() == moment.0)
+        inventory.files.iter().map(|file| file.name).chain(videos.iter().copied()).any(|name| name.at() == moment.0)
     };
     wanted.into_iter().partition(exists)
 }
 
 /// What retention removes before anything is fetched.
-fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
-    let is_superseded = |entry: Entry| matches!(entry, Entry::PeerPartial(name) if held.has(name));
-    let mut removals: Vec<Removal> = held
+fn removals(inventory: &Inventory, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
+    let is_superseded = |entry: Entry| matches!(entry, Entry::PeerPartial(name) if inventory.has(name));
+    let mut removals: Vec<Removal> = inventory
         .others
         .iter()
         .filter(|(entry, _)| is_superseded(*entry))
@@ -231,33 +237,33 @@ fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
     if policy.keep.0.is_empty() && policy.keep_bytes.is_none() {
         return removals;
     }
-    let protected: HashSet<(NaiveDateTime, char)> = held
+    let protected: HashSet<(NaiveDateTime, char)> = inventory
         .files
         .iter()
-        .filter(|file| policy.protects(file.name, held))
+        .filter(|file| policy.protects(file.name, inventory))
         .map(|file| (file.name.at(), file.name.kind()))
         .collect();
     let goes = |name: FileName| {
         policy.expires(name.kind(), name.at(), now)
             && !protected.contains(&(name.at(), name.kind()))
-            && !policy.protects(name, held)
+            && !policy.protects(name, inventory)
     };
     let reason = Reason::Expired;
-    for file in held.files.iter().filter(|file| goes(file.name)) {
+    for file in inventory.files.iter().filter(|file| goes(file.name)) {
         removals.push(Removal { entry: Entry::Final(file.name), dir: file.dir, reason, bytes: file.bytes });
     }
-    for (entry, dir) in held.others.iter().filter(|(entry, _)| !is_superseded(*entry)) {
+    for (entry, dir) in inventory.others.iter().filter(|(entry, _)| !is_superseded(*entry)) {
         if entry.file().is_some_and(goes) {
             removals.push(Removal { entry: *entry, dir: *dir, reason, bytes: 0 });
         }
     }
     if policy.keep_bytes.is_some() {
-        let expired: u64 = held.files.iter().filter(|file| goes(file.name)).map(|file| file.bytes).sum();
-        let excess = Excess::of_quota(policy.keep_bytes, held.bytes() - expired, 0);
-        let candidates = candidates(held, policy);
+        let expired: u64 = inventory.files.iter().filter(|file| goes(file.name)).map(|file| file.bytes).sum();
+        let excess = Excess::of_quota(policy.keep_bytes, inventory.bytes() - expired, 0);
+        let candidates = candidates(inventory, policy);
         let others = candidates.iter().filter(|candidate| !policy.expires(candidate.key.kind, candidate.at, now));
         for (candidate, reason) in going(others, |candidate| candidate.bytes, &excess) {
-            let files = files_of(candidate.key, held, reason);
+            let files = files_of(candidate.key, inventory, reason);
             removals.extend(files.filter(|removal| !is_superseded(removal.entry)));
         }
     }
@@ -266,11 +272,11 @@ fn removals(held: &Held, policy: &Policy, now: NaiveDateTime) -> Vec<Removal> {
 
 /// All that may go to make room, oldest first.
 #[must_use]
-pub fn candidates(held: &Held, policy: &Policy) -> Vec<Candidate<Unit>> {
+pub fn candidates(inventory: &Inventory, policy: &Policy) -> Vec<Candidate<Unit>> {
     let mut units: Vec<(Unit, u64, bool)> = Vec::new();
-    for file in &held.files {
+    for file in &inventory.files {
         let unit = Unit { at: file.name.at(), kind: file.name.kind() };
-        let protected = policy.protects(file.name, held);
+        let protected = policy.protects(file.name, inventory);
         match units.last_mut() {
             Some((last, bytes, is_protected)) if *last == unit => {
                 *bytes += file.bytes;
@@ -287,17 +293,17 @@ pub fn candidates(held: &Held, policy: &Policy) -> Vec<Candidate<Unit>> {
 }
 
 /// The removal of everything that belongs to a unit.
-pub fn files_of(unit: Unit, held: &Held, reason: Reason) -> impl Iterator<Item = Removal> {
+pub fn files_of(unit: Unit, inventory: &Inventory, reason: Reason) -> impl Iterator<Item = Removal> {
     let is_of = move |name: FileName| name.at() == unit.at && name.kind() == unit.kind;
-    let first = held.files.partition_point(|file| file.name.at() < unit.at);
-    let files = held.files[first..].iter().take_while(move |file| file.name.at() == unit.at);
+    let first = inventory.files.partition_point(|file| file.name.at() < unit.at);
+    let files = inventory.files[first..].iter().take_while(move |file| file.name.at() == unit.at);
     let finals = files.filter(move |file| is_of(file.name)).map(move |file| Removal {
         entry: Entry::Final(file.name),
         dir: file.dir,
         reason,
         bytes: file.bytes,
     });
-    let others = held
+    let others = inventory
         .others
         .iter()
         .filter(move |(entry, _)| entry.file().is_some_and(is_of))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::NaiveDateTime;
 
-use super::held::Held;
+use super::inventory::Inventory;
 use super::name::{DIRECTIONS, FileName, Format, Grouping, Moment, TYPES};
 use crate::retention::KeepRules;
 use crate::units::ByteSize;
@@ -136,8 +136,8 @@ pub struct Policy {
 impl Policy {
     /// Whether retention leaves everything of this file's moment alone.
     #[must_use]
-    pub fn protects(&self, name: FileName, held: &Held) -> bool {
-        held.protected.contains(&Moment(name.at()))
+    pub fn protects(&self, name: FileName, inventory: &Inventory) -> bool {
+        inventory.protected.contains(&Moment(name.at()))
             || self.protect.iter().any(|word| match word {
                 Protect::Code(code) => code.matches(name),
                 Protect::Moment(moment) => moment.0 == name.at(),

@@ -13,8 +13,8 @@ use crate::store::{sync_with_dir, write_atomically};
 
 /// Removes one file, and its group directory if that became empty.
 pub(super) fn remove_entry(pass: Pass<'_>, report: &mut Report, removal: &plan::Removal) -> Result<()> {
-    let Pass { store, held, .. } = pass;
-    let dir = held.dir(removal.dir);
+    let Pass { store, inventory, .. } = pass;
+    let dir = inventory.dir(removal.dir);
     let name = removal.entry.to_string();
     let (path, name) = (&Path::new(dir).join(&name), Path::new(&name));
     remove_footage(store, Removal { path, name, camera: "", reason: removal.reason }, report)?;
@@ -32,10 +32,13 @@ pub(super) fn remove_entry(pass: Pass<'_>, report: &mut Report, removal: &plan::
 
 /// Protects moments for good, each by a file beside its recording.
 pub(super) fn protect(pass: Pass<'_>, moments: &[Moment]) -> Result<()> {
-    let Pass { settings, store, held, .. } = pass;
+    let Pass { settings, store, inventory, .. } = pass;
     for moment in moments {
-        let beside =
-            held.files.iter().find(|file| file.name.at() == moment.0).map(|file| held.dir(file.dir).to_owned());
+        let beside = inventory
+            .files
+            .iter()
+            .find(|file| file.name.at() == moment.0)
+            .map(|file| inventory.dir(file.dir).to_owned());
         let dir = store.group_dir(&beside.unwrap_or_else(|| settings.policy.grouping.dir(moment.0)))?;
         let path = dir.join(Entry::Protected(*moment).to_string());
         write_atomically(&path, b"")?;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 
 use super::Pass;
-use super::held::Dir;
+use super::inventory::Dir;
 use super::name::{FileName, Format};
 use super::source::{Offer, Refusal, Source};
 use crate::error::{Error, Result};
@@ -34,13 +34,13 @@ const PIECE_BYTES: u64 = 128 << 10;
 /// structure. What is shorter or broken is returned, to be fetched again; what differs in another way is counted as failed
 /// and left as it is: the copy here may be the better one.
 pub(super) fn check(pass: Pass<'_>, source: &dyn Source, offer: &Offer, report: &mut Report) -> Result<Vec<Repair>> {
-    let Pass { held, store, context, .. } = pass;
+    let Pass { inventory, store, context, .. } = pass;
     let mut again = Vec::new();
-    let items = context.progress.items(held.files.len(), 0);
-    for file in &held.files {
+    let items = context.progress.items(inventory.files.len(), 0);
+    for file in &inventory.files {
         context.stop.check()?;
         let item = items.begin(&file.name.to_string());
-        let path = store.root().join(held.dir(file.dir)).join(file.name.to_string());
+        let path = store.root().join(inventory.dir(file.dir)).join(file.name.to_string());
         let mut opened = match open_regular(&path) {
             Ok(opened) => opened,
             // Another pass removed it in between.

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn framecrc_lines_are_told_from_its_header() {
+    fn has_frame_distinguishes_framecrc_lines_from_its_header() {
         assert!(!has_frame(b"#software: Lavf59.27.100\n#tb 0: 1/90000\n"));
         assert!(has_frame(b"#tb 0: 1/90000\n0,          0,          0,     6000,    11212, 0x6a2e7a5f\n"));
     }

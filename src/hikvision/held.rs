@@ -1,6 +1,6 @@
 //! What the destination holds of one camera.
 //!
-//! A folder that has not changed since the last pass is not read again: see [`Remembered`].
+//! A folder that has not changed since the last pass is not read again: see [`DirCache`].
 
 mod records;
 
@@ -13,8 +13,8 @@ use super::camera_time::CameraTime;
 use super::name::{Entry, OutputName, Tag};
 use super::plan;
 use super::segment::Medium;
+use crate::dir_cache::DirCache;
 use crate::error::Result;
-use crate::remembered::Remembered;
 use crate::store::Store;
 
 /// What the destination holds of one camera.
@@ -29,7 +29,7 @@ pub struct Held {
 impl Held {
     /// Reads the folders of a camera. A folder that is a symbolic link is not looked into: it leads out of the
     /// destination, and nothing is written or removed there either.
-    pub fn read(store: &Store, tag: &Tag, remembered: &mut Remembered<Self>) -> Result<Self> {
+    pub fn read(store: &Store, tag: &Tag, remembered: &mut DirCache<Self>) -> Result<Self> {
         let mut held = Self::default();
         let is_dir = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
         for medium in [Medium::Video, Medium::Picture] {
@@ -97,7 +97,7 @@ mod tests {
         std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("tuin/images")).unwrap();
 
         let store = Store::at(dir.path());
-        let mut remembered = Remembered::afresh(&store, "held", std::time::SystemTime::UNIX_EPOCH);
+        let mut remembered = DirCache::afresh(&store, "held", std::time::SystemTime::UNIX_EPOCH);
         let held = Held::read(&store, &tag, &mut remembered).unwrap();
         let mut names: Vec<String> = held.files.iter().map(|held| held.entry.file_name(&tag)).collect();
         names.sort();

@@ -186,8 +186,8 @@ mod tests {
             let mut meter = Meter::default();
             for (millis, count) in samples {
                 meter.sample(Duration::from_millis(millis), count);
-                let told = meter.per_second(Duration::from_millis(now));
-                prop_assert!(told.is_none_or(|rate| rate.is_finite() && rate >= 0.0), "{told:?}");
+                let rate = meter.per_second(Duration::from_millis(now));
+                prop_assert!(rate.is_none_or(|rate| rate.is_finite() && rate >= 0.0), "{rate:?}");
             }
         }
     }

@@ -11,7 +11,7 @@ pub struct Format {
     pub encoding: String,
     /// Ticks of its time stamps in a second; above 0.
     pub clock_rate_hz: u32,
-    /// Channels of audio; 1 where nothing is said.
+    /// Channels of audio; 1 unless `a=rtpmap` has a number.
     pub channels: u16,
     /// What stands behind the payload type in `a=fmtp`; empty without one.
     pub fmtp: String,

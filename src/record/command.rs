@@ -215,10 +215,10 @@ pub fn probe(camera: &Camera, program: &Path, version: Version) -> FfmpegCommand
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::config::{Config, Surroundings};
+    use crate::record::config::{Config, Environment};
 
     fn line(keys: &str, version: Version) -> String {
-        let around = Surroundings { base: "/srv".into(), zone: "Asia/Kolkata".parse().expect("a zone") };
+        let around = Environment { base: "/srv".into(), zone: "Asia/Kolkata".parse().expect("a zone") };
         let text = format!("[cameras.yard]\ndestination = \"100%\"\n{keys}");
         let config = Config::parse(&text, &around).expect("a configuration");
         let camera = config.cameras.values().next().expect("a camera");

@@ -59,7 +59,7 @@ pub struct Config {
 
 /// The environment that options depend on.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct Environment {
     /// Relative paths are relative to this.
     pub base: PathBuf,
     /// The zone of cameras that name none.
@@ -108,16 +108,16 @@ impl Config {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn parse(source: &str, surroundings: &Surroundings) -> Result<Self, Invalid> {
-        Self::parse_with(source, GeneralOptions::default(), surroundings)
+    pub fn parse(source: &str, environment: &Environment) -> Result<Self, Invalid> {
+        Self::parse_with(source, GeneralOptions::default(), environment)
     }
 
     /// Reads a configuration, whose general keys `options` override.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn parse_with(source: &str, options: GeneralOptions, surroundings: &Surroundings) -> Result<Self, Invalid> {
-        let reader = Reader { source, surroundings };
+    pub fn parse_with(source: &str, options: GeneralOptions, environment: &Environment) -> Result<Self, Invalid> {
+        let reader = Reader { source, environment };
         let document = DeTable::parse(source).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             let line = reader.line(span.start);
@@ -142,9 +142,9 @@ impl Config {
         name: CameraName,
         camera: CameraOptions,
         general: GeneralOptions,
-        surroundings: &Surroundings,
+        environment: &Environment,
     ) -> Result<Self, Invalid> {
-        match camera.resolve(surroundings) {
+        match camera.resolve(environment) {
             Ok(camera) => Ok(Self::new(general, camera.map(|camera| (name, camera)).into_iter().collect())),
             Err((key, message)) => Err(Invalid(vec![Problem { line: None, key: key.to_owned(), message }])),
         }
@@ -174,7 +174,7 @@ impl Config {
 /// The text that is read, for the lines of what is wrong.
 struct Reader<'a> {
     source: &'a str,
-    surroundings: &'a Surroundings,
+    environment: &'a Environment,
 }
 
 impl Reader<'_> {
@@ -210,7 +210,7 @@ impl Reader<'_> {
             else {
                 continue;
             };
-            match options.resolve(self.surroundings) {
+            match options.resolve(self.environment) {
                 Ok(camera) => cameras.extend(camera.map(|camera| (parsed, camera))),
                 Err((about, message)) => {
                     let table = value.get_ref().as_table();

@@ -212,7 +212,7 @@ fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bo
 /// Fetches a URL of a camera: without a proxy, for it is on the network here, and nowhere else than from it.
 fn get(url: &str) -> Result<(), String> {
     let agent = resolve::agent(http::config().timeout_global(Some(GET_PATIENCE)).proxy(None).build());
-    let (url, login) = login::apart(url);
+    let (url, login) = login::split_userinfo(url);
     let answer = redirect::follow(&url, |url| {
         let mut request = agent.get(url);
         if let Some(login) = &login {

@@ -161,7 +161,7 @@ impl SegmentName {
     #[must_use]
     pub fn of_file(name: &str) -> Option<Self> {
         let container = Container::of_extension(name.rsplit_once('.')?.1)?;
-        let RecordingTime { digits, offset, copy } = recording_time::of_name(name)?;
+        let RecordingTime { local_time: digits, offset, copy } = recording_time::of_name(name)?;
         let start = offset?.from_local_datetime(&digits).single()?;
         let parsed = Self { start, copy, container };
         // "-02", "-1", "+-530": one segment has one name.

@@ -51,7 +51,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::config::{Config, Surroundings};
+    use crate::record::config::{Config, Environment};
 
     /// Cameras of a few names, each with one of a few values in keys of both kinds.
     fn cameras() -> impl Strategy<Value = BTreeMap<CameraName, Camera>> {
@@ -69,8 +69,8 @@ mod tests {
                 })
                 .collect();
             let text: String = text.into_values().collect();
-            let around = Surroundings { base: "/".into(), zone: crate::zone::Tz::UTC };
-            Config::parse(&format!("[defaults]\ndestination = \"d\"\n{text}"), &around)
+            let environment = Environment { base: "/".into(), zone: crate::zone::Tz::UTC };
+            Config::parse(&format!("[defaults]\ndestination = \"d\"\n{text}"), &environment)
                 .expect("a configuration")
                 .cameras
         })
@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn a_reload_of_settings_outside_ffmpeg_restarts_no_ffmpeg() {
         let parse = |text: &str| {
-            let around = Surroundings { base: "/".into(), zone: crate::zone::Tz::UTC };
-            Config::parse(&format!("[cameras.a]\nurl = \"rtsp://h/\"\ndestination = \"d\"\n{text}"), &around)
+            let environment = Environment { base: "/".into(), zone: crate::zone::Tz::UTC };
+            Config::parse(&format!("[cameras.a]\nurl = \"rtsp://h/\"\ndestination = \"d\"\n{text}"), &environment)
                 .expect("a configuration")
                 .cameras
         };

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::config::options::{CameraOptions, GeneralOptions};
-use super::config::{Config, Surroundings};
+use super::config::{Config, Environment};
 use super::name::CameraName;
 use crate::error::{Error, Result};
 use crate::host_zone::HostZone;
@@ -55,15 +55,16 @@ impl Source {
         let base = self.path().and_then(Path::parent).filter(|dir| !dir.as_os_str().is_empty());
         let base = base.unwrap_or(Path::new("."));
         let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
-        let around = Surroundings { base, zone: HostZone::read().zone };
+        let environment = Environment { base, zone: HostZone::read().zone };
         match self {
             Self::Options { name, camera, general } => {
-                let config = Config::of_camera(name.clone(), CameraOptions::clone(camera), general.clone(), &around);
+                let config =
+                    Config::of_camera(name.clone(), CameraOptions::clone(camera), general.clone(), &environment);
                 config.map_err(|invalid| Error::Usage(invalid.to_string()))
             }
             Self::File(path, general) => {
                 let text = std::fs::read_to_string(path).map_err(|error| Error::Usage(cannot_read(path, &error)))?;
-                Config::parse_with(&text, general.clone(), &around).map_err(|invalid| {
+                Config::parse_with(&text, general.clone(), &environment).map_err(|invalid| {
                     let lines = invalid.0.iter().map(|problem| format!("{}: {problem}", path.display()));
                     Error::Usage(lines.collect::<Vec<_>>().join("\n"))
                 })

@@ -82,12 +82,12 @@ fn age(name: &str, clock: Clock, now: DateTime<Tz>) -> Option<i64> {
     if !KINDS.contains(&ending) {
         return None;
     }
-    let (digits, rest) = recording_time::digits(stem)?;
+    let (local_time, rest) = recording_time::local_time(stem)?;
     let age = match recording_time::offset(rest) {
         Some((offset, _)) if clock == Clock::Zoned => {
-            now.signed_duration_since(offset.from_local_datetime(&digits).single()?)
+            now.signed_duration_since(offset.from_local_datetime(&local_time).single()?)
         }
-        _ => now.naive_local().signed_duration_since(digits),
+        _ => now.naive_local().signed_duration_since(local_time),
     };
     Some(age.num_seconds())
 }

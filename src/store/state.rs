@@ -1,5 +1,5 @@
-//! Small files of our own: written so that whoever reads them sees the old one or the new one, and read with mistrust, for
-//! whoever may write to a destination can have put something else there.
+//! Small files of our own. They are replaced atomically, so that a reader sees the old file or the new one. They are read
+//! with mistrust, because every user who may write to a destination can have replaced them.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -11,13 +11,13 @@ use super::open::{create_new, has_one_name, open_behind_links, open_for_writing,
 use super::remove;
 use crate::error::{At, Error, Result};
 
-/// Writes a small file of our own (a report, metrics) so that whoever reads it sees the old one or the new one. It is
-/// not synced, which would cost a write to the card at every pass: after a power loss it may be missing, and nothing
-/// that matters is in it.
+/// Replaces a small file of our own (a report, metrics) atomically: a reader sees the old one or the new one. It is not
+/// synced, which would cost a write to the card at every pass. After a power loss it may be missing; no footage depends on
+/// it.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.tmp"));
-    // Left by a pass that was killed, or a link to somebody's file: a new one follows no link.
+    // A killed pass may have left it, or another user a link: the new file follows no link.
     remove(&temporary)?;
     let written =
         create_new(&temporary).and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&temporary, path));
@@ -28,8 +28,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// As [`write_atomically`], for what must be remembered on a full disk too: without room for a second copy the old one
-/// is overwritten where it stands.
+/// Like [`write_atomically`], for state that must be saved on a full disk too: without room for a second copy it overwrites
+/// the old one in place.
 pub fn write_even_if_full(path: &Path, bytes: &[u8]) -> Result<()> {
     match write_atomically(path, bytes) {
         Err(Error::Io { source, .. })
@@ -48,27 +48,27 @@ fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(io::ErrorKind::StorageFull.into());
     }
     if length > file.metadata()?.len() {
-        // Mostly there is room in its last block. If not, it is left as it was.
+        // Its last block often has room. If not, the old file stays as it was.
         rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, length)?;
     }
     file.write_all(bytes)?;
     file.set_len(length)
 }
 
-/// More than what a pass leaves of itself ever is.
+/// Larger than any state file of a pass.
 pub const MAX_STATE_BYTES: u64 = 64 << 20;
-/// The same for what grows with each file of a destination.
+/// The same for state that grows with each file of a destination.
 pub const MAX_INDEX_BYTES: u64 = 512 << 20;
 
-/// Reads a file that a pass has left in a destination; what cannot be read is as good as nothing. Neither is anything but
-/// a regular file of at most `max_bytes`: a pipe would be waited for until somebody writes to it, a link is none of ours,
-/// and whoever may write to the destination must not fill the memory.
+/// Reads a state file of a destination; none if it cannot be read, or is not a regular file of at most `max_bytes`. A
+/// pipe would block until another process writes to it, a link is not a file of ours, and a user who may write to the
+/// destination must not fill the memory.
 #[must_use]
 pub fn read_state(path: &Path, max_bytes: u64) -> Option<Vec<u8>> {
     read(open_regular(path), max_bytes)
 }
 
-/// Reads a small file that people keep, perhaps behind a link; what cannot be read is as good as nothing.
+/// Reads a small file of the user, also behind a link; none if it cannot be read.
 #[must_use]
 pub fn read_small(path: &Path) -> Option<Vec<u8>> {
     const MAX_BYTES: u64 = 1 << 20;

@@ -73,11 +73,13 @@ impl Moment {
     #[must_use]
     pub fn of(name: &str, modified: DateTime<Utc>, zone: Tz) -> Self {
         match of_name(name) {
-            Some(RecordingTime { digits, offset: None, copy }) => {
+            Some(RecordingTime { local_time: digits, offset: None, copy }) => {
                 let offset = zone.offsets_at_local_time(digits).earliest().unwrap_or_else(|| zone.ahead(digits));
                 Self { digits, offset, is_repeated: false, copy }
             }
-            Some(RecordingTime { digits, offset: Some(offset), copy }) => Self::of_instant(digits - offset, zone, copy),
+            Some(RecordingTime { local_time: digits, offset: Some(offset), copy }) => {
+                Self::of_instant(digits - offset, zone, copy)
+            }
             None => Self::of_instant(modified.naive_utc(), zone, 1),
         }
     }

@@ -8,7 +8,7 @@ use footage::cli::Cli;
 use footage::live::{CameraStatus, RecorderStatus};
 use footage::pass::Report;
 use footage::pass_name::PassName;
-use footage::record::config::{Config, Surroundings};
+use footage::record::config::{Config, Environment};
 use footage::status::row_state::RowState;
 use footage::zone::Tz;
 use footage::{manual, metrics};
@@ -363,9 +363,9 @@ fn readme_environment_variables_exist() {
 
 #[test]
 fn readme_configurations_are_accepted() {
-    let surroundings = Surroundings { base: "/etc".into(), zone: Tz::UTC };
+    let environment = Environment { base: "/etc".into(), zone: Tz::UTC };
     for block in blocks("toml") {
-        if let Err(invalid) = Config::parse(&block, &surroundings) {
+        if let Err(invalid) = Config::parse(&block, &environment) {
             panic!("{block}\n{invalid}");
         }
     }

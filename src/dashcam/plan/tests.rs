@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dashcam::held::HeldFile;
+use crate::dashcam::inventory::InventoryFile;
 use crate::dashcam::listing::Listing;
 use crate::dashcam::name::Grouping;
 use crate::dashcam::policy::Code;
@@ -30,8 +30,8 @@ fn videos_only() -> Policy {
     Policy { skip: vec![Format::Thumbnail, Format::Accelerometer, Format::Gps], ..Policy::default() }
 }
 
-fn fetched(offer: &Offer, held: &Held, policy: &Policy) -> Vec<String> {
-    let plan = plan(Some(offer), held, &Learned::default(), policy, now());
+fn fetched(offer: &Offer, inventory: &Inventory, policy: &Policy) -> Vec<String> {
+    let plan = plan(Some(offer), inventory, &Learned::default(), policy, now());
     let names = |fetch: &Fetch| fetch.formats.iter().map(|format| fetch.video.sibling(*format)).collect::<Vec<_>>();
     plan.fetches.iter().flat_map(names).map(|name| name.to_string()).collect()
 }
@@ -44,7 +44,7 @@ fn codes(text: &str) -> Vec<Code> {
 fn shared_sidecars_are_fetched_once() {
     let offer = offer(&["20181029_131513_NF.mp4", "20181029_131513_NR.mp4"]);
     assert_eq!(
-        fetched(&offer, &Held::default(), &Policy::default()),
+        fetched(&offer, &Inventory::default(), &Policy::default()),
         [
             "20181029_131513_NF.mp4",
             "20181029_131513_NF.thm",
@@ -67,7 +67,7 @@ fn priority_orders_the_fetches() {
     ]);
     let order = |priority, newest_first| {
         let policy = Policy { priority, newest_first, ..videos_only() };
-        fetched(&offer, &Held::default(), &policy).iter().map(|name| name[9..18].to_owned()).collect::<Vec<_>>()
+        fetched(&offer, &Inventory::default(), &policy).iter().map(|name| name[9..18].to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(order(Priority::Date, false), ["090000_QF", "100000_NF", "100000_NR", "110000_PF", "120000_MF"]);
     assert_eq!(order(Priority::Rdate, false), ["120000_MF", "110000_PF", "100000_NF", "100000_NR", "090000_QF"]);
@@ -88,12 +88,12 @@ fn context_adds_the_neighbours_of_an_event_in_its_direction() {
     let select = |context, exclude: &str| {
         let exclude = if exclude.is_empty() { Vec::new() } else { codes(exclude) };
         let policy = Policy { include: codes("E"), exclude, context, ..videos_only() };
-        fetched(&offer, &Held::default(), &policy).iter().map(|name| name[9..18].to_owned()).collect::<Vec<_>>()
+        fetched(&offer, &Inventory::default(), &policy).iter().map(|name| name[9..18].to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(select(0, ""), ["100200_EF"]);
     assert_eq!(select(1, ""), ["100100_NF", "100200_EF", "100300_PF"]);
     assert_eq!(select(1, "P"), ["100100_NF", "100200_EF"]);
-    assert_eq!(select(1, "EF"), [""; 0], "what is excluded brings nobody");
+    assert_eq!(select(1, "EF"), [""; 0], "an excluded recording brings no neighbours");
     assert_eq!(select(99, "").len(), 5);
 }
 
@@ -112,7 +112,7 @@ fn context_counts_low_resolution_copies_once() {
     ]);
     let select = |include: &str| {
         let policy = Policy { include: codes(include), context: 1, ..videos_only() };
-        fetched(&offer, &Held::default(), &policy).iter().map(|name| name[9..19].to_owned()).collect::<Vec<_>>()
+        fetched(&offer, &Inventory::default(), &policy).iter().map(|name| name[9..19].to_owned()).collect::<Vec<_>>()
     };
     let both = ["100100_NF.", "100100_NFS", "100200_EF.", "100200_EFS", "100300_NF.", "100300_NFS"];
     assert_eq!(select("E"), both);
@@ -120,13 +120,13 @@ fn context_counts_low_resolution_copies_once() {
 
 #[test]
 fn protect_wins_over_keep_and_keep_bytes() {
-    let held = Held {
+    let inventory = Inventory {
         dirs: vec![String::new()],
         files: ["20180101_000000_EF.mp4", "20180101_000000_NF.mp4", "20180102_000000_MF.mp4"]
-            .map(|name| HeldFile { name: video(name), dir: 0, bytes: 10 })
+            .map(|name| InventoryFile { name: video(name), dir: 0, bytes: 10 })
             .to_vec(),
         protected: ["20180102_000000".parse().expect("a moment")].into(),
-        ..Held::default()
+        ..Inventory::default()
     };
     let removed = |protect: &[&str], keep_bytes| {
         let policy = Policy {
@@ -135,7 +135,7 @@ fn protect_wins_over_keep_and_keep_bytes() {
             protect: protect.iter().map(|word| word.parse().expect("a word")).collect(),
             ..Policy::default()
         };
-        plan(None, &held, &Learned::default(), &policy, now()).removals.len()
+        plan(None, &inventory, &Learned::default(), &policy, now()).removals.len()
     };
     assert_eq!(removed(&[], None), 2);
     assert_eq!(removed(&["E"], None), 1);
@@ -187,8 +187,8 @@ fn arbitrary_policy() -> impl Strategy<Value = Policy> {
 }
 
 /// The destination after a plan was carried out; every file has 10 bytes.
-fn apply(held: &Held, plan: &Plan, policy: &Policy) -> Held {
-    let mut after = held.clone();
+fn apply(inventory: &Inventory, plan: &Plan, policy: &Policy) -> Inventory {
+    let mut after = inventory.clone();
     after.protected.extend(plan.protections.iter().copied());
     after.files.retain(|file| {
         !plan.removals.iter().any(|removal| removal.entry == Entry::Final(file.name) && removal.dir == file.dir)
@@ -206,7 +206,7 @@ fn apply(held: &Held, plan: &Plan, policy: &Policy) -> Held {
                 },
             );
         let dir = Dir::try_from(dir).expect("few");
-        after.files.extend(fetch.formats.iter().map(|format| HeldFile {
+        after.files.extend(fetch.formats.iter().map(|format| InventoryFile {
             name: fetch.video.sibling(*format),
             dir,
             bytes: 10,
@@ -227,20 +227,20 @@ proptest! {
         videos.sort_unstable();
         videos.dedup();
         let offer = Offer { listing: Listing { videos, ..Listing::default() }, ..offer(&[]) };
-        let mut held = Held {
+        let mut inventory = Inventory {
             dirs: vec![String::new(), "2018".into(), "2018-10".into()],
-            files: here.into_iter().map(|(name, dir)| HeldFile { name, dir, bytes: 10 }).collect(),
-            ..Held::default()
+            files: here.into_iter().map(|(name, dir)| InventoryFile { name, dir, bytes: 10 }).collect(),
+            ..Inventory::default()
         };
-        held.files.sort_unstable();
-        held.files.dedup();
+        inventory.files.sort_unstable();
+        inventory.files.dedup();
         let mut learned = Learned::default();
-        let first = plan(Some(&offer), &held, &learned, &policy, now());
+        let first = plan(Some(&offer), &inventory, &learned, &policy, now());
         for removal in &first.removals {
             let Entry::Final(name) = removal.entry else { continue };
-            prop_assert!(!policy.protects(name, &held), "{name} is protected");
+            prop_assert!(!policy.protects(name, &inventory), "{name} is protected");
         }
-        let after = apply(&held, &first, &policy);
+        let after = apply(&inventory, &first, &policy);
         // What a plan fetches may be more than the quota allows; making room for that is the execution's part.
         let unlimited = Policy { keep_bytes: None, ..policy.clone() };
         learned.given_up = first.removals.iter().filter(|removal| removal.reason == Reason::OverQuota).filter_map(|removal| Unit::of(removal.entry)).collect();

@@ -3,11 +3,11 @@
 use chrono::DateTime;
 
 use super::Held;
+use crate::dir_cache::Contents;
 use crate::hikvision::camera_time::CameraTime;
 use crate::hikvision::name::{Copy, Entry, OutputName};
 use crate::hikvision::plan;
 use crate::hikvision::segment::Medium;
-use crate::remembered::Contents;
 
 /// The second and the modification time, each an i64 of microseconds since 1970, which of that second, a u32, all
 /// little-endian; and [`PICTURE`] and [`DAMAGED`].

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::Surroundings;
+use super::Environment;
 use super::options::CameraOptions;
 use crate::record::name::Container;
 use crate::record::schedule::Entry;
@@ -132,7 +132,7 @@ impl CameraOptions {
     ///
     /// # Errors
     /// What is missing or does not fit together.
-    pub(super) fn resolve(self, around: &Surroundings) -> Result<Option<Camera>, Wrong> {
+    pub(super) fn resolve(self, environment: &Environment) -> Result<Option<Camera>, Wrong> {
         let url = self.url.ok_or_else(|| ("", "it has no url".to_owned()))?;
         let format = match self.format.as_deref() {
             Some("auto") => None,
@@ -150,7 +150,7 @@ impl CameraOptions {
         let no_destination = || ("", "it has no destination: name one here or in [defaults]".to_owned());
         let camera = Camera {
             url,
-            destination: around.base.join(self.destination.ok_or_else(no_destination)?),
+            destination: environment.base.join(self.destination.ok_or_else(no_destination)?),
             segment: self.segment.unwrap_or(DEFAULT_SEGMENT),
             container,
             video: self.video.unwrap_or(if is_jpeg { Video::H264 } else { Video::Copy }),
@@ -164,7 +164,7 @@ impl CameraOptions {
             wallclock: self.wallclock.unwrap_or(true),
             input_options: self.input_options.unwrap_or_default(),
             output_options: self.output_options.unwrap_or_default(),
-            zone: self.timezone.unwrap_or(around.zone),
+            zone: self.timezone.unwrap_or(environment.zone),
             keep: self.keep.unwrap_or(Keep::Forever),
             keep_bytes: self.keep_bytes,
             on_segment: self.on_segment.unwrap_or_default(),

@@ -2,7 +2,7 @@ use super::*;
 use crate::units::ByteSize;
 
 fn parse(source: &str) -> Result<Config, Invalid> {
-    Config::parse(source, &Surroundings { base: "/etc".into(), zone: Tz::UTC })
+    Config::parse(source, &Environment { base: "/etc".into(), zone: Tz::UTC })
 }
 
 fn wrong(source: &str) -> String {

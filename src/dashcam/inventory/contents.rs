@@ -1,18 +1,18 @@
-//! What one directory of a destination holds of ours.
+//! The files of a dashcam in one directory of a destination.
 
 use std::fs::FileType;
 
 use crate::dashcam::name::{Entry, FileName, Grouping};
+use crate::dir_cache;
 use crate::error::Result;
-use crate::remembered;
 use crate::store::Store;
 
 /// One directory, read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Contents {
-    /// Whole files, sorted.
+    /// Complete files, sorted.
     pub(super) files: Vec<FileName>,
-    /// Links under the name of a file: somebody moved it and left this.
+    /// Links under the name of a file, which a user has moved elsewhere.
     pub(super) links: Vec<FileName>,
     /// Partial files and markers.
     pub(super) others: Vec<Entry>,
@@ -47,8 +47,8 @@ impl Contents {
     }
 }
 
-impl remembered::Contents for Contents {
-    /// Groups, and by their names links and what else there is.
+impl dir_cache::Contents for Contents {
+    /// The names of groups, links and other entries.
     type Rest = (Vec<String>, Vec<String>, Vec<String>);
 
     /// 8 bytes, little-endian, for each whole file.
@@ -64,7 +64,7 @@ impl remembered::Contents for Contents {
         let files = files.iter().map(|bytes| FileName::from_bytes(*bytes)).collect();
         let links = links.iter().map(|name| name.parse()).collect::<Result<_, _>>().ok()?;
         let others = others.iter().map(|name| name.parse()).collect::<Result<_, _>>().ok()?;
-        // Whoever may write to the destination can have written this: it must not lead out of it.
+        // Every user who may write to the destination can have changed the file: a name must not lead out of it.
         if !groups.iter().all(|name| Grouping::is_dir_name(name)) {
             return None;
         }
@@ -75,7 +75,7 @@ impl remembered::Contents for Contents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remembered::Contents as _;
+    use crate::dir_cache::Contents as _;
 
     #[test]
     fn inventory_contents_are_read_back() {

@@ -1,9 +1,9 @@
-//! What the directories of a destination held, remembered from one pass to the next. A directory whose [`Stamp`] is what
-//! it was is not read again.
+//! A cache of the directories of a destination, kept from one pass to the next. A directory whose [`Stamp`] has not
+//! changed is not read again.
 //!
-//! The file is a line of JSON and behind it what each kind of destination writes of its files. Deleting it only costs the
-//! time to read the directories. It may be truncated after a power loss, so it carries a checksum of the records, and the
-//! version of the program that wrote them; what is before them is JSON, which is whole or none.
+//! The file is a line of JSON and, after it, the records of each kind of destination. Deleting it only costs the time to
+//! read the directories. It may be truncated after a power loss, so it has a checksum of the records, and the version of
+//! the program that wrote them; a truncated line of JSON does not parse.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
@@ -16,28 +16,28 @@ use crate::error::Result;
 use crate::stamp::{Stamp, Trust};
 use crate::store::{MAX_INDEX_BYTES, State, StateFile, Store};
 
-/// What one directory holds, as a kind of destination knows it.
+/// The contents of one directory, as a kind of destination knows them.
 pub trait Contents: Clone {
-    /// What is little enough for JSON.
+    /// The small part, for the JSON.
     type Rest: Serialize + DeserializeOwned;
 
-    /// Writes a record for each file, and tells the rest.
+    /// Writes a record for each file, and returns the rest.
     fn encode(&self, records: &mut Vec<u8>) -> Self::Rest;
 
     /// Back from [`encode`](Self::encode); nothing if these are no such records.
     fn decode(records: &[u8], rest: Self::Rest) -> Option<Self>;
 
-    /// Whether the pass leaves the directory as it is; one that is about to change is not worth remembering.
+    /// Whether the pass leaves the directory unchanged; one that is about to change is not cached.
     fn is_lasting(&self) -> bool {
         true
     }
 }
 
-/// The remembered directories.
+/// The cached directories.
 #[derive(Debug)]
-pub struct Remembered<C> {
+pub struct DirCache<C> {
     dirs: StateFile<Dirs<C>>,
-    /// The directories that this pass asked for; the others are forgotten.
+    /// The directories that this pass asked for; the others are dropped.
     asked: BTreeSet<String>,
     now: SystemTime,
     trust: Trust,
@@ -52,25 +52,25 @@ impl<C> Default for Dirs<C> {
     }
 }
 
-impl<C: Contents> Remembered<C> {
-    /// Reads what the last pass left in the state file of this name; what cannot be read is as good as nothing.
+impl<C: Contents> DirCache<C> {
+    /// Reads the state file of this name; one that cannot be read counts as empty.
     #[must_use]
     pub fn load(store: &Store, name: &str, now: SystemTime) -> Self {
-        let mut remembered = Self::afresh(store, name, now);
-        if remembered.trust.is_any() {
-            remembered.dirs = StateFile::load(store, name);
+        let mut cache = Self::afresh(store, name, now);
+        if cache.trust.is_any() {
+            cache.dirs = StateFile::load(store, name);
         }
-        remembered
+        cache
     }
 
-    /// Trusts nothing that earlier passes have left.
+    /// An empty cache: ignores those of earlier passes.
     #[must_use]
     pub fn afresh(store: &Store, name: &str, now: SystemTime) -> Self {
         let (dirs, trust) = (StateFile::empty(store, name), Trust::below(store.root()));
         Self { dirs, asked: BTreeSet::new(), now, trust }
     }
 
-    /// What the directory `dir` of the destination holds: as remembered where it has not changed, else as `read` says.
+    /// The contents of the directory `dir` of the destination: from the cache if it has not changed, else from `read`.
     pub fn contents(&mut self, store: &Store, dir: &str, read: impl FnOnce() -> Result<C>) -> Result<C> {
         let path = store.root().join(dir);
         let Some(stamp) = self.trust.stamp(&path) else { return read() };
@@ -89,7 +89,7 @@ impl<C: Contents> Remembered<C> {
         Ok(contents)
     }
 
-    /// Remembers for the next pass. Failing in it costs that pass its time, nothing else.
+    /// Saves the cache for the next pass. A failure costs that pass time and nothing else.
     pub fn save(mut self) {
         if self.asked.len() < self.dirs.get().0.len() {
             self.dirs.change().0.retain(|dir, _| self.asked.contains(dir));
@@ -120,7 +120,7 @@ struct Header<R> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Dir<R> {
     stamp: Stamp,
-    /// How many of the bytes behind the header are its records.
+    /// How many of the bytes after the header are its records.
     bytes: usize,
     rest: R,
 }
@@ -217,12 +217,12 @@ mod tests {
         std::fs::create_dir(dir.path().join("sub")).expect("made");
         let reads = Cell::new(0);
         let pass = |now: SystemTime, found: Numbers| {
-            let mut remembered = Remembered::load(&store, "numbers", now);
-            let contents = remembered.contents(&store, "sub", || {
+            let mut cache = DirCache::load(&store, "numbers", now);
+            let contents = cache.contents(&store, "sub", || {
                 reads.set(reads.get() + 1);
                 Ok(found.clone())
             });
-            remembered.save();
+            cache.save();
             (contents.expect("read"), reads.take())
         };
         let modified = std::fs::metadata(dir.path().join("sub")).and_then(|metadata| metadata.modified());
@@ -231,8 +231,8 @@ mod tests {
         let changing = || Numbers(vec![], "changing".to_owned());
 
         assert_eq!(pass(now, numbers()), (numbers(), 1));
-        assert_eq!(pass(later, changing()), (changing(), 1), "it may have changed in the second of the reading");
-        assert_eq!(pass(later, numbers()), (numbers(), 1), "what is about to change is not remembered");
+        assert_eq!(pass(later, changing()), (changing(), 1), "it may have changed in the second in which it was read");
+        assert_eq!(pass(later, numbers()), (numbers(), 1), "a directory that is about to change is not cached");
         assert_eq!(pass(later, changing()), (numbers(), 0));
         std::fs::write(dir.path().join("sub/new"), "").expect("written");
         assert_eq!(pass(later + Duration::from_secs(10), changing()), (changing(), 1));

@@ -1,4 +1,4 @@
-//! What the destination holds, in all five groupings at once: a change of `--grouping` fetches nothing again.
+//! The inventory of the destination, in all five groupings at once: a change of `--grouping` fetches nothing again.
 
 mod contents;
 
@@ -11,92 +11,92 @@ use chrono::NaiveDateTime;
 
 use self::contents::Contents;
 use super::name::{Entry, FileName, Format, Moment};
+use crate::dir_cache::DirCache;
 use crate::error::{Error, Result};
-use crate::remembered::Remembered;
 use crate::store::{Store, read_state};
 
 /// A marker holds a time.
 const MAX_MARKER_BYTES: u64 = 1 << 10;
 
-/// An index into [`Held::dirs`].
+/// An index into [`Inventory::dirs`].
 pub type Dir = u16;
 
-/// A whole file of a recording.
+/// A complete file of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HeldFile {
+pub struct InventoryFile {
     /// Its name.
     pub name: FileName,
-    /// Where.
+    /// Its directory.
     pub dir: Dir,
     /// Its length; 0 unless the pass needed to know.
     pub bytes: u64,
 }
 
-/// Everything in a destination that is a dashcam's or about it.
+/// The files of a dashcam in a destination, and their markers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct Inventory {
     /// The directories that were read, `""` first.
     pub dirs: Vec<String>,
-    /// Whole files, sorted by name. A name may stand in two directories.
-    pub files: Vec<HeldFile>,
-    /// What is neither: partial files, markers, in no order.
+    /// Complete files, sorted by name. Two directories may have the same name.
+    pub files: Vec<InventoryFile>,
+    /// Partial and damaged files and markers, in no order.
     pub others: Vec<(Entry, Dir)>,
     /// The length of partial and damaged files together; 0 unless the pass needed to know.
     pub other_bytes: u64,
-    /// Files that somebody moved away and left a link to: here, and not ours to remove.
+    /// Links under the name of a file, which a user has moved elsewhere: present, and never removed.
     pub links: BTreeSet<FileName>,
     /// When files failed, by name; `None` where the marker cannot be read.
     pub failed: BTreeMap<FileName, Option<NaiveDateTime>>,
-    /// Directories named like groups that we may not look into.
+    /// Directories named like groups that cannot be read: permission denied.
     pub unreadable: Vec<String>,
-    /// Moments that are protected for good.
+    /// Recording times with a marker of `--protect`.
     pub protected: BTreeSet<Moment>,
 }
 
 /// How to read a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// Trust nothing that was remembered.
+    /// Ignore the cache of earlier passes.
     pub afresh: bool,
-    /// Remember what was read, for the next pass.
+    /// Save the cache for the next pass.
     pub remember: bool,
     /// Also the length of every file.
     pub with_lengths: bool,
 }
 
-impl Held {
+impl Inventory {
     /// Reads the destination. A directory that has not changed since the last pass is not listed again, unless
-    /// afresh. Lengths cost a look at every file.
+    /// afresh. Lengths cost a `stat` of every file.
     pub fn read(store: &Store, now: SystemTime, how: Reading) -> Result<Self> {
-        let mut held = Self::default();
-        let load = if how.afresh { Remembered::afresh } else { Remembered::load };
-        let mut remembered = load(store, "dashcam.held", now);
-        let mut contents = |dir: &str| remembered.contents(store, dir, || Contents::read(store, dir));
+        let mut inventory = Self::default();
+        let load = if how.afresh { DirCache::afresh } else { DirCache::load };
+        let mut cache = load(store, "dashcam.held", now);
+        let mut contents = |dir: &str| cache.contents(store, dir, || Contents::read(store, dir));
         let root = contents("")?;
         let groups = root.groups.clone();
-        held.take("", root);
+        inventory.take("", root);
         for group in groups.into_iter().take(usize::from(Dir::MAX)) {
             match contents(&group) {
-                Ok(contents) => held.take(&group, contents),
-                // Remembered, and by now a link or a file.
+                Ok(contents) => inventory.take(&group, contents),
+                // In the cache, and replaced by a link or a file since.
                 Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotADirectory => {}
-                // Somebody's own directory that is named like a group. Whatever else fails is the disk's fault, and then
-                // what is in it must not be fetched again.
+                // Probably a user's own directory that is named like a group. Any other error is the disk's: it ends the
+                // pass, which would else fetch everything in that directory again.
                 Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
-                    held.unreadable.push(group);
+                    inventory.unreadable.push(group);
                 }
                 Err(error) => return Err(error),
             }
         }
         if how.remember {
-            remembered.save();
+            cache.save();
         }
-        held.files.sort_unstable();
+        inventory.files.sort_unstable();
         if how.with_lengths {
-            held.read_lengths(store);
+            inventory.read_lengths(store);
         }
-        held.read_markers(store);
-        Ok(held)
+        inventory.read_markers(store);
+        Ok(inventory)
     }
 
     /// Whether this file is here.
@@ -113,7 +113,7 @@ impl Held {
 
     /// The file of this name.
     #[must_use]
-    pub fn find(&self, name: FileName) -> Option<&HeldFile> {
+    pub fn find(&self, name: FileName) -> Option<&InventoryFile> {
         let at = self.files.partition_point(|file| file.name < name);
         self.files.get(at).filter(|file| file.name == name)
     }
@@ -145,7 +145,7 @@ impl Held {
     fn take(&mut self, dir: &str, contents: Contents) {
         let index = Dir::try_from(self.dirs.len()).unwrap_or(Dir::MAX);
         self.dirs.push(dir.to_owned());
-        self.files.extend(contents.files.into_iter().map(|name| HeldFile { name, dir: index, bytes: 0 }));
+        self.files.extend(contents.files.into_iter().map(|name| InventoryFile { name, dir: index, bytes: 0 }));
         self.links.extend(contents.links);
         for entry in contents.others {
             match entry {
@@ -158,7 +158,7 @@ impl Held {
     fn read_lengths(&mut self, store: &Store) {
         for file in &mut self.files {
             let path = store.root().join(&self.dirs[usize::from(file.dir)]).join(file.name.to_string());
-            // A file that another pass removed in between takes no room.
+            // A file that another pass has just removed takes no space.
             file.bytes = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
         }
         for (entry, dir) in &self.others {
