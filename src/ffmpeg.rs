@@ -71,7 +71,7 @@ impl Version {
     }
 
     /// The newest release that has no newer libavutil than this. Each major version of ffmpeg has its own one of
-    /// libavutil; which minor version has which, its `doc/APIchanges` tells.
+    /// libavutil; its `doc/APIchanges` lists which minor version has which.
     fn of_libavutil(major: u32, minor: u32) -> Self {
         let releases: &[u32] = match major {
             // 4.0, 4.1, 4.2, 4.3, 4.4, and so on.
@@ -85,7 +85,7 @@ impl Version {
         Self { major: major.saturating_sub(LIBAVUTIL_AHEAD), minor: u32::try_from(later).unwrap_or(0) }
     }
 
-    /// The version of the program that answers so to `-version`; none if it does not tell.
+    /// The version of the program that gives this answer to `-version`; none if the answer has no version.
     fn of_answer(answer: &str) -> Option<Self> {
         Self::of_release(&parse_version(answer)?).or_else(|| {
             // `libavutil      56. 31.100 / 56. 31.100`: what it was built with, and what it runs with.

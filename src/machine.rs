@@ -26,7 +26,7 @@ pub struct Machine {
     pub raspberry_pi: Option<Throttling>,
 }
 
-/// What one sensor says.
+/// The reading of one sensor.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Temperature {
@@ -36,7 +36,7 @@ pub struct Temperature {
     pub celsius: f64,
 }
 
-/// What the firmware of a Raspberry Pi says of its power supply and its heat; none where it does not say.
+/// What the firmware of a Raspberry Pi reports about its power supply and temperature; none where it does not report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Throttling {

@@ -1,4 +1,4 @@
-//! Unpredictable numbers: to spread what would otherwise happen at once, and to tell our files from others.
+//! Unpredictable numbers: to spread what would otherwise happen at once, and to distinguish our files from others.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

@@ -23,7 +23,7 @@ pub(crate) fn refuse(error: &Error, pass: PassName, dirs: &[PathBuf], output: &O
     usage(error)
 }
 
-/// Ends with what clap says: what is wrong with the command line, or the help that it asks for.
+/// Prints clap's error, or the help that was asked for, and exits.
 pub(crate) fn misread(error: &clap::Error) -> ! {
     if error.use_stderr() {
         let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();

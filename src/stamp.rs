@@ -1,14 +1,14 @@
-//! Whether a directory still holds what it held, told from its times alone.
+//! Decides from the times of a directory alone whether its names have changed.
 //!
 //! To list 20,000 names costs a file system more than everything else in a pass that has nothing to do, and wakes the
 //! disks of a NAS. Every Unix file system changes a directory's times when a name in it comes, goes or changes; so
-//! a directory whose device, inode, mtime and ctime are what they were holds the names it held. Two things
-//! could make that untrue, and none is taken a chance on:
+//! a directory with the same device, inode, mtime and ctime has the same names. There are two exceptions, and both are
+//! excluded:
 //!
-//! - times are coarse: a change just after the listing may carry the same time. A directory is remembered only when its
-//!   times were [`SETTLED`] before the listing.
-//! - FAT keeps no times for its root, network shares are changed by others and answer from caches. Only local file
-//!   systems of [`TRUSTED`] are remembered.
+//! - times are coarse: a change just after the listing may have the same time. A directory is cached only when its times
+//!   were [`SETTLED`] before the listing.
+//! - FAT keeps no times for its root, and network shares are changed by others and answer from caches. Only local file
+//!   systems of [`TRUSTED`] are cached.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -54,7 +54,7 @@ impl Trust {
     }
 }
 
-/// What tells one state of a directory from another.
+/// What distinguishes one state of a directory from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     device: u64,
@@ -76,7 +76,7 @@ impl Stamp {
         })
     }
 
-    /// Whether nothing can change any more without changing this.
+    /// Whether every later change of the directory changes this stamp.
     #[must_use]
     pub fn is_settled(&self, now: SystemTime) -> bool {
         let Some(limit) = now.checked_sub(SETTLED).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok()) else {

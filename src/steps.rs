@@ -66,7 +66,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Prints the steps of a pass on stdout; `report` tells what is not among them.
+/// Prints the steps of a pass on stdout; `report` has the counts of everything else.
 pub fn show(report: &Report, steps: &[Step], as_json: bool) {
     if as_json {
         stdout::json(&json!({

@@ -2,8 +2,8 @@
 //!
 //! Such a pass may not write there, or ends before it knows enough: of a share that is not mounted, of an option that is
 //! wrong. The trace is a small file in the [user's directory](user_dir), which every user can read.
-//! It counts until the same pass leaves a report. Considered instead: to tell from the times of earlier reports that one is
-//! overdue. That needs a rhythm to be guessed, finds nothing before the second report, and cannot say why.
+//! It counts until the same pass leaves a report. The alternative is to notice from the times of earlier reports that one is overdue.
+//! That has to guess a rhythm, finds nothing before the second report, and does not know the reason.
 //! What leaves no trace either (a container that is gone, a private `/tmp`) is found by `status --max-pass-age`.
 
 use std::path::{Path, PathBuf};

@@ -120,7 +120,7 @@ impl<'a> Execution<'a> {
     fn is_paused(&self) -> bool {
         let is_paused = self.downloader.pacer.is_paused();
         if is_paused {
-            log::info!("--limit-rate pauses now: leaving the rest for a later pass");
+            log::info!("--limit-rate pauses now: the rest is left for a later pass");
         }
         is_paused
     }

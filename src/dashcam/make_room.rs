@@ -86,7 +86,7 @@ impl<'a> RoomMaker<'a> {
     /// Whether a recording of this length has to be left on the camera; asked before anything of it is fetched.
     ///
     /// # Errors
-    /// The destination does not tell its free space.
+    /// The free space of the destination is unknown.
     pub(super) fn has_to_leave(&mut self, need: u64, video: FileName) -> Result<bool> {
         let verdict = self.room.has_to_be_left(need, video.at(), Space::of(self.pass.store.root())?);
         let leaves = verdict.is_some();

@@ -31,7 +31,7 @@ pub struct Fetch {
     pub video: FileName,
     /// Which of its files.
     pub formats: Vec<Format>,
-    /// Beside what is held of it; else the directory of the grouping.
+    /// The directory of its other files here; else that of the grouping.
     pub dir: Option<Dir>,
 }
 
@@ -58,7 +58,7 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// The unit to which a file, or what is about it, belongs.
+    /// The unit of a file or of a marker about it.
     #[must_use]
     pub fn of(entry: Entry) -> Option<Self> {
         entry.file().map(Self::of_file)
@@ -95,7 +95,7 @@ impl FromStr for Unit {
 pub struct Plan {
     /// First these go.
     pub removals: Vec<Removal>,
-    /// Then these come, in this order.
+    /// The fetches, in this order, after the removals.
     pub fetches: Vec<Fetch>,
     /// These moments are to be protected for good.
     pub protections: Vec<Moment>,
@@ -156,7 +156,7 @@ pub fn plan(
 }
 
 fn is_wanted(file: FileName, sidecars: &Sidecars, learned: &Learned, policy: &Policy) -> bool {
-    // A card says itself which sidecars it has.
+    // A card lists its sidecars itself.
     let is_known_absent = matches!(sidecars, Sidecars::Ask(_)) && learned.absent.contains(&file);
     file.format() == Format::Video
         || (!policy.skip.contains(&file.format()) && sidecars.may_have(file) && !is_known_absent)

@@ -24,7 +24,7 @@ pub trait Source: fmt::Debug {
     /// See [`Refusal`].
     fn open(&self, file: FileName, video: FileName, from: u64) -> Result<Opened, Refusal>;
 
-    /// The length of a file now, in bytes; none where the source does not tell it.
+    /// The length of a file now, in bytes; none where the source does not report it.
     ///
     /// # Errors
     /// See [`Refusal`].
@@ -84,9 +84,9 @@ pub struct Opened {
     pub start: u64,
     /// The length of the whole file, where the source announced one.
     pub total: Option<u64>,
-    /// What tells this content from another of the same length: an `ETag` or `Last-Modified`.
+    /// What distinguishes this content from another of the same length: an `ETag` or `Last-Modified`.
     pub validator: Option<String>,
-    /// The end of the body can be told from a broken connection even without a length (chunked).
+    /// A broken connection can be distinguished from the end of the body even without a length (chunked).
     pub is_framed: bool,
     /// The bytes.
     pub body: Box<dyn Read>,

@@ -1,7 +1,7 @@
-//! `--verify`: what is held, against the camera and against itself.
+//! `--verify`: compares the files here with the camera, and checks their own structure.
 //!
-//! A camera tells the lengths of its files and no hashes, and over Wi-Fi to fetch all of them again would take hours: there,
-//! lengths are compared, and a video with its own structure. A card in a reader is compared byte for byte.
+//! A camera reports the lengths of its files and no hashes, and fetching all of them again over Wi-Fi would take hours. So
+//! footage compares lengths, and checks the MP4 structure of each video. It compares a card in a reader byte for byte.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -23,16 +23,16 @@ pub(super) struct Repair {
     pub(super) file: FileName,
     /// The recording it belongs to.
     pub(super) video: FileName,
-    /// Where it stands.
+    /// Its directory.
     pub(super) dir: Dir,
 }
 
 /// How much of a file is compared at once.
 const PIECE_BYTES: u64 = 128 << 10;
 
-/// Compares every held file with the camera, by length, or with its card, by content, and every video with its own
-/// structure. What is shorter or broken is returned, to be fetched again; what differs in another way is counted as failed
-/// and left as it is: the copy here may be the better one.
+/// Compares every file here with the camera, by length, or with its card, by content, and checks the structure of every
+/// video. Returns the files that are shorter or broken, to be fetched again. A file that differs in another way counts as
+/// failed and stays as it is: the copy here may be the better one.
 pub(super) fn check(pass: Pass<'_>, source: &dyn Source, offer: &Offer, report: &mut Report) -> Result<Vec<Repair>> {
     let Pass { inventory, store, context, .. } = pass;
     let mut again = Vec::new();

@@ -237,7 +237,7 @@ fn an_unreadable_directory_is_logged_the_first_time_only() {
             .run()
     };
     let output = pass().expect_code(0);
-    assert!(output.stderr.contains("2018 in the destination may not be read"), "{output}");
+    assert!(output.stderr.contains("cannot read 2018 in the destination: permission denied"), "{output}");
     assert!(bench.dest().join(super::NAME).is_file());
     assert_eq!(pass().expect_code(0).stderr, "");
     fs::set_permissions(bench.dest(), fs::Permissions::from_mode(0o300)).expect("closed");
