@@ -1,25 +1,25 @@
 //! `footage hikvision`: MP4 and JPEG files out of the storage that Hikvision and EZVIZ cameras write, over NFS or to a card.
 //!
-//! A pass reads what the cameras' indexes call live and what the destination holds, plans, and executes: first
-//! retention, then one segment after the other, several at once, each proven to be still there before and after it is
-//! copied, and published when it is whole. What there is of a damaged one is kept apart. The storage is only ever read, and
-//! a camera may be writing to it meanwhile.
+//! A pass reads the live records of the cameras' indexes and the inventory of the destination, plans, and executes:
+//! retention first, then extraction, several segments at a time. It verifies before and after copying that the ring file
+//! still holds the segment, and publishes a complete result. The part that it can read of a damaged recording is kept
+//! under a hidden name. The pass only reads the storage, which a camera may be writing to.
 //!
 //! | module | idea |
 //! | --- | --- |
 //! | [`camera_time`] | the camera's wall clock, which has no zone |
-//! | [`segment`] | one closed recording or picture, as any index tells it |
+//! | [`segment`] | one closed recording or picture of an index |
 //! | [`index`] | the binary index, and which of its records are live |
 //! | [`sqlite`] | the SQLite indexes of newer firmware |
-//! | [`stream`] | the head of a program stream: whose it is, and what is in it |
+//! | [`stream`] | the head of a program stream: its segment and its codecs |
 //! | [`picture`] | one JPEG out of a range of a `.pic` file |
-//! | [`name`] | what extracted files are called |
-//! | [`plan`] | live recordings and held files in, steps out |
-//! | [`mp4`] | what ffmpeg has made, checked |
+//! | [`name`] | the names of extracted files |
+//! | [`plan`] | live recordings and the inventory in, steps out |
+//! | [`mp4`] | the tracks of an MP4 file that ffmpeg has written |
 //! | [`extract`] | one segment into an MP4 file, through ffmpeg |
 //! | [`read_at`] | bytes that are read at offsets |
 //! | [`storage`] | cameras found in the inputs, their indexes read |
-//! | [`held`] | what the destination holds |
+//! | [`inventory`] | the files of a camera in the destination |
 //! | [`failed`] | what could not be extracted, and when to try it again |
 //!
 //! The words are those of the [glossary](crate#glossary). A *generation* is what was written to a ring file between two times
@@ -29,8 +29,8 @@ pub mod camera_time;
 mod execute;
 pub mod extract;
 pub mod failed;
-pub mod held;
 pub mod index;
+pub mod inventory;
 mod job;
 pub mod mp4;
 pub mod name;
@@ -54,7 +54,7 @@ use chrono::NaiveDateTime;
 
 use self::camera_time::CameraTime;
 use self::failed::FailedBefore;
-use self::held::Held;
+use self::inventory::Inventory;
 use self::name::Tag;
 use self::plan::{Plan, Policy, Step};
 use self::segment::Medium;
@@ -94,7 +94,7 @@ pub struct Settings {
     pub ffmpeg: Option<PathBuf>,
 }
 
-/// What is wanted, before the clock is known.
+/// Which recordings to extract, as relative times until the clock is read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Selection {
     /// `--from`
@@ -110,7 +110,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// What is wanted when the host's clock shows `now`; a camera's clock is taken to show about the same.
+    /// The same with absolute times, when the host's clock shows `now`. Assumes that a camera's clock shows about the same.
     fn policy(self, now: NaiveDateTime) -> Policy {
         let age = |since: Duration| chrono::Duration::from_std(since).ok();
         let since = self.since.and_then(age).and_then(|age| now.checked_sub_signed(age)).map(CameraTime::from_digits);
@@ -156,22 +156,22 @@ impl pass::Pass for Settings {
     }
 }
 
-/// What there is to do for one camera.
+/// A camera, what it and the destination hold, and the plan.
 struct Work {
     source: Source,
-    held: Held,
+    inventory: Inventory,
     plan: Plan,
 }
 
 impl Work {
     fn plan(
-        (source, held): (Source, Held),
+        (source, inventory): (Source, Inventory),
         policy: &Policy,
         failed_before: &FailedBefore,
         context: &Context,
         report: &mut Report,
     ) -> Self {
-        let mut plan = plan::plan(&source.listing.segments, &held.files, policy);
+        let mut plan = plan::plan(&source.listing.segments, &inventory.files, policy);
         plan.steps.retain(|step| {
             let Step::Extract { segment, name } = step else { return true };
             let waits = failed_before.waits(&source.tag, segment);
@@ -184,7 +184,7 @@ impl Work {
         report.seen_recordings += source.listing.segments.len();
         report.selected_recordings += source.listing.segments.len() - plan.unwanted - plan.expired;
         report.open_files += usize::try_from(source.listing.in_progress).unwrap_or(usize::MAX);
-        Self { source, held, plan }
+        Self { source, inventory, plan }
     }
 
     fn needs_ffmpeg(&self) -> bool {
@@ -197,7 +197,7 @@ impl Work {
 /// changes nothing.
 ///
 /// # Errors
-/// What ended it early; the report then tells what was done until then.
+/// What ended it early; the report then counts what was done until then.
 pub fn run(settings: &Settings, cameras: Cameras, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
     let policy = settings.selection.policy(context.local_now());
     let found = cameras.known(settings, context, report);
@@ -212,32 +212,32 @@ pub fn run(settings: &Settings, cameras: Cameras, store: &Store, context: &Conte
         return Ok(());
     }
 
-    // Read: what the cameras have, what is here.
+    // Read: the listings of the cameras, the inventory of the destination.
     let (sources, late) = source::read(found, context, report)?;
     report.seen_cameras = sources.len() + late.len();
     report.disk_used_ratio = Space::of(store.root()).ok().map(Space::used_ratio);
-    let mut remembered = DirCache::load(store, "hikvision.held", context.now.into());
-    let mut held = |tag: &Tag| Held::read(store, tag, &mut remembered);
-    let sources = sources.into_iter().map(|source| Ok((held(&source.tag)?, source)));
+    let mut cache = DirCache::load(store, "hikvision.held", context.now.into());
+    let mut inventory_of = |tag: &Tag| Inventory::read(store, tag, &mut cache);
+    let sources = sources.into_iter().map(|source| Ok((inventory_of(&source.tag)?, source)));
     let sources = sources.collect::<Result<Vec<_>>>()?;
-    let late = late.into_iter().map(|found| Ok((held(&found.tag)?, found))).collect::<Result<Vec<_>>>()?;
+    let late = late.into_iter().map(|found| Ok((inventory_of(&found.tag)?, found))).collect::<Result<Vec<_>>>()?;
     if !context.changes_nothing {
-        remembered.save();
+        cache.save();
     }
 
     // Plan and execute: first all cameras whose indexes were read at once, then the others one by one.
     let mut failed_before = FailedBefore::load(store, context.local_now(), settings.retry_failed_after);
     let mut works = Vec::new();
-    for (held, source) in sources {
-        works.push(Work::plan((source, held), &policy, &failed_before, context, report));
+    for (inventory, source) in sources {
+        works.push(Work::plan((source, inventory), &policy, &failed_before, context, report));
     }
     let mut ended = execute(&works, settings, store, context, report, &mut failed_before);
-    for (held, found) in late {
+    for (inventory, found) in late {
         if ended.is_err() {
             break;
         }
         ended = source::read_late(found, context, report).and_then(|source| {
-            works.push(Work::plan((source, held), &policy, &failed_before, context, report));
+            works.push(Work::plan((source, inventory), &policy, &failed_before, context, report));
             let last = works.last().map(std::slice::from_ref).unwrap_or_default();
             execute(last, settings, store, context, report, &mut failed_before)
         });
@@ -259,7 +259,7 @@ pub fn run(settings: &Settings, cameras: Cameras, store: &Store, context: &Conte
     ended
 }
 
-/// Does what is planned for these cameras. Without a usable ffmpeg nothing is begun.
+/// Executes the plans of these cameras. Without a usable ffmpeg it executes nothing.
 fn execute(
     works: &[Work],
     settings: &Settings,

@@ -19,7 +19,7 @@
 //! `read → plan → execute → report`, in that order.
 //!
 //! **Read.** The pass reads the source into a *listing* ([`dashcam::source`], [`hikvision::storage`], [`upload::local`]) and the
-//! destination into an *inventory* ([`dashcam::inventory`], [`hikvision::held`]; [`upload::journal`]). It trusts neither: a name
+//! destination into an *inventory* ([`dashcam::inventory`], [`hikvision::inventory`]; [`upload::journal`]). It trusts neither: a name
 //! from outside counts only if it parses ([`dashcam::name`], [`hikvision::name`], [`record::name`]).
 //!
 //! **Plan.** [`dashcam::plan`], [`hikvision::plan`], [`upload::plan`] and [`record::plan`] are pure: values in, values out, `now` an

@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
 /// A time as the camera's own clock shows it, to the microsecond, without a zone.
 ///
 /// Cameras store their wall clock as if it were UTC. Which zone that clock is in, and whether it steps for daylight
-/// saving, nobody has written down, so the digits are kept as they are under any `TZ` of the host. Two consequences:
+/// saving, is recorded nowhere, so footage keeps the wall-clock time as it is, whatever the `TZ` of the host. Two consequences:
 /// the same time can occur twice (in the fold of a time change), and a later recording can have an earlier time.
 ///
 /// ```
@@ -35,7 +35,7 @@ impl CameraTime {
         Some(Self(time.naive_utc()))
     }
 
-    /// The time with these digits. No camera shows a leap second; one counts as the last moment before.
+    /// The time with these digits. No camera shows a leap second; one counts as the last microsecond before it.
     #[must_use]
     pub fn from_digits(digits: NaiveDateTime) -> Self {
         let nanos = digits.nanosecond().min(999_999_999);
@@ -48,13 +48,13 @@ impl CameraTime {
         self.0
     }
 
-    /// This time without its fraction of a second: what a file name can tell.
+    /// This time without its fraction of a second, as in a file name.
     #[must_use]
     pub fn whole_second(self) -> Self {
         Self(self.0.with_nanosecond(0).unwrap_or(self.0))
     }
 
-    /// How far two times are apart, whichever comes first.
+    /// The difference of two times, whichever comes first.
     #[must_use]
     pub fn distance(self, other: Self) -> Duration {
         (self.0 - other.0).abs().to_std().unwrap_or(Duration::MAX)
@@ -66,8 +66,7 @@ impl CameraTime {
         (later.0 - self.0).to_std().unwrap_or(Duration::ZERO)
     }
 
-    /// What it is displayed as, in ASCII. A listing has thousands of times, and chrono's own formatting reads its pattern
-    /// anew each time.
+    /// Its `Display` form, in ASCII. A listing has thousands of times, and chrono parses its pattern for each of them.
     #[must_use]
     pub fn text(self) -> [u8; 26] {
         let mut text = *b"0000-00-00T00:00:00.000000";

@@ -1,4 +1,4 @@
-//! Doing what the plans say: removing what is over, extracting several recordings at once.
+//! Execution of the plans: removes expired files, extracts several recordings at once.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -24,7 +24,7 @@ use crate::store::Store;
 use crate::units::{ByteSize, human_duration};
 use crate::workers::{self, Queue};
 
-/// What an MP4 or JPEG file may be larger than its segment.
+/// By how much an MP4 or JPEG file may be larger than its segment.
 const OVERHEAD_BYTES: u64 = 64 << 10;
 
 /// Plans under way.
@@ -56,20 +56,20 @@ impl Want<'_> {
     }
 }
 
-/// What became of getting ready for a recording.
+/// Whether a recording can be extracted now.
 enum Ready {
     Job(Job),
-    /// It cannot be had, which is counted.
+    /// It failed, and was counted.
     Never,
-    /// There is room for it when what is under way has taken less than was set aside.
+    /// There may be room for it once the running extractions have taken less than was set aside for them.
     NotYet,
 }
 
 impl Execution<'_> {
-    /// Removes what is planned, and the hidden files of passes that were killed.
+    /// Executes the removals of the plans, and removes the hidden files of passes that were killed.
     pub(super) fn remove(&mut self, works: &[Work]) -> Result<()> {
         for work in works {
-            for partial in &work.held.partials {
+            for partial in &work.inventory.partials {
                 self.store.remove(partial)?;
             }
             for step in &work.plan.steps {
@@ -83,7 +83,7 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Extracts everything planned, `--jobs` at once. Decisions and accounts are made in this thread; the others copy.
+    /// Executes the extractions of the plans, `--jobs` at once. This thread decides and counts; the others copy.
     pub(super) fn extract(&mut self, works: &[Work], ffmpeg: &Path) -> Result<()> {
         let context = self.context;
         let wants = wants(works);
@@ -125,7 +125,7 @@ impl Execution<'_> {
                 }
                 let Ok((number, outcome)) = finished.recv() else { break };
                 let Some((want, began)) = running.remove(&number) else { continue };
-                // The first error is the one that tells; what comes after it was stopped because of it.
+                // The first error is the cause; it stopped the later ones.
                 ended = ended.and(self.account(want, began, outcome));
                 is_ended.store(ended.is_err(), Ordering::Relaxed);
             }
@@ -170,11 +170,11 @@ impl Execution<'_> {
         let notices = &self.context.notices;
         let path = want.path();
         match outcome {
-            Outcome::Published { bytes, lost_sound } => {
+            Outcome::Published { bytes, lost_audio } => {
                 log::info!("{path}: extracted {} in {}", ByteSize(bytes), human_duration(began.elapsed()));
-                if let Some(said) = lost_sound {
-                    let text = format_args!("{path}: extracted without its sound: ffmpeg says {said:?}");
-                    notices.warn(&format!("sound:{path}"), text);
+                if let Some(said) = lost_audio {
+                    let text = format_args!("{path}: extracted without audio: ffmpeg says {said:?}");
+                    notices.warn(&format!("audio:{path}"), text);
                 }
                 self.report.arrived_files += 1;
                 self.report.transferred_bytes += bytes;
@@ -206,7 +206,7 @@ fn wants(works: &[Work]) -> Vec<Want<'_>> {
     wants
 }
 
-/// The folders of the destination that are there by now.
+/// The folders of the destination that this pass has created or found.
 #[derive(Default)]
 struct Dirs(HashMap<(Tag, Medium), PathBuf>);
 

@@ -1,12 +1,12 @@
 //! One segment into an MP4 file, through ffmpeg.
 //!
 //! The range is read once and fed to ffmpeg through a pipe, behind an IMKH header (see [`imkh_header`](super::stream::imkh_header)) and with
-//! its stuffing tidied ([`Tidy`](super::stream::Tidy)); what comes out is written once. Video is copied, AAC is copied, G.711, which
-//! MP4 cannot hold, becomes AAC.
+//! its stuffing tidied ([`Tidy`](super::stream::Tidy)); ffmpeg writes the result once. It copies video and AAC, and encodes G.711,
+//! which MP4 cannot hold, as AAC.
 //!
-//! The camera may write over the range at any moment. Its writes go upwards through a ring file, so they meet the head of
-//! a segment before the rest: a head that is the segment's before and after the range was read means that all of the
-//! range was. ffmpeg is content with less than there should be, so how long the result lasts is compared with the index.
+//! The camera may overwrite the range at any time. It writes upwards through a ring file, so it overwrites the head of a
+//! segment before the rest: if the head is the segment's before and after the range is read, so was the whole range.
+//! ffmpeg accepts a range that is cut short, so the duration of the result is compared with the index.
 
 mod feed;
 
@@ -27,9 +27,9 @@ use crate::ffmpeg::{self, command::Log};
 use crate::units::human_duration;
 use feed::Feed;
 
-/// How much more or less than the index says may be from the first frame of a result to its last, by the frames' clock.
+/// By how much the time from the first frame of a result to its last may differ from the index, by the frames' clock.
 const FRAME_TOLERANCE: Duration = Duration::from_secs(1);
-/// The same where the index has the wall clock only. It is set meanwhile now and then, and SQLite has whole seconds.
+/// The same where the index has the wall clock only: cameras set it while they record, and SQLite has whole seconds.
 const WALL_TOLERANCE: Duration = Duration::from_secs(3);
 /// Enough for speech at 8 kHz, and less than the most that AAC takes there.
 const AUDIO_BITRATE: &str = "32k";
@@ -45,32 +45,32 @@ pub struct Settings<'a> {
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// What was extracted. It is of the segment that was asked for: the ring had not moved on.
+/// The result of an extraction, verified to be of the requested segment: the ring had not moved on.
 #[derive(Debug)]
 pub struct Extracted {
-    /// How long it lasts.
+    /// Of its video.
     pub duration: Duration,
-    /// What became of the sound.
-    pub sound: Sound,
-    /// Why it is not all of the segment; nothing if it is.
+    /// Whether it has audio.
+    pub audio: AudioOutcome,
+    /// Why part of the segment is missing; `None` if it is complete.
     pub damage: Option<ExtractError>,
 }
 
-/// What became of the sound.
+/// Whether the result has the segment's audio.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sound {
-    /// There is none.
+pub enum AudioOutcome {
+    /// The segment has none.
     None,
     /// It is in the file.
     Kept,
-    /// It could not be converted; ffmpeg said so.
+    /// It could not be converted; the last lines of ffmpeg's stderr.
     Lost(String),
 }
 
-/// Why a segment was not extracted, or not all of it.
+/// Why a segment was extracted in part or not at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractError {
-    /// The ring has moved on, before or meanwhile.
+    /// The ring moved on before or during the extraction.
     #[error("the segment is gone: {0}")]
     Gone(Mismatch),
     /// The ring file cannot be read.
@@ -89,9 +89,9 @@ pub enum ExtractError {
     Failed {
         /// How it ended.
         status: String,
-        /// The last that it said.
+        /// The last lines of its stderr.
         said: String,
-        /// Whether a signal from elsewhere ended it.
+        /// Whether a signal that footage did not send ended it.
         was_killed: bool,
     },
     /// ffmpeg took too long and was killed.
@@ -100,7 +100,7 @@ pub enum ExtractError {
     /// The pass is to stop; ffmpeg was killed.
     #[error("stopped")]
     Stopped,
-    /// What ffmpeg has left is no MP4 file.
+    /// The output of ffmpeg is no MP4 file.
     #[error(transparent)]
     Mp4(#[from] Mp4Error),
     /// There is no video in the result.
@@ -116,10 +116,10 @@ pub enum ExtractError {
     },
 }
 
-/// Extracts `segment` of `ring_file` to `output`, which is overwritten. `progress` is told the bytes as they are read.
+/// Extracts `segment` of `ring_file` to `output`, which is overwritten. Calls `progress` with the bytes of each read.
 ///
 /// # Errors
-/// If nothing of the segment is to be had. Then no file is left, or a useless one.
+/// If no part of the segment can be extracted. It leaves no file then, or a useless one.
 pub fn extract(
     ring_file: &Path,
     segment: &Segment,
@@ -132,7 +132,7 @@ pub fn extract(
     let head = verified_head(&ring_file, segment)?;
     let feed = Feed { ring_file: &ring_file, span: segment.span, head: &head, settings, progress };
     let ran = match feed.run(command(settings.ffmpeg, &head, output, true)) {
-        // It may be the sound alone that ffmpeg fails on.
+        // ffmpeg may fail on the audio only: try again without it.
         Err(ExtractError::Failed { said, .. }) if head.audio.is_some() => {
             feed.run(command(settings.ffmpeg, &head, output, false)).map(|()| Some(said))
         }
@@ -151,23 +151,23 @@ pub fn extract(
         Ok(movie) => movie,
         Err(error) => return Err(damage.unwrap_or(error)),
     };
-    let sound = match (said, movie.has_sound) {
-        (Some(said), _) => Sound::Lost(said),
-        (None, true) => Sound::Kept,
-        (None, false) => Sound::None,
+    let audio = match (said, movie.has_audio) {
+        (Some(said), _) => AudioOutcome::Lost(said),
+        (None, true) => AudioOutcome::Kept,
+        (None, false) => AudioOutcome::None,
     };
     let damage = damage.or_else(|| check_duration(movie.until_last_frame, segment).err());
-    Ok(Extracted { duration: movie.duration, sound, damage })
+    Ok(Extracted { duration: movie.duration, audio, damage })
 }
 
-/// What there is in a file.
+/// The contents of an MP4 file.
 struct Movie {
-    /// How long the video lasts.
+    /// Of the video.
     duration: Duration,
-    /// From its first frame to its last, which is what indexes tell.
+    /// From its first frame to its last, as indexes count it.
     until_last_frame: Duration,
-    /// Whether there is sound with it.
-    has_sound: bool,
+    /// Whether it has an audio track.
+    has_audio: bool,
 }
 
 fn movie(file: &Path) -> Result<Movie, ExtractError> {
@@ -177,11 +177,11 @@ fn movie(file: &Path) -> Result<Movie, ExtractError> {
     Ok(Movie {
         duration: video.duration,
         until_last_frame: video.duration.saturating_sub(video.last_frame),
-        has_sound: of_kind(TrackKind::Sound).is_some(),
+        has_audio: of_kind(TrackKind::Audio).is_some(),
     })
 }
 
-/// The head of the range, if it still is the segment's.
+/// The head of the range, if the range still holds the segment.
 fn verified_head(ring_file: &File, segment: &Segment) -> Result<Head, ExtractError> {
     let offset = segment.span.start();
     let length = usize::try_from(segment.span.len()).unwrap_or(usize::MAX).min(HEAD_LEN);
@@ -192,8 +192,8 @@ fn verified_head(ring_file: &File, segment: &Segment) -> Result<Head, ExtractErr
     Ok(head)
 }
 
-/// Whether the result is all of the segment, both from the first frame to the last: cameras can be set to a frame in 16 s,
-/// and by so much more does such a video last.
+/// Whether the result has all of the segment. Both durations go from the first frame to the last: with a camera set to one
+/// frame in 16 s, the video lasts 16 s more.
 fn check_duration(result: Duration, segment: &Segment) -> Result<(), ExtractError> {
     let is_near = |segment: Duration, tolerance| result.abs_diff(segment) <= tolerance;
     match segment.frame_duration() {

@@ -1,7 +1,7 @@
-//! What could not be extracted, and when to try it again.
+//! Segments whose extraction failed, and when to retry them.
 //!
 //! A segment that the ring has overwritten, or in which ffmpeg finds no video, stays in its index for weeks. Trying it
-//! at every pass would read it every ten minutes for nothing, so it waits. Losing this memory costs one more try.
+//! in every pass would read it every ten minutes for nothing, so it waits. Losing this state costs one more try.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -21,16 +21,16 @@ pub struct FailedBefore {
 }
 
 impl FailedBefore {
-    /// Reads what earlier passes left; what cannot be read is as good as nothing.
+    /// Reads the state of earlier passes; a damaged file counts as empty.
     #[must_use]
     pub fn load(store: &Store, now: NaiveDateTime, retry_after: Duration) -> Self {
         Self { now, retry_after, times: StateFile::load(store, "hikvision.failed") }
     }
 
-    /// Whether it failed and is not due for another try. A failure in the future (the clock was wrong) is due.
+    /// Whether it failed and is not due for a retry. A failure in the future (the clock was wrong) is due.
     #[must_use]
     pub fn waits(&self, tag: &Tag, segment: &Segment) -> bool {
-        // Most passes find nothing here: no key is made for each recording then.
+        // Mostly empty: saves making a key for each recording.
         let times = self.times.get();
         !times.is_empty()
             && times
@@ -39,12 +39,12 @@ impl FailedBefore {
                 .is_some_and(|age| age < self.retry_after)
     }
 
-    /// It has failed in a way that will be the same in the next pass.
+    /// Notes a failure that the next pass would repeat.
     pub fn add(&mut self, tag: &Tag, segment: &Segment) {
         self.times.change().insert(key(tag, segment), self.now);
     }
 
-    /// Forgets all that no index lists any more.
+    /// Forgets the segments that no index lists any more.
     pub fn forget_others<'a>(&mut self, listed: impl Iterator<Item = (&'a Tag, &'a Vec<Segment>)>) {
         let times = self.times.get();
         if times.is_empty() {
@@ -59,13 +59,13 @@ impl FailedBefore {
         }
     }
 
-    /// Leaves it for the next pass. To fail in this costs that pass some tries.
+    /// Saves the state for the next pass. A failure costs that pass some retries.
     pub fn save(&mut self) {
         self.times.save_or_log(log::Level::Debug);
     }
 }
 
-/// What tells a segment from the one that the ring puts in its place.
+/// A key that differs from that of a segment which the ring later writes over it.
 fn key(tag: &Tag, segment: &Segment) -> String {
     let medium = match segment.ring.medium {
         Medium::Video => "video",

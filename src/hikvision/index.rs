@@ -8,8 +8,8 @@
 //! | file record | 32 B | one for each ring file |
 //! | segment record | 80 B (pictures: 80 B or 96 B) | for each ring file 256 (pictures: 4096), in file order |
 //!
-//! The files are preallocated to the size of a ring file (16 MiB to 268 MB), so only the parts that can matter are
-//! read: the tables, then each used file's records up to the last that can be live. `live` says which those are.
+//! The files are preallocated to the size of a ring file (16 MiB to 268 MB), so footage reads only the parts that can
+//! matter: the tables, then each used file's records up to the last that can be live. `live` says which those are.
 //!
 //! **Header**
 //!
@@ -87,13 +87,13 @@ pub enum IndexError {
         /// The index's length.
         size: u64,
     },
-    /// Zeros, another file under this name, or newer than anybody has seen.
+    /// Zeros, another file under this name, or an unknown newer version.
     #[error("cannot read an index of version {version}: 2 and 3 are known")]
     Version {
-        /// What stands where the version should.
+        /// The version field.
         version: u32,
     },
-    /// The header's number of files is impossible and the file records do not tell a better one.
+    /// The header's number of files is impossible, and the file records give no better one.
     #[error("the index names {declared} ring files, and in its {size} bytes there is no file record")]
     NoFiles {
         /// The header's number.
@@ -131,14 +131,14 @@ pub enum IndexWarning {
         files: u32,
     },
     /// A slot names a file that the index does not have.
-    #[error("channel {channel} is said to write ring file {file}, which does not exist")]
+    #[error("channel {channel} claims to write ring file {file}, which does not exist")]
     SlotFile {
         /// The slot's number.
         channel: u16,
         /// The file it names.
         file: u16,
     },
-    /// Neither a slot nor its own record tells which segments of a file are live.
+    /// Neither a slot nor its own record determines which segments of a file are live.
     #[error(
         "ring file {file}: its record fits none of its segments; the first {taken}, which rise, are taken for live"
     )]
@@ -148,8 +148,8 @@ pub enum IndexWarning {
         /// How many records were taken.
         taken: u32,
     },
-    /// Live records that cannot be true.
-    #[error("ring file {file}: {records} live records make no sense and are skipped")]
+    /// Invalid live records.
+    #[error("ring file {file}: {records} invalid live records skipped")]
     Nonsense {
         /// The ring file.
         file: u32,
@@ -159,38 +159,38 @@ pub enum IndexWarning {
 }
 
 impl IndexWarning {
-    /// Whether the index's mirror may know better.
+    /// Whether the index's mirror may be in better order.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::FileCount { .. } | Self::CutOff { .. })
     }
 }
 
-/// What an index tells.
+/// The contents of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     /// The header's first words.
     pub header: Header,
-    /// Closed live segments, as the ring goes around: from the file on that is written next, which is the oldest.
+    /// Closed live segments in ring order, from the file that is written next, which is the oldest.
     pub segments: Vec<Segment>,
-    /// Segments that are being written: for a later pass.
+    /// Number of segments that are being written, which a later pass extracts.
     pub in_progress: u32,
     /// What is wrong.
     pub warnings: Vec<IndexWarning>,
 }
 
 impl Listing {
-    /// Whether the mirror may know better.
+    /// Whether the mirror may be in better order.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         self.warnings.iter().any(IndexWarning::is_damage)
     }
 }
 
-/// Reads the index of `ring`. `ring_file` tells how long a ring file is.
+/// Reads the index of `ring`. `ring_file` returns the length of a ring file in bytes.
 ///
 /// # Errors
-/// If nothing of it can be read. What is merely damaged is told in [`Listing::warnings`].
+/// If no part of it can be read. Lesser damage is in [`Listing::warnings`].
 pub fn read<R: ReadAt + ?Sized>(
     source: &R,
     ring: Ring,
@@ -217,7 +217,7 @@ pub fn read<R: ReadAt + ?Sized>(
     Ok(listing)
 }
 
-/// Reads `length` bytes, or as many as there are, into `buffer`, which never grows beyond what the source has.
+/// Reads up to `length` bytes into `buffer`, which never grows beyond the length of the source.
 fn load<R: ReadAt + ?Sized>(source: &R, offset: u64, length: usize, buffer: &mut Vec<u8>) -> Result<(), IndexError> {
     let there = usize::try_from(source.size().saturating_sub(offset)).unwrap_or(usize::MAX);
     buffer.resize(length.min(there), 0);

@@ -1,4 +1,4 @@
-//! One recording into one file under its final name.
+//! Extracts one recording to one file under its final name.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::camera_time::CameraTime;
-use super::extract::{ExtractError, Extracted, Settings, Sound, extract};
+use super::extract::{AudioOutcome, ExtractError, Extracted, Settings, extract};
 use super::name::{Entry, OutputName, Tag};
 use super::picture::{self, MAX_PICTURE_LEN, PictureError};
 use super::read_at;
@@ -25,26 +25,26 @@ pub(super) struct Job {
     pub(super) segment: Segment,
     /// The ring file it is in.
     pub(super) ring_file: PathBuf,
-    /// The folder it goes to, which is there.
+    /// The folder it goes to, which exists.
     pub(super) dir: PathBuf,
-    /// What its file is called there.
+    /// The name of its file there.
     pub(super) name: OutputName,
     pub(super) tag: Tag,
 }
 
 /// What was written.
 enum Written {
-    /// All of it, perhaps without its sound, for the reason that ffmpeg gives.
-    Whole { lost_sound: Option<String> },
-    /// What there is of it.
+    /// A complete recording; without its audio if ffmpeg failed on that, with its message.
+    Whole { lost_audio: Option<String> },
+    /// A part of it, and why the rest is missing.
     Part(ItemFailure),
 }
 
-/// What became of it.
+/// The outcome of a job.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// It stands under its name, with so many bytes; what was wrong with the sound, if anything.
-    Published { bytes: u64, lost_sound: Option<String> },
+    /// The file has its final name: its bytes, and ffmpeg's message if the audio was lost.
+    Published { bytes: u64, lost_audio: Option<String> },
     /// It failed, and the others go on.
     Failed(ItemFailure),
     /// The destination failed, which ends the pass.
@@ -55,7 +55,7 @@ pub(super) enum Outcome {
 
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
-        // Something of the user's stands in the way: that item fails, the others go on.
+        // A file of the user's has the name: this item fails, the others go on.
         if error.is_in_the_way() {
             Self::Failed(ItemFailure::passing(FailureReason::Refused, error.with_causes()))
         } else {
@@ -65,7 +65,7 @@ impl From<Error> for Outcome {
 }
 
 impl Job {
-    /// Does it. `progress` is told the bytes as they are read.
+    /// Runs the job. Calls `progress` with the bytes of each read.
     pub(super) fn run(&self, settings: &Settings<'_>, progress: &(dyn Fn(u64) + Sync)) -> Outcome {
         self.try_run(settings, progress).unwrap_or_else(|outcome| outcome)
     }
@@ -83,30 +83,30 @@ impl Job {
         };
         let outcome = written.and_then(|written| Ok(self.settle(&file, &path, written)?));
         if outcome.is_err() {
-            // Nothing can be resumed here. What cannot be removed now, the next pass removes.
+            // Extraction cannot be resumed. If the file cannot be removed now, the next pass removes it.
             let _ = remove(&path);
         }
         outcome
     }
 
-    /// Gives what was written its name. What there is of a damaged recording is kept apart: it may be all that will ever
-    /// be had of it.
+    /// Gives the written file its final name. The part of a damaged recording gets its hidden name: it may be all of it
+    /// that can ever be read.
     fn settle(&self, file: &File, path: &Path, written: Written) -> Result<Outcome> {
-        // The plan of later passes reads from it which of several recordings in one second this is.
+        // Later passes tell several recordings in one second apart by it.
         file.set_modified(modification_time(self.segment.start)).at("set the time of", path)?;
         let bytes = file.metadata().at("read", path)?.len();
         let damaged = self.path(Entry::Damaged(self.name));
         match written {
-            Written::Whole { lost_sound } => {
+            Written::Whole { lost_audio } => {
                 publish(file, path, &self.path(Entry::Whole(self.name)))?;
-                // What cannot be removed now, the next pass removes.
+                // If it cannot be removed now, the next pass removes it.
                 let _ = remove(&damaged);
-                Ok(Outcome::Published { bytes, lost_sound })
+                Ok(Outcome::Published { bytes, lost_audio })
             }
             Written::Part(failed) => {
                 keep_longer(file, path, &damaged)?;
                 let kept = Entry::Damaged(self.name).file_name(&self.tag);
-                let message = format!("{}; what there is of it is kept as {kept}", failed.message);
+                let message = format!("{}; the part that could be read is kept as {kept}", failed.message);
                 Ok(Outcome::Failed(ItemFailure { message, retry_later: true, ..failed }))
             }
         }
@@ -125,9 +125,9 @@ impl Job {
     ) -> Result<Written, Outcome> {
         let output = path_of_this_process(file, path);
         match extract(&self.ring_file, &self.segment, &output, settings, progress) {
-            Ok(Extracted { sound, damage: None, .. }) => {
-                let lost_sound = if let Sound::Lost(said) = sound { Some(said) } else { None };
-                Ok(Written::Whole { lost_sound })
+            Ok(Extracted { audio, damage: None, .. }) => {
+                let lost_audio = if let AudioOutcome::Lost(said) = audio { Some(said) } else { None };
+                Ok(Written::Whole { lost_audio })
             }
             Ok(Extracted { damage: Some(error), .. }) => {
                 self.check_disk(path)?;
@@ -141,7 +141,7 @@ impl Job {
         }
     }
 
-    /// ffmpeg does not always say why its file came out short. A full disk fails every segment, so it ends the pass.
+    /// ffmpeg does not always report why its file is short. A full disk fails every segment, so it ends the pass.
     fn check_disk(&self, path: &Path) -> Result<(), Outcome> {
         let Ok(space) = Space::of(&self.dir) else { return Ok(()) };
         let written = fs::metadata(path).map_or(0, |metadata| metadata.len());
@@ -168,20 +168,20 @@ impl Job {
             Err(error) => return Err(Outcome::Failed(picture_failure(error))),
         };
         file.write_all_at(jpeg, 0).at("write", path)?;
-        let whole = Written::Whole { lost_sound: None };
+        let whole = Written::Whole { lost_audio: None };
         Ok(damage.map_or(whole, |error| Written::Part(picture_failure(error))))
     }
 }
 
-/// A name of the open file that only lives as long as we do. When we are killed, an ffmpeg that was just being started
-/// must not find the path again: by then the next pass may be writing a file of that name. Without `/proc` (an empty
-/// chroot) it is the path all the same.
+/// A path to the open file that is valid only while this process lives. If it is killed, an ffmpeg that was just being
+/// started must not find the file again: the next pass may be writing one of that name. Without `/proc` (an empty chroot)
+/// it is the file's own path.
 fn path_of_this_process(file: &File, path: &Path) -> PathBuf {
     let by_descriptor = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
     if by_descriptor.exists() { by_descriptor } else { path.to_owned() }
 }
 
-/// A new file at a hidden name. What a killed pass left there is unlinked, not reused: its ffmpeg may still hold it open.
+/// A new file under a hidden name. The file of a killed pass is unlinked, not reused: its ffmpeg may still have it open.
 fn create_anew(path: &Path) -> Result<File> {
     remove(path)?;
     create_new(path).at("create", path)
@@ -197,7 +197,7 @@ fn extraction_failure(error: &ExtractError) -> ItemFailure {
     let (reason, retry_later) = match error {
         ExtractError::Gone(_) => (FailureReason::Gone, true),
         ExtractError::Read { .. } => (FailureReason::Read, false),
-        // Killed from outside (out of memory) or missing by now: another pass may fare better.
+        // Killed by another process (out of memory) or missing by now: the next pass may succeed.
         ExtractError::Start(_) => (FailureReason::Ffmpeg, false),
         ExtractError::Failed { was_killed, .. } => (FailureReason::Ffmpeg, !was_killed),
         ExtractError::Timeout(_) | ExtractError::Stopped => (FailureReason::Timeout, true),

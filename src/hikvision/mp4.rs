@@ -1,4 +1,4 @@
-//! What an MP4 that ffmpeg has written holds, as far as it must be checked: its tracks and how long they last.
+//! The tracks of an MP4 file that ffmpeg has written, and their durations.
 //!
 //! | box | read for |
 //! | --- | --- |
@@ -8,7 +8,7 @@
 //! | `moov/trak/mdia/minf/stbl/stsd` | the coding: `avc1`, `hvc1`, `mp4a` |
 //! | `moov/trak/mdia/minf/stbl/stts` | how long the last frame lasts |
 //!
-//! ffmpeg is asked to put `moov` in front of the media (faststart), so a little of the file tells.
+//! ffmpeg puts `moov` in front of the media (`faststart`), so reading a little of the file is enough.
 
 use std::io;
 use std::time::Duration;
@@ -18,37 +18,37 @@ use super::read_at::ReadAt;
 /// A `moov` larger than this is not read: days of footage fit.
 const MAX_MOOV: u64 = 64 << 20;
 
-/// Why a file is no MP4 that can be kept.
+/// Why a file is not a usable MP4 file.
 #[derive(Debug, thiserror::Error)]
 pub enum Mp4Error {
     /// It cannot be read.
     #[error("cannot read the MP4 file")]
     Read(#[from] io::Error),
     /// It has no `ftyp` in front, or no `moov`.
-    #[error("ffmpeg has left no MP4 file: there is no {0} in it")]
+    #[error("ffmpeg wrote no MP4 file: it has no {0}")]
     Missing(&'static str),
 }
 
 /// A track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Track {
-    /// Whether it is video or sound.
+    /// Video or audio.
     pub kind: TrackKind,
-    /// How it is coded, in four letters.
+    /// The codec, in four letters.
     pub coding: [u8; 4],
-    /// How long it lasts.
+    /// Its duration.
     pub duration: Duration,
-    /// How long of that its last frame lasts: no time at all where the file does not say.
+    /// The duration of its last frame; zero where the file does not have it.
     pub last_frame: Duration,
 }
 
-/// Video or sound.
+/// The `hdlr` type of a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrackKind {
     /// `vide`
     Video,
     /// `soun`
-    Sound,
+    Audio,
     /// Anything else.
     Other,
 }
@@ -99,7 +99,7 @@ fn track(trak: &[u8]) -> Option<Track> {
     Some(Track {
         kind: match handler {
             b"vide" => TrackKind::Video,
-            b"soun" => TrackKind::Sound,
+            b"soun" => TrackKind::Audio,
             _ => TrackKind::Other,
         },
         coding: *entry.get(12..)?.first_chunk()?,

@@ -1,15 +1,15 @@
-//! What extracted files are called: `tuin/video/2025-09-07_14-30-15-tuin.mp4`.
+//! The names of extracted files: `tuin/video/2025-09-07_14-30-15-tuin.mp4`.
 //!
 //! | part | |
 //! | --- | --- |
-//! | `tuin` | the [`Tag`]: the camera's folder name or what it is renamed to, fit for any file system |
+//! | `tuin` | the [`Tag`]: the camera's folder name or the name set with `--camera`, fit for any file system |
 //! | `video`, `images` | by medium |
 //! | `2025-09-07_14-30-15` | the camera's clock at the start |
 //! | `-2`, `-3` | before the extension, for a second and third one in the same second |
 //! | `.mp4`, `.jpg` | by medium |
 //!
-//! Hidden, with a word behind it, is what is not whole: see [`Entry`]. Only a name that reads back exactly is ours, to be
-//! counted as extracted or removed.
+//! An incomplete file has a hidden name with a suffix: see [`Entry`]. Only a name that parses exactly is ours: footage
+//! counts it as extracted and may remove it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -24,10 +24,10 @@ use crate::text::is_control;
 
 /// A tag's greatest length in bytes, so that the longest name stays under the 255 that file systems allow.
 const MAX_TAG: usize = 200;
-/// What SMB shares and exFAT refuse in names.
+/// Characters that SMB shares and exFAT refuse in names.
 const REFUSED: [char; 9] = ['/', '\\', ':', '*', '?', '"', '<', '>', '|'];
 
-/// What a camera is called in the destination.
+/// A camera's name in the destination.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(String);
 
@@ -40,7 +40,7 @@ pub struct TagError {
 }
 
 impl Tag {
-    /// The tag that somebody chose.
+    /// The tag that the user has set.
     ///
     /// # Errors
     /// If it cannot be a folder's name on every file system.
@@ -50,19 +50,19 @@ impl Tag {
         } else if text.len() > MAX_TAG {
             "it is longer than 200 bytes"
         } else if text.chars().any(|c| is_control(c) || REFUSED.contains(&c)) {
-            "a file system or a terminal stumbles over one of its characters"
+            "it has a character that file systems or terminals cannot handle"
         } else if text.starts_with('.') {
-            "a dot in front would hide it"
+            "it begins with a dot, which would hide it"
         } else if text.ends_with(['.', ' ']) || text.starts_with(' ') {
-            "some file systems drop a dot or space there"
+            "it begins or ends with a dot or space, which some file systems drop"
         } else {
             return Ok(Self(text.to_owned()));
         };
         Err(TagError { text: text.to_owned(), why })
     }
 
-    /// The tag of a camera that nobody has named: its folder's name, where that cannot be one with `_` in place of what
-    /// is in the way.
+    /// The tag of a camera without a name of its own: its folder's name, with `_` for each character that a tag cannot
+    /// have.
     #[must_use]
     pub fn of_folder(name: &str) -> Self {
         let mut tag: String =
@@ -96,7 +96,7 @@ impl fmt::Display for Tag {
     }
 }
 
-/// Which of the recordings that began in the same second: the first has no number in its name.
+/// The number of a recording among those that began in the same second: the first has none in its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Copy(u32);
 
@@ -123,7 +123,7 @@ impl Copy {
     }
 }
 
-/// What follows the camera's name in that of a file: `-2.mp4`.
+/// The rest of a file's name after the camera's: `-2.mp4`.
 static REST: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new("^(?:-(?<copy>[1-9][0-9]*))?\\.(?<extension>mp4|jpg)$").ok());
 
@@ -134,7 +134,7 @@ pub struct OutputName {
     pub medium: Medium,
     /// The start, to the second.
     pub second: CameraTime,
-    /// Which of that second.
+    /// Its number in that second.
     pub copy: Copy,
 }
 
@@ -183,16 +183,16 @@ impl OutputName {
 /// A file of ours in a folder of the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entry {
-    /// `2025-09-07_14-30-15-tuin.mp4`: all of a recording.
+    /// `2025-09-07_14-30-15-tuin.mp4`: a complete recording.
     Whole(OutputName),
-    /// `.2025-09-07_14-30-15-tuin.mp4.damaged`: all there is of a recording that is damaged in the camera's storage.
+    /// `.2025-09-07_14-30-15-tuin.mp4.damaged`: the readable part of a recording that is damaged in the camera's storage.
     Damaged(OutputName),
     /// `.2025-09-07_14-30-15-tuin.mp4.part`: being written.
     Partial(OutputName),
 }
 
 impl Entry {
-    /// Of which recording.
+    /// The name of its recording.
     #[must_use]
     pub fn name(self) -> OutputName {
         match self {

@@ -1,4 +1,4 @@
-//! Why there is nothing to extract from cameras that have recordings: what all of them have in common. Pure.
+//! Why cameras have recordings and the plan is empty: the option that leaves out all of them. Pure.
 
 use super::camera_time::CameraTime;
 use super::plan::Policy;
@@ -8,7 +8,7 @@ use super::{Selection, Work};
 use crate::pass::Nothing;
 use crate::units::all_are;
 
-/// What leaves out every recording: of a camera its age, of all of them a filter.
+/// The options that leave out every recording: `--keep` for each camera, filters for all cameras.
 pub(super) fn why(works: &[Work], selection: &Selection) -> Vec<Nothing> {
     let has_several = works.len() > 1;
     let mut found: Vec<Nothing> = works.iter().filter_map(|work| too_old(work, selection, has_several)).collect();
@@ -21,7 +21,7 @@ pub(super) fn why(works: &[Work], selection: &Selection) -> Vec<Nothing> {
     found
 }
 
-/// What leaves out every recording of a listing.
+/// The same for a listing.
 pub(super) fn to_list(sources: &[Source], policy: &Policy, selection: &Selection) -> Option<Nothing> {
     let segments = || sources.iter().flat_map(|source| &source.listing.segments);
     unfit(segments(), segments().filter(|segment| !policy.wants(segment)).count(), selection)
@@ -42,7 +42,7 @@ fn too_old(work: &Work, selection: &Selection, names_camera: bool) -> Option<Not
     })
 }
 
-/// Recordings of which so many are left out by the options, where that is all of them.
+/// The filters, if they leave out all of the recordings.
 fn unfit<'a>(segments: impl Iterator<Item = &'a Segment>, left_out: usize, selection: &Selection) -> Option<Nothing> {
     let starts: Vec<CameraTime> = segments.map(|segment| segment.start).collect();
     let (oldest, newest) = (starts.iter().min()?, starts.iter().max()?);

@@ -1,23 +1,23 @@
 //! One JPEG out of a range of a `.pic` file.
 //!
 //! A `.pic` file holds JPEGs one after the other; some begin with 8 B of prefix, the letters `vuFj` and a number, and
-//! the range of the index may be longer than the JPEG in it. Where the JPEG ends is told by its own structure (ITU-T
-//! T.81, Annex B), for the two bytes FF D9 may occur earlier, in the thumbnail of an Exif segment, and later, in what
-//! another picture left behind.
+//! the range of the index may be longer than the JPEG in it. The end follows from the JPEG's own structure (ITU-T T.81,
+//! Annex B), for the two bytes FF D9 may occur earlier, in the thumbnail of an Exif segment, and later, in the remains of
+//! another picture.
 
-/// The largest picture that is read: far more than any camera makes, far less than would hurt.
+/// The largest picture that footage reads: far more than any camera makes, and little memory.
 pub const MAX_PICTURE_LEN: u64 = 64 << 20;
 
-/// What encrypted pictures begin with.
+/// Encrypted pictures begin with this.
 const ENCRYPTED: &[u8] = b"hikencodepicture";
-/// How far into a range a picture begins at the latest: some firmware pads it by a few bytes.
+/// The greatest offset of a picture in its range: some firmware pads it by a few bytes.
 const MAX_PREFIX: usize = 512;
 
 const START_OF_IMAGE: u8 = 0xD8;
 const END_OF_IMAGE: u8 = 0xD9;
 const START_OF_SCAN: u8 = 0xDA;
 
-/// Why there is no picture in a range.
+/// Why a range holds no picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PictureError {
     /// Stored encrypted.
@@ -29,7 +29,7 @@ pub enum PictureError {
     /// The ring has moved on within it, or the camera failed while writing.
     #[error("the JPEG has no end")]
     NoEnd {
-        /// Where in the range it begins: viewers may show what there is of it.
+        /// Its offset in the range: viewers may show the part that is there.
         start: usize,
     },
 }
@@ -37,7 +37,7 @@ pub enum PictureError {
 /// The JPEG in `range`.
 ///
 /// # Errors
-/// If there is none, or it is encrypted or not whole.
+/// If there is none, or it is encrypted or incomplete.
 pub fn cut(range: &[u8]) -> Result<&[u8], PictureError> {
     let front = &range[..range.len().min(MAX_PREFIX)];
     let start = find(front, &[0xFF, START_OF_IMAGE, 0xFF]);
@@ -50,7 +50,7 @@ pub fn cut(range: &[u8]) -> Result<&[u8], PictureError> {
     let no_end = PictureError::NoEnd { start };
     let length = match end(jpeg).ok_or(no_end)? {
         End::At(length) => length,
-        // Viewers may show such a picture all the same; it ends with the last end there is.
+        // Viewers may show such a picture all the same; it ends with the last FF D9.
         End::Unknown => {
             jpeg.windows(2).rposition(|pair| pair == [0xFF, END_OF_IMAGE]).map(|at| at + 2).ok_or(no_end)?
         }
@@ -62,7 +62,7 @@ pub fn cut(range: &[u8]) -> Result<&[u8], PictureError> {
 enum End {
     /// After so many bytes.
     At(usize),
-    /// The markers do not lead there.
+    /// The markers do not lead to an end.
     Unknown,
 }
 

@@ -1,14 +1,13 @@
-//! What to extract: live recordings and what is held in, steps out.
+//! What to extract and remove: live recordings and the inventory in, steps out.
 //!
 //! A name has seconds, and several recordings can begin in one: two events, or the same hour twice when the clocks go
-//! back. Which of them a held file is cannot be told from its name, and the order of recordings is no help: in that
-//! doubled hour the later one may have the smaller fraction of a second, and the ring forgets the earlier one some day.
-//! So an extracted file carries its recording's start, to the microsecond, as its modification time, the camera's digits
-//! taken for UTC. A file that has lost it (copied, or where times are kept to the second) counts as the first recording of
-//! its second that is not held otherwise.
+//! back. The name does not tell them apart, nor does their order: in the repeated hour the later one may have the smaller
+//! fraction of a second, and the ring overwrites the earlier one some day. So the modification time of an extracted file
+//! is its recording's start, to the microsecond, with the camera's wall-clock time read as UTC. A file that has lost it
+//! (copied, or on a file system with whole seconds) counts as the first recording of its second that has no file yet.
 //!
-//! Of a recording that is damaged in the storage, what came out is held apart, under the name that the whole would have.
-//! It is tried again under that name, which no other recording gets.
+//! The readable part of a damaged recording is kept under a hidden form of its final name. Each pass tries the recording
+//! again under that name, which no other recording gets.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -18,25 +17,25 @@ use super::name::{Copy, Entry, OutputName, Tag};
 use super::segment::{Medium, Segment};
 use crate::retention::Reason;
 
-/// How exactly file systems keep a modification time. Cameras have milliseconds.
+/// The resolution of modification times on file systems. Cameras have milliseconds.
 const EXACTNESS: Duration = Duration::from_millis(1);
 
-/// What is wanted.
+/// Which recordings to extract and to keep.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
     /// Nothing that starts before.
     pub from: Option<CameraTime>,
     /// Nothing that starts then or later.
     pub to: Option<CameraTime>,
-    /// What starts before has expired: it is removed, and not extracted again. Where a quota decides instead, the start of
-    /// the newest that was evicted.
+    /// Recordings that start before have expired: footage removes them and does not extract them again. With a quota, the
+    /// start of the newest one that it evicted.
     pub keep_from: Option<CameraTime>,
     /// No pictures.
     pub without_pictures: bool,
 }
 
 impl Policy {
-    /// Whether a recording is asked for by its time and medium; whether it is kept so long is another question.
+    /// Whether time and medium of a recording are selected; `keep_from` is another question.
     #[must_use]
     pub fn wants(&self, segment: &Segment) -> bool {
         let start = segment.start;
@@ -46,17 +45,17 @@ impl Policy {
     }
 }
 
-/// An extracted file in the destination, whole or what there is of it.
+/// An extracted file in the destination, complete or damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct ExtractedFile {
     /// Its name.
     pub entry: Entry,
-    /// Its modification time, the digits of UTC; see the module's documentation.
+    /// Its modification time as UTC; see the module's documentation.
     pub modified: Option<CameraTime>,
 }
 
-impl Held {
-    /// Whether it is not all of its recording.
+impl ExtractedFile {
+    /// Whether it is only a part of its recording.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         matches!(self.entry, Entry::Damaged(_))
@@ -67,21 +66,21 @@ impl Held {
         self.modified.is_some_and(|time| time.distance(segment.start) <= EXACTNESS)
     }
 
-    /// Whether its modification time is the start of a recording: then it is of the second in its name, and not a full one,
-    /// which is all that ext3, FAT and archives keep.
+    /// Whether its modification time is the start of a recording: then it falls in the second of the name and has a fraction,
+    /// which ext3, FAT and archives drop.
     fn tells_recording(&self) -> bool {
         self.modified.is_some_and(|time| time.whole_second() == self.entry.name().second && time.whole_second() != time)
     }
 }
 
-/// What to do for one camera.
+/// One thing to do for a camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Extract a recording to this name.
     Extract {
         /// The recording.
         segment: Segment,
-        /// The name, which is not taken.
+        /// The name, which is free.
         name: OutputName,
     },
     /// Remove a file.
@@ -93,16 +92,16 @@ pub enum Step {
     },
 }
 
-/// What there is to do for one camera, and why not more.
+/// The steps for one camera, and the number of segments without one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Expired files first, for the room they leave; then recordings, the oldest first, which the ring overwrites first.
     pub steps: Vec<Step>,
     /// Segments that are extracted already.
-    pub held: usize,
-    /// Segments that are not wanted, by `from`, `to` or medium.
+    pub extracted: usize,
+    /// Segments that `from`, `to` or the medium leaves out.
     pub unwanted: usize,
-    /// Segments whose time is over.
+    /// Segments older than `keep_from`.
     pub expired: usize,
     /// Segments whose ring file is missing.
     pub missing: usize,
@@ -110,7 +109,7 @@ pub struct Plan {
 
 /// Plans the extraction of one camera's `segments`.
 #[must_use]
-pub fn plan(segments: &[Segment], held: &[Held], policy: &Policy) -> Plan {
+pub fn plan(segments: &[Segment], held: &[ExtractedFile], policy: &Policy) -> Plan {
     let mut plan = Plan::default();
     let is_over = |start: CameraTime| policy.keep_from.is_some_and(|keep_from| start < keep_from);
     let mut expired: Vec<Entry> =
@@ -121,7 +120,7 @@ pub fn plan(segments: &[Segment], held: &[Held], policy: &Policy) -> Plan {
     let mut seconds: BTreeMap<(CameraTime, Medium), Vec<&Segment>> = BTreeMap::new();
     for segment in segments {
         let start = segment.start;
-        // By the second, as names have it: else a file could expire before its recording does.
+        // By the second, as in names: else a file could expire before its recording does.
         if is_over(start.whole_second()) {
             plan.expired += 1;
         } else {
@@ -129,7 +128,7 @@ pub fn plan(segments: &[Segment], held: &[Held], policy: &Policy) -> Plan {
             seconds.entry(second).or_default().push(segment);
         }
     }
-    let mut held_in: HashMap<(CameraTime, Medium), Vec<Held>> = HashMap::new();
+    let mut held_in: HashMap<(CameraTime, Medium), Vec<ExtractedFile>> = HashMap::new();
     for held in held {
         let name = held.entry.name();
         held_in.entry((name.second, name.medium)).or_default().push(*held);
@@ -147,16 +146,17 @@ impl Plan {
         &mut self,
         (second, medium): (CameraTime, Medium),
         mut segments: Vec<&Segment>,
-        mut held: Vec<Held>,
+        mut held: Vec<ExtractedFile>,
         policy: &Policy,
     ) {
-        // A held file was extracted once, so where it can be of several, it is rather of one that can be.
+        // A file that can be of several recordings is rather of one that footage would extract.
         let cannot_be = |segment: &Segment| !(policy.wants(segment) && segment.is_present);
         segments.sort_by_key(|segment| (segment.start, cannot_be(segment), segment.order()));
         held.sort_unstable_by_key(|held| held.entry);
-        let copy_of = |held: &Held| held.entry.name().copy;
+        let copy_of = |held: &ExtractedFile| held.entry.name().copy;
         let taken: BTreeSet<Copy> = held.iter().map(copy_of).collect();
-        let (mut damaged, mut whole): (Vec<Held>, Vec<Held>) = held.into_iter().partition(Held::is_damaged);
+        let (mut damaged, mut whole): (Vec<ExtractedFile>, Vec<ExtractedFile>) =
+            held.into_iter().partition(ExtractedFile::is_damaged);
         let are_whole: BTreeSet<Copy> = whole.iter().map(copy_of).collect();
 
         let mut new: Vec<&Segment> = Vec::new();
@@ -167,8 +167,8 @@ impl Plan {
             let own = whole.iter().position(|held| held.is_of(segment) || Some(copy_of(held)) == copy);
             if let Some(own) = own {
                 whole.remove(own);
-                self.held += 1;
-                // A pass was killed between publishing the whole and removing this.
+                self.extracted += 1;
+                // A pass was killed between publishing the complete file and removing this one.
                 self.steps.extend(part.map(|entry| Step::Remove { entry, reason: Reason::Superseded }));
             } else if copy.is_some() {
                 wanted.push((segment, copy));
@@ -179,14 +179,15 @@ impl Plan {
         let superseded = damaged.extract_if(.., |part| !part.tells_recording() && are_whole.contains(&copy_of(part)));
         self.steps.extend(superseded.map(|part| Step::Remove { entry: part.entry, reason: Reason::Superseded }));
 
-        // What is left is of recordings that the ring has forgotten, or does not tell of which.
+        // The files that are left are of overwritten recordings, or do not tell of which.
         new.sort_by_key(|segment| cannot_be(segment));
-        let mut anyones: Vec<Held> = whole.into_iter().chain(damaged).filter(|held| !held.tells_recording()).collect();
+        let mut anyones: Vec<ExtractedFile> =
+            whole.into_iter().chain(damaged).filter(|held| !held.tells_recording()).collect();
         anyones.sort_unstable_by_key(copy_of);
         let mut anyones = anyones.into_iter();
         for segment in new {
             match anyones.next() {
-                Some(held) if !held.is_damaged() => self.held += 1,
+                Some(held) if !held.is_damaged() => self.extracted += 1,
                 part => wanted.push((segment, part.as_ref().map(copy_of))),
             }
         }
@@ -217,7 +218,7 @@ pub struct TagClash {
     pub second: String,
 }
 
-/// A camera's storage, as its tag is found by: the folder's name and its path.
+/// A camera's storage, as `--camera` names it: by the folder's name or its path.
 #[derive(Clone, Copy, Debug)]
 pub struct Folder<'a> {
     /// The name.
@@ -226,10 +227,10 @@ pub struct Folder<'a> {
     pub path: &'a str,
 }
 
-/// Gives each camera its tag: what its path or its folder's name is renamed to, else that name.
+/// Gives each camera its tag: the new name of its path or its folder's name in `renames`, else its folder's name.
 ///
 /// # Errors
-/// If two get the same, also but for capitals: SMB shares and cards make no difference there.
+/// If two get the same one, ignoring case as SMB shares and cards do.
 pub fn tags(cameras: &[Folder<'_>], renames: &BTreeMap<String, Tag>) -> Result<Vec<Tag>, TagClash> {
     let mut owners: HashMap<String, Folder<'_>> = HashMap::new();
     let mut tags = Vec::new();

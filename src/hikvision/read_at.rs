@@ -1,4 +1,4 @@
-//! Bytes that can be read at any offset: a slice for the parsers' tests, a file at the edge.
+//! Reading at offsets: from a slice in the parsers' tests, from a file in the pass.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use crate::stop::Stop;
 pub use crate::store::open::open_regular as open;
 use crate::units::human_duration;
 
-/// When reading a camera's indexes ends: after a while, or when the pass is stopped.
+/// When to stop reading a camera's indexes: after a timeout, or when the pass is stopped.
 #[derive(Debug, Clone)]
 pub struct Deadline {
     began: Instant,
@@ -62,7 +62,7 @@ impl ReadAt for [u8] {
     }
 }
 
-/// A file as it was long when it was opened.
+/// A file with the length that it had when it was opened.
 #[derive(Debug)]
 pub struct OpenFile {
     file: File,
@@ -73,7 +73,7 @@ impl OpenFile {
     /// A file that is open.
     ///
     /// # Errors
-    /// If it does not tell its length.
+    /// If its length cannot be read.
     pub fn new(file: File) -> io::Result<Self> {
         let size = file.metadata()?.len();
         Ok(Self { file, size })

@@ -1,10 +1,10 @@
-//! One closed recording or picture, as any index tells it.
+//! One closed recording or picture of an index, binary or SQLite.
 
 use std::time::Duration;
 
 use super::camera_time::CameraTime;
 
-/// What a ring file holds.
+/// The kind of a ring file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Medium {
     /// Program streams in `hiv00000.mp4`.
@@ -24,12 +24,12 @@ impl Medium {
     }
 }
 
-/// How long a ring file is, as far as one can know.
+/// Whether a ring file exists, and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingFile {
-    /// It is there, with so many bytes.
+    /// It exists, with so many bytes.
     Present(u64),
-    /// It is not there. What its index says is listed all the same, but cannot be extracted.
+    /// It does not exist. footage lists its segments all the same, but cannot extract them.
     Missing,
 }
 
@@ -82,7 +82,7 @@ pub struct FrameClock {
 }
 
 impl FrameClock {
-    /// From the first frame to the last: how much of the recording is there, whatever the wall clock did meanwhile.
+    /// From the first frame to the last: the length of the recording, whatever happened to the wall clock.
     #[must_use]
     pub fn duration(self) -> Duration {
         let ticks = u64::from(self.last_45k.wrapping_sub(self.first_45k));
@@ -90,13 +90,13 @@ impl FrameClock {
     }
 }
 
-/// What summer time moves the clocks by.
+/// By how much summer time moves the clocks.
 const SUMMER_TIME: Duration = Duration::from_hours(1);
-/// By how much a camera's clock is set back at most while it records, as when its zone is corrected.
+/// The most by which a camera's clock is set back while it records, as when its zone is corrected.
 const SET_BACK: Duration = Duration::from_hours(24);
 
-/// Whether a recording that began at `start` of the camera's clock can have ended at `end`. That may be earlier: the clock
-/// is set back meanwhile, at the end of summer time by an hour. By more where the frames tell how long it lasts.
+/// Whether a recording that began at `start` of the camera's clock can have ended at `end`. That may be earlier where the
+/// clock was set back: by an hour at the end of summer time, by more if the frames give the duration.
 #[must_use]
 pub fn can_end(start: CameraTime, end: CameraTime, frames: Option<FrameClock>) -> bool {
     start < end || (end < start && end.until(start) <= if frames.is_some() { SET_BACK } else { SUMMER_TIME })
@@ -105,7 +105,7 @@ pub fn can_end(start: CameraTime, end: CameraTime, frames: Option<FrameClock>) -
 /// The ring files of one medium in one datadir, which have an index of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ring {
-    /// What its files hold.
+    /// The kind of its files.
     pub medium: Medium,
     /// The position of its datadir among its camera's.
     pub datadir: usize,
@@ -114,22 +114,22 @@ pub struct Ring {
 /// A closed segment or picture that its index calls live, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// The ring files it is in one of.
+    /// The index that lists it.
     pub ring: Ring,
     /// Number of the ring file, the digits of `hiv00042.mp4`.
     pub file: u32,
-    /// Whether that file is there; if not, the segment can be listed but not extracted.
+    /// Whether that file exists; if not, the segment can be listed but not extracted.
     pub is_present: bool,
     /// Number of the segment in that file.
     pub number: u32,
     /// The camera's channel.
     pub channel: u16,
-    /// What made the camera record, in its firmware's own numbers; 0 where the index does not say.
+    /// The trigger of the recording, in the firmware's own numbers; 0 where the index does not have it.
     pub kind: u8,
     /// The clock at the first frame, or when the picture was taken.
     pub start: CameraTime,
-    /// The clock at the last frame, before `start` where it was set back meanwhile; for a picture usually the same as
-    /// `start`, never before it.
+    /// The clock at the last frame, before `start` if it was set back during the recording; for a picture usually the same
+    /// as `start`, never before it.
     pub end: CameraTime,
     /// Where it lies in the ring file.
     pub span: SegmentSpan,
@@ -138,19 +138,19 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// By time, and where that is the same by place.
+    /// The sort key: by time, then by ring file and number.
     #[must_use]
     pub fn order(&self) -> (CameraTime, usize, u32, u32) {
         (self.start, self.ring.datadir, self.file, self.number)
     }
 
-    /// How long the segment lasts by the stream's clock. A firmware that writes none leaves its fields the same.
+    /// The duration by the stream's clock. A firmware that does not write it leaves both fields equal.
     #[must_use]
     pub fn frame_duration(&self) -> Option<Duration> {
         self.frames.map(FrameClock::duration).filter(|duration| !duration.is_zero())
     }
 
-    /// How long the segment lasts: by the stream's clock if the index has it, else by the camera's.
+    /// The duration: by the stream's clock if the index has it, else by the camera's.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.frame_duration().unwrap_or_else(|| {
@@ -159,7 +159,7 @@ impl Segment {
         })
     }
 
-    /// Whether it lasts so long by the camera's clock, which may show an hour more or less when summer time begins or ends.
+    /// Whether `duration` fits the camera's clock, which differs by an hour when summer time begins or ends.
     #[must_use]
     pub fn is_as_long(&self, duration: Duration, tolerance: Duration) -> bool {
         let (forward, back) = (self.start.until(self.end), self.end.until(self.start));

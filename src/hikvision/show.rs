@@ -13,7 +13,7 @@ use crate::text::printable_json;
 use crate::units::{ByteSize, count};
 use crate::{stdout, steps};
 
-/// Prints what the cameras have on stdout, as a table or as a JSON array with a line for each recording.
+/// Prints the cameras' recordings on stdout, as a table or as a JSON array with a line for each recording.
 pub(super) fn list(sources: &[Source], policy: &Policy, as_json: bool) {
     stdout::lines(|out| if as_json { json_array(sources, policy, out) } else { table(sources, policy, out) });
 }
@@ -41,7 +41,7 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
         "camera", "start", "lasts", "size", "medium", "type"
     )?;
     let (mut segments, mut bytes) = (0, 0);
-    let (mut place, mut line) = (Place::default(), Line::default());
+    let (mut ring_file, mut line) = (RingFilePath::default(), Line::default());
     for (source, segment) in selected(sources, policy) {
         segments += 1;
         bytes += segment.span.len();
@@ -51,7 +51,7 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
         let tenths = duration.as_secs() * 10 + u64::from((duration.subsec_millis() + 50) / 100);
         line.left(width, source.tag.as_str());
         line.text.push_str("  ");
-        // Date and time apart, to the millisecond, as people read it.
+        // With a space between date and time, to the millisecond.
         line.text.push_str(start.get(..10).unwrap_or_default());
         line.text.push(' ');
         line.text.push_str(start.get(11..23).unwrap_or_default());
@@ -69,7 +69,7 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
         line.left(7, medium(segment.ring.medium));
         line.number(6, segment.kind.into());
         line.text.push_str("  ");
-        line.text.push_str(place.of(source, segment));
+        line.text.push_str(ring_file.of(source, segment));
         line.text.push_str(" #");
         line.number(0, segment.number.into());
         line.text.push_str(if segment.is_present { "\n" } else { " (missing)\n" });
@@ -86,7 +86,7 @@ fn table(sources: &[Source], policy: &Policy, out: &mut dyn Write) -> io::Result
     )
 }
 
-/// A line of the table. Made of `write!` with widths, a listing would spend half of its time in formatting.
+/// A line of the table. With `write!` and widths, formatting would take half of the time of a listing.
 #[derive(Default)]
 struct Line {
     text: String,
@@ -168,14 +168,14 @@ fn medium(medium: Medium) -> &'static str {
     }
 }
 
-/// `datadir0/hiv00042.mp4`, which hundreds of recordings in a row share.
+/// `datadir0/hiv00042.mp4`, kept because hundreds of recordings in a row share it.
 #[derive(Default)]
-struct Place<'a> {
+struct RingFilePath<'a> {
     last: Option<(&'a Path, usize, Medium, u32)>,
     text: String,
 }
 
-impl<'a> Place<'a> {
+impl<'a> RingFilePath<'a> {
     fn of(&mut self, source: &'a Source, segment: &Segment) -> &str {
         let key = (source.camera.path.as_path(), segment.ring.datadir, segment.ring.medium, segment.file);
         if self.last != Some(key) {

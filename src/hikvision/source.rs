@@ -1,4 +1,4 @@
-//! The cameras of the inputs, with their tags, their indexes read, and what is wrong with them told.
+//! The cameras of the inputs: their tags, their indexes, and their problems, logged and counted.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use crate::failure::FailureReason;
 use crate::pass::{Context, Failure, Report};
 use crate::store::resolved;
 
-/// A camera, and what it is called in the destination.
+/// A camera and its name in the destination.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) camera: Camera,
     pub(super) tag: Tag,
 }
 
-/// A camera and what it has.
+/// A camera and its recordings.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) camera: Camera,
@@ -29,7 +29,7 @@ pub(super) struct Source {
     pub(super) listing: CameraListing,
 }
 
-/// The cameras of all inputs, their indexes not read yet.
+/// The cameras of all inputs, before their indexes are read.
 #[derive(Debug)]
 pub struct Cameras {
     found: Vec<Found>,
@@ -37,10 +37,10 @@ pub struct Cameras {
 }
 
 impl Cameras {
-    /// The cameras; logs and counts what is wrong with the inputs.
+    /// The cameras; logs and counts the problems of the inputs.
     pub(super) fn known(self, settings: &Settings, context: &Context, report: &mut Report) -> Vec<Found> {
         for folder in unused_names(settings, &self.found) {
-            let text = format_args!("--camera: {folder:?} has no camera's storage now");
+            let text = format_args!("--camera: {folder:?} is no camera's folder now");
             context.notices.warn(&format!("camera:{folder}"), text);
         }
         tell(&self.problems, context, report);
@@ -51,8 +51,8 @@ impl Cameras {
 /// Finds all cameras.
 ///
 /// # Errors
-/// [`Error::Away`] when no input is there, [`Error::Source`] when there is no camera in any, [`Error::Usage`] when two
-/// cameras would have one name, `--camera` names one that is not there, or the destination is in a camera's storage.
+/// [`Error::Away`] when no input exists, [`Error::Source`] when none has a camera, [`Error::Usage`] when two cameras would
+/// have one name, `--camera` names an unknown one, or the destination is in a camera's storage.
 pub(super) fn look(settings: &Settings) -> Result<Cameras> {
     let Discovery { cameras, problems } = discover(&settings.inputs);
     if cameras.is_empty() {
@@ -70,7 +70,7 @@ pub(super) fn look(settings: &Settings) -> Result<Cameras> {
         cameras.iter().zip(&paths).map(|(camera, path)| Folder { name: &camera.name, path }).collect();
     let tags = tags(&folders, &settings.renames).map_err(|clash| Error::Usage(clash.to_string()))?;
     let found: Vec<Found> = cameras.into_iter().zip(tags).map(|(camera, tag)| Found { camera, tag }).collect();
-    // A name may be that of a camera on a share that is away, or of one that has not written yet.
+    // The camera may be on a share that is not mounted, or may not have written yet.
     let may_come = |folder: &str| {
         let is_folder = |input: &PathBuf| input.join(folder).is_dir();
         problems.iter().any(|problem| matches!(problem, Problem::Folder { .. }))
@@ -78,7 +78,7 @@ pub(super) fn look(settings: &Settings) -> Result<Cameras> {
     };
     if let Some(folder) = unused_names(settings, &found).find(|folder| !may_come(folder)) {
         let cameras: Vec<String> = found.iter().map(|found| format!("{:?}", found.camera.name)).collect();
-        let text = format!("--camera: there is no camera {folder:?}; these are: {}", cameras.join(", "));
+        let text = format!("--camera: unknown camera {folder:?}; found: {}", cameras.join(", "));
         return Err(Error::Usage(text));
     }
     if !settings.is_list {
@@ -87,8 +87,8 @@ pub(super) fn look(settings: &Settings) -> Result<Cameras> {
     Ok(Cameras { found, problems })
 }
 
-/// The folders of `--camera` that are no camera's. A misspelt one would have its camera extracted under another name, and all
-/// of it again once it is corrected.
+/// The folders of `--camera` that are no camera's. With a misspelt one, footage would extract the camera under another name,
+/// and everything again once the user corrects it.
 fn unused_names<'a>(settings: &'a Settings, found: &'a [Found]) -> impl Iterator<Item = &'a str> {
     let is_used = |folder: &&String| {
         found.iter().any(|found| found.camera.name == **folder || found.camera.path.display().to_string() == **folder)
@@ -96,20 +96,19 @@ fn unused_names<'a>(settings: &'a Settings, found: &'a [Found]) -> impl Iterator
     settings.renames.keys().filter(move |folder| !is_used(folder)).map(String::as_str)
 }
 
-/// How long the indexes of a camera may take, so that the others do not wait for it. Those of most take milliseconds.
+/// The time for the indexes of a camera while others wait. Most take milliseconds.
 const SHORT: Duration = Duration::from_secs(2);
-/// How long they may take once the other cameras are done.
+/// The time for them once the other cameras are done.
 const LONG: Duration = Duration::from_secs(20);
 
-/// Reads the indexes of all cameras. Those of which reading is given up after a short while are returned apart, for
-/// [`read_late`].
+/// Reads the indexes of all cameras. Those that exceed their time are returned separately, for [`read_late`].
 pub(super) fn read(found: Vec<Found>, context: &Context, report: &mut Report) -> Result<(Vec<Source>, Vec<Found>)> {
     let (mut sources, mut late) = (Vec::new(), Vec::new());
     for found in found {
         let listing = found.camera.read(&Deadline::after(SHORT, &context.stop));
         context.stop.check()?;
         if listing.is_given_up() {
-            log::info!("{}: its index is slow or broken; the other cameras come first", found.tag);
+            log::info!("{}: slow or broken index; the other cameras come first", found.tag);
             late.push(found);
         } else {
             sources.push(found.with(listing, context, report));
@@ -118,19 +117,19 @@ pub(super) fn read(found: Vec<Found>, context: &Context, report: &mut Report) ->
     Ok((sources, late))
 }
 
-/// Reads the index of a camera that keeps no other one waiting.
+/// Reads the index of a camera after all others.
 pub(super) fn read_late(found: Found, context: &Context, report: &mut Report) -> Result<Source> {
     let listing = found.camera.read(&Deadline::after(LONG, &context.stop));
     context.stop.check()?;
     Ok(found.with(listing, context, report))
 }
 
-/// What may hide footage counts as failed; the rest is worth a word.
+/// Logs the problems, and counts those that may hide footage as failures.
 fn tell(problems: &[Problem], context: &Context, report: &mut Report) {
     for problem in problems {
         let message = with_causes(problem);
         let name = problem.path().display().to_string();
-        // What changes from pass to pass, such as a count, is not in the key.
+        // The key leaves out what changes from pass to pass, such as a count.
         context.notices.warn(&format!("storage:{}:{name}", problem.kind()), &message);
         if problem.hides_footage() {
             report.failures.push(Failure { name, reason: FailureReason::Storage, message });
@@ -146,11 +145,13 @@ impl Found {
 
     /// Refuses to write into the camera's own storage.
     fn check_destination(&self, destination: &Path) -> Result<()> {
-        let place = resolved(destination).join(self.tag.as_str());
-        if place.starts_with(&self.camera.path) || self.camera.datadirs.iter().any(|dir| place.starts_with(&dir.path)) {
+        let camera_dir = resolved(destination).join(self.tag.as_str());
+        if camera_dir.starts_with(&self.camera.path)
+            || self.camera.datadirs.iter().any(|dir| camera_dir.starts_with(&dir.path))
+        {
             return Err(Error::Usage(format!(
                 "{} is in the storage of the camera {:?}, which is only read: name another --destination",
-                place.display(),
+                camera_dir.display(),
                 self.camera.name
             )));
         }

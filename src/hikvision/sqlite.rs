@@ -18,7 +18,7 @@
 //! | `pic_offset_0`, `pic_len_0` | the picture; length 0 for an event without one |
 //!
 //! The database is the camera's, which may be writing it: it is opened read-only and immutable, so that SQLite takes no
-//! lock, ignores a journal and creates none. What comes of reading while it changes is for the caller to notice.
+//! lock, ignores a journal and creates none. The caller must notice that it changed while it was read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -35,17 +35,17 @@ use super::read_at::Deadline;
 use super::segment::{Medium, Ring, RingFile, Segment, SegmentSpan, can_end};
 use crate::units::ByteSize;
 
-/// What a camera writes is far below this. SQLite would take a thousand times as much.
+/// Cameras write far less than this. SQLite's own limit is a thousand times higher.
 const MAX_TEXT_BYTES: i32 = 1_000_000;
-/// The memory that SQLite may take for schema, pages and rows.
+/// The limit of SQLite's memory for schema, pages and rows.
 const MAX_HEAP_BYTES: i64 = 64 << 20;
 /// The smallest cell of a page (4 B) and the pointer to it (2 B): a file holds no more rows than it has room for these.
 const MIN_ROW_BYTES: u64 = 6;
 /// Segments of one index: 1,000 ring files of a video index, each of them full. In memory about 25 MB.
 const MAX_SEGMENTS: usize = 1 << 18;
-/// Tables that are looked at. A camera has one for each type of event.
+/// The limit of tables. A camera has one for each type of event.
 const MAX_TABLES: u32 = 1000;
-/// So many instructions of SQLite's machine run between two looks at the clock: about 10 µs.
+/// The instructions of SQLite's virtual machine between two checks of the clock: about 10 µs.
 const INSTRUCTIONS_PER_CHECK: i32 = 500;
 
 const VIDEO_TABLE: &str = "record_segment_idx_tb";
@@ -71,7 +71,7 @@ pub enum SqliteError {
     /// Another database, or the index of an unknown firmware.
     #[error("the database has no table {expected}")]
     NoTable {
-        /// What was looked for.
+        /// The expected table.
         expected: &'static str,
     },
     /// Pages that lead back to other pages: SQLite follows them without end.
@@ -101,25 +101,25 @@ impl SqliteError {
     }
 }
 
-/// What a database tells.
+/// The contents of a database.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// Closed segments or pictures, by file and offset.
     pub segments: Vec<Segment>,
-    /// Segments that are being written: for a later pass.
+    /// Number of segments that are being written, which a later pass extracts.
     pub in_progress: u32,
-    /// Rows that make no sense.
+    /// Number of invalid rows.
     pub skipped: u32,
     /// Pictures that a later picture has overwritten.
     pub overwritten: u32,
-    /// Where reading came to an end too early. The rows before are in `segments`.
+    /// Why reading ended too early. The rows before are in `segments`.
     pub damage: Option<SqliteError>,
 }
 
-/// Reads the index of `ring`, as far as it comes before the `deadline`. `ring_file` tells how long a ring file is.
+/// Reads the index of `ring` until the `deadline`. `ring_file` returns the length of a ring file in bytes.
 ///
 /// # Errors
-/// If nothing of it can be read.
+/// If no part of it can be read.
 pub fn read(
     path: &Path,
     ring: Ring,
@@ -140,8 +140,8 @@ pub fn read(
     Ok(listing)
 }
 
-/// Rows are told as they are, stale or not: unlike the binary index, nothing in the database says which generation
-/// a row is of. The stream does, when it is extracted.
+/// Rows are listed as they are, stale or not: unlike the binary index, the database does not say which generation a row
+/// is of. Extraction reads it from the stream.
 fn read_videos<F: Fn(u32) -> RingFile>(database: &Database, mut files: Files<F>) -> Result<Listing, SqliteError> {
     let tables = database.tables(&VIDEO_COLUMNS).map_err(SqliteError::Open)?;
     let Some((_, columns)) = tables.into_iter().find(|(name, _)| name == VIDEO_TABLE) else {
@@ -166,7 +166,7 @@ fn read_videos<F: Fn(u32) -> RingFile>(database: &Database, mut files: Files<F>)
     Ok(listing)
 }
 
-/// A JPEG cannot tell when it was taken, so of two pictures in the same bytes the one that was taken later is listed.
+/// A JPEG does not say when it was taken, so of two pictures in the same bytes the later one is listed.
 fn read_pictures<F: Fn(u32) -> RingFile>(database: &Database, mut files: Files<F>) -> Result<Listing, SqliteError> {
     let mut listing = Listing::default();
     let tables = database.tables(&PICTURE_COLUMNS).map_err(SqliteError::Open)?;
@@ -188,7 +188,7 @@ fn read_pictures<F: Fn(u32) -> RingFile>(database: &Database, mut files: Files<F
 }
 
 impl Listing {
-    /// Takes what a row says; false once there is no room for more.
+    /// Adds a row; false once the limit is reached.
     fn add(&mut self, segment: Option<Segment>) -> bool {
         match segment {
             Some(segment) if self.segments.len() < MAX_SEGMENTS => self.segments.push(segment),
@@ -199,7 +199,7 @@ impl Listing {
     }
 
     /// Sorts by file and offset, and numbers the segments of each file in that order: SQLite indexes have no numbers.
-    /// Of rows that are the same, one is kept: pages that lead to each other give them again and again.
+    /// Equal rows are listed once: pages that lead to each other repeat them.
     fn number(&mut self) {
         self.segments.sort_unstable_by_key(|s| (s.file, s.span, s.start, s.end, s.kind));
         self.segments.dedup();
@@ -216,7 +216,7 @@ impl Listing {
         }
     }
 
-    /// Keeps, of what lies in the same bytes, the latest; and of what two events share, one.
+    /// Of pictures in the same bytes keeps the latest, and one of a picture that two events share.
     fn drop_overwritten(&mut self) {
         self.segments.sort_by_key(|s| std::cmp::Reverse(s.start));
         let mut kept: HashMap<u32, BTreeMap<u64, u64>> = HashMap::new();
@@ -240,7 +240,7 @@ impl Listing {
     }
 }
 
-/// The ring files of an index, each asked for its length once.
+/// The lengths of an index's ring files, each read once.
 struct Files<F> {
     ring: Ring,
     length: F,
@@ -274,7 +274,7 @@ impl<F: Fn(u32) -> RingFile> Files<F> {
             ring: self.ring,
             file,
             is_present: length != RingFile::Missing,
-            // Numbered when all are here.
+            // Numbered once all rows are read.
             number: 0,
             channel: 0,
             kind,
@@ -307,13 +307,13 @@ fn open(path: &Path, deadline: &Deadline) -> Result<Database, SqliteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(immutable_uri(path), flags).map_err(SqliteError::Open)?;
     restrict(&mut connection, deadline.clone()).map_err(SqliteError::Open)?;
-    // Without a length, as of a file that has just gone, no row is believed.
+    // Without a length, as of a file that was just removed, no row is valid.
     let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     Ok(Database { connection, bytes })
 }
 
-/// The database is a stranger's: nothing in its schema gets to run, pages are checked before they are used, and it
-/// fills neither the memory nor the time of the pass.
+/// The database is untrusted: SQLite runs nothing of its schema, checks pages before it uses them, and its memory and
+/// time are limited.
 fn restrict(connection: &mut Connection, deadline: Deadline) -> rusqlite::Result<()> {
     connection.progress_handler(INSTRUCTIONS_PER_CHECK, Some(move || deadline.is_over()))?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_TEXT_BYTES)?;
@@ -325,13 +325,13 @@ fn restrict(connection: &mut Connection, deadline: Deadline) -> rusqlite::Result
     ] {
         connection.set_db_config(option, value)?;
     }
-    // Of the whole process: SQLite has no limit for one connection.
+    // For the whole process: SQLite has no limit for one connection.
     connection.pragma_update_and_check(None, "hard_heap_limit", MAX_HEAP_BYTES, |_| Ok(()))?;
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// The path as a `file:` URI. `immutable` promises that nobody writes meanwhile, which is not so; but without it SQLite
-/// would lock the camera's file or replay its journal.
+/// The path as a `file:` URI. `immutable` promises that no process writes to it, which is untrue; but without it SQLite would
+/// lock the camera's file or replay its journal.
 fn immutable_uri(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // An empty authority, so that a path beginning with two slashes is not taken for one.
@@ -365,7 +365,7 @@ impl Database {
         // Without generated columns, which would be computed.
         let mut statement = self.connection.prepare("SELECT name FROM pragma_table_info(?)")?;
         for name in names {
-            // A table that cannot be looked at is none of ours.
+            // A table whose columns cannot be read is not one of the index.
             let Ok(columns) = statement.query_map([&name], |row| Ok(row.get(0).ok())) else {
                 continue;
             };

@@ -7,10 +7,10 @@
 //! | a single datadir | the same; the camera is the folder around it |
 //! | a folder of cameras | one of the above in each folder |
 //!
-//! The source is a stranger's disk that its owner may be writing to: it is only ever read, and whatever is wrong with one
-//! index, datadir or camera becomes a [`Problem`] beside what the others hold. A camera makes no symbolic links: one in
-//! its folder would pass somebody's file off as its footage, and is not followed. Its folder itself may be one, which
-//! only the owner of the share can have made.
+//! The source is untrusted, and a camera may be writing to it: footage only reads it, and whatever is wrong with one index,
+//! datadir or camera becomes a [`Problem`] beside the recordings of the others. A camera makes no symbolic links, so
+//! footage follows none in its folder: it would take another file for footage. The folder itself may be one, which only the
+//! owner of the share can have made.
 
 mod info;
 mod problem;
@@ -32,7 +32,7 @@ use super::read_at;
 use super::segment::{Medium, RingFile};
 use crate::text::natural_order;
 
-/// How many times an index is read before it is taken as it is, though the camera keeps writing it.
+/// How often to read an index that the camera keeps writing before using it as it is.
 const ATTEMPTS: u32 = 4;
 
 /// The cameras in the inputs.
@@ -40,7 +40,7 @@ const ATTEMPTS: u32 = 4;
 pub struct Discovery {
     /// Each camera once, by name.
     pub cameras: Vec<Camera>,
-    /// What was in the way.
+    /// What could not be read.
     pub problems: Vec<Problem>,
 }
 
@@ -51,7 +51,7 @@ pub struct Camera {
     pub name: String,
     /// Its folder.
     pub path: PathBuf,
-    /// What its `info.bin` says.
+    /// The contents of its `info.bin`.
     pub info: Option<Info>,
     /// Its datadirs, by number.
     pub datadirs: Vec<Datadir>,
@@ -62,22 +62,22 @@ pub struct Camera {
 pub struct Datadir {
     /// The number in its name; 0 for a flat card.
     pub number: u32,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// The camera's files in it.
     files: Names,
 }
 
 impl Datadir {
-    /// The path of a ring file, whether it is there or not.
+    /// The path of a ring file, whether it exists or not.
     #[must_use]
     pub fn ring_file(&self, medium: Medium, file: u32) -> PathBuf {
         let name = medium.ring_file_name(file);
         self.files.path(&self.path, &name).unwrap_or_else(|| self.path.join(name))
     }
 
-    /// How long a ring file is. What is no ordinary file is not there. `dir` is this folder, open: of hundreds of files
-    /// each is asked for by its name alone.
+    /// The length of a ring file; anything but a regular file counts as missing. `dir` is this folder, open, so that each of
+    /// hundreds of files is looked up by its name alone.
     fn ring_file_len(&self, dir: Option<&File>, medium: Medium, file: u32) -> RingFile {
         let stat = self.files.files.get(&medium.ring_file_name(file)).zip(dir).and_then(|(name, dir)| {
             let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
@@ -96,8 +96,8 @@ pub fn discover<P: AsRef<Path>>(inputs: &[P]) -> Discovery {
     }
     let mut seen = HashSet::new();
     discovery.cameras.retain(|camera| {
-        let place = fs::canonicalize(&camera.path).unwrap_or_else(|_| camera.path.clone());
-        seen.insert((place, camera.datadirs.first().map(|datadir| datadir.path.clone())))
+        let path = fs::canonicalize(&camera.path).unwrap_or_else(|_| camera.path.clone());
+        seen.insert((path, camera.datadirs.first().map(|datadir| datadir.path.clone())))
     });
     discovery.cameras.sort_by(|a, b| natural_order(&a.name, &b.name).then_with(|| a.path.cmp(&b.path)));
     discovery
@@ -105,7 +105,7 @@ pub fn discover<P: AsRef<Path>>(inputs: &[P]) -> Discovery {
 
 impl Discovery {
     fn add_input(&mut self, input: &Path) {
-        // The name of `.` or `..` is that of the folder it stands for.
+        // Resolves `.` and `..`, which have no name.
         let input = match fs::canonicalize(input) {
             Ok(input) => input,
             Err(source) => return self.problem_with(input, source),
@@ -188,7 +188,7 @@ impl Discovery {
             }
         }
         if datadirs.is_empty() && missing.is_none() {
-            missing = Some("none is there".to_owned());
+            missing = Some("all of them".to_owned());
         }
         if let Some(missing) = missing {
             self.problems.push(Problem::MissingDatadirs { path: path.to_owned(), missing });
@@ -196,7 +196,7 @@ impl Discovery {
         Ok(Some(Camera { name: camera_name(path), path: path.to_owned(), info, datadirs }))
     }
 
-    /// The camera's files in a folder. Links among them are told.
+    /// The camera's files in a folder. Symbolic links among them become problems.
     fn names(&mut self, folder: &Path) -> io::Result<Names> {
         let names = Names::read(folder)?;
         self.problems.extend(names.links.iter().map(|link| Problem::Link { path: folder.join(link) }));
@@ -249,7 +249,7 @@ impl Names {
         self.files.get(name).map(|name| folder.join(name))
     }
 
-    /// Whether there are indexes or ring files.
+    /// Whether it has indexes or ring files.
     fn has_storage(&self) -> bool {
         self.files.keys().any(|name| {
             let is_index = read::INDEXES.iter().any(|(index, ..)| index == name);
@@ -280,7 +280,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What a camera is called: its folder, or for a single datadir the folder around it.
+/// A camera's name: that of its folder, or for a single datadir that of the folder around it.
 fn camera_name(path: &Path) -> String {
     let own = file_name(path);
     let name =

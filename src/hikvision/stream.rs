@@ -1,4 +1,4 @@
-//! The head of a program stream (ISO/IEC 13818-1): whose segment it is, and what is in it.
+//! The head of a program stream (ISO/IEC 13818-1): its segment and its codecs.
 //!
 //! A camera begins each segment, and each key frame in it, with
 //!
@@ -19,8 +19,8 @@
 //! | 5 | 4, 5, 5, 6, 6 | month, day, hour, minute, second |
 //! | | 1, 10 | marker, millisecond |
 //!
-//! It is the same wall clock as the index's, which makes it the proof that a range still holds the segment that the
-//! index says: when the ring has moved on, the clock there is another.
+//! The index has the same wall-clock time, so this descriptor verifies that a range still holds the segment of the index:
+//! once the ring has moved on, it differs.
 
 mod tidy;
 
@@ -32,10 +32,10 @@ use super::camera_time::CameraTime;
 use super::segment::Segment;
 pub use tidy::Tidy;
 
-/// So much of a range is enough for [`Head::parse`]: the heads seen end within 200 B.
+/// The bytes that are enough for [`Head::parse`]: the heads seen end within 200 B.
 pub const HEAD_LEN: usize = 4096;
 
-/// How far the stream's clock may be from the index's. SQLite indexes have whole seconds.
+/// By how much the stream's clock may differ from the index. SQLite indexes have whole seconds.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 const PACK: u8 = 0xBA;
@@ -43,7 +43,7 @@ const SYSTEM_HEADER: u8 = 0xBB;
 const STREAM_MAP: u8 = 0xBC;
 const CLOCK_DESCRIPTOR: u8 = 0x40;
 
-/// How the video is coded.
+/// The codec of the video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VideoCodec {
     /// H.264, stream type 0x1B.
@@ -54,7 +54,7 @@ pub enum VideoCodec {
     Other(u8),
 }
 
-/// How the sound is coded.
+/// The codec of the audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AudioCodec {
     /// AAC with ADTS headers, stream type 0x0F.
@@ -67,7 +67,7 @@ pub enum AudioCodec {
     Other(u8),
 }
 
-/// Why a range is not what its index says.
+/// Why a range does not hold the segment of its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// Never written, or overwritten by something else.
@@ -76,7 +76,7 @@ pub enum Mismatch {
         /// The first bytes.
         found: [u8; 4],
     },
-    /// The ring has moved on: newer footage is where the segment was.
+    /// The ring has moved on: newer footage has overwritten the segment.
     #[error("the stream there began at {stream}, the segment at {index}: the camera has written over it")]
     Clock {
         /// The stream's clock.
@@ -94,21 +94,21 @@ pub enum Mismatch {
     },
 }
 
-/// What the head of a program stream tells.
+/// The head of a program stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// The camera's wall clock.
     pub clock: Option<CameraTime>,
     /// When the first video frame is shown, in 90 kHz.
     pub first_frame_90k: Option<u64>,
-    /// The video's coding, if there is video.
+    /// The video's codec, if there is video.
     pub video: Option<VideoCodec>,
-    /// The sound's coding, if there is sound.
+    /// The audio's codec, if there is audio.
     pub audio: Option<AudioCodec>,
 }
 
 impl Head {
-    /// Reads what stands before the first video frame. What is cut off or unknown is left empty.
+    /// Parses the bytes before the first video frame. A part that is cut off or unknown becomes `None`.
     ///
     /// # Errors
     /// If the bytes do not begin with a pack header.
@@ -145,7 +145,7 @@ impl Head {
     }
 
     /// Whether this can be the head of `segment`: by the camera's clock, or if the stream has none, by the first
-    /// frame's. A stream with neither is taken at its index's word.
+    /// frame's. A stream with neither passes.
     ///
     /// # Errors
     /// If the range holds something else.
@@ -223,14 +223,14 @@ impl<'a> Iterator for Descriptors<'a> {
     }
 }
 
-/// Splits off what a 16-bit length in front says. A length past the end takes what is there: the rest is cut off.
+/// Splits off the bytes that a 16-bit length in front counts, or all of them if the length goes past the end.
 fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     let length = usize::from(u16::from_be_bytes(*length));
     Some(rest.split_at(length.min(rest.len())))
 }
 
-/// The clock in a descriptor, if it is one and shows a time that exists.
+/// The clock in a descriptor, if it is one and its time exists.
 fn clock(body: &[u8]) -> Option<CameraTime> {
     let [b'H', b'K', _, _, year, bits @ ..] = body else {
         return None;
@@ -261,7 +261,7 @@ fn pts(packet: &[u8]) -> Option<u64> {
     Some(joined(bits >> 33, bits >> 17, bits >> 1))
 }
 
-/// What follows a pack header: none where it is none.
+/// The bytes after a pack header; `None` if there is no pack header.
 fn after_pack(bytes: &[u8]) -> Option<&[u8]> {
     let [0, 0, 1, PACK, tail @ ..] = bytes else {
         return None;
@@ -279,7 +279,7 @@ fn joined(high: u64, middle: u64, low: u64) -> u64 {
     (high & 7) << 30 | (middle & 0x7FFF) << 15 | low & 0x7FFF
 }
 
-/// The file header that Hikvision's own players know, to be fed to ffmpeg before a range.
+/// The file header of Hikvision's own players, which ffmpeg gets before a range.
 ///
 /// ffmpeg's demuxer of program streams looks for these letters and only then knows G.711: A-law up to version 5, µ-law in
 /// every version. It skips the rest; the fields are filled as `HIK_MEDIAINFO` of Hikvision's player library names them.

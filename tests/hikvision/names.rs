@@ -155,7 +155,7 @@ fn camera_that_matches_no_folder_ends_the_pass_with_2() {
     bench.camera("oprit", Model::default()).record(&clip(), "2025-09-07 14:00:15");
     for options in [&["--camera", "tuin=achter,attic=x"][..], &["--camera", "attic=x", "--cron"]] {
         let output = bench.pass(options).expect_code(2);
-        assert!(output.stderr.contains(r#"there is no camera "attic"; these are: "oprit", "tuin""#), "{output}");
+        assert!(output.stderr.contains(r#"unknown camera "attic"; found: "oprit", "tuin""#), "{output}");
     }
     assert!(!bench.dest().exists());
     // The folder of one that has not written yet is no slip, and keeps no other camera waiting.

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::hikvision::{Audio, Clip, Model, Storage, Video};
-use footage::hikvision::extract::{self, ExtractError, Extracted, Settings, Sound};
+use footage::hikvision::extract::{self, AudioOutcome, ExtractError, Extracted, Settings};
 use footage::hikvision::segment::Segment;
 use footage::hikvision::storage::{self, Camera};
 
@@ -61,8 +61,8 @@ fn every_codec_is_extracted_to_mp4() {
         let output = dir.path().join("a b: -x%d'.mp4");
         let extracted = extract(&camera, segment, &output).unwrap();
         assert_eq!(extracted.duration, Duration::from_secs(2), "{video:?} {audio:?}");
-        let sound = if audio == Audio::None { Sound::None } else { Sound::Kept };
-        assert_eq!(extracted.sound, sound, "{video:?} {audio:?}");
+        let expected = if audio == Audio::None { AudioOutcome::None } else { AudioOutcome::Kept };
+        assert_eq!(extracted.audio, expected, "{video:?} {audio:?}");
         let coding = match video {
             Video::H264 => "h264,avc1,50",
             Video::Hevc => "hevc,hvc1,50",
@@ -252,8 +252,8 @@ fn audio_that_cannot_be_converted_is_left_out() {
     let (dir, camera, segments) = storage(&[Clip::new(Video::H264, Audio::MuLaw, 2)]);
     let fake = fake(
         dir.path(),
-        "for a; do [ \"$a\" = -c:a ] && { cat >/dev/null; echo no such sound >&2; exit 1; }; done; exec ffmpeg \"$@\"",
+        "for a; do [ \"$a\" = -c:a ] && { cat >/dev/null; echo no such audio >&2; exit 1; }; done; exec ffmpeg \"$@\"",
     );
     let extracted = extract_with(&fake, &camera, &segments[0], &dir.path().join("out.mp4")).unwrap();
-    assert_eq!(extracted.sound, Sound::Lost("no such sound".to_owned()));
+    assert_eq!(extracted.audio, AudioOutcome::Lost("no such audio".to_owned()));
 }

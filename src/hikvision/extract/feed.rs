@@ -18,13 +18,13 @@ use crate::child::{self, Group, Killed};
 use crate::hikvision::segment::SegmentSpan;
 use crate::hikvision::stream::{Head, Tidy, imkh_header};
 
-/// How much is read at once: a few reads a segment, also on a network share.
+/// The size of a read: a few reads a segment, also on a network share.
 const PIECE: usize = 256 << 10;
 /// How much may wait in the pipe.
 const PIPE: usize = 1 << 20;
-/// How often the stop flag is looked at.
+/// How often to poll the stop flag.
 const TICK: Duration = Duration::from_millis(100);
-/// Extraction waits for whatever else the machine does.
+/// Extraction yields to everything else that the machine does.
 const NICENESS: i32 = 10;
 
 /// A range of a ring file on its way to ffmpeg.
@@ -41,7 +41,7 @@ impl Feed<'_> {
     pub(super) fn run(&self, ffmpeg: FfmpegCommand) -> Result<(), ExtractError> {
         let mut command = Command::from(ffmpeg);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        // This thread stays here until ffmpeg has ended, so that ffmpeg is killed with us and not before.
+        // This thread waits here until ffmpeg has ended, so that the kernel kills ffmpeg when we die and not before.
         let mut child = child::spawn(&mut command).map_err(ExtractError::Start)?;
         let group = Group::of(&child);
         // Best effort: where it is refused, extraction is as important as anything else.
@@ -50,13 +50,13 @@ impl Feed<'_> {
         let (ended, wait_for_end) = mpsc::channel::<()>();
 
         let (fed, status, said, killed) = thread::scope(|scope| {
-            // Drained as long as ffmpeg lives: with a full pipe it would wait for us, and we for it.
+            // Drain stderr as long as ffmpeg lives: with a full pipe it would wait for us, and we for it.
             let said = scope.spawn(move || stderr.map(child::last_words).unwrap_or_default());
             let killed = scope.spawn(move || self.kill_in_time(group, &wait_for_end));
-            // When reading fails, ffmpeg sees an end, and makes a movie of what it has got.
+            // When reading fails, ffmpeg sees the end of its input and finishes the file with the part that arrived.
             let fed = stdin.map_or(Ok(()), |stdin| self.feed(stdin));
-            // Its number is ours until it is reaped, so until then nobody else's group can be hit. What it has started
-            // in turn goes with it: else that could hold its stderr open for ever.
+            // The pid is ours until we reap it, so no other process group can be hit. Its children die with it: they
+            // could hold its stderr open forever.
             let _ = waitid(WaitId::Pid(group.leader()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
             drop(ended);
             let killed = killed.join().unwrap_or_default();
@@ -75,9 +75,9 @@ impl Feed<'_> {
         Err(ExtractError::Failed { status: child::described(status), said, was_killed: status.signal().is_some() })
     }
 
-    /// Writes header and range to ffmpeg. That it wants no more of it is no error here: its exit status tells why.
+    /// Writes header and range to ffmpeg. A closed pipe is no error here: ffmpeg's exit status says why it closed it.
     fn feed(&self, mut stdin: ChildStdin) -> Result<(), ExtractError> {
-        // Fewer turns between us and ffmpeg; where the system refuses, the pipe stays as it is.
+        // Fewer context switches; where the system refuses, the pipe keeps its size.
         let _ = fcntl_setpipe_size(&stdin, PIPE);
         if stdin.write_all(&imkh_header(self.head)).is_err() {
             return Ok(());
@@ -115,7 +115,7 @@ impl Feed<'_> {
         Ok(())
     }
 
-    /// Kills ffmpeg and whatever it has started when its time is over or the pass is to stop.
+    /// Kills ffmpeg and its children at the timeout or when the pass is to stop.
     fn kill_in_time(&self, group: Group, end: &mpsc::Receiver<()>) -> Option<Killed> {
         let begin = Instant::now();
         while end.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {

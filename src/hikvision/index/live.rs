@@ -9,20 +9,20 @@
 //!    does, it is live too (pictures take no time, so their slot may name the last one).
 //! 2. The file has a channel: the records up to and including the file record's are live, if the last of them ends when
 //!    the file record says. If instead the one before it does, the file record's number is a count.
-//! 3. Neither fits: the longest row of records from the first on whose starts rise and whose ranges rise without
-//!    overlapping. This is a guess and says so.
+//! 3. Neither fits: the longest run of records from the first on whose starts rise and whose ranges rise without
+//!    overlapping. This is a guess, and logged as one.
 //! 4. Each record for itself must have a type, an end that its start can have (see [`can_end`]), and a range inside the
 //!    file.
 //!
-//! Rising times alone would not do: a camera's clock steps back, in autumn or when it is set. Nor would the ranges: a
-//! stale record can lie neatly behind the last live one. So what these rules say is checked once more against the
-//! stream itself when it is extracted (see [`crate::hikvision::stream`]).
+//! Rising times alone are not enough: a camera's clock steps back, in autumn or when it is set. Nor are the ranges: a
+//! stale record can lie right behind the last live one. So extraction checks the stream itself once more (see
+//! [`crate::hikvision::stream`]).
 
 use super::{FileRecord, IndexWarning, Listing, RECORD_LEN, Slot, u32_at};
 use crate::hikvision::camera_time::CameraTime;
 use crate::hikvision::segment::{FrameClock, Medium, Ring, RingFile, Segment, SegmentSpan, can_end};
 
-/// One ring file, and what the index's tables say of it.
+/// One ring file and its entries in the index's tables.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {
     pub(super) ring: Ring,
@@ -32,7 +32,7 @@ pub(super) struct File {
     pub(super) length: RingFile,
 }
 
-/// The segment records of one ring file, as far as they were read.
+/// The segment records of one ring file, up to the last that was read.
 #[derive(Clone, Copy)]
 pub(super) struct Records<'a> {
     bytes: &'a [u8],
@@ -79,7 +79,7 @@ impl Record<'_> {
         u32_at(self.0, 44)
     }
 
-    /// Whether the segment is closed, and in the second that the tables say.
+    /// Whether the segment is closed, and ends in the second that the tables give.
     fn is_closed_at(self, medium: Medium, second: u32) -> bool {
         let end = match medium {
             Medium::Video => self.end_seconds(),
@@ -92,7 +92,7 @@ impl Record<'_> {
         self.kind() != 0 && self.start_seconds() != 0 && self.end_offset() == 0
     }
 
-    /// The segment, if the record can be true (rule 4).
+    /// The segment, if the record is plausible (rule 4).
     fn segment(self, file: &File, number: usize, channel: u16) -> Option<Segment> {
         if self.kind() == 0 {
             return None;
@@ -120,8 +120,8 @@ impl Record<'_> {
         })
     }
 
-    /// A time of this record. Where the upper word is no number of microseconds the firmware means something else by
-    /// it, and the seconds stand alone.
+    /// A time of this record. Where the upper word is no number of microseconds, the firmware uses it for something else,
+    /// and only the seconds count.
     fn time(self, at: usize) -> Option<CameraTime> {
         let seconds = u32_at(self.0, at);
         if seconds == 0 {
@@ -163,7 +163,7 @@ fn closed_by_slot(medium: Medium, slot: Slot, records: Records<'_>) -> usize {
     named + usize::from(named_is_closed)
 }
 
-/// Rule 2: how many records of a full file are live, if the file record tells.
+/// Rule 2: how many records of a full file are live, if the file record fits them.
 fn closed_by_file_record(medium: Medium, file: FileRecord, records: Records<'_>) -> Option<usize> {
     let last = usize::from(file.last_record);
     let ends_file = |number: usize| records.get(number).is_some_and(|record| record.is_closed_at(medium, file.end));
@@ -176,7 +176,7 @@ fn closed_by_file_record(medium: Medium, file: FileRecord, records: Records<'_>)
     }
 }
 
-/// Whether a file's records end when the tables say, so that both were found where they are.
+/// Whether a file's records end when the tables say, which verifies the positions of both.
 pub(super) fn agree(medium: Medium, slot: Option<Slot>, file: FileRecord, records: Records<'_>) -> bool {
     match slot {
         Some(slot) => [Some(slot.record), slot.record.checked_sub(1)]

@@ -1,4 +1,4 @@
-//! The front of a binary index: header, slots and file records, and where they put the segment records.
+//! The front of a binary index: header, slots and file records, and the offsets of the segment records.
 
 use super::live::{self, Records};
 use super::{HEADER_LEN, IndexError, IndexWarning, RECORD_LEN, load, u16_at, u32_at};
@@ -10,18 +10,18 @@ const SLOT_LEN: usize = 24;
 const FILE_RECORD_LEN: usize = 32;
 /// A picture record with the camera id behind it.
 const LONG_RECORD_LEN: usize = 96;
-/// Where a record can carry the letters that give the stride away.
+/// Where a record can carry the letters that show the stride.
 const MARK_OFFSET: usize = 52;
 const MARK: &[u8; 4] = b"OFNI";
-/// A slot without a file; a file record without a channel. So there are at most so many files.
+/// A slot without a file; a file record without a channel. It also limits the number of files.
 const NONE: u16 = 0xFFFF;
-/// How many files are tried when it is in doubt where the segment records begin.
+/// How many files to try when the start of the segment records is in doubt.
 const TRIED_FILES: usize = 8;
 
 /// The first words of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Counts the writes to this index: if it differs before and after reading, what was read may be torn.
+    /// Counts the writes to this index: if it differs before and after reading, the bytes may be of two states.
     pub modify_times: u64,
     /// 2 or 3.
     pub version: u32,
@@ -39,7 +39,7 @@ impl Header {
     /// # Errors
     /// If this is not an index of a known version.
     pub fn parse(bytes: &[u8]) -> Result<Self, IndexError> {
-        // The mark stands at 16 on the disks seen; others look for it in the first 64 bytes.
+        // The letters stand at 16 on the disks seen; other programs look for them in the first 64 bytes.
         let first = bytes.get(..64).unwrap_or(bytes);
         if first.windows(8).any(|window| window == b"HIKBTREE") {
             return Err(IndexError::HikBTree);
@@ -61,7 +61,7 @@ impl Header {
     }
 }
 
-/// What a channel is writing.
+/// The ring file and segment that a channel is writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// The slot's number.
@@ -89,10 +89,10 @@ impl Slot {
     }
 }
 
-/// What the index says of one ring file.
+/// The file record of one ring file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileRecord {
-    /// The file's own number, which is its place in the table.
+    /// The file's own number, which is its index in the table.
     pub file: u32,
     /// The channel, or `None` if the file was never full.
     pub channel: Option<u16>,
@@ -117,7 +117,7 @@ impl FileRecord {
     }
 }
 
-/// Header, slots and file records, and where the segment records lie.
+/// Header, slots and file records, and the offsets of the segment records.
 pub(super) struct Tables {
     pub(super) header: Header,
     slots: Vec<Slot>,
@@ -167,7 +167,7 @@ impl Tables {
         Ok(tables)
     }
 
-    /// The files that may have live segments, as they were written: the one that is written next is the oldest.
+    /// The files that may have live segments, oldest first: the one that is written next is the oldest.
     pub(super) fn used_files(&self) -> impl Iterator<Item = u32> {
         let count = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         let oldest = self.header.next_file.min(count);
@@ -232,7 +232,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Finds the stride of the records, if they begin after so many files, and whether they then agree with the tables.
+    /// The stride of the records if they begin after `files` file records, and whether they then agree with the tables.
     fn fit<R: ReadAt + ?Sized>(
         &mut self,
         source: &R,
@@ -252,8 +252,8 @@ impl Tables {
         Ok(false)
     }
 
-    /// The distance of the records, by that of two marks. Where no file has two, by where in a file the only one is: other
-    /// than in file 0, whose records begin at the same place for either distance. Without marks, nothing is known.
+    /// The stride of the records: the distance of two `OFNI`. Where no file has two, the offset of a single one decides, except
+    /// in file 0, whose records begin at the same offset for either stride. Without `OFNI`, the stride is unknown.
     fn marked_stride<R: ReadAt + ?Sized>(
         &mut self,
         source: &R,
@@ -283,8 +283,8 @@ impl Tables {
 
     /// Takes the number of files from the file records instead of the header, if that fits better.
     ///
-    /// The number also says where the segment records begin, so with a wrong one nothing can be read. But a used
-    /// file's record begins with its own place in the table, which a segment record cannot.
+    /// The number also determines where the segment records begin, so a wrong one makes them unreadable. A used file's
+    /// record begins with its own index in the table, which a segment record cannot.
     fn count_files<R: ReadAt + ?Sized>(
         &mut self,
         source: &R,

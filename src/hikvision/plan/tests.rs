@@ -3,12 +3,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::hikvision::segment::Ring;
 
-fn segment(start: &str, place: u32) -> Segment {
-    at(start.parse().unwrap(), place, Medium::Video)
+fn segment(start: &str, file: u32) -> Segment {
+    at(start.parse().unwrap(), file, Medium::Video)
 }
 
-fn at(start: CameraTime, place: u32, medium: Medium) -> Segment {
-    Segment { ring: Ring { medium, datadir: 0 }, file: place, ..Segment::at(start) }
+fn at(start: CameraTime, file: u32, medium: Medium) -> Segment {
+    Segment { ring: Ring { medium, datadir: 0 }, file, ..Segment::at(start) }
 }
 
 fn names(plan: &Plan) -> Vec<String> {
@@ -22,7 +22,7 @@ fn names(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// What becomes of the times of files.
+/// How files keep their modification times.
 #[derive(Clone, Copy, Debug)]
 enum Times {
     Kept,
@@ -31,13 +31,18 @@ enum Times {
     Lost,
 }
 
-/// What is held after these steps.
-fn apply(held: Vec<Held>, plan: &Plan, times: Times) -> Vec<Held> {
+/// The files after these steps.
+fn apply(held: Vec<ExtractedFile>, plan: &Plan, times: Times) -> Vec<ExtractedFile> {
     apply_damaged(held, plan, times, |_| false)
 }
 
 /// The same, where some recordings are damaged in the storage.
-fn apply_damaged(mut held: Vec<Held>, plan: &Plan, times: Times, is_damaged: impl Fn(&Segment) -> bool) -> Vec<Held> {
+fn apply_damaged(
+    mut held: Vec<ExtractedFile>,
+    plan: &Plan,
+    times: Times,
+    is_damaged: impl Fn(&Segment) -> bool,
+) -> Vec<ExtractedFile> {
     for step in &plan.steps {
         match *step {
             Step::Extract { segment, name } => {
@@ -46,12 +51,13 @@ fn apply_damaged(mut held: Vec<Held>, plan: &Plan, times: Times, is_damaged: imp
                     Times::Cut => Some(segment.start.whole_second()),
                     Times::Lost => None,
                 };
-                let is_free =
-                    |held: &Held| held.entry.name() != name || (held.is_damaged() && held.modified == modified);
+                let is_free = |held: &ExtractedFile| {
+                    held.entry.name() != name || (held.is_damaged() && held.modified == modified)
+                };
                 assert!(held.iter().all(is_free), "overwrites {name:?}");
                 held.retain(|held| held.entry != Entry::Damaged(name));
                 let entry = if is_damaged(&segment) { Entry::Damaged(name) } else { Entry::Whole(name) };
-                held.push(Held { entry, modified });
+                held.push(ExtractedFile { entry, modified });
             }
             Step::Remove { entry, .. } => held.retain(|held| held.entry != entry),
         }
@@ -125,7 +131,7 @@ fn from_to_and_without_pictures_select_segments() {
     };
     let plan = plan(&segments, &[], &policy);
     assert_eq!(names(&plan), ["2025-09-07_00-00-00-tuin.mp4"]);
-    assert_eq!((plan.unwanted, plan.missing, plan.held), (3, 1, 0));
+    assert_eq!((plan.unwanted, plan.missing, plan.extracted), (3, 1, 0));
 }
 
 #[test]
@@ -137,7 +143,7 @@ fn recordings_removed_by_keep_are_not_extracted_again() {
     assert_eq!(names(&expiry), ["expired 2025-09-06_10-00-00-tuin.mp4"]);
     let held = apply(held, &expiry, Times::Kept);
     let after = plan(&segments, &held, &policy);
-    assert_eq!((after.steps.len(), after.expired, after.held), (0, 1, 1));
+    assert_eq!((after.steps.len(), after.expired, after.extracted), (0, 1, 1));
 }
 
 #[test]
@@ -156,7 +162,7 @@ fn a_damaged_recording_is_retried_under_its_name() {
         assert!(matches!(again.steps[..], [Step::Extract { segment, .. }] if damaged(&segment)), "{times:?}");
     }
 
-    // The ring has forgotten it: nobody else gets its name, and what there is of it goes when its time is over.
+    // The ring has overwritten it: no other recording gets its name, and its part is removed once it has expired.
     let third = segment("2025-10-26T02:30:15.500", 3);
     assert_eq!(names(&plan(&[segments[1], third], &held, &policy)), ["2025-10-26_02-30-15-tuin-3.mp4"]);
     let policy = Policy { keep_from: Some("2025-10-27T00:00:00".parse().unwrap()), ..policy };
@@ -169,13 +175,13 @@ fn a_damaged_recording_is_removed_when_the_complete_one_exists() {
     let policy = Policy::default();
     let segment = segment("2025-10-26T02:30:15.100", 1);
     let whole = apply(vec![], &plan(&[segment], &[], &policy), Times::Kept)[0];
-    let damaged = Held { entry: Entry::Damaged(whole.entry.name()), ..whole };
+    let damaged = ExtractedFile { entry: Entry::Damaged(whole.entry.name()), ..whole };
     let cut = Some(segment.start.whole_second());
     for modified in [whole.modified, cut, None] {
-        for damaged in [damaged, Held { modified, ..damaged }] {
-            let plan = plan(&[segment], &[damaged, Held { modified, ..whole }], &policy);
+        for damaged in [damaged, ExtractedFile { modified, ..damaged }] {
+            let plan = plan(&[segment], &[damaged, ExtractedFile { modified, ..whole }], &policy);
             assert_eq!(names(&plan), ["superseded .2025-10-26_02-30-15-tuin.mp4.damaged"]);
-            assert_eq!(plan.held, 1);
+            assert_eq!(plan.extracted, 1);
         }
     }
 }
@@ -211,7 +217,7 @@ fn segments() -> impl Strategy<Value = Vec<Segment>> {
     prop::collection::vec((start, medium, any::<bool>()), 0..12).prop_map(|segments| {
         (0..)
             .zip(segments)
-            .map(|(place, (start, medium, is_present))| Segment { is_present, ..at(start, place, medium) })
+            .map(|(file, (start, medium, is_present))| Segment { is_present, ..at(start, file, medium) })
             .collect()
     })
 }
@@ -244,7 +250,7 @@ proptest! {
     fn every_recording_is_accounted_for(segments in segments(), keep_from in time(), from in time()) {
         let policy = Policy { from, keep_from, ..Policy::default() };
         let plan = plan(&segments, &[], &policy);
-        prop_assert_eq!(plan.steps.len() + plan.held + plan.unwanted + plan.expired + plan.missing, segments.len());
+        prop_assert_eq!(plan.steps.len() + plan.extracted + plan.unwanted + plan.expired + plan.missing, segments.len());
     }
 
     #[test]

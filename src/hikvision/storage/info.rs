@@ -8,13 +8,13 @@
 //! | 60 | u32 number of blocks |
 //! | 64 | u32 number of datadirs |
 
-/// How many missing datadirs are named; a damaged number can be anything.
+/// The most missing datadirs to name; a damaged number can be anything.
 const NAMED: usize = 8;
 
-/// What `info.bin` says.
+/// The contents of `info.bin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
-    /// The camera's serial number, or what stands there.
+    /// The camera's serial number, unchecked.
     pub serial: String,
     /// Its MAC address.
     pub mac: [u8; 6],
@@ -38,7 +38,7 @@ impl Info {
     }
 }
 
-/// Which datadirs are missing, in words: those up to the number in `info.bin`, and gaps between those that are there.
+/// Which datadirs are missing, in words: those up to the number in `info.bin`, and gaps between those that exist.
 pub(super) fn missing_datadirs(info: Option<&Info>, there: impl Iterator<Item = u32>) -> Option<String> {
     let there: Vec<u32> = there.collect();
     let declared = info.map_or(0, |info| info.datadirs);

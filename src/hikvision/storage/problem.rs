@@ -8,7 +8,7 @@ use crate::hikvision::segment::Medium;
 use crate::hikvision::sqlite::SqliteError;
 use crate::units::count;
 
-/// Something that is wrong with a storage. It never keeps the rest from being listed.
+/// Something that is wrong with a storage. The rest is listed all the same.
 ///
 /// Paths are printed quoted: a folder's name can hold line breaks.
 #[derive(Debug, thiserror::Error)]
@@ -21,16 +21,16 @@ pub enum Problem {
         /// What the system said.
         source: io::Error,
     },
-    /// A symbolic link in a camera's folder, which leads to what may be somebody's.
-    #[error("{path:?} is a symbolic link, as no camera makes any, and is not followed")]
+    /// A symbolic link in a camera's folder, which may lead to any file.
+    #[error("{path:?} is a symbolic link, which no camera makes: skipped")]
     Link {
         /// Which.
         path: PathBuf,
     },
     /// An input without a camera in it.
     #[error(
-        "{path:?} holds no camera's storage: there is no info.bin, datadir or index in it or in the folders \
-         below; name a camera's folder, or one with such folders in it"
+        "{path:?} holds no camera's storage: neither it nor a folder in it has an info.bin, a datadir or an index; \
+         name a camera's folder, or one with such folders in it"
     )]
     NoCamera {
         /// The input.
@@ -76,21 +76,21 @@ pub enum Problem {
         /// The index that was read instead.
         mirror: Option<PathBuf>,
     },
-    /// Rows of a SQLite index that make no sense.
-    #[error("{path:?}: {rows} rows make no sense and are skipped")]
+    /// Invalid rows of a SQLite index.
+    #[error("{path:?}: {rows} invalid rows skipped")]
     Rows {
         /// The index.
         path: PathBuf,
         /// How many.
         rows: u32,
     },
-    /// An index that was never the same before and after reading it.
-    #[error("{path:?} changed each time it was read: what is wrong in it will be right in a later pass")]
+    /// An index that differed before and after each read.
+    #[error("{path:?} changed during each read: a later pass reads it again")]
     KeepsChanging {
         /// The index.
         path: PathBuf,
     },
-    /// Ring files that an index counts on.
+    /// Missing ring files that an index names.
     #[error(
         "{path:?} lacks {} that its index names, with {}: {first} first",
         count(*.files, "ring file"),
@@ -99,7 +99,7 @@ pub enum Problem {
     MissingRingFiles {
         /// The datadir.
         path: PathBuf,
-        /// What they would hold.
+        /// The kind of the files.
         medium: Medium,
         /// How many.
         files: usize,
@@ -111,7 +111,7 @@ pub enum Problem {
     /// More recordings than any camera has.
     #[error("{path:?}: the camera's indexes list more than {most} recordings; the rest is not read")]
     TooMany {
-        /// The datadir with the first that is left out.
+        /// The datadir with the first one left out.
         path: PathBuf,
         /// How many are read.
         most: usize,
@@ -138,7 +138,7 @@ impl Problem {
         }
     }
 
-    /// A word for it that stays the same while its numbers change.
+    /// Its kind, which stays the same while its numbers change.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -157,7 +157,7 @@ impl Problem {
         }
     }
 
-    /// Whether it is an index of which reading was given up, because it took too long or would not end.
+    /// Whether it is an index that took too long or would not end.
     #[must_use]
     pub fn is_given_up(&self) -> bool {
         match self {
@@ -170,7 +170,7 @@ impl Problem {
         }
     }
 
-    /// Whether footage that may be there is not listed or cannot be extracted. The rest is worth a warning, no more.
+    /// Whether it may hide footage or keep it from being extracted: then it is a failure, else a warning.
     #[must_use]
     pub fn hides_footage(&self) -> bool {
         match self {

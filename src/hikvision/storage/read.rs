@@ -1,4 +1,4 @@
-//! The indexes of a camera's datadirs, read.
+//! Reads the indexes of a camera's datadirs.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -33,19 +33,19 @@ pub(super) enum Format {
     Sqlite,
 }
 
-/// What a camera's indexes tell.
+/// The contents of a camera's indexes.
 #[derive(Debug, Default)]
 pub struct CameraListing {
-    /// Closed live segments, and behind them pictures; by start, and where that is the same by place.
+    /// Closed live segments, then pictures; by start, then by ring file and number.
     pub segments: Vec<Segment>,
-    /// Segments that are being written: for a later pass.
+    /// Number of segments that are being written, which a later pass extracts.
     pub in_progress: u32,
     /// What is wrong.
     pub problems: Vec<Problem>,
 }
 
 impl CameraListing {
-    /// Whether reading an index was given up, because it took too long or would not end.
+    /// Whether an index took too long or would not end.
     #[must_use]
     pub fn is_given_up(&self) -> bool {
         self.problems.iter().any(Problem::is_given_up)
@@ -53,7 +53,7 @@ impl CameraListing {
 }
 
 impl Camera {
-    /// Reads the camera's indexes, as far as that goes before the deadline.
+    /// Reads the camera's indexes until the deadline.
     #[must_use]
     pub fn read(&self, deadline: &Deadline) -> CameraListing {
         let mut listing = CameraListing::default();
@@ -66,7 +66,7 @@ impl Camera {
                 listing.problems.push(Problem::NoIndex { path: datadir.path.clone() });
             }
         }
-        // Stable, for it makes use of what rises already: ring files are written one after the other.
+        // A stable sort is fast on sorted runs: ring files are written one after the other.
         listing.segments.sort_by_key(|segment| (segment.ring.medium, segment.order()));
         listing
     }
@@ -79,17 +79,17 @@ impl Camera {
     }
 }
 
-/// What one index tells.
+/// The contents of one index.
 struct Contents {
     segments: Vec<Segment>,
     in_progress: u32,
     problems: Vec<Problem>,
-    /// Whether another index may know better.
+    /// Whether another index may be in better order.
     is_damaged: bool,
 }
 
 impl Datadir {
-    /// Reads the first index of `ring` that is whole, or else the first that can be read. False if there is none.
+    /// Reads the first undamaged index of `ring`, or else the first that can be read. False if there is none.
     fn read(&self, ring: Ring, deadline: &Deadline, listing: &mut CameraListing) -> bool {
         let mut is_indexed = false;
         let mut best: Option<Contents> = None;
@@ -110,7 +110,7 @@ impl Datadir {
                     best = Some(contents);
                     break;
                 }
-                // Two damaged indexes: the one that tells more.
+                // Two damaged indexes: use the one that lists more.
                 Ok(contents) => match &mut best {
                     Some(best) if best.segments.len() >= contents.segments.len() => problems.extend(contents.problems),
                     best => {
@@ -170,7 +170,7 @@ impl Datadir {
             if before == stamp(path) {
                 return result;
             }
-            // The camera has written meanwhile. That is a matter of milliseconds every few seconds.
+            // The camera wrote during the read. It does for milliseconds every few seconds.
             if attempt == ATTEMPTS {
                 return result.map(|mut contents| {
                     contents.problems.push(Problem::KeepsChanging { path: path.to_owned() });
@@ -190,8 +190,7 @@ impl Problem {
     }
 }
 
-/// What changes when the camera writes an index: a binary index counts its writes in the first 8 B, a SQLite database at
-/// byte 24.
+/// The counter of writes to an index: the first 8 B of a binary index, byte 24 of a SQLite database.
 fn stamp(path: &Path) -> Option<([u8; 32], u64, i64, i64)> {
     let file = read_at::open(path).ok()?;
     let metadata = file.metadata().ok()?;

@@ -16,7 +16,7 @@ fn head_bytes(clock: Option<[u8; 14]>, video: u8, audio: u8, pts: u64) -> Vec<u8
     map.extend(descriptors);
     map.extend(u16::try_from(streams.len()).unwrap().to_be_bytes());
     map.extend(streams);
-    map.extend([0; 4]); // the checksum, which nobody checks
+    map.extend([0; 4]); // the checksum, which the parser ignores
 
     let mut bytes = vec![0, 0, 1, PACK, 0x44, 0, 4, 0, 4, 1, 0, 0, 3, 0xFE];
     bytes.extend([0xFF; 6]);

@@ -1,6 +1,6 @@
-//! A program stream on its way to ffmpeg.
+//! Overwrites stuffing in a program stream for ffmpeg.
 
-/// Where a start code must stand at least to be judged: a pack header with all its stuffing.
+/// The bytes that a start code needs behind it to be parsed: a pack header with all its stuffing.
 const LOOKAHEAD: usize = 14 + 7;
 
 /// Overwrites the stuffing of pack headers with FF.
@@ -9,18 +9,18 @@ const LOOKAHEAD: usize = 14 + 7;
 /// stuffing, and each 16,777,216th ends in `00 00 01`. ffmpeg does not skip stuffing but looks for the next start code,
 /// takes these for one, and loses the frame behind them.
 ///
-/// The bytes are changed in place, as they come, in pieces of any size. Where the stream loses its thread (a range that
-/// the ring has overwritten, a camera that failed while writing) the rest is left as it is, for ffmpeg to find its way.
+/// It changes the bytes in place, in chunks of any size. Where the stream breaks (a range that the ring has overwritten, a
+/// camera that failed while writing) it leaves the rest unchanged, and ffmpeg resynchronizes.
 #[derive(Debug, Default)]
 pub struct Tidy {
-    /// Bytes from the front of the next piece to the next start code.
+    /// Bytes from the front of the next chunk to the next start code.
     next: usize,
     is_lost: bool,
 }
 
 impl Tidy {
-    /// Tidies `bytes` and returns how many of them are done; the rest must come again with more behind it, unless nothing
-    /// more comes.
+    /// Tidies `bytes` and returns how many are done; pass the rest again with more bytes behind it, unless the stream has
+    /// ended.
     pub fn tidy(&mut self, bytes: &mut [u8]) -> usize {
         while !self.is_lost {
             let Some(head) = bytes.get_mut(self.next..).filter(|head| head.len() >= LOOKAHEAD) else {
@@ -61,7 +61,7 @@ mod tests {
         bytes
     }
 
-    /// What comes out when the stream is read in pieces of these sizes.
+    /// The output when the stream is read in chunks of these sizes.
     fn tidied(stream: &[u8], mut sizes: impl Iterator<Item = usize>) -> Vec<u8> {
         let (mut tidy, mut out, mut buffer, mut rest) = (Tidy::default(), vec![], vec![], stream);
         while !rest.is_empty() {

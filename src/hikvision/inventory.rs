@@ -1,4 +1,4 @@
-//! What the destination holds of one camera.
+//! The files of one camera in the destination.
 //!
 //! A folder that has not changed since the last pass is not read again: see [`DirCache`].
 
@@ -17,36 +17,36 @@ use crate::dir_cache::DirCache;
 use crate::error::Result;
 use crate::store::Store;
 
-/// What the destination holds of one camera.
+/// The files of one camera in the destination.
 #[derive(Clone, Debug, Default)]
-pub struct Held {
-    /// Whole files and pictures, and what there is of damaged ones.
-    pub files: Vec<plan::Held>,
-    /// Hidden files that a pass which was killed left behind, relative to the destination.
+pub struct Inventory {
+    /// Extracted videos and pictures, the damaged ones among them.
+    pub files: Vec<plan::ExtractedFile>,
+    /// Hidden files of a pass that was killed, relative to the destination.
     pub partials: Vec<PathBuf>,
 }
 
-impl Held {
-    /// Reads the folders of a camera. A folder that is a symbolic link is not looked into: it leads out of the
-    /// destination, and nothing is written or removed there either.
-    pub fn read(store: &Store, tag: &Tag, remembered: &mut DirCache<Self>) -> Result<Self> {
-        let mut held = Self::default();
+impl Inventory {
+    /// Reads the folders of a camera. It skips a folder that is a symbolic link, which leads out of the destination:
+    /// footage writes and removes nothing there either.
+    pub fn read(store: &Store, tag: &Tag, cache: &mut DirCache<Self>) -> Result<Self> {
+        let mut inventory = Self::default();
         let is_dir = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
         for medium in [Medium::Video, Medium::Picture] {
             let folder = OutputName::folder(medium, tag);
             if is_dir(&store.root().join(tag.as_str())) && is_dir(&store.root().join(&folder)) {
                 let folder = folder.display().to_string();
                 let Self { files, partials } =
-                    remembered.contents(store, &folder, || Self::read_folder(store, tag, medium))?;
-                held.files.extend(files);
-                held.partials.extend(partials);
+                    cache.contents(store, &folder, || Self::read_folder(store, tag, medium))?;
+                inventory.files.extend(files);
+                inventory.partials.extend(partials);
             }
         }
-        Ok(held)
+        Ok(inventory)
     }
 
     fn read_folder(store: &Store, tag: &Tag, medium: Medium) -> Result<Self> {
-        let mut held = Self::default();
+        let mut inventory = Self::default();
         let folder = OutputName::folder(medium, tag);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = openat(CWD, store.root().join(&folder), flags, Mode::empty());
@@ -58,17 +58,17 @@ impl Held {
             };
             match Entry::parse(name, medium, tag) {
                 Some(entry @ (Entry::Whole(_) | Entry::Damaged(_))) if kind.is_file() => {
-                    held.files.push(plan::Held { entry, modified: modified() });
+                    inventory.files.push(plan::ExtractedFile { entry, modified: modified() });
                 }
-                // Somebody moved it away and left a link: it is here.
+                // A user moved it away and left a link: it counts as extracted.
                 Some(entry @ Entry::Whole(_)) if kind.is_symlink() => {
-                    held.files.push(plan::Held { entry, modified: None });
+                    inventory.files.push(plan::ExtractedFile { entry, modified: None });
                 }
-                Some(Entry::Partial(_)) if kind.is_file() => held.partials.push(folder.join(name)),
+                Some(Entry::Partial(_)) if kind.is_file() => inventory.partials.push(folder.join(name)),
                 _ => {}
             }
         })?;
-        Ok(held)
+        Ok(inventory)
     }
 }
 
@@ -97,11 +97,11 @@ mod tests {
         std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("tuin/images")).unwrap();
 
         let store = Store::at(dir.path());
-        let mut remembered = DirCache::afresh(&store, "held", std::time::SystemTime::UNIX_EPOCH);
-        let held = Held::read(&store, &tag, &mut remembered).unwrap();
-        let mut names: Vec<String> = held.files.iter().map(|held| held.entry.file_name(&tag)).collect();
+        let mut cache = DirCache::afresh(&store, "held", std::time::SystemTime::UNIX_EPOCH);
+        let inventory = Inventory::read(&store, &tag, &mut cache).unwrap();
+        let mut names: Vec<String> = inventory.files.iter().map(|file| file.entry.file_name(&tag)).collect();
         names.sort();
         assert_eq!(names, [damaged, ours, "2025-09-07_14-30-17-tuin.mp4"]);
-        assert_eq!(held.partials, [PathBuf::from("tuin/video/.2025-09-07_14-30-16-tuin.mp4.part")]);
+        assert_eq!(inventory.partials, [PathBuf::from("tuin/video/.2025-09-07_14-30-16-tuin.mp4.part")]);
     }
 }

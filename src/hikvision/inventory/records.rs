@@ -1,8 +1,8 @@
-//! How the files in a folder are remembered from one pass to the next.
+//! The encoding of a folder's files in the state file.
 
 use chrono::DateTime;
 
-use super::Held;
+use super::Inventory;
 use crate::dir_cache::Contents;
 use crate::hikvision::camera_time::CameraTime;
 use crate::hikvision::name::{Copy, Entry, OutputName};
@@ -17,7 +17,7 @@ const DAMAGED: u8 = 2;
 /// In place of a modification time where there is none.
 const NONE: i64 = i64::MIN;
 
-impl Contents for Held {
+impl Contents for Inventory {
     type Rest = ();
 
     fn encode(&self, records: &mut Vec<u8>) {
@@ -38,13 +38,13 @@ impl Contents for Held {
         Some(Self { files: records.iter().map(file).collect::<Option<_>>()?, partials: Vec::new() })
     }
 
-    /// What a pass that was killed has left is removed.
+    /// This pass removes the partial files of one that was killed.
     fn is_lasting(&self) -> bool {
         self.partials.is_empty()
     }
 }
 
-fn file(record: &[u8; RECORD]) -> Option<plan::Held> {
+fn file(record: &[u8; RECORD]) -> Option<plan::ExtractedFile> {
     let time =
         |micros: i64| DateTime::from_timestamp_micros(micros).map(|time| CameraTime::from_digits(time.naive_utc()));
     let (second, rest) = record.split_first_chunk()?;
@@ -57,7 +57,7 @@ fn file(record: &[u8; RECORD]) -> Option<plan::Held> {
     let name = OutputName { medium, second, copy };
     let modified = Some(i64::from_le_bytes(*modified)).filter(|micros| *micros != NONE).and_then(time);
     let entry = if flags & DAMAGED == 0 { Entry::Whole(name) } else { Entry::Damaged(name) };
-    Some(plan::Held { entry, modified })
+    Some(plan::ExtractedFile { entry, modified })
 }
 
 #[cfg(test)]
@@ -69,13 +69,13 @@ mod tests {
         let name = |medium, copy| OutputName { medium, second: "2025-09-07T14:30:15".parse().unwrap(), copy };
         let modified = Some("2025-09-07T14:30:15.787001".parse().unwrap());
         let files = vec![
-            plan::Held { entry: Entry::Whole(name(Medium::Video, Copy::FIRST)), modified },
-            plan::Held { entry: Entry::Damaged(name(Medium::Video, Copy::FIRST.next())), modified },
-            plan::Held { entry: Entry::Whole(name(Medium::Picture, Copy::FIRST)), modified: None },
+            plan::ExtractedFile { entry: Entry::Whole(name(Medium::Video, Copy::FIRST)), modified },
+            plan::ExtractedFile { entry: Entry::Damaged(name(Medium::Video, Copy::FIRST.next())), modified },
+            plan::ExtractedFile { entry: Entry::Whole(name(Medium::Picture, Copy::FIRST)), modified: None },
         ];
         let mut records = Vec::new();
-        Held { files: files.clone(), partials: Vec::new() }.encode(&mut records);
-        assert_eq!(Held::decode(&records, ()).unwrap().files, files);
-        assert!(Held::decode(&records[1..], ()).is_none());
+        Inventory { files: files.clone(), partials: Vec::new() }.encode(&mut records);
+        assert_eq!(Inventory::decode(&records, ()).unwrap().files, files);
+        assert!(Inventory::decode(&records[1..], ()).is_none());
     }
 }
