@@ -1,22 +1,22 @@
-//! `footage upload`: closed files into an S3 bucket, proven to be there before anything is removed.
+//! `footage upload`: uploads closed files to an S3 bucket, and verifies an object before it removes the file.
 //!
-//! A pass looks for closed files and reads what earlier passes have left, plans, and executes: it removes what was proven long
-//! enough ago, then uploads the rest, the oldest recording first. A pass that finds nothing new asks the server nothing.
+//! A pass looks for closed files and reads the journals of earlier passes, plans, and executes: it removes files that were
+//! verified long enough ago, then uploads the rest, the oldest recording first. Without new files it sends no request.
 //!
 //! | module | idea |
 //! | --- | --- |
-//! | [`pattern`], [`local`] | which files there are, and which of them are closed |
-//! | [`key`] | what an object is called |
-//! | [`ini`], [`profile`] | where to send, and as whom |
-//! | [`journal`] | what is known of each file |
-//! | [`plan`] | files and what is known of them in, steps out |
-//! | [`parts`] | how a large file is cut |
-//! | [`hash`] | MD5 and SHA-256 of what is sent |
-//! | [`s3`] | requests to a bucket, signed |
-//! | [`piece`] | a file as it is sent |
+//! | [`pattern`], [`local`] | the files of the sources, and which of them are closed |
+//! | [`key`] | the key of an object |
+//! | [`ini`], [`profile`] | endpoint, region and credentials |
+//! | [`journal`] | the state of each file, from pass to pass |
+//! | [`plan`] | files and their journal records in, steps out |
+//! | [`parts`] | the parts of a multipart upload |
+//! | [`hash`] | MD5 and SHA-256 of the bytes to send |
+//! | [`s3`] | signed requests to a bucket |
+//! | [`piece`] | a file or part as a request body |
 //!
-//! The words are those of the [glossary](crate#glossary). An *upload*, beside the pass, is one in parts that S3 keeps under an id
-//! until it is completed or aborted.
+//! The words are those of the [glossary](crate#glossary). An *upload*, beside the pass, is a multipart upload that S3 keeps
+//! under an id until it is completed or aborted.
 
 mod compare;
 mod execute;
@@ -75,9 +75,9 @@ pub struct Settings {
     pub sources: Vec<PathBuf>,
     /// The bucket of `--to`.
     pub bucket: String,
-    /// What stands before every key, without slashes around it.
+    /// The prefix of every key, without slashes around it.
     pub prefix: String,
-    /// Where the bucket is, and as whom.
+    /// Endpoint, region and credentials.
     pub access: Access,
     /// The credentials file, when others may read it.
     pub exposed_credentials: Option<PathBuf>,
@@ -137,13 +137,13 @@ impl pass::Pass for Settings {
 }
 
 impl Settings {
-    /// The server as the user knows it.
+    /// The name of the server in messages.
     #[must_use]
     pub fn server(&self) -> String {
         self.access.endpoint_url.clone().unwrap_or_else(|| format!("AWS in {}", self.access.region))
     }
 
-    /// What the journal calls the destination.
+    /// The destination's name in the journal.
     fn destination(&self) -> String {
         let endpoint = self.access.endpoint_url.as_deref().unwrap_or("aws");
         format!("{endpoint}/{}/{}", self.bucket, self.prefix)
@@ -162,7 +162,7 @@ impl Settings {
     }
 }
 
-/// Whether the sources are there.
+/// Checks that the sources exist.
 ///
 /// # Errors
 /// [`Error::Usage`] for one that is no directory, [`Error::Away`] for one that is missing.
@@ -181,16 +181,16 @@ fn check(settings: &Settings) -> Result<()> {
 /// One pass over sources that are locked for it, other than in a dry run.
 ///
 /// # Errors
-/// What ended it early; the report then tells what was done until then.
+/// What ended it early; the report then counts what was done until then.
 pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mut Report) -> Result<()> {
     let began = Instant::now();
     if let Some(path) = &settings.exposed_credentials {
-        let text = format_args!("{}: others can read the keys in it: chmod 600 it", path.display());
+        let text = format_args!("{}: other users can read the keys in it: chmod 600 it", path.display());
         context.notices.warn("exposed-credentials", text);
     }
     let policy = settings.policy(context);
 
-    // Read: what is here, what is known of it.
+    // Read: the files of the sources, the journals.
     let mut sources = Sources::load(stores, &settings.destination())?;
     if !context.changes_nothing {
         for journal in sources.journals_mut() {
@@ -238,12 +238,12 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
         context.notices.keep(&failure_key(&files[*file].path));
     }
     if context.changes_nothing {
-        report.already_there_files = plan.proven;
+        report.already_there_files = plan.verified;
         steps::show(report, &show::steps(&plan, &files), context.json);
         return Ok(());
     }
 
-    // Execute. Where there is nothing to do, nobody is asked.
+    // Execute. An empty plan sends no request.
     let mut outcome = Ok(());
     if !plan.steps.is_empty() {
         let wire = Wire::new(settings, context);
@@ -271,7 +271,7 @@ pub fn run(settings: &Settings, stores: &[Store], context: &Context, report: &mu
     outcome
 }
 
-/// What all workers share.
+/// Shared by all workers.
 struct Wire {
     client: Client,
     pacer: Pacer,
@@ -314,7 +314,7 @@ impl Wire {
     }
 }
 
-/// Looks for abandoned uploads once a day. There can be none before the journal is a day old.
+/// Looks for abandoned uploads once a day, and not before the journal is a day old.
 fn sweep_if_due(sources: &mut Sources, files: &Files, policy: &Policy, transfer: Transfer<'_>) {
     let now = policy.now.timestamp();
     if sources.journals().any(|journal| journal.swept().is_some_and(|swept| sweep::is_due(swept, now))) {
@@ -335,14 +335,14 @@ fn sweep_now(sources: &Sources, files: &Files, policy: &Policy, transfer: Transf
     sweep::sweep(transfer, &policy.prefix, &keys, &known, policy.now.to_utc());
 }
 
-/// Counts closed files that are not in the bucket. Those that are `open` after all are counted by themselves.
+/// Counts closed files that are not in the bucket. Those that turned out to be `open` are counted separately.
 fn count_pending(files: &Files, sources: &Sources, open: &HashSet<FileId>, context: &Context, report: &mut Report) {
     let now = context.now.timestamp();
     (report.pending_files, report.oldest_pending_seconds) = (0, None);
-    let is_proven = |file: &Local| sources[file.source].proven(file).is_some();
-    for (_, file) in files.iter().filter(|(id, file)| !open.contains(id) && !is_proven(file)) {
+    let is_verified = |file: &Local| sources[file.source].verified(file).is_some();
+    for (_, file) in files.iter().filter(|(id, file)| !open.contains(id) && !is_verified(file)) {
         report.pending_files += 1;
-        #[expect(clippy::cast_precision_loss, reason = "an age for people and graphs")]
+        #[expect(clippy::cast_precision_loss, reason = "an age for display and graphs")]
         let age = (now - file.identity.modified().timestamp()).max(0) as f64;
         report.oldest_pending_seconds = Some(report.oldest_pending_seconds.map_or(age, |oldest| oldest.max(age)));
     }
@@ -364,14 +364,14 @@ fn find(settings: &Settings, sources: &Sources, context: &Context, report: &mut 
         let found = local::find(id, source.store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
         report.open_files += found.young;
         for path in found.unnamed {
-            let failure = ItemFailure::passing(FailureReason::Name, "its name is not UTF-8, as a key has to be");
+            let failure = ItemFailure::passing(FailureReason::Name, "its name is not UTF-8, as a key must be");
             report.fail(&context.notices, path.display(), failure);
         }
         for path in found.refilled.iter().filter(|_| settings.delete_after.is_some()) {
             context.notices.warn(
                 &format!("refilled:{}", path.display()),
                 format_args!(
-                    "{}: what is removed there the next pass brings again, as long as the camera has it: leave --delete and --delete-after \
+                    "{}: the next pass brings removed files again, as long as the camera has them: leave --delete and --delete-after \
                      to directories of footage record, and this one to its own --keep",
                     path.display()
                 ),
@@ -390,7 +390,7 @@ fn find(settings: &Settings, sources: &Sources, context: &Context, report: &mut 
     Ok(files)
 }
 
-/// What is known of uploads whose file is not there any more.
+/// The journal records of multipart uploads whose file no longer exists.
 fn orphans<'a>(sources: &'a Sources, files: &Files) -> Vec<(SourceId, &'a str, &'a Record)> {
     let mut orphans = Vec::new();
     for (id, source) in sources.iter() {
@@ -401,7 +401,7 @@ fn orphans<'a>(sources: &'a Sources, files: &Files) -> Vec<(SourceId, &'a str, &
     orphans
 }
 
-/// Takes out of a plan what another process has open; these files.
+/// Removes the files that another process has open from a plan, and returns them.
 fn leave_open_files(plan: &mut Plan, files: &Files, sources: &Sources, context: &Context) -> HashSet<FileId> {
     let path = |file: FileId| sources[files[file].source].path(&files[file]);
     let of = |step: &Step| match step {
@@ -416,7 +416,7 @@ fn leave_open_files(plan: &mut Plan, files: &Files, sources: &Sources, context: 
     }
     let open = OpenFiles::look(paths.iter().map(PathBuf::as_path));
     if open.is_blind {
-        let text = "/proc is not there: which files somebody has open cannot be seen, and --min-age alone decides";
+        let text = "no /proc: footage cannot see which files other processes have open, and relies on --min-age alone";
         context.notices.warn("proc", text);
     } else if open.hidden > 0 {
         log::info!("{} processes of other users do not show which files they have open", open.hidden);

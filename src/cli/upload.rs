@@ -18,7 +18,7 @@ use crate::store::read_small;
 use crate::units::parse_seconds;
 use crate::upload::key::Template;
 use crate::upload::pattern::Patterns;
-use crate::upload::profile::{Addressing, Around, Asked, resolve};
+use crate::upload::profile::{Addressing, Environment, S3Options, resolve};
 use crate::upload::{Mode, Settings};
 use crate::zone::Tz;
 
@@ -162,18 +162,18 @@ impl Upload {
             let bytes = path.as_deref().and_then(read_small).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        let asked = Asked {
+        let options = S3Options {
             profile: self.profile.clone(),
             region: self.region.clone(),
             endpoint_url: self.endpoint_url.clone(),
             addressing: self.addressing,
         };
-        let around = Around {
+        let environment = Environment {
             variable: &|name| std::env::var(name).ok(),
             credentials: &text(&credentials_path),
             config: &text(&config_path),
         };
-        let access = resolve(&asked, around).map_err(Error::Usage)?;
+        let access = resolve(&options, environment).map_err(Error::Usage)?;
         let others_can_read =
             |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
         let exposed_credentials = credentials_path.filter(|path| access.is_from_file && others_can_read(path));

@@ -1,15 +1,15 @@
-//! The bucket beside what is here: `--verify` and `--reconcile`.
+//! Compares the bucket with the sources: `--verify` and `--reconcile`.
 //!
-//! Both list the bucket, which tells size and ETag of a thousand objects at once. `--verify` reads every file and compares its
-//! hashes; nothing is changed. `--reconcile` compares the journal: what it takes for proven and the bucket does not hold as
-//! it was is sent again by the next pass, and what the bucket holds and it does not know is compared and remembered.
+//! Both list the bucket, which gives size and ETag of a thousand objects at once. `--verify` reads every file, compares its
+//! hashes, and changes nothing. `--reconcile` compares the journal: the next pass uploads files again that the journal has as
+//! verified and the bucket lacks or has changed. Objects that the journal does not know are compared and noted.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
 use super::journal::Record;
-use super::key::{Moment, Named, ObjectKey};
+use super::key::{Named, ObjectKey, RecordedAt};
 use super::local::{Files, Identity, Local};
 use super::plan::Policy;
 use super::s3::Object;
@@ -22,11 +22,11 @@ use crate::stdout;
 use crate::store::open::open_regular;
 use crate::units::count;
 
-/// Objects that are listed: twenty cameras with a segment every three minutes need six years for them.
+/// The limit of listed objects: twenty cameras with a segment every three minutes need six years for them.
 const MAX_OBJECTS: usize = 20_000_000;
 /// A page has a thousand objects. Servers make smaller ones, but not for long.
 const MIN_OBJECTS_A_PAGE: usize = 50;
-/// So many pages may be as small as they like.
+/// The number of pages that may have any size.
 const FEW_PAGES: usize = 1000;
 
 /// What to compare.
@@ -38,21 +38,21 @@ pub enum Mode {
     Reconcile,
 }
 
-/// How a file and its object stand.
+/// The result of comparing a file with its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Status {
     /// The object has the file's hash and size.
     Same,
-    /// The journal did not know that it has.
+    /// The same, and the journal did not know it.
     Found,
-    /// There is none.
+    /// The bucket has no such object.
     Missing,
-    /// The journal had it for proven, and there is none, or another.
+    /// The journal has it as verified, and the object is missing or different.
     Lost,
-    /// It is another.
+    /// The object has other content.
     Differs,
-    /// Its size is right, and its ETag is none that can be compared.
-    Unproven,
+    /// Its size is right, and its ETag cannot be compared.
+    Unverified,
 }
 
 impl Status {
@@ -63,12 +63,12 @@ impl Status {
             Self::Missing => "missing",
             Self::Lost => "lost",
             Self::Differs => "differs",
-            Self::Unproven => "unproven",
+            Self::Unverified => "unproven",
         }
     }
 }
 
-/// What is compared with what.
+/// The sources and the bucket to compare.
 pub(super) struct Comparison<'a> {
     pub(super) mode: Mode,
     pub(super) context: &'a Context,
@@ -77,17 +77,17 @@ pub(super) struct Comparison<'a> {
     pub(super) transfer: Transfer<'a>,
 }
 
-/// What is in the bucket.
+/// The contents of the bucket.
 #[derive(Default)]
 struct Listed {
-    /// What files have, by key.
+    /// The objects of files, by key.
     objects: HashMap<String, Object>,
-    /// How many others there are.
+    /// The number of other objects.
     others: usize,
 }
 
 impl Comparison<'_> {
-    /// Compares, prints on stdout what is not as it should be, and counts it.
+    /// Compares, prints the differences on stdout, and counts them.
     pub(super) fn run(&self, sources: &mut Sources, report: &mut Report) -> Result<()> {
         let Listed { mut objects, others } = self.list(&self.keys(sources))?;
         let listed = objects.len() + others;
@@ -96,11 +96,11 @@ impl Comparison<'_> {
         for (_, local) in self.files.iter() {
             self.context.stop.check()?;
             let source = &mut sources[local.source];
-            let record = source.proven(local).cloned();
+            let record = source.verified(local).cloned();
             let Some(key) = self.key(source, local, record.as_ref()) else { continue };
             let mut object = objects.remove(&key);
-            // What a listing leaves out, or calls by another name, is asked for by its own. Some servers say that they encode
-            // keys and do not, and a plus of theirs was read as a space.
+            // A HEAD for each key that the listing lacks: some servers announce encoded keys and send them raw, and their
+            // plus was decoded as a space.
             let is_doubtful = match &object {
                 Some(object) => object.etag.is_empty(),
                 None => record.is_some() || key.contains('+'),
@@ -112,25 +112,25 @@ impl Comparison<'_> {
                 }
             }
             let mut status = self.status(source, local, record.as_ref(), object.as_ref());
-            // An ETag that is not made of MD5s may look as if it were, and only HEAD tells that it is not, and a SHA-256 beside it.
+            // An ETag may look like MD5s and be something else: only HEAD has the headers that say so, and the SHA-256.
             let has_size = |object: &Object| object.size == local.identity.size;
             if !is_doubtful
                 && object.as_ref().is_some_and(has_size)
-                && matches!(status, Ok(Status::Differs | Status::Lost | Status::Unproven))
+                && matches!(status, Ok(Status::Differs | Status::Lost | Status::Unverified))
             {
                 match self.head(&key)? {
                     Ok(asked) => {
                         object = asked;
                         status = self.status(source, local, record.as_ref(), object.as_ref());
                     }
-                    // As of what somebody's own key encrypts. Then it is as it is listed.
-                    Err(failure) => log::info!("{key:?}: the server tells nothing of it: {failure}"),
+                    // As for an object encrypted with a key that the client must send: use the listing.
+                    Err(failure) => log::info!("{key:?}: the server refuses HEAD: {failure}"),
                 }
             }
             let status = match status {
                 Ok(status) => status,
                 Err(Failure::Ended(error)) => return Err(error),
-                // Somebody is writing it after all, or has removed it.
+                // Another process is writing it or has removed it.
                 Err(Failure::Changed | Failure::Vanished) => continue,
                 Err(failure) => {
                     let failure = ItemFailure::passing(FailureReason::Read, failure.to_string());
@@ -142,13 +142,13 @@ impl Comparison<'_> {
             match (status, self.mode) {
                 (Status::Same, Mode::Reconcile) => report.verified(Compared::Etag),
                 (Status::Same | Status::Found, _) => report.verified(Compared::Hash),
-                (Status::Unproven, _) => report.verified(Compared::Size),
+                (Status::Unverified, _) => report.verified(Compared::Size),
                 _ => {}
             }
             if self.mode == Mode::Reconcile {
                 match (status, &object) {
                     (Status::Found, Some(object)) => {
-                        source.journal.prove(
+                        source.journal.verify(
                             &local.path,
                             local.identity,
                             &key,
@@ -177,16 +177,16 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// The keys of all files, and how a server may call them that does not encode keys as it says.
+    /// The keys of all files, also as a server lists them that does not encode keys although it says so.
     fn keys(&self, sources: &Sources) -> HashSet<String> {
         let key = |(_, local): (_, &Local)| {
             let source = &sources[local.source];
-            self.key(source, local, source.proven(local))
+            self.key(source, local, source.verified(local))
         };
         self.files.iter().filter_map(key).flat_map(|key| [key.replace('+', " "), key]).collect()
     }
 
-    /// Lists the objects under the prefix. Of those that no file has, which may be without number, none is kept.
+    /// Lists the objects under the prefix. Keeps only those of files: the others may be too many for memory.
     fn list(&self, keys: &HashSet<String>) -> Result<Listed> {
         let prefix = match self.policy.prefix.as_str() {
             "" => String::new(),
@@ -206,7 +206,7 @@ impl Comparison<'_> {
             }
             match page.next {
                 Some(next) if from.as_ref() == Some(&next) => {
-                    return Err(Error::Source("the server's listing of the bucket goes round in a ring".into()));
+                    return Err(Error::Source("the server's listing of the bucket repeats itself".into()));
                 }
                 Some(next) => from = Some(next),
                 None => break,
@@ -222,12 +222,12 @@ impl Comparison<'_> {
         Ok(listed)
     }
 
-    /// What HEAD says of a key, without which there is nothing to compare.
+    /// The object under a key by HEAD; an error if the server refuses.
     fn ask(&self, key: &str) -> Result<Option<Object>> {
         self.head(key)?.map_err(into_error)
     }
 
-    /// What HEAD says of a key, or why the server says nothing of this one.
+    /// The object under a key by HEAD, or why the server refuses it for this one.
     fn head(&self, key: &str) -> Result<Result<Option<Object>, Failure>> {
         let key = ObjectKey::new(key.to_owned()).map_err(|error| Error::Source(error.to_string()))?;
         match self.transfer.ask(|| self.transfer.client.head(&key)) {
@@ -241,8 +241,8 @@ impl Comparison<'_> {
             return Some(record.key.clone());
         }
         let name = local.path.rsplit('/').next().unwrap_or_default();
-        let moment = Moment::of(name, local.identity.modified(), self.policy.zone);
-        let named = Named { path: &local.path, dir: &source.name, moment: &moment };
+        let recorded_at = RecordedAt::of(name, local.identity.modified(), self.policy.zone);
+        let named = Named { path: &local.path, dir: &source.name, recorded_at: &recorded_at };
         self.policy.template.key(&self.policy.prefix, &named).ok().map(|key| key.as_str().to_owned())
     }
 
@@ -256,25 +256,25 @@ impl Comparison<'_> {
         let Some(object) = object else {
             return Ok(if record.is_some() { Status::Lost } else { Status::Missing });
         };
-        let proven = record.and_then(|record| record.proven.as_ref()).map(|(etag, _)| etag);
+        let verified = record.and_then(|record| record.verified.as_ref()).map(|(etag, _)| etag);
         if self.mode == Mode::Reconcile
-            && let Some(etag) = proven
+            && let Some(etag) = verified
         {
             match object.size == local.identity.size {
                 true if object.etag == *etag => return Ok(Status::Same),
-                // The same content can come to have another ETag: stored again by another tool, or copied by the server.
+                // The same content can have another ETag: stored again by another tool, or copied by the server.
                 true => {}
                 false => return Ok(Status::Lost),
             }
         }
-        // One that was uploaded from here carries its SHA-256, which HEAD tells.
+        // An object of ours has its SHA-256 in the headers of HEAD.
         if object.size == local.identity.size && object.is_opaque && object.sha256.is_none() {
-            return Ok(Status::Unproven);
+            return Ok(Status::Unverified);
         }
         let file = open_regular(&source.path(local)).map_err(|error| Failure::unreadable(&error))?;
         let is_same = self.transfer.is_same(local.identity.size, &file, object, None)?;
         let now = file.metadata().map_err(|error| Failure::unreadable(&error))?;
-        match (is_same, proven) {
+        match (is_same, verified) {
             _ if Identity::of(&now) != local.identity => Err(Failure::Changed),
             (true, _) if self.mode == Mode::Reconcile => Ok(Status::Found),
             (true, _) => Ok(Status::Same),
@@ -326,7 +326,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Whether no bucket is listed so: on that many pages, of a thousand objects each, and some of them of fewer, or none.
+/// Whether a listing is endless: more pages than any bucket needs, even with some small or empty pages.
 fn is_endless(pages: usize, objects: usize) -> bool {
     objects > MAX_OBJECTS || (pages >= FEW_PAGES && objects / pages < MIN_OBJECTS_A_PAGE)
 }

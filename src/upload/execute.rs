@@ -1,6 +1,6 @@
-//! Doing what the plan says: several workers send, and this thread decides, keeps the journal and removes.
+//! Execution of the plan: workers send, and this thread decides, writes the journal and removes files.
 //!
-//! A worker takes what is next: a part of a file that was begun, else the next file. So the oldest footage is in the bucket
+//! A worker takes the next task: a part of a file that was begun, else the next file. So the oldest footage is uploaded
 //! first, and a large file does not keep the other workers waiting.
 
 mod removal;
@@ -19,7 +19,7 @@ use super::local::{FileId, Files};
 use super::parts::Cut;
 use super::plan::{Policy, Step, Upload};
 use super::source::Sources;
-use super::transfer::{Failure, Job, Open, PartDone, Proof, Start, Transfer, content_type};
+use super::transfer::{Failure, Job, Open, PartDone, Start, Transfer, Verification, content_type};
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::mutex::lock;
@@ -29,9 +29,9 @@ use crate::retention::Reason;
 use crate::units::{ByteSize, human_duration};
 use crate::workers::{self, Queue};
 
-/// So many files in a row that failed by network or server: it is not the files.
+/// After so many files in a row that failed by network or server, the pass ends: the cause is not in the files.
 const MAX_FAILED_IN_A_ROW: usize = 10;
-/// How often a file is begun anew when the server forgets its upload.
+/// How often to restart a file when the server loses its multipart upload.
 const MAX_RESTARTS: u32 = 2;
 
 /// A plan under way.
@@ -43,7 +43,7 @@ pub(super) struct Execution<'a> {
     /// When the pass began, as `policy.now`.
     pub(super) began: Instant,
     pub(super) report: &'a mut Report,
-    /// Files that turn out to be open after all.
+    /// Files that turned out to be open.
     pub(super) open: &'a mut HashSet<FileId>,
     pub(super) jobs: usize,
 }
@@ -52,14 +52,14 @@ pub(super) struct Execution<'a> {
 struct Flight<'a> {
     transfer: Transfer<'a>,
     queue: &'a Queue<Task>,
-    /// Not begun yet.
+    /// Uploads that are not begun yet.
     waiting: VecDeque<&'a Upload>,
-    /// Begun, by file.
+    /// Uploads that are begun, by file.
     running: HashMap<FileId, Running<'a>>,
-    /// Uploads that are being given up.
+    /// Multipart uploads that are being aborted.
     aborts: usize,
     items: Items,
-    /// Files that can be removed, and when that was last done.
+    /// Files that can be removed, and the time of the last removal.
     removals: (Vec<(FileId, Reason)>, Instant),
     failed_in_a_row: usize,
     ended: Result<()>,
@@ -78,7 +78,7 @@ struct Running<'a> {
 }
 
 impl Flight<'_> {
-    /// The first error is the one that tells; what comes after it was stopped because of it.
+    /// The first error is the cause; it stopped the later ones.
     fn end(&mut self, error: Error) {
         if self.ended.is_ok() {
             self.ended = Err(error);
@@ -93,7 +93,7 @@ impl Flight<'_> {
 }
 
 impl Execution<'_> {
-    /// What time it is, in seconds since 1970: a pass may take days.
+    /// The current time in seconds since 1970: a pass may take days.
     fn now(&self) -> i64 {
         self.policy.now.timestamp().saturating_add_unsigned(self.began.elapsed().as_secs())
     }
@@ -103,7 +103,7 @@ impl Execution<'_> {
         self.sources[local.source].path(local)
     }
 
-    /// Gives up and uploads everything planned.
+    /// Executes the aborts and uploads of the plan.
     pub(super) fn upload(&mut self, steps: &[Step], transfer: Transfer<'_>) -> Result<()> {
         let uploads: Vec<&Upload> =
             steps.iter().filter_map(|step| if let Step::Upload(upload) = step { Some(upload) } else { None }).collect();
@@ -135,15 +135,15 @@ impl Execution<'_> {
                 let Ok(done) = done.recv() else { break };
                 self.account(&mut flight, done);
                 self.settle(&mut flight);
-                self.remove_proven(&mut flight, false);
+                self.remove_verified(&mut flight, false);
                 self.check_journals();
             }
         });
         for journal in self.sources.journals_mut() {
             journal.sync();
         }
-        // What was proven before something else ended the pass is removed all the same.
-        self.remove_proven(&mut flight, true);
+        // Files that were verified before an error ended the pass are removed all the same.
+        self.remove_verified(&mut flight, true);
         flight.ended
     }
 
@@ -157,7 +157,7 @@ impl Execution<'_> {
                 return flight.end(stopped);
             }
             if flight.transfer.flow.pacer.is_paused() {
-                log::info!("--limit-rate pauses now: the rest is left for a later pass");
+                log::info!("--limit-rate pauses now: a later pass uploads the rest");
                 return flight.waiting.clear();
             }
             let local = &self.files[upload.file];
@@ -169,7 +169,7 @@ impl Execution<'_> {
                 key: upload.key.clone(),
                 content_type: content_type(&local.path),
                 may_have_begun: upload.may_have_begun,
-                spoilt: Mutex::new(upload.spoilt.clone()),
+                mismatched: Mutex::new(upload.mismatched.clone()),
                 item,
             });
             if Cut::of(local.identity.size).is_some() && upload.begun.is_none() {
@@ -184,14 +184,14 @@ impl Execution<'_> {
         }
     }
 
-    /// What a worker has done.
+    /// Handles the result of a worker.
     fn account(&mut self, flight: &mut Flight<'_>, done: Done) {
         let (number, outcome) = match done {
             Done::Abort(source, path, id, outcome) => {
                 flight.aborts -= 1;
                 let journal = &mut self.sources[source].journal;
                 match outcome {
-                    // Another upload of the file may be on its way by now, or have come to its end.
+                    // Another upload of the file may be running by now, or have ended.
                     Ok(()) if !journal.has_begun(&path, &id) => {}
                     Ok(()) => journal.over(&path),
                     Err(Failure::Ended(error)) => flight.end(error),
@@ -201,12 +201,16 @@ impl Execution<'_> {
             }
             Done::Start(file, outcome) => (file, outcome.map(Progress::Started)),
             Done::Part(file, number, outcome) => (file, outcome.map(|part| Progress::Part(number, part))),
-            Done::Finish(file, outcome) => (file, outcome.map(|proof| Progress::Started(Start::Proven(proof)))),
+            Done::Finish(file, outcome) => {
+                (file, outcome.map(|verification| Progress::Started(Start::Verified(verification))))
+            }
         };
         let Some(mut file) = flight.running.remove(&number) else { return };
         file.outstanding -= 1;
         match outcome {
-            Ok(Progress::Started(Start::Proven(proof))) => flight.removals.0.extend(self.proven(&file, &proof)),
+            Ok(Progress::Started(Start::Verified(verification))) => {
+                flight.removals.0.extend(self.verified(&file, &verification))
+            }
             Ok(Progress::Started(Start::Parts(open))) => self.begun(&mut file, open, flight.queue),
             Ok(Progress::Part(number, part)) => self.part(&mut file, number, part, flight.queue),
             Err(failure) => {
@@ -222,7 +226,7 @@ impl Execution<'_> {
         flight.running.insert(number, file);
     }
 
-    /// What becomes of files of which no worker has anything any more.
+    /// Completes or fails the files that have no task left.
     fn settle(&mut self, flight: &mut Flight<'_>) {
         let settled: Vec<FileId> =
             flight.running.iter().filter(|(_, file)| file.outstanding == 0).map(|(number, _)| *number).collect();
@@ -240,12 +244,13 @@ impl Execution<'_> {
         }
         let failed = flight.failed_in_a_row;
         if failed >= MAX_FAILED_IN_A_ROW {
-            let text = format!("{} fails for {failed} files in a row: left for a later pass", flight.transfer.server);
+            let text =
+                format!("{} failed for {failed} files in a row: a later pass tries again", flight.transfer.server);
             flight.end(Error::Away(text));
         }
     }
 
-    /// The parts of a file can be sent.
+    /// Queues the parts of a file.
     fn begun(&mut self, file: &mut Running<'_>, open: Open, queue: &Queue<Task>) {
         let local = &self.files[file.upload.file];
         let now = self.now();
@@ -257,7 +262,7 @@ impl Execution<'_> {
         file.outstanding += missing.len();
         let number = file.upload.file;
         queue.change(|tasks| {
-            // Before files that are not begun, behind the parts of those that are.
+            // Before files that are not begun, after the parts of those that are.
             let at = tasks.iter().position(|task| matches!(task, Task::Start(..))).unwrap_or(tasks.len());
             for (n, part) in missing.iter().enumerate() {
                 tasks.insert(at + n, Task::Part(number, Arc::clone(&file.job), open.id.clone(), open.cut, *part));
@@ -278,9 +283,9 @@ impl Execution<'_> {
         }
     }
 
-    /// The server says that it has forgotten the upload: what it has of it is asked for, else the file begins anew.
+    /// The server has lost the upload: requests the parts that it still has, or restarts the file.
     fn restart(&self, file: &mut Running<'_>, queue: &Queue<Task>) {
-        log::info!("{}: the server has forgotten the upload", self.files[file.upload.file].path);
+        log::info!("{}: the server has lost the upload", self.files[file.upload.file].path);
         file.restarts += 1;
         let begun = file.open.take().map(|open| Begun { id: open.id, parts: open.done });
         file.outstanding = 1;
@@ -288,44 +293,46 @@ impl Execution<'_> {
         queue.change(|tasks| tasks.push_front(task));
     }
 
-    /// A file is in the bucket. Whether it can be removed now, and why.
-    fn proven(&mut self, file: &Running<'_>, proof: &Proof) -> Option<(FileId, Reason)> {
-        let Upload { file: number, key, moment, .. } = file.upload;
+    /// Notes that a file is in the bucket. Returns the reason to remove it now, if there is one.
+    fn verified(&mut self, file: &Running<'_>, verification: &Verification) -> Option<(FileId, Reason)> {
+        let Upload { file: number, key, recorded_at, .. } = file.upload;
         let local = &self.files[*number];
         let now = self.now();
-        self.sources[local.source].journal.prove(&local.path, local.identity, key.as_str(), &proof.etag, now);
+        self.sources[local.source].journal.verify(&local.path, local.identity, key.as_str(), &verification.etag, now);
         let (path, key) = (&local.path, key.as_str());
-        if proof.was_there {
+        if verification.was_there {
             self.report.already_there_files += 1;
-            log::info!("{path}: is in the bucket already, as {key:?}");
+            log::info!("{path}: already in the bucket as {key:?}");
         } else {
             self.report.arrived_files += 1;
             let (size, time) = (ByteSize(local.identity.size), human_duration(file.began.elapsed()));
-            log::info!("{path}: uploaded {size} in {time}, as {key:?}");
+            log::info!("{path}: uploaded {size} in {time} as {key:?}");
         }
-        self.policy.removal(Some(moment), now).map(|reason| (*number, reason))
+        self.policy.removal(Some(recorded_at), now).map(|reason| (*number, reason))
     }
 
-    /// Counts what did not come to a proof.
+    /// Counts a file that could not be uploaded and verified.
     fn failed(&mut self, flight: &mut Flight<'_>, file: &Running<'_>, failure: Failure) {
         let Upload { file: number, key, .. } = file.upload;
         let local = &self.files[*number];
         let now = self.now();
         let journal = &mut self.sources[local.source].journal;
-        let spoilt = lock(&file.job.spoilt);
-        for etag in spoilt.iter().filter(|etag| !file.upload.spoilt.contains(etag)) {
-            journal.spoil(&local.path, key.as_str(), etag);
+        let mismatched = lock(&file.job.mismatched);
+        for etag in mismatched.iter().filter(|etag| !file.upload.mismatched.contains(etag)) {
+            journal.mismatch(&local.path, key.as_str(), etag);
         }
-        drop(spoilt);
+        drop(mismatched);
         let failure = match failure {
             Failure::File(failure) => failure,
-            Failure::NoSuchUpload => ItemFailure::passing(FailureReason::Server, "the server forgets its uploads"),
+            Failure::NoSuchUpload => {
+                ItemFailure::passing(FailureReason::Server, "the server keeps losing its multipart uploads")
+            }
             Failure::Changed | Failure::Vanished => {
-                log::info!("{}: it has changed in the meantime: left for a later pass", local.path);
+                log::info!("{}: changed since the pass began: a later pass uploads it", local.path);
                 if matches!(failure, Failure::Changed) {
                     self.open.insert(*number);
                 }
-                // Its parts are of no use any more.
+                // Its parts are useless now.
                 if let Some(open) = &file.open {
                     flight.abort(Task::Abort(local.source, local.path.clone(), key.clone(), open.id.clone()));
                 }
@@ -341,18 +348,18 @@ impl Execution<'_> {
         self.report.fail(&self.context.notices, &local.path, failure);
     }
 
-    /// A journal that cannot be written costs the next pass some questions; what is uploaded stays uploaded.
+    /// A journal that cannot be written costs the next pass some requests; uploaded files stay uploaded.
     fn check_journals(&mut self) {
         for journal in self.sources.journals_mut() {
             if let Some(error) = journal.take_failure() {
-                let text = format_args!("what was uploaded is not remembered: {}", error.with_causes());
+                let text = format_args!("cannot note what was uploaded: {}", error.with_causes());
                 self.context.notices.warn("journal", text);
             }
         }
     }
 }
 
-/// How a file got on.
+/// The progress of a file.
 enum Progress {
     Started(Start),
     Part(NonZeroU32, PartDone),

@@ -1,8 +1,8 @@
-//! What verifies that the bucket has the very bytes: MD5, of which ETags are made, and SHA-256, which is signed.
+//! The hashes that verify an upload: MD5, of which ETags are made, and SHA-256, which is signed.
 //!
-//! A piece is hashed before it is sent, because both stand in its headers: it is read twice, the second time from the
-//! page cache, rather than held in memory. The bytes that went out are verified by the server, which compares both, and by the
-//! ETag that it answers with.
+//! footage hashes a piece before it sends it, because both hashes are in its headers: it reads the piece twice, the second
+//! time from the page cache, rather than hold it in memory. The server compares both with the bytes that it received, and
+//! answers with an ETag.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,7 @@ use super::s3::sign::hex;
 use crate::error::Result;
 use crate::stop::Stop;
 
-/// Read at once: it fits the processor's cache, for both hashes.
+/// The size of a read: it fits the processor's cache, for both hashes.
 const READ_BYTES: usize = 64 << 10;
 /// The block of both hashes. Fed by turns with single blocks they run at the same time in one core: each step of MD5 waits
 /// for the one before it, and SHA-256 fills the gaps. With a new processor that is 1.7 s for a GiB, one after the other 2.1.
@@ -53,11 +53,11 @@ pub enum HashError {
     Short,
     /// It cannot be read.
     Read(io::Error),
-    /// A stop was asked for.
+    /// The pass is to stop.
     Stopped(crate::error::Error),
 }
 
-/// Hashes a range of a file for both.
+/// Both hashes of a range of a file.
 ///
 /// # Errors
 /// See [`HashError`].

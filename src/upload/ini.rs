@@ -28,17 +28,17 @@ impl Section {
     }
 }
 
-/// A file's sections by what stands in their brackets.
+/// A file's sections by the text in their brackets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ini(BTreeMap<String, Section>);
 
 impl Ini {
-    /// Reads a file. What is no line of INI says nothing.
+    /// Parses a file. Ignores lines that are not INI.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut sections: BTreeMap<String, Section> = BTreeMap::new();
         let mut section: Option<String> = None;
-        // The key that deeper lines belong to, and how deep it stands.
+        // The key that deeper lines belong to, and its indentation.
         let mut open: Option<(String, usize)> = None;
         for line in text.trim_start_matches('\u{feff}').lines() {
             let content = line.trim();
@@ -68,7 +68,7 @@ impl Ini {
         Self(sections)
     }
 
-    /// A section by what stands in its brackets.
+    /// A section by the text in its brackets.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<&Section> {
         self.0.get(name)

@@ -1,8 +1,8 @@
-//! What a source remembers of its uploads: `.footage/upload.journal`.
+//! The uploads of a source: `.footage/upload.journal`.
 //!
-//! One line of JSON for each thing that happened, appended; the last that speaks of a file counts. A line that was torn by a
-//! crash says nothing, and neither does a journal that is gone: the next pass then asks the bucket, compares ETags, and sends
-//! nothing again. So lines are synced only where forgetting would leave something behind in the bucket: an upload in parts.
+//! One line of JSON for each event, appended; the last one about a file counts. The parser ignores a line that a crash cut
+//! off. Without a journal the next pass requests the objects, compares ETags, and uploads nothing again. So footage syncs a
+//! line only where losing it would leave something behind in the bucket: a multipart upload.
 //! Several destinations can share a source: each line names its own.
 
 mod line;
@@ -20,82 +20,82 @@ use crate::error::{At, Error, Result};
 use crate::store::open::{has_one_name, open_for_appending};
 use crate::store::{MAX_INDEX_BYTES, Store, read_state, write_atomically};
 
-/// How the first line begins.
+/// The beginning of the first line.
 const HEADER: &str = "{\"journal\":\"footage upload\"";
-/// More lines than this that say nothing any more are not kept.
+/// The most obsolete lines to keep.
 const MAX_STALE_LINES: usize = 1000;
 
-/// An upload in parts that was begun.
+/// A multipart upload that was begun.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Begun {
     /// Its id.
     pub id: String,
-    /// The ETags of the parts that are there.
+    /// The ETags of the parts that the server has.
     pub parts: BTreeMap<NonZeroU32, String>,
 }
 
-/// What is known of a file.
+/// The state of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    /// What the file was.
+    /// Size, time and inode of the file at the last event.
     pub identity: Option<Identity>,
     /// Its key.
     pub key: String,
-    /// The ETag of the object that is proven to be the file, and when that was, in seconds since 1970.
-    pub proven: Option<(String, i64)>,
-    /// An upload in parts was about to be begun: the server may have one of which the id is not known.
+    /// The ETag of the object that was verified to be the file, and when, in seconds since 1970.
+    pub verified: Option<(String, i64)>,
+    /// A pass was about to create a multipart upload: the server may have one whose id is unknown.
     pub is_started: bool,
-    /// An upload in parts that is under way.
+    /// The multipart upload in progress.
     pub begun: Option<Begun>,
     /// ETags of objects of ours under the key that are not the file.
-    pub spoilt: Vec<String>,
-    /// When it failed in a way that lasts, in seconds since 1970.
+    pub mismatched: Vec<String>,
+    /// When it failed permanently, in seconds since 1970.
     pub failed: Option<i64>,
 }
 
 impl Record {
-    /// Whether the file, as it is now, was proven to be in the bucket.
+    /// Whether the file, as it is now, was verified to be in the bucket.
     #[must_use]
-    pub fn proves(&self, identity: &Identity) -> bool {
-        self.proven.is_some() && self.identity.is_some_and(|then| then.looks_like(identity))
+    pub fn verifies(&self, identity: &Identity) -> bool {
+        self.verified.is_some() && self.identity.is_some_and(|then| then.looks_like(identity))
     }
 }
 
-/// The journal of one source, as far as it speaks of one destination.
+/// The journal of one source, for one destination.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     to: String,
     records: HashMap<String, Record>,
-    /// When abandoned uploads were last looked for.
+    /// Time of the last search for abandoned uploads.
     swept: Option<i64>,
-    /// Lines of other destinations, as they stand.
+    /// Lines of other destinations, unchanged.
     others: Vec<String>,
-    /// The lines of the file.
+    /// Number of lines in the file.
     lines: usize,
     file: Option<File>,
     /// The length of the file up to its last whole line.
     length: u64,
     must_sync: bool,
-    /// Why it could not be written, once.
+    /// The first error of a write.
     failure: Option<Error>,
 }
 
 impl Journal {
-    /// Reads what earlier passes left.
+    /// Reads the journal of earlier passes.
     ///
     /// # Errors
-    /// Something that is no journal of ours stands there.
+    /// The file is not a journal of footage.
     pub fn load(store: &Store, to: &str) -> Result<Self> {
         let path = store.state_path("upload.journal");
         let mut bytes = read_state(&path, MAX_INDEX_BYTES).unwrap_or_default();
-        // What a crash has left of a new journal: zeros, or a piece of its first line.
+        // After a crash, a new journal may have zeros or a part of its first line.
         if bytes.first() == Some(&0) || HEADER.as_bytes().starts_with(&bytes) {
             bytes.clear();
         }
         if !bytes.is_empty() && !bytes.starts_with(HEADER.as_bytes()) {
             return Err(Error::Usage(format!(
-                "{} holds something that is not a journal of this program, and is left alone: remove it",
+                "{} is not a journal of footage, and footage does not overwrite it: remove it",
                 path.display()
             )));
         }
@@ -111,7 +111,7 @@ impl Journal {
             must_sync: false,
             failure: None,
         };
-        // What stands behind the last line's end was torn.
+        // Bytes after the last line end are incomplete.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         journal.length = whole as u64;
         for line in bytes[..whole].split(|byte| *byte == b'\n').skip(1).filter(|line| !line.is_empty()) {
@@ -139,116 +139,116 @@ impl Journal {
             record.identity = Some(Identity { size, mtime, ino });
         }
         if !line.key.is_empty() && line.key != record.key {
-            record.spoilt.clear();
+            record.mismatched.clear();
             record.key = line.key.clone().into_owned();
         }
-        if let Some(etag) = &line.proven {
-            record.proven = Some((etag.clone().into_owned(), line.at.unwrap_or(0)));
+        if let Some(etag) = &line.verified {
+            record.verified = Some((etag.clone().into_owned(), line.at.unwrap_or(0)));
             (record.begun, record.failed, record.is_started) = (None, None, false);
-            record.spoilt.clear();
+            record.mismatched.clear();
         } else if let Some(id) = &line.begun {
             record.begun = Some(Begun { id: id.clone().into_owned(), parts: BTreeMap::new() });
-            (record.proven, record.failed, record.is_started) = (None, None, false);
+            (record.verified, record.failed, record.is_started) = (None, None, false);
         } else if line.event == Some(Event::Started) {
-            (record.proven, record.is_started) = (None, true);
+            (record.verified, record.is_started) = (None, true);
         } else if let (Some(part), Some(etag)) = (line.part, &line.etag) {
             if let Some(begun) = &mut record.begun {
                 begun.parts.insert(part, etag.clone().into_owned());
             }
-        } else if let Some(etag) = &line.spoilt {
-            record.spoilt.push(etag.clone().into_owned());
-            record.proven = None;
+        } else if let Some(etag) = &line.mismatched {
+            record.mismatched.push(etag.clone().into_owned());
+            record.verified = None;
         } else if line.event == Some(Event::Failed) {
             record.failed = line.at;
-            record.proven = None;
+            record.verified = None;
         } else if line.event == Some(Event::Over) {
-            (record.begun, record.proven) = (None, None);
+            (record.begun, record.verified) = (None, None);
         }
     }
 
-    /// What is known of a file.
+    /// The record of a file.
     #[must_use]
     pub fn get(&self, file: &str) -> Option<&Record> {
         self.records.get(file)
     }
 
-    /// Whether this upload in parts is the one under way for a file.
+    /// Whether this is the multipart upload in progress for a file.
     #[must_use]
     pub fn has_begun(&self, file: &str, id: &str) -> bool {
         self.get(file).and_then(|record| record.begun.as_ref()).is_some_and(|begun| begun.id == id)
     }
 
-    /// All that is known.
+    /// All files and their records.
     pub fn records(&self) -> impl Iterator<Item = (&str, &Record)> {
         self.records.iter().map(|(file, record)| (file.as_str(), record))
     }
 
-    /// When abandoned uploads were last looked for, in seconds since 1970.
+    /// Time of the last search for abandoned uploads, in seconds since 1970.
     #[must_use]
     pub fn swept(&self) -> Option<i64> {
         self.swept
     }
 
-    /// The object is proven to be the file.
-    pub fn prove(&mut self, file: &str, identity: Identity, key: &str, etag: &str, at: i64) {
-        self.add(&Line { at: Some(at), proven: Some(etag.into()), ..Line::of(file, Some(identity), key) });
+    /// Notes that the object was verified to be the file.
+    pub fn verify(&mut self, file: &str, identity: Identity, key: &str, etag: &str, at: i64) {
+        self.add(&Line { at: Some(at), verified: Some(etag.into()), ..Line::of(file, Some(identity), key) });
     }
 
-    /// A proof from the future was noted by a clock that was wrong. It counts from now on, and not from then.
+    /// A verification in the future was noted with a wrong clock: it counts from `now` on.
     pub fn bound_times(&mut self, now: i64) {
         let from_future = self.records.iter().filter_map(|(file, record)| {
-            let (etag, at) = record.proven.as_ref()?;
+            let (etag, at) = record.verified.as_ref()?;
             let identity = record.identity.filter(|_| *at > now)?;
             Some((file.clone(), identity, record.key.clone(), etag.clone()))
         });
         for (file, identity, key, etag) in from_future.collect::<Vec<_>>() {
-            self.prove(&file, identity, &key, &etag, now);
+            self.verify(&file, identity, &key, &etag, now);
         }
     }
 
-    /// An upload in parts is about to be begun.
+    /// Notes that a multipart upload is about to be created.
     pub fn start(&mut self, file: &str, identity: Identity, key: &str, at: i64) {
         self.add(&Line { at: Some(at), event: Some(Event::Started), ..Line::of(file, Some(identity), key) });
     }
 
-    /// An upload in parts was begun. Synced: what is forgotten of it would stay in the bucket.
+    /// Notes a new multipart upload, and syncs: without its id, its parts would stay in the bucket.
     pub fn begin(&mut self, file: &str, identity: Identity, key: &str, id: &str, at: i64) {
         self.add(&Line { at: Some(at), begun: Some(id.into()), ..Line::of(file, Some(identity), key) });
         self.must_sync = true;
         self.sync();
     }
 
-    /// A part of it is there.
+    /// Notes a part that the server has.
     pub fn part(&mut self, file: &str, part: NonZeroU32, etag: &str) {
         self.add(&Line { part: Some(part), etag: Some(etag.into()), ..Line::of(file, None, "") });
     }
 
-    /// It is given up, or the object is not in the bucket any more.
+    /// Notes that the upload was aborted, or that the bucket no longer has the object.
     pub fn over(&mut self, file: &str) {
         self.add(&Line { event: Some(Event::Over), ..Line::of(file, None, "") });
     }
 
-    /// An object of ours under the key is not the file.
-    pub fn spoil(&mut self, file: &str, key: &str, etag: &str) {
-        self.add(&Line { spoilt: Some(etag.into()), ..Line::of(file, None, key) });
+    /// Notes that an object of ours under the key is not the file.
+    pub fn mismatch(&mut self, file: &str, key: &str, etag: &str) {
+        self.add(&Line { mismatched: Some(etag.into()), ..Line::of(file, None, key) });
     }
 
-    /// It failed in a way that will be the same for a while.
+    /// Notes a failure that will last for a while.
     pub fn fail(&mut self, file: &str, identity: Identity, key: &str, at: i64) {
         self.add(&Line { at: Some(at), event: Some(Event::Failed), ..Line::of(file, Some(identity), key) });
     }
 
-    /// Abandoned uploads were looked for.
+    /// Notes a search for abandoned uploads.
     pub fn sweep(&mut self, at: i64) {
         self.add(&Line { at: Some(at), event: Some(Event::Swept), ..Line::default() });
     }
 
-    /// Why lines were lost, if they were; told once.
+    /// Why lines were lost; only the first call returns it.
     pub fn take_failure(&mut self) -> Option<Error> {
         self.failure.take()
     }
 
-    /// Brings what was added to the disk.
+    /// Syncs the added lines to disk.
     pub fn sync(&mut self) {
         if let Some(file) = self.file.as_ref().filter(|_| self.must_sync)
             && let Err(error) = file.sync_data().at("sync", &self.path)
@@ -263,10 +263,10 @@ impl Journal {
             to: self.to.as_str().into(),
             file: line.file.as_ref().into(),
             key: line.key.as_ref().into(),
-            proven: line.proven.as_deref().map(Cow::from),
+            verified: line.verified.as_deref().map(Cow::from),
             begun: line.begun.as_deref().map(Cow::from),
             etag: line.etag.as_deref().map(Cow::from),
-            spoilt: line.spoilt.as_deref().map(Cow::from),
+            mismatched: line.mismatched.as_deref().map(Cow::from),
             ..*line
         };
         let text = serde_json::to_string(&line).unwrap_or_default() + "\n";
@@ -277,7 +277,7 @@ impl Journal {
         }
     }
 
-    /// A line that could not be written whole is cut off again: the next one must not be taken for a part of it.
+    /// Truncates a line that could not be written in full: the next one must not become a part of it.
     fn append(&mut self, line: &[u8]) -> Result<()> {
         if self.file.is_none() {
             let file = open_for_appending(&self.path).at("open", &self.path)?;
@@ -300,8 +300,8 @@ impl Journal {
         Ok(())
     }
 
-    /// After a pass: forgets files that are gone, and writes the journal anew when most of it says nothing any more. To fail in
-    /// this costs nothing.
+    /// After a pass: drops the records of removed files, and rewrites the journal when most lines are obsolete. A failure costs
+    /// nothing.
     pub fn tidy(&mut self, is_there: impl Fn(&str) -> bool) {
         self.sync();
         self.records.retain(|file, record| record.begun.is_some() || is_there(file));
@@ -321,8 +321,8 @@ impl Journal {
         }
         for (file, record) in &self.records {
             let of = |identity| Line { to: to(), ..Line::of(file, identity, &record.key) };
-            if let Some((etag, at)) = &record.proven {
-                add(&Line { at: Some(*at), proven: Some(etag.as_str().into()), ..of(record.identity) });
+            if let Some((etag, at)) = &record.verified {
+                add(&Line { at: Some(*at), verified: Some(etag.as_str().into()), ..of(record.identity) });
             }
             if record.is_started {
                 add(&Line { event: Some(Event::Started), ..of(record.identity) });
@@ -333,8 +333,8 @@ impl Journal {
                     add(&Line { part: Some(*part), etag: Some(etag.as_str().into()), ..of(None) });
                 }
             }
-            for etag in &record.spoilt {
-                add(&Line { spoilt: Some(etag.as_str().into()), ..of(None) });
+            for etag in &record.mismatched {
+                add(&Line { mismatched: Some(etag.as_str().into()), ..of(None) });
             }
             if record.failed.is_some() {
                 add(&Line { at: record.failed, event: Some(Event::Failed), ..of(record.identity) });

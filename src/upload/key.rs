@@ -1,11 +1,11 @@
-//! What an object is called in the bucket: a template, filled in for each file. Pure.
+//! The key of an object: a template, filled in for each file. Pure.
 //!
-//! `cam1/%Y/%m/%d/%H/cam_1_%Y_%m_%d_%H_%M_%S.{ext}`: the fields of strftime are the recording's own time, as its name
-//! says, else its modification time; both in `--timezone`. A camera's clock has no zone: its digits are kept as they are.
+//! `cam1/%Y/%m/%d/%H/cam_1_%Y_%m_%d_%H_%M_%S.{ext}`: the fields of strftime are the recording time in the file's name, else
+//! the modification time; both in `--timezone`. A camera's clock has no zone: its wall-clock time is used unchanged.
 //!
-//! Where neither `{name}` nor `{path}` is in the template, two recordings may come to have one key. What tells them apart is
-//! then written before the extension: the number of a second recording in the same second (`-2`), and in the hour that
-//! the end of summer time repeats, for its second run, the zone's offset (`+0100`).
+//! Without `{name}` or `{path}` in the template, two recordings can get one key. A suffix before the extension then tells
+//! them apart: the number of a second recording in the same second (`-2`), and in the hour that the end of summer time
+//! repeats, for its second run, the zone's offset (`+0100`).
 
 use std::fmt::Write;
 
@@ -18,7 +18,7 @@ use crate::zone::Tz;
 /// The longest key of S3, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// The name of an object in a bucket: 1 to 1024 bytes, without what some server or file system takes for something else.
+/// The name of an object in a bucket: 1 to 1024 bytes, without parts that some server or file system interprets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey(String);
 
@@ -57,63 +57,64 @@ pub struct KeyError {
     why: &'static str,
 }
 
-/// When a recording began, to be written.
+/// The start of a recording, as a key has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
-    /// What the clock on the wall showed.
-    pub digits: NaiveDateTime,
+pub struct RecordedAt {
+    /// The wall-clock time.
+    pub local_time: NaiveDateTime,
     offset: FixedOffset,
-    /// The clock had shown these digits before: summer time has ended in between.
+    /// The second run of an hour: summer time has ended in between.
     is_repeated: bool,
     copy: u32,
 }
 
-impl Moment {
-    /// Of a file of this name, last modified then.
+impl RecordedAt {
+    /// Of a file by its name, else by its modification time.
     #[must_use]
     pub fn of(name: &str, modified: DateTime<Utc>, zone: Tz) -> Self {
         match of_name(name) {
-            Some(RecordingTime { local_time: digits, offset: None, copy }) => {
-                let offset = zone.offsets_at_local_time(digits).earliest().unwrap_or_else(|| zone.ahead(digits));
-                Self { digits, offset, is_repeated: false, copy }
+            Some(RecordingTime { local_time, offset: None, copy }) => {
+                let offset =
+                    zone.offsets_at_local_time(local_time).earliest().unwrap_or_else(|| zone.ahead(local_time));
+                Self { local_time, offset, is_repeated: false, copy }
             }
-            Some(RecordingTime { local_time: digits, offset: Some(offset), copy }) => {
-                Self::of_instant(digits - offset, zone, copy)
+            Some(RecordingTime { local_time, offset: Some(offset), copy }) => {
+                Self::of_instant(local_time - offset, zone, copy)
             }
             None => Self::of_instant(modified.naive_utc(), zone, 1),
         }
     }
 
-    /// Any moment, to try a template with.
+    /// A time to try a template with.
     fn at_the_epoch() -> Self {
-        Self { digits: DateTime::UNIX_EPOCH.naive_utc(), offset: Utc.fix(), is_repeated: false, copy: 1 }
+        Self { local_time: DateTime::UNIX_EPOCH.naive_utc(), offset: Utc.fix(), is_repeated: false, copy: 1 }
     }
 
     fn of_instant(instant: NaiveDateTime, zone: Tz, copy: u32) -> Self {
         let offset = zone.ahead(instant);
-        let digits = instant + offset;
-        let is_repeated = match zone.offsets_at_local_time(digits) {
+        let local_time = instant + offset;
+        let is_repeated = match zone.offsets_at_local_time(local_time) {
             MappedLocalTime::Ambiguous(first, second) => offset == second && first != second,
             _ => false,
         };
-        Self { digits, offset, is_repeated, copy }
+        Self { local_time, offset, is_repeated, copy }
     }
 }
 
-/// A file, as far as a key speaks of it.
+/// The properties of a file that a key can contain.
 #[derive(Debug, Clone, Copy)]
 pub struct Named<'a> {
     /// The path in its directory: `cam1/x.ts`.
     pub path: &'a str,
-    /// The directory's own name: the camera of a file that stands in no folder of a camera.
+    /// The directory's own name: the camera of a file that is in no camera's folder.
     pub dir: &'a str,
     /// When it began.
-    pub moment: &'a Moment,
+    pub recorded_at: &'a RecordedAt,
 }
 
 impl<'a> Named<'a> {
     /// The first folder, unless it is one of a day, a month or a year: then the directory is the camera's own, as `record` and
-    /// `dashcam` make it. What is called `1001` and has folders in it is a camera.
+    /// `dashcam` make it. A folder named `1001` that has folders in it is a camera.
     fn camera(&self) -> &'a str {
         let Some((folder, rest)) = self.path.split_once('/') else { return self.dir };
         let is_day = folder.len() == "2018-10-28".len();
@@ -124,12 +125,12 @@ impl<'a> Named<'a> {
 /// `--key`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// As it was typed.
+    /// The option's value.
     text: String,
     pieces: Vec<Piece>,
-    /// It tells any two files of a directory apart.
+    /// Whether it gives any two files of a directory different keys.
     has_name: bool,
-    /// It tells the two runs of an hour apart.
+    /// Whether it gives the two runs of a repeated hour different keys.
     has_offset: bool,
 }
 
@@ -166,7 +167,9 @@ impl std::str::FromStr for Template {
                     "path" => Piece::Path,
                     "ext" => Piece::Extension,
                     _ => {
-                        return Err(format!("{{{field}}} is no field: {{camera}}, {{name}}, {{path}} and {{ext}} are"));
+                        return Err(format!(
+                            "unknown field {{{field}}}: {{camera}}, {{name}}, {{path}} and {{ext}} exist"
+                        ));
                     }
                 });
                 rest = after;
@@ -193,9 +196,11 @@ impl std::str::FromStr for Template {
             ));
         }
         let template = Self { text: text.to_owned(), pieces, has_name, has_offset };
-        // What cannot be for any file should be said before the first.
-        let moment = Moment::at_the_epoch();
-        template.key("", &Named { path: "a.b", dir: "c", moment: &moment }).map_err(|error| error.to_string())?;
+        // A template that is wrong for every file fails before the first.
+        let recorded_at = RecordedAt::at_the_epoch();
+        template
+            .key("", &Named { path: "a.b", dir: "c", recorded_at: &recorded_at })
+            .map_err(|error| error.to_string())?;
         Ok(template)
     }
 }
@@ -204,21 +209,21 @@ fn is_text(item: &Item<'_>) -> bool {
     matches!(item, Item::Literal(_) | Item::OwnedLiteral(_) | Item::Space(_) | Item::OwnedSpace(_))
 }
 
-/// What becomes of a `%` in a crontab.
+/// What cron does with a `%`.
 const CUT: &str = "in a crontab cron ends the command at a %: write \\% there";
 
-/// Refuses what a crontab, a shell or a file of variables leaves in a template and what no key should have.
+/// Refuses the remains of a crontab's, a shell's or a variable file's syntax, which no key should have.
 fn refuse_slips(text: &str) -> Result<(), String> {
     let is_quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
     let singles = text.replace("%%", "");
     if text.contains('\\') {
-        Err(format!("{text:?} has a backslash: cron takes that of \\% away, elsewhere write % alone"))
+        Err(format!("{text:?} has a backslash: cron removes that of \\%, elsewhere write % alone"))
     } else if is_quoted('"') || is_quoted('\'') {
-        Err(format!("{text:?} has quotes around it: only a shell takes them away, leave them out here"))
+        Err(format!("{text:?} has quotes around it: only a shell removes them, leave them out here"))
     } else if text.contains(char::is_control) {
         Err(format!("{text:?} has a line end or another control character in it"))
     } else if text.trim() != text {
-        Err(format!("{text:?} has a blank at one end"))
+        Err(format!("{text:?} begins or ends with a space"))
     } else if !singles.contains('%') && text.contains("%%Y") {
         Err(format!("{text:?} writes %% for %, as systemd wants it: write % alone here"))
     } else if text.ends_with(['/', '-', '_', '.']) {
@@ -228,7 +233,7 @@ fn refuse_slips(text: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a field of strftime tells the two runs of an hour apart.
+/// Whether a field of strftime differs between the two runs of a repeated hour.
 fn tells_offset(item: &Item<'_>) -> bool {
     match item {
         Item::Numeric(Numeric::Timestamp, _) => true,
@@ -249,13 +254,13 @@ impl Template {
     /// The key of a file, behind the prefix of `--to`.
     ///
     /// # Errors
-    /// What comes out cannot be a key.
+    /// The result cannot be a key.
     pub fn key(&self, prefix: &str, file: &Named<'_>) -> Result<ObjectKey, KeyError> {
         let name = file.path.rsplit('/').next().unwrap_or_default();
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
         let time = DateTime::<FixedOffset>::from_naive_utc_and_offset(
-            file.moment.digits - file.moment.offset,
-            file.moment.offset,
+            file.recorded_at.local_time - file.recorded_at.offset,
+            file.recorded_at.offset,
         );
         let mut key = prefix.trim_matches('/').to_owned();
         if !key.is_empty() {
@@ -268,17 +273,17 @@ impl Template {
                 Piece::Name => key.push_str(stem),
                 Piece::Path => key.push_str(file.path),
                 Piece::Extension => key.push_str(extension),
-                // Its items were checked: none fails.
+                // Its items were checked and cannot fail.
                 Piece::Time(items) => drop(write!(key, "{}", time.format_with_items(items.iter()))),
             }
         }
         if !self.has_name {
             let mut mark = String::new();
-            if file.moment.is_repeated && !self.has_offset {
-                mark = file.moment.offset.to_string().replace(':', "");
+            if file.recorded_at.is_repeated && !self.has_offset {
+                mark = file.recorded_at.offset.to_string().replace(':', "");
             }
-            if file.moment.copy > 1 {
-                let _ = write!(mark, "-{}", file.moment.copy);
+            if file.recorded_at.copy > 1 {
+                let _ = write!(mark, "-{}", file.recorded_at.copy);
             }
             let suffix = format!(".{extension}");
             let at = if !extension.is_empty() && key[prefix_len..].ends_with(&suffix) {
@@ -300,9 +305,9 @@ mod tests {
 
     fn key(template: &str, path: &str, modified: &str, zone: Tz) -> String {
         let modified = modified.parse::<DateTime<Utc>>().expect("a time");
-        let moment = Moment::of(path.rsplit('/').next().expect("a name"), modified, zone);
+        let recorded_at = RecordedAt::of(path.rsplit('/').next().expect("a name"), modified, zone);
         let template: Template = template.parse().expect("a template");
-        match template.key("", &Named { path, dir: "dir", moment: &moment }) {
+        match template.key("", &Named { path, dir: "dir", recorded_at: &recorded_at }) {
             Ok(key) => key.as_str().to_owned(),
             Err(error) => error.to_string(),
         }
@@ -363,7 +368,7 @@ mod tests {
             assert!(template.parse::<Template>().is_err(), "{template}");
         }
         for (template, said) in [
-            (r"{camera}/\%Y/{name}.{ext}", "cron takes that"),
+            (r"{camera}/\%Y/{name}.{ext}", "cron removes that"),
             ("'{path}'", "quotes"),
             ("\"{camera}/%Y/{path}\"", "quotes"),
             ("{path}\r", "control"),

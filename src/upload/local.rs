@@ -1,7 +1,7 @@
-//! The files of the sources: which there are, and which of them are closed.
+//! The files of the sources, and which of them are closed.
 //!
-//! A file is closed when nobody has it open, as `lsof` would see it, and it has not changed for a while. Hidden names are those
-//! of files that somebody is still writing, and of our own folder.
+//! A file is closed when no process has it open, as `lsof` shows it, and it has not changed for a while. Files with hidden
+//! names are still being written, or are in our own folder.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -18,15 +18,15 @@ use super::pattern::Patterns;
 use crate::error::{At, Result};
 use crate::store::STATE_DIR;
 
-/// Deeper folders are not looked into.
+/// The depth of folders to search.
 const MAX_DEPTH: usize = 32;
 /// A file from further in the future was not written just now: a clock was wrong then.
 const MAX_FUTURE: Duration = Duration::from_hours(24);
 
-/// The reports of passes that bring again what is missing, in [`STATE_DIR`].
+/// The reports of passes that bring missing files again, in [`STATE_DIR`].
 const OF_REFILLING: [&str; 2] = ["dashcam.json", "hikvision.json"];
 
-/// What tells whether a file is still the same.
+/// Size, time and inode of a file, which show whether it is still the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// In bytes.
@@ -45,7 +45,7 @@ impl Identity {
         Self { size: metadata.len(), mtime, ino: metadata.ino() }
     }
 
-    /// Whether it has the content of another, as size and time tell.
+    /// Whether it has the content of another, judged by size and time.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
         self.size == other.size && self.mtime == other.mtime
@@ -103,28 +103,28 @@ pub struct Local {
     pub source: SourceId,
     /// Its path there.
     pub path: String,
-    /// What it was when we looked.
+    /// Its size, time and inode at the scan.
     pub identity: Identity,
 }
 
-/// What a source holds.
+/// The contents of a source.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// What could be uploaded, unless somebody has it open.
+    /// Files that could be uploaded, unless a process has them open.
     pub files: Vec<Local>,
-    /// What was changed a moment ago.
+    /// Number of files younger than `--min-age`.
     pub young: usize,
-    /// Names that are not text, which no key can have.
+    /// Names that are not UTF-8, which no key can have.
     pub unnamed: Vec<PathBuf>,
-    /// Files that no pattern fits, and one of them.
+    /// Number of files that match no pattern.
     pub unfit: usize,
-    /// The first that was found.
+    /// The first of them.
     pub unfit_example: Option<String>,
-    /// Destinations of passes that bring again what is missing.
+    /// Destinations of passes that bring missing files again.
     pub refilled: Vec<PathBuf>,
 }
 
-/// Looks for files in a source. What vanishes in between is no error.
+/// Scans a source for files. A file that is removed during the scan is no error.
 ///
 /// # Errors
 /// The source itself, or a folder in it, cannot be read.
@@ -197,7 +197,7 @@ impl Search<'_> {
         let is_old = age
             .to_std()
             .map_or_else(|_| (-age).to_std().is_ok_and(|future| future > MAX_FUTURE), |age| age >= self.min_age);
-        // An empty file has nothing to keep: most probably somebody has just begun to write it.
+        // An empty file has nothing to keep: most probably a process has just begun to write it.
         if is_old && identity.size > 0 {
             self.found.files.push(Local { source: self.source, path, identity });
         } else {

@@ -6,10 +6,10 @@ use super::Settings;
 use crate::pass::Nothing;
 use crate::units::{all_are, human_duration};
 
-/// A file is closed long before it is so old.
+/// A file of this age was closed long ago.
 const UNUSUAL_MIN_AGE: Duration = Duration::from_hours(1);
 
-/// What leaves out every file: of so many its age, of others, such as this one, its name.
+/// The option that leaves out every file: `--min-age` for young ones, `--pattern` for others.
 pub(super) fn why(
     settings: &Settings,
     young: usize,
@@ -21,7 +21,7 @@ pub(super) fn why(
         _ if young > 0 => {
             let age = human_duration(settings.min_age);
             let because = format!("{} younger than --min-age {age}, or empty", all_are(young, "file"));
-            // That is what the option is for.
+            // As the option intends.
             Some(Nothing { key: "--min-age".into(), because, is_wrong: false })
                 .filter(|_| settings.min_age > UNUSUAL_MIN_AGE)
         }

@@ -1,4 +1,4 @@
-//! Files that are in the bucket under another key than `--key` gives them now.
+//! Files that were uploaded under another key than `--key` gives them now.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::memory::Keyed;
 use crate::pass::Report;
 use crate::store::STATE_DIR;
 
-/// Says before anything is removed that a new `--key` is for new files alone. Keys are compared when it has changed, and for as
-/// long as there are such files: a pass with nothing new takes no longer.
+/// Warns before anything is removed that a new `--key` applies to new files only. It compares keys when the option has
+/// changed and as long as there are such files: a pass with nothing new takes no longer.
 pub(super) fn name(settings: &Settings, files: &Files, sources: &Sources, policy: &Policy, report: &mut Report) {
     let destination = settings.destination();
     let by = format!("{} {:?}", settings.template, settings.zone);
@@ -22,7 +22,7 @@ pub(super) fn name(settings: &Settings, files: &Files, sources: &Sources, policy
     }
     let other = files.iter().filter_map(|(_, file)| {
         let source = &sources[file.source];
-        let record = source.proven(file)?;
+        let record = source.verified(file)?;
         let key = policy.key(file, &source.name).ok()?;
         (record.key != key.as_str()).then_some((record.key.as_str(), key))
     });
@@ -36,7 +36,7 @@ pub(super) fn name(settings: &Settings, files: &Files, sources: &Sources, policy
         (Some(_), _) => Some("--delete-after"),
         (None, keep) => keep.map(|_| "--keep"),
     };
-    let removes = option.map(|option| format!(", and {option} removes what is there under the old one"));
+    let removes = option.map(|option| format!(", and {option} removes files that are uploaded under the old one"));
     let journal = settings.sources.first().map(|source| source.join(STATE_DIR).join("upload.journal"));
     log::log!(
         if is_new { log::Level::Warn } else { log::Level::Info },

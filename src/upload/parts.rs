@@ -1,13 +1,13 @@
-//! In how many parts a file is sent. Pure.
+//! The parts of a multipart upload. Pure.
 //!
-//! The cut depends on the size alone, so that any later pass, even one that has lost the journal, makes the same parts
-//! and knows what the object's ETag has to be.
+//! They depend on the file's size alone, so that any later pass, even without the journal, makes the same parts and
+//! knows the expected ETag of the object.
 
 use std::num::NonZeroU32;
 
-/// From this size on a file is sent in parts, and so large a part is at least. S3 wants 5 MiB.
+/// The smallest part, and the smallest file that is sent in parts. The minimum of S3 is 5 MiB.
 const PART_BYTES: u64 = 16 << 20;
-/// What S3 takes at most.
+/// The largest number of parts that S3 accepts.
 const MAX_PARTS: u64 = 10_000;
 const MIB: u64 = 1 << 20;
 /// The largest object of S3.
@@ -30,14 +30,14 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// How a file of this size is cut; none where it is sent whole.
+    /// The parts of a file of this size; none where it is sent in one request.
     #[must_use]
     pub fn of(size: u64) -> Option<Self> {
         let part_bytes = PART_BYTES.max(size.div_ceil(MAX_PARTS).next_multiple_of(MIB));
         (size >= PART_BYTES).then_some(Self { size, part_bytes })
     }
 
-    /// How a file of this size has been cut when it came out as so many parts of this size, if it can have.
+    /// The parts of a file of this size, given their size and number; none if these do not fit.
     #[must_use]
     pub fn with_part_bytes(size: u64, part_bytes: u64, parts: u32) -> Option<Self> {
         let cut = Self { size, part_bytes };
@@ -50,7 +50,7 @@ impl Cut {
         u32::try_from(self.size.div_ceil(self.part_bytes)).unwrap_or(u32::MAX)
     }
 
-    /// Where a part is; they are numbered from 1.
+    /// The range of a part; they are numbered from 1.
     #[must_use]
     pub fn range(self, number: NonZeroU32) -> Range {
         let start = (u64::from(number.get()) - 1).saturating_mul(self.part_bytes).min(self.size);

@@ -1,16 +1,16 @@
-//! `--pattern`: which names are wanted. Pure.
+//! `--pattern`: selects files by name. Pure.
 
 use std::fmt;
 use std::str::FromStr;
 
 use regex::Regex;
 
-/// Patterns of names, where `*` is any text and `?` any one letter; case does not matter.
+/// Patterns of names, where `*` matches any text and `?` any one character; case does not matter.
 #[derive(Debug, Clone)]
 pub struct Patterns {
-    /// As they were typed, in lower case, without blanks around them.
+    /// As typed, in lower case, without spaces around them.
     words: String,
-    /// All of them as one.
+    /// All of them in one expression.
     regex: Regex,
 }
 
@@ -32,13 +32,13 @@ impl FromStr for Patterns {
             ));
         }
         if let Some(word) = words.iter().find(|word| word.starts_with('.')) {
-            return Err(format!("{word:?} fits only hidden files, which are never uploaded: write '*{word}'"));
+            return Err(format!("{word:?} matches only hidden files, which are never uploaded: write '*{word}'"));
         }
         if let Some(word) = words.iter().find(|word| word.contains(" *") || word.contains(" .")) {
             return Err(format!("{word:?}: patterns are separated by commas: write '*.ts,*.mp4'"));
         }
         let wanted: Vec<String> = words.iter().map(|word| regex_of(word)).collect();
-        // Whatever the patterns, a name takes time that grows with its length alone.
+        // Matching takes time linear in the length of the name, whatever the patterns.
         let regex = Regex::new(&format!("^(?s:{})$", wanted.join("|")));
         let words = words.join(",").to_lowercase();
         regex.map(|regex| Self { words, regex }).map_err(|_| "these patterns are too many or too long".into())
@@ -52,7 +52,7 @@ impl fmt::Display for Patterns {
 }
 
 impl Patterns {
-    /// Whether a name is wanted.
+    /// Whether a pattern matches a name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.regex.is_match(&name.to_lowercase())

@@ -1,4 +1,4 @@
-//! A file, or a part of one, as it is sent: at the pace that is allowed, and no byte less than promised.
+//! A file, or a part of one, as a request body: at the rate of `--limit-rate`, and never shorter than announced.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -14,16 +14,16 @@ use crate::progress::Item;
 use crate::rate::Pacer;
 use crate::stop::Stop;
 
-/// What all that is sent has in common.
+/// Shared by all request bodies of a pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Flow<'a> {
     /// `--limit-rate`
     pub pacer: &'a Pacer,
-    /// Whether to stop.
+    /// Set when the pass is to stop.
     pub stop: &'a Stop,
-    /// The pass has ended with an error: nothing more is sent.
+    /// Set when the pass has ended with an error: workers send nothing more.
     pub is_ended: &'a AtomicBool,
-    /// All bytes that were sent, again or for the first time.
+    /// All bytes that were sent, retries included.
     pub sent: &'a AtomicU64,
 }
 
@@ -36,7 +36,7 @@ pub struct FilePiece<'a> {
     md5_base64: String,
     flow: Flow<'a>,
     item: &'a Item,
-    /// It could not be read as it was hashed.
+    /// Set when it could not be read again as it was hashed.
     broke: Cell<Option<io::ErrorKind>>,
 }
 
@@ -93,7 +93,7 @@ impl Read for Reader<'_> {
         let stopped = |error: Error| io::Error::other(error.to_string());
         flow.stop.check().map_err(stopped)?;
         let bytes = file.read_at(&mut buffer[..wanted], range.start + self.at);
-        // The length was promised: to return less would leave the server waiting for the rest.
+        // The length was announced: with fewer bytes the server would wait for the rest.
         let bytes = match bytes {
             Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
             other => other,

@@ -1,7 +1,8 @@
-//! What to upload and what to remove: files and what is known of them in, steps out. Pure.
+//! What to upload and what to remove: files and their journal records in, steps out. Pure.
 //!
-//! A file is removed only where it is proven to be in the bucket, as it is now. By `--delete` at once, by `--delete-after`
-//! when the proof is so old, by `--keep` when the recording is: one that is not in the bucket yet stays however old it is.
+//! footage removes a file only if the file as it is now was verified to be in the bucket: with `--delete` at once, with
+//! `--delete-after` when the verification is so old, with `--keep` when the recording is. A file that is not in the bucket yet
+//! stays, however old it is.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,23 +10,23 @@ use std::time::Duration;
 use chrono::DateTime;
 
 use super::journal::{Begun, Record};
-use super::key::{KeyError, Moment, Named, ObjectKey, Template};
+use super::key::{KeyError, Named, ObjectKey, RecordedAt, Template};
 use super::local::{FileId, Local, SourceId};
 use super::parts::MAX_BYTES;
 use crate::failure::{FailureReason, ItemFailure};
 use crate::retention::{Keep, Reason};
 use crate::zone::Tz;
 
-/// What is wanted.
+/// The options of the plan.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// What stands before every key.
+    /// The prefix of every key.
     pub prefix: String,
     /// `--key`
     pub template: Template,
     /// `--timezone`
     pub zone: Tz,
-    /// `--delete` and `--delete-after`: remove what has been proven for so long.
+    /// `--delete` and `--delete-after`: remove files that were verified so long ago.
     pub delete_after: Option<Duration>,
     /// `--keep`
     pub keep: Option<Keep>,
@@ -35,14 +36,14 @@ pub struct Policy {
     pub now: DateTime<Tz>,
 }
 
-/// A file, and what is known of it.
+/// A file and its journal record.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// The file.
     pub local: &'a Local,
     /// The name of the source it is in.
     pub dir: &'a str,
-    /// What the journal says.
+    /// Its record in the journal.
     pub record: Option<&'a Record>,
 }
 
@@ -53,27 +54,27 @@ pub struct Upload {
     pub file: FileId,
     /// Its key.
     pub key: ObjectKey,
-    /// When it began.
-    pub moment: Moment,
-    /// What is there of it already.
+    /// The start of the recording.
+    pub recorded_at: RecordedAt,
+    /// The multipart upload in progress, if there is one.
     pub begun: Option<Begun>,
-    /// An earlier pass may have begun an upload in parts of which it did not learn the id.
+    /// An earlier pass may have created a multipart upload without learning its id.
     pub may_have_begun: bool,
     /// Objects with these ETags under the key are ours, and may be replaced.
-    pub spoilt: Vec<String>,
+    pub mismatched: Vec<String>,
 }
 
-/// What to do.
+/// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Remove a file that is proven to be in the bucket.
+    /// Remove a file that is verified to be in the bucket.
     Remove {
         /// The file.
         file: FileId,
         /// Why.
         reason: Reason,
     },
-    /// Give an upload in parts up: its file is gone, or is another now, or is to have another key.
+    /// Abort a multipart upload: its file is gone or has changed, or its key has changed.
     Abort {
         /// The source.
         source: SourceId,
@@ -88,20 +89,21 @@ pub enum Step {
     Upload(Upload),
 }
 
-/// All there is to do, and why not more.
+/// The steps, and the files without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Removals, then uploads to give up, then those to do, the oldest recording first.
+    /// Removals, then aborts, then uploads, the oldest recording first.
     pub steps: Vec<Step>,
-    /// Files that are proven to be in the bucket.
-    pub proven: usize,
-    /// Files that failed and are not due for another try.
+    /// Number of files that are verified to be in the bucket.
+    pub verified: usize,
+    /// Number of files that failed and are not due for a retry.
     pub waiting: Vec<FileId>,
     /// Files that cannot be uploaded, and why.
     pub refused: Vec<(FileId, ItemFailure)>,
 }
 
-/// Plans what to do with `files`, whose ids are their positions. `orphans` are records with an upload under way of which the file is not there.
+/// Plans what to do with `files`, whose ids are their positions. `orphans` are records of multipart uploads in progress whose
+/// file no longer exists.
 #[must_use]
 pub fn plan(files: &[Known<'_>], orphans: &[(SourceId, &str, &Record)], policy: &Policy) -> Plan {
     let mut plan = Plan::default();
@@ -111,21 +113,22 @@ pub fn plan(files: &[Known<'_>], orphans: &[(SourceId, &str, &Record)], policy: 
     }
     for (file, known) in files.iter().enumerate().map(|(number, known)| (FileId(number), known)) {
         let Known { local, record, .. } = *known;
-        let proof = record.filter(|record| record.proves(&local.identity)).and_then(|record| record.proven.as_ref());
-        if let Some((_, proven_at)) = proof {
-            let moment = policy.keep.map(|_| policy.moment(local));
-            let reason = policy.removal(moment.as_ref(), *proven_at);
+        let verified =
+            record.filter(|record| record.verifies(&local.identity)).and_then(|record| record.verified.as_ref());
+        if let Some((_, verified_at)) = verified {
+            let recorded_at = policy.keep.map(|_| policy.recorded_at(local));
+            let reason = policy.removal(recorded_at.as_ref(), *verified_at);
             let is_same_inode = record.and_then(|record| record.identity) == Some(local.identity);
             match reason {
                 Some(reason) if is_same_inode => {
-                    plan.proven += 1;
+                    plan.verified += 1;
                     removals.push(Step::Remove { file, reason });
                     continue;
                 }
-                // Perhaps another file of the same size and time: it is proven again before it is removed.
+                // Perhaps another file of the same size and time: verify it again before removing it.
                 Some(_) => {}
                 None => {
-                    plan.proven += 1;
+                    plan.verified += 1;
                     continue;
                 }
             }
@@ -148,10 +151,13 @@ pub fn plan(files: &[Known<'_>], orphans: &[(SourceId, &str, &Record)], policy: 
             plan.refused.push((file, failure));
             continue;
         }
-        let moment = policy.moment(local);
-        match policy.template.key(&policy.prefix, &Named { path: &local.path, dir: known.dir, moment: &moment }) {
+        let recorded_at = policy.recorded_at(local);
+        match policy
+            .template
+            .key(&policy.prefix, &Named { path: &local.path, dir: known.dir, recorded_at: &recorded_at })
+        {
             Ok(key) => {
-                // What is known under another key says nothing of this one.
+                // A record under another key does not apply to this one.
                 let known = record.filter(|record| record.key == key.as_str());
                 if is_same && known.is_none() {
                     give_up(record);
@@ -160,20 +166,20 @@ pub fn plan(files: &[Known<'_>], orphans: &[(SourceId, &str, &Record)], policy: 
                     file,
                     begun: known.filter(|_| is_same).and_then(|known| known.begun.clone()),
                     may_have_begun: known.is_some_and(|known| known.is_started),
-                    spoilt: known.map(|known| known.spoilt.clone()).unwrap_or_default(),
+                    mismatched: known.map(|known| known.mismatched.clone()).unwrap_or_default(),
                     key,
-                    moment,
+                    recorded_at,
                 });
             }
             Err(error) => plan.refused.push((file, ItemFailure::passing(FailureReason::Name, error.to_string()))),
         }
     }
     uploads.sort_by(|a, b| {
-        let order = |upload: &Upload| (upload.moment.digits, files[upload.file.0].local);
+        let order = |upload: &Upload| (upload.recorded_at.local_time, files[upload.file.0].local);
         let ((a, a_file), (b, b_file)) = (order(a), order(b));
         a.cmp(&b).then_with(|| a_file.path.cmp(&b_file.path)).then_with(|| a_file.source.cmp(&b_file.source))
     });
-    // Of two files with one key the older has it: also in the next pass, when the first is in the bucket.
+    // Of two files with one key the older gets it: also in the next pass, when it is in the bucket.
     let mut keys: HashMap<ObjectKey, FileId> = HashMap::new();
     uploads.retain(|upload| {
         let Some(other) = keys.get(&upload.key) else {
@@ -204,23 +210,23 @@ impl Policy {
     /// The key of a file in a source of this name.
     ///
     /// # Errors
-    /// What comes out cannot be a key.
+    /// The result cannot be a key.
     pub fn key(&self, local: &Local, dir: &str) -> Result<ObjectKey, KeyError> {
-        self.template.key(&self.prefix, &Named { path: &local.path, dir, moment: &self.moment(local) })
+        self.template.key(&self.prefix, &Named { path: &local.path, dir, recorded_at: &self.recorded_at(local) })
     }
 
-    fn moment(&self, local: &Local) -> Moment {
-        Moment::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), self.zone)
+    fn recorded_at(&self, local: &Local) -> RecordedAt {
+        RecordedAt::of(local.path.rsplit('/').next().unwrap_or_default(), local.identity.modified(), self.zone)
     }
 
-    /// Whether a file that was proven then is to be removed now, and why. The future counts as now.
+    /// The reason to remove a file that was verified at `verified_at`, if there is one. A time in the future counts as now.
     #[must_use]
-    pub fn removal(&self, moment: Option<&Moment>, proven_at: i64) -> Option<Reason> {
-        let age = self.since(proven_at);
+    pub fn removal(&self, recorded_at: Option<&RecordedAt>, verified_at: i64) -> Option<Reason> {
+        let age = self.since(verified_at);
         let cutoff = self.keep.and_then(|keep| keep.cutoff(self.local_now()));
         if self.delete_after.is_some_and(|after| age >= after) {
             Some(Reason::Uploaded)
-        } else if cutoff.zip(moment).is_some_and(|(cutoff, moment)| moment.digits < cutoff) {
+        } else if cutoff.zip(recorded_at).is_some_and(|(cutoff, recorded_at)| recorded_at.local_time < cutoff) {
             Some(Reason::Expired)
         } else {
             None
@@ -235,7 +241,7 @@ impl Policy {
         Duration::from_secs(u64::try_from(self.now.timestamp() - timestamp).unwrap_or(0))
     }
 
-    /// Whether what failed then is not due for another try. A time in the future was a wrong clock's.
+    /// Whether a failure is not due for a retry. A time in the future is of a wrong clock, and due.
     fn waits(&self, failed: i64) -> bool {
         failed <= self.now.timestamp() && self.since(failed) < self.retry_failed_after
     }

@@ -1,5 +1,5 @@
-//! Where to send, and as whom: options, then variables, then the files of the AWS CLI, in its order of precedence. Pure: the
-//! variables and the files' texts are handed in.
+//! Endpoint, region and credentials: options, then variables, then the files of the AWS CLI, in its order of precedence.
+//! Pure: variables and files are arguments.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub struct Credentials {
     pub key_id: String,
     /// Its secret.
     pub secret: String,
-    /// What goes with a key for a short time.
+    /// The session token of a temporary key.
     pub session_token: Option<String>,
 }
 
@@ -34,9 +34,9 @@ pub enum Addressing {
     Virtual,
 }
 
-/// What was asked for on the command line.
+/// The S3 options of the command line.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct S3Options {
     /// `--profile`
     pub profile: Option<String>,
     /// `--region`
@@ -47,44 +47,44 @@ pub struct Asked {
     pub addressing: Addressing,
 }
 
-/// What was found around it.
+/// The environment of the program.
 #[derive(Clone, Copy)]
-pub struct Around<'a> {
+pub struct Environment<'a> {
     /// A variable of the environment; one that is empty counts as not set.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// The text of the credentials file; empty where there is none.
+    /// The text of the credentials file; empty if there is none.
     pub credentials: &'a str,
     /// The text of the configuration file.
     pub config: &'a str,
 }
 
-/// All that a client needs to know.
+/// The settings of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// As whom.
+    /// Access key and secret.
     pub credentials: Credentials,
     /// The region to sign for.
     pub region: String,
-    /// `https://host[:port]`; none is AWS itself.
+    /// `https://host[:port]`; `None` is AWS itself.
     pub endpoint_url: Option<String>,
     /// How the bucket is named.
     pub addressing: Addressing,
-    /// The key came from the credentials file, whose mode matters then.
+    /// Whether the key is from the credentials file, whose mode matters then.
     pub is_from_file: bool,
 }
 
-/// The region of a request to AWS when nothing says another.
+/// The region of a request to AWS unless another is set.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// Resolves what was asked for.
+/// Resolves the options.
 ///
 /// # Errors
 /// A sentence for the user.
-pub fn resolve(asked: &Asked, around: Around<'_>) -> Result<Access, String> {
-    let variable = |name: &str| (around.variable)(name).filter(|value| !value.is_empty());
-    let credentials_file = Ini::parse(around.credentials);
-    let config_file = Ini::parse(around.config);
-    let named = asked.profile.clone().or_else(|| variable("AWS_PROFILE")).or_else(|| variable("AWS_DEFAULT_PROFILE"));
+pub fn resolve(options: &S3Options, environment: Environment<'_>) -> Result<Access, String> {
+    let variable = |name: &str| (environment.variable)(name).filter(|value| !value.is_empty());
+    let credentials_file = Ini::parse(environment.credentials);
+    let config_file = Ini::parse(environment.config);
+    let named = options.profile.clone().or_else(|| variable("AWS_PROFILE")).or_else(|| variable("AWS_DEFAULT_PROFILE"));
     let profile = named.as_deref().unwrap_or("default");
     let in_credentials = credentials_file.section(profile);
     let in_config = match profile {
@@ -97,7 +97,7 @@ pub fn resolve(asked: &Asked, around: Around<'_>) -> Result<Access, String> {
 
     // As the AWS CLI does: a profile named on the command line wins over keys in the environment.
     let from_variables = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
-        _ if asked.profile.is_some() => None,
+        _ if options.profile.is_some() => None,
         (Some(key_id), Some(secret)) => {
             Some(Credentials { key_id, secret, session_token: variable("AWS_SESSION_TOKEN") })
         }
@@ -110,7 +110,7 @@ pub fn resolve(asked: &Asked, around: Around<'_>) -> Result<Access, String> {
         .or_else(|| in_config.and_then(of_section))
         .ok_or_else(|| no_credentials(profile, in_config))?;
 
-    // Not the keys alone: whatever the credentials file says of a profile wins over the configuration file.
+    // All settings of a profile, not only keys: the credentials file wins over the configuration file.
     let both = || [in_credentials, in_config].into_iter().flatten();
     let get = |key| both().find_map(|section| section.get(key));
     let ignores = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
@@ -131,12 +131,12 @@ pub fn resolve(asked: &Asked, around: Around<'_>) -> Result<Access, String> {
         let of_service = get("services").map(of_service).transpose()?.flatten();
         Ok(of_service.or_else(|| get("endpoint_url")).map(str::to_owned))
     };
-    let endpoint_url = match &asked.endpoint_url {
+    let endpoint_url = match &options.endpoint_url {
         Some(url) => Some(url.clone()),
         None => configured()?,
     };
     let endpoint_url = endpoint_url.map(|url| checked_endpoint(&url)).transpose()?;
-    let region = asked
+    let region = options
         .region
         .clone()
         .or_else(|| variable("AWS_REGION"))
@@ -148,10 +148,10 @@ pub fn resolve(asked: &Asked, around: Around<'_>) -> Result<Access, String> {
         return Err(format!("{region:?} is no region"));
     }
     let style = both().find_map(|section| section.nested("s3", "addressing_style"));
-    let addressing = match (asked.addressing, style) {
+    let addressing = match (options.addressing, style) {
         (Addressing::Auto, Some("path")) => Addressing::Path,
         (Addressing::Auto, Some("virtual")) => Addressing::Virtual,
-        (asked, _) => asked,
+        (addressing, _) => addressing,
     };
     Ok(Access { credentials, region, endpoint_url, addressing, is_from_file })
 }
@@ -178,7 +178,7 @@ fn no_credentials(profile: &str, in_config: Option<&Section>) -> String {
     )
 }
 
-/// `https://host[:port]` without a slash at its end. It may not hold a password, which would be shown in logs.
+/// `https://host[:port]` without a slash at its end, and without a password, which logs would show.
 fn checked_endpoint(url: &str) -> Result<String, String> {
     let refuse = |why: &str| format!("--endpoint-url: {why}: write https://s3.example.com");
     if url.contains('@') {
@@ -213,14 +213,14 @@ mod tests {
                           [profile role]\nrole_arn=arn:x\n[profile named]\nservices = mine\naws_access_key_id=N\naws_secret_access_key=n\n\
                           [services mine]\ns3 =\n  endpoint_url = http://127.0.0.1:9000\n";
 
-    fn with(asked: &Asked, variables: &[(&str, &str)]) -> Result<Access, String> {
+    fn with(options: &S3Options, variables: &[(&str, &str)]) -> Result<Access, String> {
         let variable =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        resolve(asked, Around { variable: &variable, credentials: CREDENTIALS, config: CONFIG })
+        resolve(options, Environment { variable: &variable, credentials: CREDENTIALS, config: CONFIG })
     }
 
-    fn profile(name: &str) -> Asked {
-        Asked { profile: Some(name.into()), ..Asked::default() }
+    fn profile(name: &str) -> S3Options {
+        S3Options { profile: Some(name.into()), ..S3Options::default() }
     }
 
     #[test]
@@ -246,24 +246,24 @@ mod tests {
             ("AWS_REGION", "r"),
             ("AWS_DEFAULT_REGION", "q"),
         ];
-        let access = with(&Asked::default(), &keys).expect("resolved");
+        let access = with(&S3Options::default(), &keys).expect("resolved");
         assert_eq!((access.credentials.key_id.as_str(), access.region.as_str()), ("V", "r"));
         assert!(!access.is_from_file);
         // Named by a variable a profile does not win over keys, named by an option it does.
         let by_variable = [keys.as_slice(), &[("AWS_PROFILE", "b2")]].concat();
-        let access = with(&Asked::default(), &by_variable).expect("resolved");
+        let access = with(&S3Options::default(), &by_variable).expect("resolved");
         assert_eq!(access.credentials.key_id, "V");
         assert_eq!(access.endpoint_url.as_deref(), Some("https://s3.ca-east-006.backblazeb2.com"));
         assert_eq!(with(&profile("b2"), &keys).expect("resolved").credentials.key_id, "B");
 
         let urls = [("AWS_ENDPOINT_URL", "http://general"), ("AWS_ENDPOINT_URL_S3", "http://s3")];
         assert_eq!(with(&profile("b2"), &urls).expect("resolved").endpoint_url.as_deref(), Some("http://s3"));
-        let asked = Asked { region: Some("o".into()), endpoint_url: Some("http://o".into()), ..profile("b2") };
-        let access = with(&asked, &urls).expect("resolved");
+        let options = S3Options { region: Some("o".into()), endpoint_url: Some("http://o".into()), ..profile("b2") };
+        let access = with(&options, &urls).expect("resolved");
         assert_eq!((access.region.as_str(), access.endpoint_url.as_deref()), ("o", Some("http://o")));
-        let asked = Asked { addressing: Addressing::Path, ..profile("b2") };
-        assert_eq!(with(&asked, &[]).expect("resolved").addressing, Addressing::Path);
-        assert_eq!(with(&Asked::default(), &[]).expect("resolved").region, "eu-west-1");
+        let options = S3Options { addressing: Addressing::Path, ..profile("b2") };
+        assert_eq!(with(&options, &[]).expect("resolved").addressing, Addressing::Path);
+        assert_eq!(with(&S3Options::default(), &[]).expect("resolved").region, "eu-west-1");
     }
 
     /// As botocore has it: whole settings of a profile in the credentials file win, not its keys alone.
@@ -274,8 +274,8 @@ mod tests {
                 |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
             let credentials = format!("[default]\naws_access_key_id=K\naws_secret_access_key=s\n{credentials}");
             resolve(
-                &Asked::default(),
-                Around { variable: &variable, credentials: &credentials, config: &format!("[default]\n{config}") },
+                &S3Options::default(),
+                Environment { variable: &variable, credentials: &credentials, config: &format!("[default]\n{config}") },
             )
         };
         let access = with(
@@ -317,13 +317,13 @@ mod tests {
         assert!(with(&profile("guest"), &[]).expect_err("unknown").contains("\"guest\""));
         assert!(with(&profile("role"), &[]).expect_err("a role").contains("role_arn"));
         for url in ["s3.example.com", "ftp://x", "https://user:secret@host", "https://host/bucket", "https://"] {
-            let asked = Asked { endpoint_url: Some(url.into()), ..profile("b2") };
-            let error = with(&asked, &[]).expect_err(url);
+            let options = S3Options { endpoint_url: Some(url.into()), ..profile("b2") };
+            let error = with(&options, &[]).expect_err(url);
             assert!(!error.contains("secret"), "{error}");
         }
-        let half = with(&Asked::default(), &[("AWS_ACCESS_KEY_ID", "V")]);
+        let half = with(&S3Options::default(), &[("AWS_ACCESS_KEY_ID", "V")]);
         assert!(half.expect_err("half a key").contains("AWS_SECRET_ACCESS_KEY"));
-        let nothing = resolve(&Asked::default(), Around { variable: &|_| None, credentials: "", config: "" });
+        let nothing = resolve(&S3Options::default(), Environment { variable: &|_| None, credentials: "", config: "" });
         assert!(nothing.expect_err("no keys").contains("AWS_ACCESS_KEY_ID"));
     }
 

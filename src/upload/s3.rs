@@ -2,10 +2,10 @@
 //!
 //! Plain requests only, so that every server understands them: `Content-MD5` and `x-amz-content-sha256` verify a body, and no
 //! `x-amz-checksum-…`, no chunked trailers and no `If-None-Match` are sent, which Backblaze B2 has refused. Nothing here
-//! retries, except once in another region: [`Trouble`] says what a failure means.
+//! retries, except once in another region: [`RequestError`] says what a failure means.
 
 pub mod error;
-mod place;
+mod location;
 pub mod sign;
 mod wire;
 pub mod xml;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ureq::http::Method;
 
-use self::error::{Reply, Trouble};
+use self::error::{Reply, RequestError};
 use self::wire::{Answer, Call, Wire, is_of_md5, unquoted};
 pub use self::wire::{Content, Header, Piece};
 use self::xml::{Text, is_url_encoded, url_decoded};
@@ -103,51 +103,51 @@ impl Client {
     /// The object with this key (HEAD).
     ///
     /// # Errors
-    /// See [`Trouble`], as for all requests.
-    pub fn head(&self, key: &ObjectKey) -> Result<Option<Object>, Trouble> {
+    /// See [`RequestError`], as for all requests.
+    pub fn head(&self, key: &ObjectKey) -> Result<Option<Object>, RequestError> {
         let answer = self.wire.send(&self.call(Method::HEAD, Some(key), &[]))?;
         match answer.status {
             200 => {}
             404 => return Ok(None),
             // An answer to HEAD has no body to say why.
             400..=499 | 301 | 307 => return self.explain(key),
-            _ => return Err(self.trouble(&answer, "HEAD", Some(key))),
+            _ => return Err(self.request_error(&answer, "HEAD", Some(key))),
         }
         let size = answer.header("content-length").and_then(|text| text.parse().ok());
         let (Some(size), Some(etag)) = (size, answer.etag()) else {
-            return Err(Trouble::Refused(format!("the server sends no size and ETag of {:?}", key.as_str())));
+            return Err(RequestError::Refused(format!("the server sends no size and ETag of {:?}", key.as_str())));
         };
         let sha256 = answer.header("x-amz-meta-sha256").map(str::to_owned);
         Ok(Some(Object { size, is_opaque: answer.is_opaque(&etag), etag, sha256 }))
     }
 
     /// Requests one byte with GET after HEAD was refused, to read the reason.
-    fn explain(&self, key: &ObjectKey) -> Result<Option<Object>, Trouble> {
+    fn explain(&self, key: &ObjectKey) -> Result<Option<Object>, RequestError> {
         let answer =
             self.wire.send(&Call { headers: &[("range", "bytes=0-0")], ..self.call(Method::GET, Some(key), &[]) })?;
         let document: Option<xml::Failure> = xml::read(&answer.body).ok();
         match (answer.status, document.as_ref().map(|failure| failure.code.get()).filter(|code| !code.is_empty())) {
             (404, None | Some("NoSuchKey")) => Ok(None),
             (200 | 206 | 416, _) => {
-                Err(Trouble::Refused(format!("the server refuses HEAD for {:?} but allows GET", key.as_str())))
+                Err(RequestError::Refused(format!("the server refuses HEAD for {:?} but allows GET", key.as_str())))
             }
-            _ => Err(self.trouble(&answer, "GET", Some(key))),
+            _ => Err(self.request_error(&answer, "GET", Some(key))),
         }
     }
 
     /// Stores an object in one request (PUT).
-    pub fn put(&self, key: &ObjectKey, piece: &dyn Piece, headers: &[Header<'_>]) -> Result<Stored, Trouble> {
+    pub fn put(&self, key: &ObjectKey, piece: &dyn Piece, headers: &[Header<'_>]) -> Result<Stored, RequestError> {
         let call = Call { headers, content: Content::Piece(piece), ..self.call(Method::PUT, Some(key), &[]) };
         self.store(&call, "PUT", key)
     }
 
     /// Creates a multipart upload; returns its id.
-    pub fn begin(&self, key: &ObjectKey, headers: &[Header<'_>]) -> Result<String, Trouble> {
+    pub fn begin(&self, key: &ObjectKey, headers: &[Header<'_>]) -> Result<String, RequestError> {
         let call = Call { headers, ..self.call(Method::POST, Some(key), &[("uploads", "")]) };
         let root: xml::Upload = self.document(&call, "begin")?;
         let id = root.upload_id.as_ref().map(Text::get).filter(|id| !id.is_empty());
         id.map(str::to_owned)
-            .ok_or_else(|| Trouble::Refused("the server created a multipart upload without an id".into()))
+            .ok_or_else(|| RequestError::Refused("the server created a multipart upload without an id".into()))
     }
 
     /// Stores a part (`UploadPart`).
@@ -157,7 +157,7 @@ impl Client {
         id: &str,
         number: NonZeroU32,
         piece: &dyn Piece,
-    ) -> Result<Stored, Trouble> {
+    ) -> Result<Stored, RequestError> {
         let number = number.to_string();
         let query = [("partNumber", number.as_str()), ("uploadId", id)];
         let call = Call { content: Content::Piece(piece), ..self.call(Method::PUT, Some(key), &query) };
@@ -165,7 +165,7 @@ impl Client {
     }
 
     /// Completes a multipart upload; returns the object's ETag. An answer with status 200 may hold an error.
-    pub fn complete(&self, key: &ObjectKey, id: &str, parts: &[(NonZeroU32, String)]) -> Result<String, Trouble> {
+    pub fn complete(&self, key: &ObjectKey, id: &str, parts: &[(NonZeroU32, String)]) -> Result<String, RequestError> {
         let document = xml::completion(parts);
         let query = [("uploadId", id)];
         let call = Call {
@@ -178,16 +178,16 @@ impl Client {
     }
 
     /// Aborts a multipart upload; one that does not exist is no error.
-    pub fn abort(&self, key: &ObjectKey, id: &str) -> Result<(), Trouble> {
+    pub fn abort(&self, key: &ObjectKey, id: &str) -> Result<(), RequestError> {
         let answer = self.wire.send(&self.call(Method::DELETE, Some(key), &[("uploadId", id)]))?;
         match answer.status {
             200..=299 | 404 => Ok(()),
-            _ => Err(self.trouble(&answer, "abort", Some(key))),
+            _ => Err(self.request_error(&answer, "abort", Some(key))),
         }
     }
 
     /// The parts of a multipart upload on the server (`ListParts`).
-    pub fn parts(&self, key: &ObjectKey, id: &str) -> Result<Vec<Part>, Trouble> {
+    pub fn parts(&self, key: &ObjectKey, id: &str) -> Result<Vec<Part>, RequestError> {
         let mut parts = Vec::new();
         let mut marker = String::new();
         loop {
@@ -215,7 +215,7 @@ impl Client {
     }
 
     /// A page of the objects under a prefix. Some servers omit the ETags: they are empty then.
-    pub fn list(&self, prefix: &str, from: Option<&str>) -> Result<Page<(String, Object)>, Trouble> {
+    pub fn list(&self, prefix: &str, from: Option<&str>) -> Result<Page<(String, Object)>, RequestError> {
         let mut query = vec![("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)];
         query.extend(from.map(|token| ("continuation-token", token)));
         let root: xml::ListBucketResult = self.document(&self.call(Method::GET, None, &query), "list")?;
@@ -234,7 +234,7 @@ impl Client {
     }
 
     /// The first multipart uploads in progress under a prefix: at most a thousand, which is enough for one pass.
-    pub fn begun(&self, prefix: &str) -> Result<Vec<Begun>, Trouble> {
+    pub fn begun(&self, prefix: &str) -> Result<Vec<Begun>, RequestError> {
         let query = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)];
         let call = self.call(Method::GET, None, &query);
         let root: xml::ListMultipartUploadsResult = self.document(&call, "list the uploads of")?;
@@ -254,27 +254,27 @@ impl Client {
         Call { method, key, query, headers: &[], content: Content::None, timeout: self.timeout }
     }
 
-    fn store(&self, call: &Call<'_>, what: &str, key: &ObjectKey) -> Result<Stored, Trouble> {
+    fn store(&self, call: &Call<'_>, what: &str, key: &ObjectKey) -> Result<Stored, RequestError> {
         let answer = self.wire.send(call)?;
         if !(200..300).contains(&answer.status) {
-            return Err(self.trouble(&answer, what, Some(key)));
+            return Err(self.request_error(&answer, what, Some(key)));
         }
         let etag = answer.etag().unwrap_or_default();
         Ok(Stored { is_opaque: answer.is_opaque(&etag), etag })
     }
 
-    fn document<T: DeserializeOwned>(&self, call: &Call<'_>, what: &str) -> Result<T, Trouble> {
+    fn document<T: DeserializeOwned>(&self, call: &Call<'_>, what: &str) -> Result<T, RequestError> {
         let answer = self.wire.send(call)?;
         if (200..300).contains(&answer.status) && xml::failure(&answer.body).is_none() {
             return xml::read(&answer.body).map_err(|error| {
                 let message = format!("the server's answer to {what} is {error}");
-                Trouble::Passing { reason: FailureReason::Server, message, retry_after: None }
+                RequestError::Passing { reason: FailureReason::Server, message, retry_after: None }
             });
         }
-        Err(self.trouble(&answer, what, call.key))
+        Err(self.request_error(&answer, what, call.key))
     }
 
-    fn trouble(&self, answer: &Answer, what: &str, key: Option<&ObjectKey>) -> Trouble {
+    fn request_error(&self, answer: &Answer, what: &str, key: Option<&ObjectKey>) -> RequestError {
         let body = self.wire.text(answer);
         let reply = Reply {
             status: answer.status,
@@ -284,7 +284,7 @@ impl Client {
             date: answer.header("date"),
         };
         let what = key.map_or_else(|| what.to_owned(), |key| format!("{what} {:?}", key.as_str()));
-        reply.trouble(&self.bucket, &what)
+        reply.request_error(&self.bucket, &what)
     }
 }
 

@@ -4,7 +4,7 @@ use super::local::{Files, Local};
 use super::plan::{Plan, Step};
 use crate::steps;
 
-/// The steps of a plan. An abandoned upload that is aborted is none for people.
+/// The steps of a plan, without aborts of multipart uploads.
 pub(super) fn steps(plan: &Plan, files: &Files) -> Vec<steps::Step> {
     let (mut removals, mut uploads) = (Vec::new(), Vec::new());
     for step in &plan.steps {

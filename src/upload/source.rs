@@ -12,9 +12,9 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct SourceDir {
     pub(super) store: Store,
-    /// What is known of its files.
+    /// The state of its files.
     pub(super) journal: Journal,
-    /// What `{dir}` in a key stands for.
+    /// The value of `{dir}` in a key.
     pub(super) name: String,
 }
 
@@ -24,18 +24,18 @@ impl SourceDir {
         Ok(Self { store: store.clone(), journal, name: name_of(store.root()) })
     }
 
-    /// Where a file of it is.
+    /// The path of a file of it.
     pub(super) fn path(&self, local: &Local) -> PathBuf {
         self.store.root().join(&local.path)
     }
 
-    /// What is known of a file, if that is that the bucket has it.
-    pub(super) fn proven(&self, local: &Local) -> Option<&Record> {
-        self.journal.get(&local.path).filter(|record| record.proves(&local.identity))
+    /// The record of a file, if it was verified to be in the bucket.
+    pub(super) fn verified(&self, local: &Local) -> Option<&Record> {
+        self.journal.get(&local.path).filter(|record| record.verifies(&local.identity))
     }
 }
 
-/// What a directory is called, also where it was given as `.`.
+/// The name of a directory, also where it was given as `.`.
 fn name_of(dir: &Path) -> String {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     name(dir).or_else(|| dir.canonicalize().ok().as_deref().and_then(name)).unwrap_or_default()
@@ -46,7 +46,7 @@ fn name_of(dir: &Path) -> String {
 pub(super) struct Sources(Vec<SourceDir>);
 
 impl Sources {
-    /// Reads what earlier passes have left in each.
+    /// Reads the journal of each.
     ///
     /// # Errors
     /// Those of [`Journal::load`].

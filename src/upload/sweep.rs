@@ -1,7 +1,7 @@
 //! Multipart uploads that no client will complete: their parts are stored, and paid for, until a client aborts them.
 //!
-//! The journal knows those of ours. When it is lost, or a reply was, the server may list them: what is older than a day, has
-//! the key of a file of ours and is not in the journal was begun by an earlier pass that did not live to remember it.
+//! The journal has those of ours. When it or a reply was lost, the server may list them: an upload that is older than a day,
+//! has the key of a file of ours and is not in the journal was created by a pass that was killed before it noted it.
 
 use std::collections::HashSet;
 
@@ -11,16 +11,16 @@ use super::key::ObjectKey;
 use super::s3::Begun;
 use super::transfer::Transfer;
 
-/// An upload may be under way for as long.
+/// How long an upload may be in progress.
 const MAX_AGE_SECONDS: i64 = 86_400;
 
-/// Whether it is time to look, when that was last done then.
+/// Whether a search is due, given the time of the last one.
 #[must_use]
 pub(super) fn is_due(swept: i64, now: i64) -> bool {
     !(0..MAX_AGE_SECONDS).contains(&(now - swept))
 }
 
-/// Aborts abandoned multipart uploads. That a server does not list them, or not to this key, is no failure.
+/// Aborts abandoned multipart uploads. A server that does not list them, or not to this key, is no failure.
 pub(super) fn sweep(
     transfer: Transfer<'_>,
     prefix: &str,
@@ -30,13 +30,13 @@ pub(super) fn sweep(
 ) {
     let begun = match transfer.client.begun(prefix) {
         Ok(begun) => begun,
-        Err(trouble) => return log::debug!("abandoned uploads cannot be listed: {trouble:?}"),
+        Err(error) => return log::debug!("abandoned uploads cannot be listed: {error:?}"),
     };
     for Begun { key, id, initiated } in begun.iter().filter(|begun| is_abandoned(begun, keys, known, now)) {
         let Ok(object_key) = ObjectKey::new(key.clone()) else { continue };
         match transfer.client.abort(&object_key, id) {
             Ok(()) => log::info!("{key:?}: aborted an upload that was abandoned on {initiated:?}"),
-            Err(trouble) => log::debug!("{key:?}: {trouble:?}"),
+            Err(error) => log::debug!("{key:?}: {error:?}"),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! One file, or one part of it, into the bucket; and the proof that it is there.
+//! Uploads one file, or one part of it, and verifies that it is in the bucket.
 //!
-//! Nothing is overwritten: before anything is stored under a key, HEAD tells what stands there. The same content counts as
-//! uploaded, whoever brought it. Any other is left alone and reported, unless the journal knows it for an attempt of ours that
-//! failed. S3 has no lock that every server knows, so between that look and the store somebody else may store there.
+//! footage overwrites nothing: before it stores an object, it looks for one with HEAD. The same content counts as uploaded,
+//! whichever client stored it. footage does not touch other content and reports it, unless the journal has it as a failed
+//! attempt of ours. S3 has no lock that every server implements, so another client may store an object in between.
 
 mod job;
 mod same;
@@ -14,7 +14,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(super) use self::job::{Failure, Job, Open, PartDone, Proof, Start, content_type};
+pub(super) use self::job::{Failure, Job, Open, PartDone, Start, Verification, content_type};
 use self::tries::Tries;
 use super::hash::{Digests, HashError, digests, etag_of_parts, md5_of_hex};
 use super::journal::Begun;
@@ -22,14 +22,14 @@ use super::key::ObjectKey;
 use super::local::Identity;
 use super::parts::{Cut, Range};
 use super::piece::{FilePiece, Flow};
-use super::s3::error::Trouble;
+use super::s3::error::RequestError;
 use super::s3::{Client, Header, Stored};
 use crate::error::Result;
 use crate::failure::{FailureReason, ItemFailure};
 use crate::mutex::lock;
 use crate::store::open::open_regular;
 
-/// How often a piece is stored again of which the server says another hash.
+/// How often to store a piece when the server answers with another hash.
 const STORES: u32 = 2;
 /// The bucket, for workers.
 #[derive(Debug, Clone, Copy)]
@@ -38,9 +38,9 @@ pub(super) struct Transfer<'a> {
     pub(super) flow: Flow<'a>,
     /// Headers of every new object.
     pub(super) headers: &'a [(String, String)],
-    /// The server has answered in this pass.
+    /// Set once the server has answered in this pass.
     pub(super) has_answered: &'a AtomicBool,
-    /// The server as the user knows it.
+    /// The name of the server in messages.
     pub(super) server: &'a str,
 }
 
@@ -49,41 +49,41 @@ impl<'a> Transfer<'a> {
         Tries::new(self)
     }
 
-    /// Asks until there is an answer.
-    pub(super) fn ask<T>(self, mut request: impl FnMut() -> Result<T, Trouble>) -> Result<T, Failure> {
+    /// Sends a request, with retries.
+    pub(super) fn ask<T>(self, mut request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Failure> {
         let mut tries = self.tries();
         loop {
             match self.answered(request()) {
                 Ok(answer) => return Ok(answer),
-                Err(trouble) => tries.again(trouble)?,
+                Err(error) => tries.again(error)?,
             }
         }
     }
 
-    fn answered<T>(self, answer: Result<T, Trouble>) -> Result<T, Trouble> {
-        if !matches!(answer, Err(Trouble::Unreachable(_))) {
+    fn answered<T>(self, answer: Result<T, RequestError>) -> Result<T, RequestError> {
+        if !matches!(answer, Err(RequestError::Unreachable(_))) {
             self.has_answered.store(true, Ordering::Relaxed);
         }
         answer
     }
 
-    /// Begins a file: uploads it whole, finds it in the bucket, or gets it ready to be sent in parts.
+    /// Begins a file: uploads it in one request, finds it in the bucket, or prepares a multipart upload.
     pub(super) fn start(self, job: &Job, begun: Option<&Begun>) -> Result<Start, Failure> {
         let file = self.open(job)?;
         let Some(cut) = Cut::of(job.identity.size) else {
-            return self.whole(job, &file).map(Start::Proven);
+            return self.whole(job, &file).map(Start::Verified);
         };
-        // Before an upload is resumed: it may have been completed by a pass that did not live to write that down, and not
-        // every server says that there is no such upload any more.
+        // Before resuming an upload: a pass may have completed it and been killed before it noted that, and not every
+        // server answers NoSuchUpload then.
         let found = self.ask(|| self.client.head(&job.key))?;
         if let Some(object) = found {
-            let is_ours = lock(&job.spoilt).contains(&object.etag);
+            let is_ours = lock(&job.mismatched).contains(&object.etag);
             if self.is_same(job.identity.size, &file, &object, None)? {
                 if let Some(begun) = begun {
-                    // Where it was not that one which made the object, nobody needs its parts.
+                    // If another upload made the object, the parts of this one are useless.
                     let _ = self.client.abort(&job.key, &begun.id);
                 }
-                return Ok(Start::Proven(Proof { etag: object.etag, was_there: true }));
+                return Ok(Start::Verified(Verification { etag: object.etag, was_there: true }));
             }
             if !is_ours {
                 return Err(Failure::conflict(job, &object));
@@ -105,7 +105,7 @@ impl<'a> Transfer<'a> {
         Ok(Start::Parts(Open { id, cut, done: BTreeMap::new(), is_new: true }))
     }
 
-    /// Looks for an upload of which the answer with its id was lost, where the server lists them.
+    /// Looks for an upload whose id was lost with the reply, if the server lists them.
     fn find(self, job: &Job, file: &File, cut: Cut) -> Option<Open> {
         let listed = self.client.begun(job.key.as_str()).ok()?;
         let found = listed.into_iter().find(|begun| begun.key == job.key.as_str())?;
@@ -113,17 +113,17 @@ impl<'a> Transfer<'a> {
         Some(Open { is_new: true, ..open })
     }
 
-    /// Finds out which parts are there. What the journal knows was compared when it was sent; what only the server knows
-    /// is compared now.
+    /// Finds the parts that the server has. Those in the journal were compared when they were sent; parts that only the
+    /// server lists are compared now.
     fn resume(self, job: &Job, file: &File, cut: Cut, begun: &Begun) -> Result<Open, Failure> {
         let listed = match self.answered(self.client.parts(&job.key, &begun.id)) {
             Ok(listed) => listed,
-            Err(Trouble::NotImplemented(_)) => {
+            Err(RequestError::NotImplemented(_)) => {
                 return Ok(Open { id: begun.id.clone(), cut, done: begun.parts.clone(), is_new: false });
             }
-            Err(trouble) => {
+            Err(error) => {
                 let mut tries = self.tries();
-                tries.again(trouble)?;
+                tries.again(error)?;
                 self.ask(|| self.client.parts(&job.key, &begun.id))?
             }
         };
@@ -145,7 +145,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Uploads a file in one request.
-    fn whole(self, job: &Job, file: &File) -> Result<Proof, Failure> {
+    fn whole(self, job: &Job, file: &File) -> Result<Verification, Failure> {
         let range = Range { start: 0, len: job.identity.size };
         let digests = self.hash(file, range)?;
         let md5 = digests.md5_hex();
@@ -154,20 +154,20 @@ impl<'a> Transfer<'a> {
         loop {
             let found = match self.answered(self.client.head(&job.key)) {
                 Ok(found) => found,
-                Err(trouble) => {
-                    tries.again(trouble)?;
+                Err(error) => {
+                    tries.again(error)?;
                     continue;
                 }
             };
             if let Some(object) = found {
                 if self.is_same(job.identity.size, file, &object, Some((&digests, is_stored)))? {
                     check_unchanged(job, file, &object.etag)?;
-                    return Ok(Proof { etag: object.etag, was_there: !was_sent });
+                    return Ok(Verification { etag: object.etag, was_there: !was_sent });
                 }
                 if is_stored {
-                    return Err(Failure::unproven(job, &object, &md5));
+                    return Err(Failure::mismatch(job, &object, &md5));
                 }
-                if !lock(&job.spoilt).contains(&object.etag) {
+                if !lock(&job.mismatched).contains(&object.etag) {
                     return Err(Failure::conflict(job, &object));
                 }
             } else if is_stored {
@@ -178,20 +178,20 @@ impl<'a> Transfer<'a> {
             match self.store(job, file, range, &digests, |piece| self.client.put(&job.key, piece, &borrowed(&headers)))
             {
                 Ok(_) => is_stored = true,
-                Err(Store::Trouble(trouble)) => tries.again(trouble)?,
+                Err(Store::Request(error)) => tries.again(error)?,
                 Err(Store::Failure(failure)) => return Err(failure),
             }
         }
     }
 
-    /// Sends a piece, and again when the server says that it got something else.
+    /// Sends a piece, and again if the server received something else.
     fn store(
         self,
         job: &Job,
         file: &File,
         range: Range,
         digests: &Digests,
-        send: impl Fn(&FilePiece<'_>) -> Result<Stored, Trouble>,
+        send: impl Fn(&FilePiece<'_>) -> Result<Stored, RequestError>,
     ) -> Result<Stored, Store> {
         let md5 = digests.md5_hex();
         for _ in 0..STORES {
@@ -200,18 +200,22 @@ impl<'a> Transfer<'a> {
             match (piece.broke(), stored) {
                 (Some(io::ErrorKind::UnexpectedEof), _) => return Err(Store::Failure(Failure::Changed)),
                 (Some(kind), _) => return Err(Store::Failure(Failure::unreadable(&kind.into()))),
-                (None, Err(trouble)) => return Err(Store::Trouble(trouble)),
-                // Without an ETag nothing is said; what HEAD says then has to do.
+                (None, Err(error)) => return Err(Store::Request(error)),
+                // Without an ETag, HEAD decides later.
                 (None, Ok(stored)) if stored.etag == md5 || stored.is_opaque || stored.etag.is_empty() => {
                     return Ok(stored);
                 }
                 (None, Ok(stored)) => {
-                    log::info!("{}: the server says ETag {:?}, it should be {md5:?}", job.key.as_str(), stored.etag);
-                    lock(&job.spoilt).push(stored.etag);
+                    log::info!(
+                        "{}: the server answers with ETag {:?} instead of {md5:?}",
+                        job.key.as_str(),
+                        stored.etag
+                    );
+                    lock(&job.mismatched).push(stored.etag);
                 }
             }
         }
-        let message = format!("the server says another hash than that of what was sent, {STORES} times");
+        let message = format!("the server answered {STORES} times with another hash than that of the bytes sent");
         Err(Store::Failure(Failure::File(ItemFailure::passing(FailureReason::Proof, message))))
     }
 
@@ -226,15 +230,20 @@ impl<'a> Transfer<'a> {
             match self.store(job, &file, range, &digests, |piece| self.client.put_part(&job.key, id, number, piece)) {
                 Ok(stored) if stored.etag.is_empty() => return Ok(PartDone { etag: digests.md5_hex() }),
                 Ok(stored) => return Ok(PartDone { etag: stored.etag }),
-                Err(Store::Trouble(trouble)) => tries.again(trouble)?,
+                Err(Store::Request(error)) => tries.again(error)?,
                 Err(Store::Failure(failure)) => return Err(failure),
             }
         }
     }
 
-    /// Makes an object of the parts. Whether it is there, HEAD says: the answer to the request may be lost, and to ask for it twice
-    /// is answered by each server in its own way.
-    pub(super) fn finish(self, job: &Job, id: &str, parts: &BTreeMap<NonZeroU32, String>) -> Result<Proof, Failure> {
+    /// Completes a multipart upload, and verifies the object with HEAD: the answer to the request may be lost, and servers
+    /// answer differently to a second one.
+    pub(super) fn finish(
+        self,
+        job: &Job,
+        id: &str,
+        parts: &BTreeMap<NonZeroU32, String>,
+    ) -> Result<Verification, Failure> {
         let file = self.open(job)?;
         let md5s: Option<Vec<[u8; 16]>> = parts.values().map(|etag| md5_of_hex(etag)).collect();
         let expected = md5s.map(|md5s| etag_of_parts(&md5s));
@@ -243,8 +252,8 @@ impl<'a> Transfer<'a> {
         loop {
             let found = match self.answered(self.client.head(&job.key)) {
                 Ok(found) => found,
-                Err(trouble) => {
-                    tries.again(trouble)?;
+                Err(error) => {
+                    tries.again(error)?;
                     continue;
                 }
             };
@@ -254,12 +263,12 @@ impl<'a> Transfer<'a> {
                         && (Some(&object.etag) == expected.as_ref() || (was_asked && object.is_opaque));
                     if is_same {
                         check_unchanged(job, &file, &object.etag)?;
-                        return Ok(Proof { etag: object.etag, was_there: false });
+                        return Ok(Verification { etag: object.etag, was_there: false });
                     }
                     if is_completed {
-                        return Err(Failure::unproven(job, &object, &expected.unwrap_or_default()));
+                        return Err(Failure::mismatch(job, &object, &expected.unwrap_or_default()));
                     }
-                    if !lock(&job.spoilt).contains(&object.etag) {
+                    if !lock(&job.mismatched).contains(&object.etag) {
                         return Err(Failure::conflict(job, &object));
                     }
                 }
@@ -271,13 +280,13 @@ impl<'a> Transfer<'a> {
             was_asked = true;
             match self.answered(self.client.complete(&job.key, id, &list)) {
                 Ok(_) => is_completed = true,
-                Err(Trouble::NoSuchUpload) => is_over = true,
-                Err(trouble) => tries.again(trouble)?,
+                Err(RequestError::NoSuchUpload) => is_over = true,
+                Err(error) => tries.again(error)?,
             }
         }
     }
 
-    /// Gives an upload up.
+    /// Aborts an upload.
     pub(super) fn abort(self, key: &ObjectKey, id: &str) -> Result<(), Failure> {
         match self.ask(|| self.client.abort(key, id)) {
             Err(Failure::NoSuchUpload) => Ok(()),
@@ -311,19 +320,19 @@ fn check_identity(job: &Job, file: &File) -> Result<(), Failure> {
     if Identity::of(&metadata) == job.identity { Ok(()) } else { Err(Failure::Changed) }
 }
 
-/// After a store: what stands under the file's name must still be what was read. If not, the object is not the file, and
-/// a later pass may replace it.
+/// After a store: the file under this name must still be the one that was read. If not, the object is not the file, and a
+/// later pass may replace it.
 fn check_unchanged(job: &Job, file: &File, etag: &str) -> Result<(), Failure> {
     let is_replaced = fs::symlink_metadata(&job.path).is_ok_and(|now| Identity::of(&now) != job.identity);
     if is_replaced || check_identity(job, file).is_err() {
-        lock(&job.spoilt).push(etag.to_owned());
+        lock(&job.mismatched).push(etag.to_owned());
         return Err(Failure::Changed);
     }
     Ok(())
 }
 
 enum Store {
-    Trouble(Trouble),
+    Request(RequestError),
     Failure(Failure),
 }
 

@@ -33,7 +33,7 @@ fn delete_warns_when_the_source_would_fetch_files_again() {
     let uploads = Uploads::with(&["cameras/a.ts", "dashcam/b.ts", "dashcam/.footage/dashcam.json"]);
     uploads.quiet_pass(&[]);
     let output = uploads.footage(&["--delete"]).run().expect_code(0);
-    let said: Vec<&str> = output.stderr.lines().filter(|line| line.contains("brings again")).collect();
+    let said: Vec<&str> = output.stderr.lines().filter(|line| line.contains("brings removed files again")).collect();
     assert!(said.len() == 1 && said[0].contains("/dashcam: "), "{output}");
     assert!(!uploads.src("dashcam/b.ts").exists(), "it was asked for");
 }

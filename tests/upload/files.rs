@@ -46,7 +46,7 @@ fn failures_with_one_cause_are_counted_after_the_fifth() {
         )
         .unwrap();
     }
-    let cause = "its name is not UTF-8, as a key has to be";
+    let cause = "its name is not UTF-8, as a key must be";
     let output = uploads.pass(&["--cron"]).expect_code(3);
     assert_eq!(output.stderr.matches(cause).count(), 6, "{output}");
     assert!(output.stderr.contains(&format!("warning: and 3 more: {cause}")), "{output}");

@@ -1,4 +1,4 @@
-//! Removing files that are proven to be in the bucket.
+//! Removes files that are verified to be in the bucket.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use crate::retention::Reason;
 use crate::upload::local::{FileId, Identity, Local};
 use crate::upload::plan::Step;
 
-/// Files are removed together: to see whether somebody has opened one, all processes are looked through.
+/// How often to remove files, many at a time: to see whether a process has opened one, footage scans all processes.
 const REMOVE_EVERY: Duration = Duration::from_secs(2);
 
 impl Execution<'_> {
-    /// Removes what the plan says.
+    /// Executes the removals of the plan.
     pub(in crate::upload) fn remove(&mut self, steps: &[Step]) -> Result<()> {
         let removals = steps.iter().filter_map(|step| match step {
             Step::Remove { file, reason } => Some((*file, *reason)),
@@ -28,7 +28,7 @@ impl Execution<'_> {
         removed
     }
 
-    /// Removes files that are proven to be in the bucket, unless somebody has opened them, or they are others now.
+    /// Removes files that are verified to be in the bucket, unless a process has opened them or they have changed.
     fn remove_files(&mut self, removals: &[(FileId, Reason)]) -> Result<()> {
         if removals.is_empty() {
             return Ok(());
@@ -40,7 +40,7 @@ impl Execution<'_> {
             let Local { source, path: name, identity } = &self.files[*file];
             let Ok(metadata) = fs::symlink_metadata(path) else { continue };
             if Identity::of(&metadata) != *identity || open.has(&metadata) {
-                log::info!("{name}: it has changed, or somebody has opened it: not removed");
+                log::info!("{name}: not removed: it has changed, or a process has opened it");
                 continue;
             }
             let store = &self.sources[*source].store;
@@ -50,8 +50,8 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Removes what was proven, when that is due.
-    pub(super) fn remove_proven(&mut self, flight: &mut Flight<'_>, is_end: bool) {
+    /// Removes the verified files, if that is due.
+    pub(super) fn remove_verified(&mut self, flight: &mut Flight<'_>, is_end: bool) {
         let (files, last) = &mut flight.removals;
         if files.is_empty() || !(is_end || last.elapsed() >= REMOVE_EVERY) {
             return;

@@ -1,4 +1,4 @@
-//! A line of the journal: one thing that happened.
+//! A line of the journal: one event.
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::upload::local::Identity;
 
-/// A line. Which of the last fields are there tells what happened.
+/// A line. The optional fields say what happened.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Line<'a> {
@@ -27,35 +27,35 @@ pub(super) struct Line<'a> {
     /// When, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) at: Option<i64>,
-    /// The object is proven to be the file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) proven: Option<Cow<'a, str>>,
-    /// What else happened.
+    /// The ETag of the object, verified to be the file.
+    #[serde(rename = "proven", skip_serializing_if = "Option::is_none")]
+    pub(super) verified: Option<Cow<'a, str>>,
+    /// An event without fields of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) event: Option<Event>,
-    /// An upload in parts was begun, under this id.
+    /// The id of a new multipart upload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) begun: Option<Cow<'a, str>>,
-    /// A part of it is there.
+    /// A part that the server has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) part: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) etag: Option<Cow<'a, str>>,
-    /// An object with this ETag under the key is ours, and is not the file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) spoilt: Option<Cow<'a, str>>,
+    /// The ETag of an object of ours under the key that is not the file.
+    #[serde(rename = "spoilt", skip_serializing_if = "Option::is_none")]
+    pub(super) mismatched: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Event {
-    /// An upload in parts is about to be begun.
+    /// A multipart upload is about to be created.
     Started,
-    /// It is given up, or the object is not there any more.
+    /// The upload was aborted, or the bucket no longer has the object.
     Over,
-    /// It failed in a way that will be the same for a while.
+    /// It failed, and will for a while.
     Failed,
-    /// Abandoned uploads were looked for.
+    /// A search for abandoned uploads.
     Swept,
 }
 

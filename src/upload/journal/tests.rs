@@ -22,27 +22,27 @@ fn part(number: u32) -> NonZeroU32 {
 fn journal_lines_are_read_back() {
     let (_dir, store) = store();
     let mut journal = load(&store);
-    journal.prove("a \"b\"\n.ts", FILE, "k/é", "etag", 5);
+    journal.verify("a \"b\"\n.ts", FILE, "k/é", "etag", 5);
     journal.begin("large", FILE, "k/large", "id-1", 6);
     journal.part("large", part(2), "two");
     journal.part("large", part(1), "one");
     journal.fail("f", FILE, "k/f", 7);
-    journal.spoil("s", "k/s", "bad");
+    journal.mismatch("s", "k/s", "bad");
     journal.sweep(8);
-    journal.prove("gone", FILE, "k/gone", "etag", 5);
+    journal.verify("gone", FILE, "k/gone", "etag", 5);
     journal.over("gone");
     assert!(journal.take_failure().is_none());
 
     let check = |journal: &Journal| {
-        assert!(journal.get("a \"b\"\n.ts").expect("known").proves(&FILE));
-        assert!(!journal.get("a \"b\"\n.ts").expect("known").proves(&Identity { size: 41, ..FILE }));
+        assert!(journal.get("a \"b\"\n.ts").expect("known").verifies(&FILE));
+        assert!(!journal.get("a \"b\"\n.ts").expect("known").verifies(&Identity { size: 41, ..FILE }));
         let large = journal.get("large").and_then(|record| record.begun.as_ref()).expect("begun");
         assert_eq!((large.id.as_str(), large.parts.len()), ("id-1", 2));
         assert_eq!(large.parts[&part(1)], "one");
         assert_eq!(journal.get("f").and_then(|record| record.failed), Some(7));
-        assert_eq!(journal.get("s").map(|record| record.spoilt.clone()), Some(vec!["bad".to_owned()]));
+        assert_eq!(journal.get("s").map(|record| record.mismatched.clone()), Some(vec!["bad".to_owned()]));
         assert_eq!(journal.swept(), Some(8));
-        assert!(!journal.get("gone").is_some_and(|record| record.proves(&FILE)));
+        assert!(!journal.get("gone").is_some_and(|record| record.verifies(&FILE)));
     };
     check(&journal);
     check(&load(&store));
@@ -51,7 +51,7 @@ fn journal_lines_are_read_back() {
     let other = Journal::load(&store, "other").expect("a journal");
     assert_eq!(other.records().count(), 0);
     let mut other = other;
-    other.prove("a \"b\"\n.ts", FILE, "elsewhere", "x", 1);
+    other.verify("a \"b\"\n.ts", FILE, "elsewhere", "x", 1);
     let mut journal = load(&store);
     for _ in 0..3000 {
         journal.fail("f", FILE, "k/f", 7);
@@ -71,21 +71,21 @@ fn journal_lines_are_read_back() {
 fn a_truncated_journal_line_affects_no_other() {
     let (_dir, store) = store();
     let mut journal = load(&store);
-    journal.prove("a", FILE, "k/a", "etag", 5);
-    journal.prove("b", FILE, "k/b", "etag", 5);
+    journal.verify("a", FILE, "k/a", "etag", 5);
+    journal.verify("b", FILE, "k/b", "etag", 5);
     let path = store.state_path("upload.journal");
     let whole = fs::read(&path).expect("read");
     for cut in 0..whole.len() {
         fs::write(&path, &whole[..cut]).expect("written");
         let mut journal = load(&store);
-        journal.prove("c", FILE, "k/c", "etag", 5);
+        journal.verify("c", FILE, "k/c", "etag", 5);
         assert!(journal.take_failure().is_none());
         let journal = load(&store);
-        assert!(journal.get("c").is_some_and(|record| record.proves(&FILE)), "cut at {cut}");
-        assert!(!journal.get("b").is_some_and(|record| record.proves(&FILE)), "cut at {cut}");
+        assert!(journal.get("c").is_some_and(|record| record.verifies(&FILE)), "cut at {cut}");
+        assert!(!journal.get("b").is_some_and(|record| record.verifies(&FILE)), "cut at {cut}");
     }
     fs::write(&path, [0; 100]).expect("written");
-    load(&store).prove("c", FILE, "k/c", "etag", 5);
+    load(&store).verify("c", FILE, "k/c", "etag", 5);
     assert!(load(&store).get("c").is_some());
 }
 
@@ -100,11 +100,11 @@ fn a_foreign_file_is_not_used_as_a_journal() {
     fs::write(&notes, "").expect("written");
     std::os::unix::fs::symlink(&notes, &path).expect("linked");
     let mut journal = load(&store);
-    journal.prove("a", FILE, "k/a", "etag", 5);
+    journal.verify("a", FILE, "k/a", "etag", 5);
     assert!(journal.take_failure().is_some());
     assert_eq!(fs::read(&notes).expect("read"), b"");
     // What could not be written is known all the same, until the end of the pass.
-    assert!(journal.get("a").is_some_and(|record| record.proves(&FILE)));
+    assert!(journal.get("a").is_some_and(|record| record.verifies(&FILE)));
 }
 
 /// Of the new content of a name the bucket has nothing yet: with `--delete` it would be lost.
@@ -114,18 +114,18 @@ fn a_later_journal_line_replaces_an_older_verification() {
     let happens: [fn(&mut Journal); 5] = [
         |journal| journal.start("a", NEW, "k", 6),
         |journal| journal.begin("a", NEW, "k", "id", 6),
-        |journal| journal.spoil("a", "k", "bad"),
+        |journal| journal.mismatch("a", "k", "bad"),
         |journal| journal.fail("a", NEW, "k", 6),
         |journal| journal.over("a"),
     ];
     for (n, happens) in happens.into_iter().enumerate() {
         let (_dir, store) = store();
         let mut journal = load(&store);
-        journal.prove("a", FILE, "k", "etag", 5);
+        journal.verify("a", FILE, "k", "etag", 5);
         happens(&mut journal);
         for journal in [journal, load(&store)] {
             let record = journal.get("a").expect("known");
-            assert!(!record.proves(&FILE) && !record.proves(&NEW), "{n}: {record:?}");
+            assert!(!record.verifies(&FILE) && !record.verifies(&NEW), "{n}: {record:?}");
         }
     }
 }

@@ -28,8 +28,8 @@ fn local(path: &str, age: i64) -> Local {
     }
 }
 
-fn proven(local: &Local, at: i64) -> Record {
-    Record { identity: Some(local.identity), key: "k".into(), proven: Some(("e".into(), at)), ..Record::default() }
+fn verified(local: &Local, at: i64) -> Record {
+    Record { identity: Some(local.identity), key: "k".into(), verified: Some(("e".into(), at)), ..Record::default() }
 }
 
 fn plan_of(files: &[(Local, Option<Record>)], policy: &Policy) -> Plan {
@@ -58,31 +58,31 @@ fn the_oldest_recording_is_uploaded_first() {
         (local("b.ts", 10), None),
         (local("cam/20181029_131513_NF.mp4", 5), None),
         (local("a.ts", 10), None),
-        (local("c.ts", 20), Some(proven(&local("c.ts", 20), NOW))),
+        (local("c.ts", 20), Some(verified(&local("c.ts", 20), NOW))),
     ];
     let plan = plan_of(&files, &policy("{path}"));
     assert_eq!(told(&plan), ["upload 1 p/cam/20181029_131513_NF.mp4", "upload 2 p/a.ts", "upload 0 p/b.ts"]);
-    assert_eq!(plan.proven, 1);
+    assert_eq!(plan.verified, 1);
 }
 
 #[test]
 fn delete_removes_only_verified_files() {
     let old = local("20181029_131513_NF.mp4", 90 * 86_400);
-    let changed = Record { identity: Some(Identity { size: 9, ..old.identity }), ..proven(&old, 0) };
-    let remounted = Record { identity: Some(Identity { ino: 2, ..old.identity }), ..proven(&old, 0) };
+    let changed = Record { identity: Some(Identity { size: 9, ..old.identity }), ..verified(&old, 0) };
+    let remounted = Record { identity: Some(Identity { ino: 2, ..old.identity }), ..verified(&old, 0) };
     let key = "p/20181029_131513_NF.mp4";
     for (delete_after, keep, record, expected) in [
         (Some(Duration::ZERO), None, None, format!("upload 0 {key}")),
         (Some(Duration::ZERO), Some("1d"), Some(changed), format!("upload 0 {key}")),
         (Some(Duration::ZERO), None, Some(remounted.clone()), format!("upload 0 {key}")),
         (None, None, Some(remounted), String::new()),
-        (None, None, Some(proven(&old, 0)), String::new()),
-        (Some(Duration::ZERO), None, Some(proven(&old, NOW)), "remove 0 uploaded".into()),
-        (Some(Duration::from_secs(100)), None, Some(proven(&old, NOW - 99)), String::new()),
-        (Some(Duration::from_secs(100)), None, Some(proven(&old, NOW - 100)), "remove 0 uploaded".into()),
-        (Some(Duration::from_secs(100)), None, Some(proven(&old, NOW + 500)), String::new()),
-        (None, Some("30d"), Some(proven(&old, NOW)), "remove 0 expired".into()),
-        (None, Some("forever"), Some(proven(&old, NOW)), String::new()),
+        (None, None, Some(verified(&old, 0)), String::new()),
+        (Some(Duration::ZERO), None, Some(verified(&old, NOW)), "remove 0 uploaded".into()),
+        (Some(Duration::from_secs(100)), None, Some(verified(&old, NOW - 99)), String::new()),
+        (Some(Duration::from_secs(100)), None, Some(verified(&old, NOW - 100)), "remove 0 uploaded".into()),
+        (Some(Duration::from_secs(100)), None, Some(verified(&old, NOW + 500)), String::new()),
+        (None, Some("30d"), Some(verified(&old, NOW)), "remove 0 expired".into()),
+        (None, Some("forever"), Some(verified(&old, NOW)), String::new()),
         (None, Some("30d"), None, format!("upload 0 {key}")),
     ] {
         let keep = keep.map(|text| text.parse().expect("an age"));
@@ -135,16 +135,16 @@ fn any_file() -> impl Strategy<Value = (Local, Option<Record>)> {
         "2025-10-26_02-[0-5]0-00\\+0[12]00(-2)?\\.mkv",
     ];
     (name, 0..90_i64, any::<bool>(), 0..3_u64, any::<bool>(), any::<bool>()).prop_map(
-        |(path, days, is_known, size, is_proven, is_failed)| {
+        |(path, days, is_known, size, is_verified, is_failed)| {
             let file = local(&path, days * 86_400);
             let record = Record {
                 identity: Some(Identity { size: 9 + size, ..file.identity }),
                 key: format!("p/{path}"),
-                proven: is_proven.then(|| ("e".into(), NOW - days)),
-                begun: (!is_proven).then(|| Begun { id: "u".into(), parts: BTreeMap::new() }),
+                verified: is_verified.then(|| ("e".into(), NOW - days)),
+                begun: (!is_verified).then(|| Begun { id: "u".into(), parts: BTreeMap::new() }),
                 is_started: false,
-                spoilt: Vec::new(),
-                failed: (is_failed && !is_proven).then_some(NOW - days),
+                mismatched: Vec::new(),
+                failed: (is_failed && !is_verified).then_some(NOW - days),
             };
             (file, is_known.then_some(record))
         },
@@ -170,14 +170,14 @@ proptest! {
         for step in &first.steps {
             match step {
                 Step::Remove { file, .. } => {
-                    prop_assert!(files[file.0].1.as_ref().is_some_and(|record| record.proves(&files[file.0].0.identity)));
+                    prop_assert!(files[file.0].1.as_ref().is_some_and(|record| record.verifies(&files[file.0].0.identity)));
                     gone.push(file.0);
                 }
                 Step::Abort { .. } => {}
                 Step::Upload(upload) => {
                     let local = files[upload.file.0].0.clone();
-                    let record = Record { key: upload.key.as_str().into(), ..proven(&local, NOW) };
-                    if policy.removal(Some(&upload.moment), NOW).is_some() {
+                    let record = Record { key: upload.key.as_str().into(), ..verified(&local, NOW) };
+                    if policy.removal(Some(&upload.recorded_at), NOW).is_some() {
                         gone.push(upload.file.0);
                     }
                     files[upload.file.0].1 = Some(record);

@@ -8,7 +8,7 @@ use crate::failure::FailureReason;
 
 /// Why a request failed.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum RequestError {
     /// It will fail for all files: the pass ends.
     Fatal(Error),
     /// No connection could be made.
@@ -53,7 +53,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 impl Reply<'_> {
     /// Classifies the answer; `bucket` and `key` are those of the request.
     #[must_use]
-    pub fn trouble(self, bucket: &str, what: &str) -> Trouble {
+    pub fn request_error(self, bucket: &str, what: &str) -> RequestError {
         let failure = xml::failure(self.body).unwrap_or_default();
         let [code, said] =
             [&failure.code, &failure.message].map(|text| text.get().chars().take(MAX_SAID_CHARS).collect::<String>());
@@ -64,7 +64,7 @@ impl Reply<'_> {
         if !said.is_empty() {
             message = format!("{message}, {said:?}");
         }
-        let fatal = |why: String| Trouble::Fatal(Error::Source(format!("{why}; nothing was removed ({message})")));
+        let fatal = |why: String| RequestError::Fatal(Error::Source(format!("{why}; nothing was removed ({message})")));
         match (self.status, code.as_str()) {
             (_, "RequestTimeTooSkewed" | "RequestExpired") => {
                 let theirs = self.date.map(|date| format!(", the server's says {date:?}")).unwrap_or_default();
@@ -91,8 +91,8 @@ impl Reply<'_> {
                 })
             }
             (_, "NoSuchBucket") => fatal(format!("no bucket {bucket:?} here: create it, or check --to and --region")),
-            (_, "NoSuchUpload") => Trouble::NoSuchUpload,
-            (_, "NotImplemented") | (501, _) => Trouble::NotImplemented(message),
+            (_, "NoSuchUpload") => RequestError::NoSuchUpload,
+            (_, "NotImplemented") | (501, _) => RequestError::NotImplemented(message),
             // A body that was damaged in transfer is sent again.
             (
                 400,
@@ -106,13 +106,13 @@ impl Reply<'_> {
             (401 | 403, _) => fatal(format!(
                 "the access key may not do this in the bucket {bucket:?}: it needs to read, write and list it"
             )),
-            _ => Trouble::Refused(message),
+            _ => RequestError::Refused(message),
         }
     }
 
-    fn passing(self, reason: FailureReason, message: String) -> Trouble {
+    fn passing(self, reason: FailureReason, message: String) -> RequestError {
         let retry_after = self.retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
-        Trouble::Passing { reason, message, retry_after: retry_after.map(|wait| wait.min(MAX_RETRY_AFTER)) }
+        RequestError::Passing { reason, message, retry_after: retry_after.map(|wait| wait.min(MAX_RETRY_AFTER)) }
     }
 }
 
@@ -133,10 +133,10 @@ fn named_region(failure: &Failure) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn trouble(status: u16, code: &str) -> Trouble {
+    fn request_error(status: u16, code: &str) -> RequestError {
         let body = format!("<Error><Code>{code}</Code><Message>because</Message></Error>");
         let reply = Reply { status, body: body.as_bytes(), retry_after: Some("7"), region: None, date: Some("Sat") };
-        reply.trouble("videos", "PUT \"a\"")
+        reply.request_error("videos", "PUT \"a\"")
     }
 
     #[test]
@@ -154,8 +154,8 @@ mod tests {
         ] {
             let body = format!("<Error>{error}</Error>");
             let reply = Reply { status, body: body.as_bytes(), retry_after: None, region: header, date: None };
-            let trouble = reply.trouble("videos", "HEAD");
-            let Trouble::Fatal(error) = trouble else { panic!("{body}: {trouble:?}") };
+            let error = reply.request_error("videos", "HEAD");
+            let RequestError::Fatal(error) = error else { panic!("{body}: {error:?}") };
             assert!(error.exit_code() == 1 && error.to_string().contains(named), "{body}: {error}");
         }
     }
@@ -171,8 +171,8 @@ mod tests {
             (404, "NoSuchBucket", "\"videos\""),
             (301, "PermanentRedirect", "--region"),
         ] {
-            match trouble(status, code) {
-                Trouble::Fatal(error) => {
+            match request_error(status, code) {
+                RequestError::Fatal(error) => {
                     assert_eq!(error.exit_code(), 1);
                     assert!(error.to_string().contains(said), "{code}: {error}");
                 }
@@ -186,14 +186,14 @@ mod tests {
         for (status, code) in
             [(503, "SlowDown"), (500, "InternalError"), (200, "InternalError"), (429, ""), (400, "BadDigest")]
         {
-            let trouble = trouble(status, code);
-            let Trouble::Passing { retry_after, .. } = trouble else { panic!("{code}: {trouble:?}") };
+            let error = request_error(status, code);
+            let RequestError::Passing { retry_after, .. } = error else { panic!("{code}: {error:?}") };
             assert_eq!(retry_after, Some(Duration::from_secs(7)));
         }
-        assert!(matches!(trouble(404, "NoSuchUpload"), Trouble::NoSuchUpload));
-        assert!(matches!(trouble(501, ""), Trouble::NotImplemented(_)));
-        assert!(matches!(trouble(400, "InvalidArgument"), Trouble::Refused(_)));
+        assert!(matches!(request_error(404, "NoSuchUpload"), RequestError::NoSuchUpload));
+        assert!(matches!(request_error(501, ""), RequestError::NotImplemented(_)));
+        assert!(matches!(request_error(400, "InvalidArgument"), RequestError::Refused(_)));
         let garbage = Reply { status: 502, body: b"<html>", retry_after: None, region: None, date: None };
-        assert!(matches!(garbage.trouble("b", "HEAD"), Trouble::Passing { retry_after: None, .. }));
+        assert!(matches!(garbage.request_error("b", "HEAD"), RequestError::Passing { retry_after: None, .. }));
     }
 }

@@ -55,14 +55,14 @@ pub fn authorization(request: &Request<'_>, credentials: &Credentials, scope: Sc
     let _ = write!(canonical, "\n{signed}\n{}", request.body_sha256);
 
     let date = at.format("%Y%m%d").to_string();
-    let place = format!("{date}/{}/{}/aws4_request", scope.region, scope.service);
-    let to_sign = format!("{ALGORITHM}\n{}\n{place}\n{}", timestamp(at), sha256_hex(canonical.as_bytes()));
+    let location = format!("{date}/{}/{}/aws4_request", scope.region, scope.service);
+    let to_sign = format!("{ALGORITHM}\n{}\n{location}\n{}", timestamp(at), sha256_hex(canonical.as_bytes()));
     let mut key = format!("AWS4{}", credentials.secret).into_bytes();
     for part in [date.as_str(), scope.region, scope.service, "aws4_request"] {
         key = mac(&key, part).as_ref().to_vec();
     }
     let signature = hex(mac(&key, &to_sign).as_ref());
-    format!("{ALGORITHM} Credential={}/{place}, SignedHeaders={signed}, Signature={signature}", credentials.key_id)
+    format!("{ALGORITHM} Credential={}/{location}, SignedHeaders={signed}, Signature={signature}", credentials.key_id)
 }
 
 /// The value of `x-amz-date`.

@@ -8,8 +8,8 @@ use chrono::Utc;
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
 
-use super::error::Trouble;
-use super::place::Place;
+use super::error::RequestError;
+use super::location::Location;
 use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
 use super::xml::{self, Failure};
 use crate::error::Error;
@@ -111,7 +111,7 @@ pub(super) fn unquoted(etag: &str) -> String {
 pub(super) struct Wire {
     agent: Agent,
     credentials: Credentials,
-    place: Mutex<Place>,
+    location: Mutex<Location>,
     timeout: Duration,
     stop: Stop,
 }
@@ -138,7 +138,7 @@ impl Wire {
         Self {
             agent,
             credentials: access.credentials.clone(),
-            place: Mutex::new(Place::of(access, bucket)),
+            location: Mutex::new(Location::of(access, bucket)),
             timeout,
             stop: stop.clone(),
         }
@@ -157,25 +157,25 @@ impl Wire {
     }
 
     /// Sends a request, and a second time when the server says that the bucket is in another region.
-    pub(super) fn send(&self, call: &Call<'_>) -> Result<Answer, Trouble> {
-        let place = lock(&self.place).clone();
-        let answer = self.send_to(&place, call)?;
+    pub(super) fn send(&self, call: &Call<'_>) -> Result<Answer, RequestError> {
+        let location = lock(&self.location).clone();
+        let answer = self.send_to(&location, call)?;
         let document = || Some(xml::read::<Failure>(&answer.body).ok()?.region?.get().to_owned());
         let moved = match answer.status {
             301 | 307 | 308 | 400 | 403 => answer.header("x-amz-bucket-region").map(str::to_owned).or_else(document),
             _ => None,
         };
-        let Some(moved) = moved.and_then(|region| place.moved_to(&region)) else { return Ok(answer) };
-        log::info!("the bucket {:?} is in the region {:?}: signing for it", place.bucket, moved.region);
-        *lock(&self.place) = moved.clone();
+        let Some(moved) = moved.and_then(|region| location.moved_to(&region)) else { return Ok(answer) };
+        log::info!("the bucket {:?} is in the region {:?}: signing for it", location.bucket, moved.region);
+        *lock(&self.location) = moved.clone();
         self.send_to(&moved, call)
     }
 
-    fn send_to(&self, place: &Place, call: &Call<'_>) -> Result<Answer, Trouble> {
+    fn send_to(&self, location: &Location, call: &Call<'_>) -> Result<Answer, RequestError> {
         if let Err(stopped) = self.stop.check() {
-            return Err(Trouble::Fatal(stopped));
+            return Err(RequestError::Fatal(stopped));
         }
-        let path = place.path(call.key);
+        let path = location.path(call.key);
         let query = sign::query(call.query);
         let sha256_of_document;
         let (length, body_sha256, md5) = match call.content {
@@ -190,16 +190,20 @@ impl Wire {
         let now = Utc::now();
         let date = sign::timestamp(now);
         let mut headers: Vec<Header<'_>> = call.headers.to_vec();
-        headers.extend([("host", place.host.as_str()), ("x-amz-content-sha256", body_sha256), ("x-amz-date", &date)]);
+        headers.extend([
+            ("host", location.host.as_str()),
+            ("x-amz-content-sha256", body_sha256),
+            ("x-amz-date", &date),
+        ]);
         headers.extend(md5.map(|md5| ("content-md5", md5)));
         headers.extend(self.credentials.session_token.as_deref().map(|token| ("x-amz-security-token", token)));
         let signed =
             sign::Request { method: call.method.as_str(), path: &path, query: &query, headers: &headers, body_sha256 };
-        let scope = Scope { region: &place.region, service: "s3" };
+        let scope = Scope { region: &location.region, service: "s3" };
         let authorization = sign::authorization(&signed, &self.credentials, scope, now);
 
         let question = if query.is_empty() { String::new() } else { format!("?{query}") };
-        let url = format!("{}://{}{path}{question}", place.scheme, place.host);
+        let url = format!("{}://{}{path}{question}", location.scheme, location.host);
         let mut request =
             Request::builder().method(call.method.clone()).uri(url).header("authorization", authorization);
         for (name, value) in &headers {
@@ -225,8 +229,12 @@ impl Wire {
         }
     }
 
-    fn run(&self, request: ureq::http::Result<Request<SendBody<'_>>>, timeout: Duration) -> Result<Answer, Trouble> {
-        let request = request.map_err(|error| Trouble::Refused(error.to_string()))?;
+    fn run(
+        &self,
+        request: ureq::http::Result<Request<SendBody<'_>>>,
+        timeout: Duration,
+    ) -> Result<Answer, RequestError> {
+        let request = request.map_err(|error| RequestError::Refused(error.to_string()))?;
         let answer = if timeout == self.timeout {
             self.agent.run(request)
         } else {
@@ -236,13 +244,13 @@ impl Wire {
         answer.map_err(|error| self.broken(&error)).and_then(|response| self.read(response, timeout))
     }
 
-    fn read(&self, response: Response<Body>, timeout: Duration) -> Result<Answer, Trouble> {
+    fn read(&self, response: Response<Body>, timeout: Duration) -> Result<Answer, RequestError> {
         let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();
         let body = MinRateReader::new(body.into_reader(), timeout);
         body.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes).map_err(|error| {
             let message = format!("the answer broke off: {error}");
-            self.stop.check().map_or_else(Trouble::Fatal, |()| Trouble::Passing {
+            self.stop.check().map_or_else(RequestError::Fatal, |()| RequestError::Passing {
                 reason: FailureReason::Network,
                 message,
                 retry_after: None,
@@ -251,21 +259,21 @@ impl Wire {
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes })
     }
 
-    fn broken(&self, error: &ureq::Error) -> Trouble {
+    fn broken(&self, error: &ureq::Error) -> RequestError {
         if let Err(stopped) = self.stop.check() {
-            return Trouble::Fatal(stopped);
+            return RequestError::Fatal(stopped);
         }
         let text = explain(error, &"--timeout");
         match error {
-            error if is_unreachable(error) => Trouble::Unreachable(text),
-            ureq::Error::Http(_) | ureq::Error::BadUri(_) => Trouble::Refused(text),
+            error if is_unreachable(error) => RequestError::Unreachable(text),
+            ureq::Error::Http(_) | ureq::Error::BadUri(_) => RequestError::Refused(text),
             _ if text.contains("certificate") || text.contains("corrupt message") => {
-                let host = &lock(&self.place).host;
-                Trouble::Fatal(Error::Source(format!(
+                let host = &lock(&self.location).host;
+                RequestError::Fatal(Error::Source(format!(
                     "{host} does not speak TLS ({text}): check its certificate, or write http://"
                 )))
             }
-            _ => Trouble::Passing {
+            _ => RequestError::Passing {
                 reason: FailureReason::Network,
                 message: format!("the connection broke: {text}"),
                 retry_after: None,

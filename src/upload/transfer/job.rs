@@ -1,4 +1,4 @@
-//! A file to upload, and what can become of it.
+//! A file to upload, and the possible outcomes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,28 +18,28 @@ use crate::upload::s3::Object;
 /// A file to upload.
 #[derive(Debug)]
 pub(in crate::upload) struct Job {
-    /// Where it is.
+    /// Its path.
     pub(in crate::upload) path: PathBuf,
-    /// What it was when the pass looked.
+    /// Its size, time and inode at the scan.
     pub(in crate::upload) identity: Identity,
     /// Its key.
     pub(in crate::upload) key: ObjectKey,
     /// `Content-Type`
     pub(in crate::upload) content_type: &'static str,
-    /// An earlier pass may have begun an upload of which it did not learn the id.
+    /// An earlier pass may have created an upload without learning its id.
     pub(in crate::upload) may_have_begun: bool,
     /// ETags of objects of ours that may be replaced.
-    pub(in crate::upload) spoilt: Mutex<Vec<String>>,
-    /// Its bar.
+    pub(in crate::upload) mismatched: Mutex<Vec<String>>,
+    /// Its progress bar.
     pub(in crate::upload) item: Item,
 }
 
-/// It is proven to be in the bucket.
+/// A file that is verified to be in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::upload) struct Proof {
+pub(in crate::upload) struct Verification {
     /// The object's ETag.
     pub(in crate::upload) etag: String,
-    /// It was there before.
+    /// Whether the object existed before this pass.
     pub(in crate::upload) was_there: bool,
 }
 
@@ -50,37 +50,37 @@ pub(in crate::upload) struct PartDone {
     pub(in crate::upload) etag: String,
 }
 
-/// An upload in parts that can go on.
+/// A multipart upload that can be resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::upload) struct Open {
     pub(in crate::upload) id: String,
     pub(in crate::upload) cut: Cut,
-    /// The ETags of parts that are there.
+    /// The ETags of the parts that the server has.
     pub(in crate::upload) done: BTreeMap<NonZeroU32, String>,
     pub(in crate::upload) is_new: bool,
 }
 
-/// How a file can be begun.
+/// The result of beginning a file.
 #[derive(Debug)]
 pub(in crate::upload) enum Start {
-    Proven(Proof),
+    Verified(Verification),
     Parts(Open),
 }
 
-/// Why it did not come to that.
+/// Why it was not uploaded and verified.
 #[derive(Debug)]
 pub(in crate::upload) enum Failure {
     /// The pass ends.
     Ended(Error),
     /// This file fails; the others go on.
     File(ItemFailure),
-    /// The file has changed since the pass looked: for a later one.
+    /// The file has changed since the scan: a later pass uploads it.
     Changed,
     /// It is gone: another pass or the user removed it.
     Vanished,
-    /// The server has forgotten the upload.
+    /// The server has lost the multipart upload.
     NoSuchUpload,
-    /// An error elsewhere has ended the pass, or the timetable pauses: nothing is wrong with this one.
+    /// Another error has ended the pass, or `--limit-rate` pauses: nothing is wrong with this file.
     Left,
 }
 
@@ -90,8 +90,8 @@ impl fmt::Display for Failure {
             Self::Ended(error) => f.write_str(&error.with_causes()),
             Self::File(failure) => f.write_str(&failure.message),
             Self::Changed => f.write_str("it has changed in the meantime"),
-            Self::Vanished => f.write_str("it has gone in the meantime"),
-            Self::NoSuchUpload => f.write_str("the server has forgotten the upload"),
+            Self::Vanished => f.write_str("it was removed in the meantime"),
+            Self::NoSuchUpload => f.write_str("the server has lost the upload"),
             Self::Left => f.write_str("left for a later pass"),
         }
     }
@@ -106,7 +106,7 @@ impl Failure {
         }
     }
 
-    /// The key is taken.
+    /// Another object has the key.
     pub(super) fn conflict(job: &Job, object: &Object) -> Self {
         let (key, Object { size, etag, .. }) = (job.key.as_str(), object);
         let message = if object.is_opaque && *size == job.identity.size {
@@ -120,8 +120,8 @@ impl Failure {
         Self::File(ItemFailure::lasting(FailureReason::Conflict, message))
     }
 
-    /// It was sent, and the bucket has something else.
-    pub(super) fn unproven(job: &Job, object: &Object, expected: &str) -> Self {
+    /// It was sent, and the bucket has other content.
+    pub(super) fn mismatch(job: &Job, object: &Object, expected: &str) -> Self {
         let message = format!(
             "it was sent, and the bucket has {} bytes with ETag {:?} as {:?} where {} bytes with {expected:?} should be",
             object.size,
@@ -132,7 +132,7 @@ impl Failure {
         Self::File(ItemFailure::passing(FailureReason::Proof, message))
     }
 
-    /// It was sent, and the bucket has nothing.
+    /// It was sent, and the bucket has no such object.
     pub(super) fn gone(job: &Job) -> Self {
         let message = format!("it was sent, and {:?} is not in the bucket", job.key.as_str());
         Self::File(ItemFailure::passing(FailureReason::Proof, message))

@@ -7,12 +7,12 @@ use crate::upload::hash::{Digests, etag_in_parts};
 use crate::upload::parts::{Cut, Range};
 use crate::upload::s3::Object;
 
-/// The sizes of parts that other tools use by default: an object that one of them brought can be compared too.
+/// The default part sizes of other tools: objects that they uploaded can be compared too.
 const OTHERS_PART_BYTES: [u64; 6] = [8 << 20, 5 << 20, 50 << 20, 15 << 20, 64 << 20, 100 << 20];
 
 impl Transfer<'_> {
-    /// Whether an object is the file. `hashed` are the hashes of all of it, if they are known, and whether the server has just
-    /// taken it with them.
+    /// Whether an object is the file. `hashed` are the hashes of the whole file, if they are known, and whether the server has
+    /// just accepted it with them.
     pub(in crate::upload) fn is_same(
         self,
         size: u64,

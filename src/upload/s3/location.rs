@@ -6,7 +6,7 @@ use crate::upload::profile::{Access, Addressing};
 
 /// The scheme, host and region of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) scheme: String,
     pub(super) host: String,
     pub(super) region: String,
@@ -18,7 +18,7 @@ pub(super) struct Place {
     is_virtual: bool,
 }
 
-impl Place {
+impl Location {
     /// The location of a bucket by the configuration.
     pub(super) fn of(access: &Access, bucket: &str) -> Self {
         let url = access.endpoint_url.clone().unwrap_or_else(|| format!("https://{}", aws_host(&access.region)));
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::upload::profile::Credentials;
 
-    fn place(endpoint_url: Option<&str>, addressing: Addressing, bucket: &str) -> Place {
+    fn location(endpoint_url: Option<&str>, addressing: Addressing, bucket: &str) -> Location {
         let credentials = Credentials { key_id: String::new(), secret: String::new(), session_token: None };
         let access = Access {
             credentials,
@@ -88,7 +88,7 @@ mod tests {
             addressing,
             is_from_file: false,
         };
-        Place::of(&access, bucket)
+        Location::of(&access, bucket)
     }
 
     #[test]
@@ -101,17 +101,17 @@ mod tests {
             (Some("http://127.0.0.1:9000"), Addressing::Auto, "videos", "127.0.0.1:9000", "/videos/a%20b/c"),
             (Some("http://s3.localhost:9000"), Addressing::Virtual, "videos", "videos.s3.localhost:9000", "/a%20b/c"),
         ] {
-            let place = place(endpoint, addressing, bucket);
-            assert_eq!((place.host.as_str(), place.path(Some(&key)).as_str()), (host, path));
+            let location = location(endpoint, addressing, bucket);
+            assert_eq!((location.host.as_str(), location.path(Some(&key)).as_str()), (host, path));
         }
     }
 
     #[test]
     fn a_bucket_region_redirect_changes_the_endpoint() {
-        let aws = place(None, Addressing::Auto, "videos");
+        let aws = location(None, Addressing::Auto, "videos");
         let moved = aws.moved_to("us-west-2").expect("another");
         assert_eq!((moved.host.as_str(), moved.region.as_str()), ("videos.s3.us-west-2.amazonaws.com", "us-west-2"));
-        let own = place(Some("http://127.0.0.1:9000"), Addressing::Auto, "videos").moved_to("x-1").expect("another");
+        let own = location(Some("http://127.0.0.1:9000"), Addressing::Auto, "videos").moved_to("x-1").expect("another");
         assert_eq!((own.host.as_str(), own.region.as_str()), ("127.0.0.1:9000", "x-1"));
         for region in ["eu-west-1", "", "evil.example/", "a b"] {
             assert_eq!(aws.moved_to(region), None, "{region}");
