@@ -22,8 +22,8 @@
 //! | [`inventory`] | the files of a camera in the destination |
 //! | [`failed`] | what could not be extracted, and when to try it again |
 //!
-//! The words are those of the [glossary](crate#glossary). A *generation* is what was written to a ring file between two times
-//! that the camera began to fill it: what is live is of the present one. A *tag* is a camera's name, fit for file names.
+//! The words are those of the [glossary](crate#glossary). A *generation* is the data that the camera writes to a ring file from
+//! one start of filling it to the next: live records are of the present one. A *tag* is a camera's name, fit for file names.
 
 pub mod camera_time;
 mod execute;

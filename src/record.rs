@@ -1,40 +1,42 @@
 //! `footage record`: one ffmpeg for each camera, kept alive.
 //!
-//! It reads the configuration, locks the destinations, and then lasts: a supervisor in one thread starts an ffmpeg for each
-//! camera, that cuts its stream at clock marks into segments under hidden names. When ffmpeg calls a segment complete, the
-//! destination's keeper syncs it, checks it and gives it its name. Whoever looks at the tree sees closed segments only.
+//! It reads the configuration, locks the destinations, and then runs until it is stopped: a supervisor in one thread starts
+//! an ffmpeg for each camera, which cuts the stream at boundaries of the clock into segments under hidden names. When ffmpeg
+//! reports a segment complete, the destination's keeper syncs it, verifies it and gives it its final name. So users and
+//! programs see closed segments only.
 //!
 //! | module | idea |
 //! | --- | --- |
-//! | [`config`] | the configuration, with the line of everything that is wrong in it |
-//! | [`name`] | what cameras and segments are called |
-//! | [`url`] | a camera's address, shown without its password |
+//! | [`config`] | the configuration; errors name line and key |
+//! | [`name`] | the names of cameras and segments |
+//! | [`url`] | a camera's URL, displayed without its password |
 //! | [`command`] | ffmpeg's command line |
-//! | [`progress`], `said` | what ffmpeg tells, and what it says |
-//! | [`pace`] | whether the time in a stream goes as time goes |
-//! | [`plan`] | what a changed configuration changes |
-//! | [`schedule`] | what a camera is told by the clock |
+//! | [`progress`], `said` | ffmpeg's progress reports, and its log |
+//! | [`pace`] | whether a stream's timestamps advance at the rate of the clock |
+//! | [`plan`] | the changes that a reloaded configuration requires |
+//! | [`schedule`] | HTTP requests to a camera by the time of day |
 //! | [`shard`] | which of several hosts records a camera |
-//! | [`retries`] | how long to wait before the next try |
-//! | [`retain`] | which segments go |
-//! | [`whole`] | whether a segment is one |
+//! | [`retries`] | the wait before the next try |
+//! | [`retain`] | which segments to remove |
+//! | [`integrity`] | whether a segment is complete |
 //! | `supervisor` | the loop; `recorder` one camera in it, `segmenter` its ffmpeg |
-//! | `keeper` | the thread of one destination; `closing` gives a segment its name |
+//! | `keeper` | the thread of one destination; `closing` gives a segment its final name |
 //! | [`listen`] | the state over HTTP |
-//! | `errands` | programs and requests beside recording |
+//! | `tasks` | programs and requests beside recording |
 //! | `places` | the destinations, locked |
-//! | `exposed` | what of a configuration is told to too many |
+//! | `exposure` | warnings about passwords that other users can read and unchecked certificates |
 //!
-//! The words are those of the [glossary](crate#glossary). A *token* tells the open segments of one ffmpeg from those of another.
+//! The words are those of the [glossary](crate#glossary). A *run id* distinguishes the open segments of one run of ffmpeg from
+//! those of another.
 
 mod check;
 mod closing;
 pub mod command;
 pub mod config;
-mod errands;
-mod exposed;
+mod exposure;
 mod hints;
 mod holder;
+pub mod integrity;
 mod keeper;
 pub mod listen;
 mod mailbox;
@@ -54,8 +56,8 @@ pub mod shard;
 mod show;
 mod source;
 mod supervisor;
+mod tasks;
 pub mod url;
-pub mod whole;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -102,18 +104,18 @@ pub struct Settings {
     pub sinks: Sinks,
 }
 
-/// What to do with a configuration.
+/// The action of `footage record`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Record its cameras.
     Record,
-    /// `--dry-run`: print what would be run.
+    /// `--dry-run`: print the command lines of ffmpeg.
     Show,
-    /// `--check`: try each camera once.
+    /// `--check`: test each camera once.
     Check,
-    /// `--stop`: end its recorder.
+    /// `--stop`: stop its recorder.
     Stop,
-    /// `--reload`: have its recorder read it again.
+    /// `--reload`: make its recorder reload it.
     Reload,
 }
 
@@ -125,7 +127,7 @@ impl pass::Pass for Settings {
         self.source.to_string()
     }
 
-    /// None: it locks its destinations itself, and a configuration that is read again may name others.
+    /// None: it locks its destinations itself, and a reloaded configuration may name others.
     fn dirs(&self) -> Vec<PathBuf> {
         Vec::new()
     }
@@ -148,58 +150,58 @@ impl pass::Pass for Settings {
 }
 
 impl Settings {
-    /// The configuration with this host's share of the cameras.
-    fn share(&self, mut config: Config) -> Config {
+    /// The configuration with the cameras of this host's shard.
+    fn shard(&self, mut config: Config) -> Config {
         config.cameras.retain(|name, _| self.shard.has(name.as_str()));
         config
     }
 }
 
-/// Records until it is told to stop.
+/// Records until it is stopped.
 ///
 /// # Errors
-/// What ended it; the report then tells what was done until then.
+/// What ended it; the report then counts what was done until then.
 pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Result<()> {
     // Read.
-    let config = settings.share(settings.config.clone());
+    let config = settings.shard(settings.config.clone());
     let find = || ffmpeg::find(settings.ffmpeg.as_deref().or(config.ffmpeg.as_deref()), &context.stop);
     match settings.action {
         Action::Record => {}
         Action::Show => {
             let ffmpeg = find()?;
-            exposed::tell(settings, &config, ffmpeg.version, context);
+            exposure::warn(settings, &config, ffmpeg.version, context);
             show::commands(&config, &ffmpeg, context, report);
             return Ok(());
         }
         Action::Check => {
             let ffmpeg = find()?;
-            exposed::tell(settings, &config, ffmpeg.version, context);
+            exposure::warn(settings, &config, ffmpeg.version, context);
             return check::run(&config, &ffmpeg, context, report);
         }
         Action::Stop => return holder::stop(settings, &config, context),
         Action::Reload => return holder::reload(settings, &config),
     }
     report.seen_cameras = config.cameras.len();
-    // Then nothing is locked, and who starts it every minute would start one more.
+    // Without destinations there is no lock, and cron would start one more recorder every minute.
     if config.cameras.is_empty() && settings.is_from_cron {
         return Ok(());
     }
     let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
     let lock = || Places::lock(&config.destinations(), settings.shard, settings.lock_file.as_deref(), &since);
-    // From cron a recorder finds one running every minute, and asks no ffmpeg for its version then. Else nothing is made
-    // before there is one.
+    // cron finds a running recorder every minute: this saves running `ffmpeg -version` each time. Otherwise find ffmpeg
+    // before creating anything.
     if holder::is_running(settings, &config) {
         lock()?;
     }
-    // Whoever finds the lock held may send it.
+    // Before the lock: a process that finds it held may send SIGHUP.
     let caught = context.stop.catch_hangups();
     caught.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
     let ffmpeg = find()?;
     let (places, lost) = lock()?;
     if config.cameras.is_empty() {
-        log::warn!("there is no camera to record: one that is in {} when it is read again is", settings.source);
+        log::warn!("no camera to record: add one to {} and reload it", settings.source);
     }
-    exposed::tell(settings, &config, ffmpeg.version, context);
+    exposure::warn(settings, &config, ffmpeg.version, context);
 
     let started = timestamp_seconds(&context.now);
     let live = Arc::new(Mutex::new(RecorderStatus {
@@ -208,7 +210,7 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         updated_timestamp_seconds: started,
         shard: (!settings.shard.is_all()).then(|| settings.shard.to_string()),
         config: settings.source.path().map(|path| path.display().to_string()),
-        // Who looks is in another directory.
+        // Absolute: the processes that read it have other working directories.
         lock_file: settings.lock_file.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
         ..RecorderStatus::default()
     }));
@@ -217,12 +219,12 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     let listener = config.listen.as_deref().map(|address| Listener::start(address, Arc::clone(&live)));
     let _listener = listener.transpose()?;
 
-    // Plan and execute, for as long as it lasts.
+    // Plan and execute, until it is stopped.
     Supervisor::new(settings, context, report, config, places, ffmpeg, live)?.run(&lost)
 }
 
-/// Two pipes a camera are more than the usual 1024 files when cameras are many. The limit of what is usual may be raised
-/// by everybody up to another one.
+/// With two pipes for each camera, many cameras exceed the soft limit of 1024 open files. A process may raise it up to the
+/// hard limit.
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });

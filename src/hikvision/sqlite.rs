@@ -350,7 +350,7 @@ fn immutable_uri(path: &Path) -> String {
 impl Database {
     /// The ordinary tables that have all of `wanted` as columns, and which others of them, by name.
     ///
-    /// The schema is asked as data: rusqlite's own `column_names` panics on a name that is no UTF-8, which a damaged page
+    /// Queries the schema as data: rusqlite's own `column_names` panics on a name that is no UTF-8, which a damaged page
     /// can hold. It is sorted here: SQLite would sort a schema without end in a temporary file.
     fn tables(&self, wanted: &[&str]) -> rusqlite::Result<Vec<(String, HashSet<String>)>> {
         let mut statement = self.connection.prepare(

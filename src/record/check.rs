@@ -1,4 +1,4 @@
-//! `--check`: each camera is tried once, several at a time.
+//! `--check`: tests each camera once, several at a time.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -23,12 +23,12 @@ use crate::text::{Alike, alike, printable};
 use crate::units::human_duration;
 use crate::workers::{self, Queue};
 
-/// So many are tried at once.
+/// How many cameras to test at once.
 const AT_ONCE: usize = 8;
-/// How long ffmpeg may take beside the time for the camera's answers: it looks at the stream for some seconds.
+/// The time of ffmpeg beyond the camera's timeout: it analyzes the stream for some seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Tries each camera once and prints what comes from it.
+/// Tests each camera once and prints the streams that it sends.
 pub(super) fn run(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &mut Report) -> Result<()> {
     let queue = Queue::default();
     config.cameras.iter().for_each(|camera| queue.put(camera));
@@ -64,7 +64,7 @@ pub(super) fn run(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &
     Ok(())
 }
 
-/// A line for each camera; where several fail for the same cause, one for all of them.
+/// A line for each camera; one for all that fail for the same cause.
 fn table(rows: &[(&str, &Result<String, String>)]) -> Vec<String> {
     let failing = rows.iter().filter_map(|(name, result)| Some((*name, result.as_ref().err()?.as_str())));
     let (alike, apart): (Vec<Alike<'_>>, Vec<Alike<'_>>) =
@@ -79,7 +79,7 @@ fn table(rows: &[(&str, &Result<String, String>)]) -> Vec<String> {
     own.chain(alike.iter().map(|alike| format!("{}: {}", alike.who(rows.len(), "camera"), alike.cause))).collect()
 }
 
-/// What comes from a camera: `h264 640x360 15 fps, pcm_alaw 8000 Hz`. Or why nothing does.
+/// The streams of a camera: `h264 640x360 15 fps, pcm_alaw 8000 Hz`. Or why it sends none.
 fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Result<String, String> {
     let mut command = Command::from(command::probe(camera, &ffmpeg.path, ffmpeg.version));
     command.env("AV_LOG_FORCE_NOCOLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -109,11 +109,11 @@ fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Res
     let late = || format!("nothing came within {}", human_duration(began.elapsed()));
     let why = if is_late { None } else { errors.last_words() };
     let why = why.map_or_else(late, ToOwned::to_owned);
-    // A password of digits that ends the host of its URL leaves a host and a port.
+    // A password of digits with an unescaped `/` or `?` behind it reads as a port.
     Err(if login::may_be_cut(camera.url.secret()) { format!("{why}; {}", login::ESCAPES) } else { why })
 }
 
-/// What ffmpeg says of the streams of its input: `Stream #0:0: Video: h264 (High), yuv420p(progressive), 640x360, 15 fps`.
+/// The streams of the input in ffmpeg's log: `Stream #0:0: Video: h264 (High), yuv420p(progressive), 640x360, 15 fps`.
 fn streams(text: &str) -> Option<String> {
     let input = text.split("Output #").next()?;
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! From a hidden name to the final one: a segment that ffmpeg reported complete, or that a crash left incomplete.
+//! Gives a segment its final name: one that ffmpeg reported complete, or that a crash left incomplete.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::integrity;
 use super::name::{CameraName, Container, OpenName, SegmentName};
-use super::whole;
 use crate::child;
 use crate::error::{At, Error, Result};
 use crate::ffmpeg::command::{self, Log};
@@ -17,46 +17,46 @@ use crate::store::open::{is_not_regular, open_regular};
 use crate::store::{Store, publish, remove};
 use crate::zone::Tz;
 
-/// More segments than this do not begin in one second.
+/// The most segments that can begin in one second.
 const MAX_COPIES: u32 = 1000;
-/// In less there is no frame, only what a container begins with.
+/// A shorter file has no frame, only the header of its container.
 const LEAST_DAMAGED: u64 = 4 << 10;
-/// How long ffmpeg may take to find one frame in an incomplete segment.
+/// The timeout of ffmpeg for finding one frame in an incomplete segment.
 const PROBE_PATIENCE: Duration = Duration::from_secs(20);
 
-/// What became of a file.
+/// The outcome for a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// It stands under its name.
+    /// It has its final name.
     Published {
         /// Its name.
         name: SegmentName,
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// Its size.
+        /// Its size in bytes.
         bytes: u64,
     },
-    /// It is no segment, and is kept under a hidden name: why.
+    /// It cannot be played and is kept under a hidden name; the reason.
     Damaged(String),
-    /// There was nothing in it; it is gone.
+    /// It was empty and was removed.
     Empty,
-    /// It was not there.
+    /// It did not exist.
     Missing,
 }
 
-/// Closes a segment that ffmpeg has called complete, and that begins at `start`, seconds since 1970.
+/// Closes a segment that ffmpeg has reported complete, and that begins at `start`, seconds since 1970.
 pub(super) fn close(store: &Store, camera: &CameraName, open: OpenName, start: i64, zone: Tz) -> Result<Closed> {
     let Some((from, mut file, bytes)) = look(store, camera, open)? else { return Ok(Closed::Missing) };
     if bytes == 0 {
         return remove(&from).map(|()| Closed::Empty);
     }
-    if let Some(why) = whole::fault(open.container, &mut file, bytes).at("read", &from)? {
+    if let Some(why) = integrity::fault(open.container, &mut file, bytes).at("read", &from)? {
         return damaged(&from, open, why);
     }
     finish(store, camera, open, (start, zone), &file, bytes)
 }
 
-/// Keeps what is left of a segment when its ffmpeg has ended without completing it: under its name, if it can be played.
+/// Keeps an incomplete segment, whose ffmpeg has ended: under its final name if it can be played.
 pub(super) fn close_torn(
     store: &Store,
     camera: &CameraName,
@@ -98,7 +98,7 @@ fn finish(
     let dir = store.root().join(camera.as_str());
     let from = dir.join(open.to_string());
     let Some(mut name) = SegmentName::new(start, &zone, open.container) else {
-        return damaged(&from, open, "its time is none".to_owned());
+        return damaged(&from, open, "its time is out of range".to_owned());
     };
     store.group_dir(&format!("{camera}/{}", SegmentName::folder(name.day())))?;
     loop {
@@ -119,18 +119,18 @@ fn damaged(from: &Path, open: OpenName, why: String) -> Result<Closed> {
     Ok(Closed::Damaged(why))
 }
 
-/// Whether ffmpeg finds a frame in a file: it is asked for the check sum of the first. It is told what the file is: left
-/// to find that out it would take one for a playlist, and open what stands in it.
+/// Whether ffmpeg finds a frame in a file: footage requests the checksum of the first. It sets the format: if ffmpeg probed
+/// it, it could take the file for a playlist and open the files that it names.
 ///
 /// # Errors
-/// It cannot be run, crashes, or takes too long, as where a disk is slow: that says nothing of the file.
+/// ffmpeg cannot be run, crashes, or takes too long on a slow disk: that says nothing about the file.
 fn has_frame(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<bool> {
     let format = match container {
         Container::Mkv => "matroska",
         Container::Ts => "mpegts",
         Container::Mp4 => "mov",
     };
-    // What has a colon in it would be taken for a protocol.
+    // Without the prefix, ffmpeg takes a name with a colon for a protocol.
     let mut file = OsString::from("file:");
     file.push(path);
     let mut ffmpeg = command::command(ffmpeg, Log::Quiet);
@@ -140,13 +140,13 @@ fn has_frame(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<boo
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = child::spawn(&mut command)?;
     let mut stdout = child.stdout.take();
-    // A few lines, which fit into the pipe: neither side blocks.
+    // A few lines fit into the pipe, so neither side blocks.
     let (status, killed) = child::wait(&mut child, PROBE_PATIENCE, &|| false)?;
     if killed.is_some() {
         return Err(io::Error::new(ErrorKind::TimedOut, format!("ffmpeg took longer than {PROBE_PATIENCE:?}")));
     }
     if status.signal().is_some() {
-        return Err(io::Error::other(format!("ffmpeg broke off: {status}")));
+        return Err(io::Error::other(format!("ffmpeg failed: {status}")));
     }
     let mut said = Vec::new();
     if let Some(stdout) = &mut stdout {

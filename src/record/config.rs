@@ -1,4 +1,4 @@
-//! The configuration: which cameras, and how each is recorded. Pure: text in, values out.
+//! The configuration: the cameras, and how to record each. Pure: text in, values out.
 //!
 //! ```toml
 //! listen = "127.0.0.1:8080"
@@ -15,10 +15,10 @@
 //! fps = 10
 //! ```
 //!
-//! A key of `[defaults]` applies to every camera that does not override it. Errors name key and line and are shown all at once;
-//! an unknown key is an error, since it is probably a misspelt one.
+//! A key of `[defaults]` applies to every camera that does not override it. Errors name key and line, and all of them are
+//! shown at once; an unknown key is an error, since it is probably a misspelt one.
 //!
-//! One camera can be configured by options of the command line, too. Both become [`CameraOptions`], which are resolved into a
+//! One camera can be configured by options of the command line, too. Both become [`CameraOptions`], which resolve to a
 //! [`Camera`].
 
 mod camera;
@@ -100,7 +100,7 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// The sections, beside which there are the keys of [`GeneralOptions`].
+/// The sections; other keys at the top are those of [`GeneralOptions`].
 const SECTIONS: [&str; 2] = ["defaults", "cameras"];
 
 impl Config {
@@ -121,7 +121,7 @@ impl Config {
         let document = DeTable::parse(source).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             let line = reader.line(span.start);
-            // The parser quotes what it cannot read, and that may be a password: only its words are taken.
+            // The parser quotes the text that it cannot parse, which may be a password: use only its message.
             let syntax::Stop { key, message } = syntax::stop(source, span, error.message());
             Invalid(vec![Problem { line, key, message }])
         })?;
@@ -137,7 +137,7 @@ impl Config {
     /// The configuration of one camera whose options were given on the command line.
     ///
     /// # Errors
-    /// What is missing or does not fit together.
+    /// Options that are missing or contradict each other.
     pub fn of_camera(
         name: CameraName,
         camera: CameraOptions,
@@ -171,7 +171,7 @@ impl Config {
     }
 }
 
-/// The text that is read, for the lines of what is wrong.
+/// The text of the configuration, for the line numbers of problems.
 struct Reader<'a> {
     source: &'a str,
     environment: &'a Environment,
@@ -196,7 +196,7 @@ impl Reader<'_> {
         let tables = top.table("cameras").unwrap_or(&nothing);
         top.finish(problems);
         if let Some((key, _)) = defaults.get_key_value("url") {
-            let message = "each camera has its own: it belongs there";
+            let message = "each camera has its own: move it to [cameras.NAME]";
             problems.push(self.problem("defaults.url", key.span().start, message));
         }
         let mut wrong_defaults = Vec::new();
@@ -205,7 +205,7 @@ impl Reader<'_> {
         for (name, value) in tables {
             let known = problems.len();
             let options = self.camera(name, value, problems).map(|(parsed, own)| (parsed, own.or(defaults.clone())));
-            // What is wrong already may be the cause of what does not fit.
+            // A problem that is already listed may be the cause of another.
             let Some((parsed, options)) = options.filter(|_| problems.len() == known && wrong_defaults.is_empty())
             else {
                 continue;
@@ -222,13 +222,13 @@ impl Reader<'_> {
             }
         }
         if tables.is_empty() && problems.is_empty() {
-            problems.push(self.problem("cameras", 0, "there is no camera: write [cameras.NAME] and its url"));
+            problems.push(self.problem("cameras", 0, "no camera: add [cameras.NAME] and its url"));
         }
         problems.append(&mut wrong_defaults);
         (general, cameras)
     }
 
-    /// Reads `[defaults]`, but for what every camera overrides.
+    /// Reads `[defaults]`, except the values that every camera overrides.
     fn defaults(&self, defaults: &DeTable<'_>, cameras: &DeTable<'_>, problems: &mut Vec<Problem>) -> CameraOptions {
         let mut section = Section::new(self, "defaults".into(), defaults, CameraOptions::KEYS);
         section.skip("url");

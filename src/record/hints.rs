@@ -1,20 +1,20 @@
-//! Settings of the system that do not suit a recorder: Linux collects what is written and then writes all of it at once,
-//! by default up to a tenth of the memory or half a minute. What waits there is lost with the power.
+//! Settings of the system that do not suit a recorder: Linux collects dirty pages and then writes them all at once, by
+//! default after up to a tenth of the memory or half a minute. A power failure loses those that wait.
 
 use std::path::Path;
 
 use crate::logging::SUMMARY;
 
-/// A setting, from which value on it does not suit, and what does.
+/// A setting, the value from which it does not suit, and advice.
 const HINTS: [(&str, u64, &str); 2] = [
     ("vm.dirty_background_ratio", 10, "less, such as 1, spreads the writing"),
     ("vm.dirty_expire_centisecs", 3000, "less, such as 500, loses less when the power goes"),
 ];
 
-/// A file system in memory, from which nothing is written to a disk: tmpfs, `TMPFS_MAGIC` of Linux.
+/// A file system in memory, which writes nothing to disk: `TMPFS_MAGIC` of Linux.
 const IN_MEMORY: rustix::fs::FsWord = 0x0102_1994;
 
-/// Tells which of them do not suit these destinations: to a person at a terminal, else with `-v`.
+/// Logs the settings that do not suit these destinations: on a terminal, else with `-v`.
 pub(super) fn tell(destinations: &[&Path], is_terminal: bool) {
     if destinations.iter().all(|place| is_in_memory(place)) {
         return;

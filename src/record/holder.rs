@@ -1,4 +1,4 @@
-//! `--stop` and `--reload`: signals to the recorder that holds a configuration's destinations.
+//! `--stop` and `--reload`: signals to the recorder that has locked a configuration's destinations.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
     if holders.is_empty() {
         return Err(no_recorder(settings));
     }
-    // A recorder holds all of its destinations: of several, all but one were started with another configuration.
+    // A recorder locks all of its destinations: of several, all but one were started with another configuration.
     if holders.len() > 1 {
         let pids: Vec<String> = holders.iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
         return Err(Error::Source(format!(
@@ -37,11 +37,11 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
         signal(*pid, Signal::TERM)?;
     }
     let began = Instant::now();
-    // Who holds a lock that has just been let go of, or taken by the next one from cron, cannot be told for a moment.
+    // While a lock changes hands, from one recorder to the next one that cron starts, its holder is briefly unknown.
     while !self::holders(settings, config).is_ok_and(|now| now.iter().all(|pid| !holders.contains(pid))) {
         if began.elapsed() >= PATIENCE {
             let text = format!(
-                "the recorder was told to stop and has not ended within {}: is its disk there? kill -9 ends it too",
+                "the recorder got SIGTERM and has not ended within {}: does its disk respond? kill -9 ends it too",
                 human_duration(PATIENCE)
             );
             return Err(Error::Source(text));
@@ -58,7 +58,7 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
     Ok(())
 }
 
-/// Whether a recorder was started with `--cron`, as its arguments or its environment say.
+/// Whether a recorder was started with `--cron`, by its arguments or its environment.
 fn is_from_cron(pid: Pid) -> bool {
     let words = |name: &str| std::fs::read(format!("/proc/{}/{name}", pid.as_raw_nonzero())).unwrap_or_default();
     let is_off = |value: &[u8]| matches!(value, b"" | b"0" | b"n" | b"no" | b"f" | b"false" | b"off");
@@ -69,7 +69,7 @@ fn is_from_cron(pid: Pid) -> bool {
             .any(|value| !is_off(&value.to_ascii_lowercase()))
 }
 
-/// Has the recorder read its configuration again.
+/// Makes the recorder reload its configuration.
 pub(super) fn reload(settings: &Settings, config: &Config) -> Result<()> {
     let holders = holders(settings, config)?;
     if holders.is_empty() {
@@ -78,7 +78,7 @@ pub(super) fn reload(settings: &Settings, config: &Config) -> Result<()> {
     holders.into_iter().try_for_each(|pid| signal(pid, Signal::HUP))
 }
 
-/// A recorder is found by the locks of its destinations, and those may have been others when it began.
+/// The error that no recorder was found: footage looks for one by the locks of its destinations, which may have changed.
 fn no_recorder(settings: &Settings) -> Error {
     let hint = if settings.shard.is_all() && settings.lock_file.is_none() {
         "if it was started with --shard or --lock-file, give them here too; with other destinations, signal it by its pid"
@@ -94,7 +94,7 @@ fn signal(pid: Pid, signal: Signal) -> Result<()> {
     })
 }
 
-/// Whether one of the locks of a configuration is held.
+/// Whether a process holds one of the locks of a configuration.
 pub(super) fn is_running(settings: &Settings, config: &Config) -> bool {
     locks(settings, config).iter().any(|path| Holder::look(path).is_held == Some(true))
 }

@@ -1,8 +1,8 @@
 //! `listen`: the recorder's state over HTTP, for Prometheus, Zabbix and other monitoring.
 //!
-//! One thread waits for all connections at once, so that none that is slow keeps others waiting. There are few of
-//! them, each with little time and little memory: when one more comes, the oldest goes. A request gets one answer and
-//! its connection is closed. Every client that may connect may read all of it, and can do nothing else.
+//! One thread polls all connections, so that a slow one does not keep others waiting. Their number, time and memory are
+//! small: a new connection replaces the oldest when there are too many. Each connection gets one answer and is closed.
+//! Every client that can connect can read everything, and change nothing.
 
 mod answer;
 
@@ -22,35 +22,35 @@ use crate::live::RecorderStatus;
 use crate::mutex::lock;
 use crate::resolve;
 
-/// So many connections at once.
+/// The most connections at once.
 const MAX_CONNECTIONS: usize = 32;
 
-/// How long a connection may take for everything.
+/// The timeout of a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How much more a client may send that has its answer.
+/// How many bytes to read from a client after its answer.
 const MAX_DRAINED_BYTES: usize = 1 << 20;
 
-/// A recorder that has not looked at its cameras for so long hangs.
+/// A recorder without a heartbeat for so long hangs.
 const HUNG_AFTER: Duration = Duration::from_mins(1);
 
-/// How long to wait where the system has no connection to give: too many files are open.
+/// The wait after a failed accept, as with too many open files.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A listener, until it is dropped.
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
-    /// Closing it wakes and ends the thread.
+    /// Closing it ends the thread.
     wake: Option<OwnedFd>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Listener {
-    /// Listens on `address` (`127.0.0.1:8080`, `[::]:8080`; with port 0 the system chooses one), and tells the log on which.
+    /// Listens on `address` (`127.0.0.1:8080`, `[::]:8080`; with port 0 the system chooses one), and logs the address.
     ///
     /// # Errors
-    /// [`Error::Usage`] when the address cannot be listened on.
+    /// [`Error::Usage`] when it cannot listen on the address.
     pub fn start(address: &str, live: Arc<Mutex<RecorderStatus>>) -> Result<Self> {
         let refuse = |error: &io::Error| {
             Error::Usage(format!("cannot listen on {address}: {error}; name another address, or none"))
@@ -68,7 +68,7 @@ impl Listener {
         Ok(Self { address: bound, wake: Some(wake), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// The address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -85,7 +85,7 @@ impl Drop for Listener {
 struct Server {
     listener: TcpListener,
     names: Names,
-    /// Readable when the listener was dropped.
+    /// Becomes readable when the listener is dropped.
     ended: OwnedFd,
     live: Arc<Mutex<RecorderStatus>>,
     /// Oldest first.
@@ -101,11 +101,11 @@ struct Connection {
 }
 
 enum Doing {
-    /// What has arrived of the request.
+    /// The bytes of the request so far.
     Read(Vec<u8>),
-    /// The answer, and how much of it is sent.
+    /// The answer, and the number of bytes sent.
     Write(Vec<u8>, usize),
-    /// The answer is sent. To close at once would take it back from a client that is still sending.
+    /// The answer is sent. Closing at once would reset the connection of a client that is still sending.
     Drain(usize),
 }
 
@@ -143,7 +143,7 @@ impl Server {
         }
     }
 
-    /// Goes on with the connections that are ready, and leaves those that are done or out of time.
+    /// Serves the connections that are ready, and closes those that are done or have timed out.
     fn go_on(&mut self, ready: &[bool], now: Instant) {
         let mut connections = std::mem::take(&mut self.connections);
         let mut ready = ready.iter();
@@ -188,7 +188,7 @@ impl Connection {
         if matches!(self.doing, Doing::Write(..)) { PollFlags::OUT } else { PollFlags::IN }
     }
 
-    /// Does what can be done without waiting; false when there is no more to do.
+    /// Reads and writes without blocking; false when the connection is done.
     fn go_on(&mut self, answer: impl FnMut(&[u8]) -> Option<Vec<u8>>) -> bool {
         match self.try_to_go_on(answer) {
             Ok(goes_on) => goes_on,

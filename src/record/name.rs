@@ -1,14 +1,14 @@
-//! What segments are called.
+//! The names of cameras and segments.
 //!
 //! | file | name |
 //! | --- | --- |
 //! | a closed segment | `CAMERA/2026-11-21/2026-11-21_10-00-00+0530.mkv`, `…+0530-2.mkv` for a second one in that second |
-//! | an open one | `CAMERA/.1795235400-0f3a9c12.mkv`: seconds since 1970, and a token of the ffmpeg that writes it |
+//! | an open one | `CAMERA/.1795235400-0f3a9c12.mkv`: seconds since 1970, and the run id of the ffmpeg that writes it |
 //! | one that cannot be played | `CAMERA/.1795235400-0f3a9c12.mkv.damaged` |
 //!
-//! A closed segment carries its camera's local time with the offset of that moment, so its name means one instant: in
-//! the night in which clocks go back the second `02-30-00` differs from the first by its offset. Segments sort by that
-//! instant; sorted as text, those of that one hour stand between each other.
+//! The name of a closed segment has its camera's local time and the UTC offset at that time, so it means one instant: in the
+//! night when clocks go back, the second `02-30-00` differs from the first by its offset. Segments sort by that instant;
+//! sorted as text, those of the repeated hour mix.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -21,8 +21,8 @@ use clap::ValueEnum;
 use crate::recording_time::{self, RecordingTime};
 use crate::text::natural_order;
 
-/// What a camera is called: one folder of a destination, a word in metrics and in the log.
-/// Ordered as people list them: `cam2` before `cam10`.
+/// A camera's name: a folder of a destination, a label in metrics, a word in the log.
+/// In natural order: `cam2` before `cam10`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CameraName(String);
 
@@ -39,7 +39,7 @@ impl PartialOrd for CameraName {
 }
 
 impl CameraName {
-    /// The longest name, in bytes: what stands beside it in a path fits any file system.
+    /// The longest name, in bytes: leaves room for the rest of a path on any file system.
     const MAX_BYTES: usize = 100;
 
     /// The name as text.
@@ -50,7 +50,7 @@ impl CameraName {
 }
 
 impl Default for CameraName {
-    /// The one camera of `--url`, unless it is named.
+    /// The default name of the one camera of `--url`.
     fn default() -> Self {
         Self("camera".to_owned())
     }
@@ -78,15 +78,15 @@ impl fmt::Display for CameraName {
     }
 }
 
-/// What a segment is packed in.
+/// The container format of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, ValueEnum)]
 pub enum Container {
-    /// Matroska: takes every coding that cameras use.
+    /// Matroska: holds every codec that cameras use.
     #[default]
     Mkv,
-    /// MPEG transport stream: loses the least when the power goes.
+    /// MPEG transport stream: loses the least in a power failure.
     Ts,
-    /// Fragmented MP4: for players that know nothing else.
+    /// Fragmented MP4: for players that support nothing else.
     Mp4,
 }
 
@@ -109,14 +109,14 @@ impl Container {
     }
 }
 
-/// The name of a closed segment. Ordered by the instant at which it begins.
+/// The name of a closed segment. Ordered by the instant of its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentName {
-    /// When it begins, to the second, by the camera's zone.
+    /// Its start, to the second, in the camera's zone.
     pub start: DateTime<FixedOffset>,
     /// 1, or more where several begin in one second.
     pub copy: u32,
-    /// What it is packed in.
+    /// Its container.
     pub container: Container,
 }
 
@@ -184,46 +184,50 @@ impl FromStr for SegmentName {
     }
 }
 
-/// What tells the files of one ffmpeg from those of another. It is random: a counter would begin again with us.
+/// The id of one run of ffmpeg, which distinguishes its files from those of other runs. It is random: a counter would
+/// restart with footage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Token(pub u32);
+pub struct RunId(pub u32);
 
-impl fmt::Display for Token {
+/// The former name of [`RunId`].
+pub use RunId as Token;
+
+impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
     }
 }
 
-/// The hidden name of a segment that ffmpeg writes, or has left.
+/// The hidden name of a segment that ffmpeg is writing or has left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OpenName {
     /// When ffmpeg opened it, seconds since 1970.
     pub epoch: i64,
-    /// Whose it is.
-    pub token: Token,
-    /// What it is packed in.
+    /// The run of ffmpeg that writes it.
+    pub token: RunId,
+    /// Its container.
     pub container: Container,
-    /// Whether it was found to be unplayable.
+    /// Whether it cannot be played.
     pub is_damaged: bool,
 }
 
-/// How the name of a damaged segment ends.
+/// The suffix of a damaged segment.
 const DAMAGED: &str = ".damaged";
 
 impl OpenName {
-    /// The name as ffmpeg's strftime makes it, with the clock in UTC.
+    /// The strftime template of the name for ffmpeg, whose `TZ` is UTC.
     #[must_use]
-    pub fn pattern(token: Token, container: Container) -> String {
-        format!(".%s-{token}.{}", container.extension())
+    pub fn pattern(run_id: RunId, container: Container) -> String {
+        format!(".%s-{run_id}.{}", container.extension())
     }
 
-    /// The moment in its name.
+    /// The time in its name.
     #[must_use]
     pub fn start(&self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.epoch, 0)
     }
 
-    /// Under which name it is kept when it cannot be played.
+    /// Its name once it is known to be unplayable.
     #[must_use]
     pub fn damaged(self) -> Self {
         Self { is_damaged: true, ..self }
@@ -249,20 +253,20 @@ impl FromStr for OpenName {
             let (stem, extension) = rest.strip_prefix('.')?.split_once('.')?;
             let (epoch, token) = stem.split_once('-')?;
             let epoch = epoch.parse().ok()?;
-            let token = Token(u32::from_str_radix(token, 16).ok()?);
+            let token = RunId(u32::from_str_radix(token, 16).ok()?);
             Some(Self { epoch, token, container: Container::of_extension(extension)?, is_damaged })
         };
         parse().filter(|parsed: &Self| parsed.to_string() == text).ok_or(())
     }
 }
 
-/// How much earlier the first frame of an ffmpeg can have come than its first segment was opened, in seconds: it looks at a
-/// stream for up to five, unless it is asked for more. Where it seems to be more a clock was set.
+/// How much earlier than its first segment was opened the first frame of an ffmpeg can have arrived, in seconds: ffmpeg
+/// analyzes a stream for up to five by default. If it seems to be more, a clock was set.
 const MAX_LOOK_SECONDS: f64 = 60.0;
 
-/// When the first segment of an ffmpeg begins, as seconds since 1970. ffmpeg names it by the moment in which it `opened` the
-/// file, but it has looked at the stream before, and puts what it has seen there into it. Known is when it was `closed`, how
-/// long it `lasts`, and how long ffmpeg `ran` until then: nothing came before that, whatever a camera's own clock says.
+/// The start of the first segment of an ffmpeg, in seconds since 1970. ffmpeg names it by the time at which it `opened` the
+/// file, but the segment also has the frames that ffmpeg analyzed before. The start follows from the time at which it was
+/// `closed` and from its duration `lasts`, and is limited by how long ffmpeg `ran` until then, whatever the camera's clock says.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "seconds of our time")]
 pub fn first_start(opened: i64, closed: f64, lasts: Duration, ran: Duration) -> i64 {
@@ -270,7 +274,7 @@ pub fn first_start(opened: i64, closed: f64, lasts: Duration, ran: Duration) -> 
     if (0.0..MAX_LOOK_SECONDS).contains(&(opened as f64 - began)) { began.floor() as i64 } else { opened }
 }
 
-/// The start as the environment of a hook carries it: RFC 3339.
+/// The start in a hook's environment: RFC 3339.
 #[must_use]
 pub fn rfc3339(start: DateTime<FixedOffset>) -> String {
     let start = start.with_nanosecond(0).unwrap_or(start);

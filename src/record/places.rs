@@ -1,4 +1,4 @@
-//! The destinations of all cameras, locked. One that cannot be used keeps its own cameras waiting, and no others.
+//! The destinations of all cameras, locked. One that cannot be used keeps only its own cameras waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,7 @@ use crate::live::RecorderStatus;
 use crate::lock::Lock;
 use crate::store::{STATE_DIR, Store};
 
-/// A destination by what it is: device and inode. One may be named in two ways.
+/// Device and inode of a destination, which may have several paths.
 type Identity = (u64, u64);
 
 /// Destinations, and the locks on them.
@@ -24,10 +24,10 @@ pub(super) struct Places {
     locks: BTreeMap<Identity, SharedLock>,
 }
 
-/// Shared with the keeper of the destination, which looks after it without keeping it.
+/// Shared with the keeper of the destination, which checks it without owning it.
 pub(super) type SharedLock = Arc<Mutex<Lock>>;
 
-/// A destination that can be used, locked if it was not.
+/// An open destination, and its lock if this call took it.
 #[derive(Debug)]
 pub(super) struct Opened {
     store: Store,
@@ -35,19 +35,19 @@ pub(super) struct Opened {
     lock: Option<Lock>,
 }
 
-/// What it takes to open a destination, in whatever thread: one that hangs must not hang all.
+/// Opens a destination in another thread: one that hangs must not block the supervisor.
 #[derive(Clone, Debug)]
 pub(super) struct Opener {
     shard: Shard,
-    /// These are locked, or all of them are by one lock.
+    /// The destinations that are locked; `None` if `--lock-file` locks all of them.
     locked: Option<BTreeSet<Identity>>,
 }
 
 impl Places {
-    /// Locks all of these but those that cannot be used now, and tells why.
+    /// Locks these destinations. Also returns those that cannot be used now, and why.
     ///
     /// # Errors
-    /// One of them is held by another recorder, or is none; or none of them can be used.
+    /// Another recorder holds one of them, one is no directory, or none of them can be used.
     pub(super) fn lock(
         destinations: &[&Path],
         shard: Shard,
@@ -84,13 +84,13 @@ impl Places {
         Ok(())
     }
 
-    /// What opens one more.
+    /// An [`Opener`] for one more.
     pub(super) fn opener(&self) -> Opener {
         let locked = self.one_for_all.is_none().then(|| self.locks.keys().copied().collect());
         Opener { shard: self.shard, locked }
     }
 
-    /// One more is open.
+    /// Adds an open destination.
     pub(super) fn adopt(&mut self, destination: &Path, opened: Opened) {
         if let Some(lock) = opened.lock {
             self.locks.insert(opened.identity, shared(lock));
@@ -98,7 +98,7 @@ impl Places {
         self.stores.insert(destination.to_owned(), (opened.store, opened.identity));
     }
 
-    /// A destination is none any more. What locked it is for the caller to drop: on a dead share that may take its time.
+    /// Removes a destination. The caller drops its lock: on a dead network share that may take long.
     #[must_use]
     pub(super) fn release(&mut self, destination: &Path) -> Option<SharedLock> {
         let (_, identity) = self.stores.remove(destination)?;
@@ -106,20 +106,20 @@ impl Places {
         if is_used { None } else { self.locks.remove(&identity) }
     }
 
-    /// What locks a destination.
+    /// The lock of a destination.
     pub(super) fn lock_of(&self, destination: &Path) -> Option<&SharedLock> {
         let (_, identity) = self.stores.get(destination)?;
         self.one_for_all.as_ref().or_else(|| self.locks.get(identity))
     }
 
-    /// The destination, locked.
+    /// The store of a locked destination.
     pub(super) fn store(&self, destination: &Path) -> Option<&Store> {
         self.stores.get(destination).map(|(store, _)| store)
     }
 }
 
 impl Opener {
-    /// Opens a destination, and locks it if that is not done.
+    /// Opens a destination, and locks it if it is not locked yet.
     pub(super) fn open(&self, destination: &Path, since: &str) -> Result<Opened> {
         let store = Store::create(destination)?;
         let metadata = std::fs::metadata(destination).at("read", destination)?;
@@ -138,7 +138,7 @@ fn shared(lock: Lock) -> SharedLock {
     Arc::new(Mutex::new(lock))
 }
 
-/// The lock file of a share of the cameras in a destination.
+/// The lock file of a shard in a destination.
 pub(super) fn lock_path(destination: &Path, shard: Shard) -> PathBuf {
     destination.join(STATE_DIR).join(file_name(shard, "lock"))
 }

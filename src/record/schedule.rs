@@ -1,7 +1,7 @@
 //! Requests to a camera at times of day: `{ at = "06:00", get = "http://CAM:8080/day" }`, in the camera's zone.
 //!
-//! Each entry sets a state that lasts until the next one. So the last one that was due before a start is due at the start,
-//! and where several were missed only the last counts.
+//! Each entry sets a state that lasts until the next one. So at a start the last one before it is due, and if several were
+//! missed, only the last counts.
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
 
@@ -13,14 +13,14 @@ use crate::zone::Tz;
 pub struct Entry {
     /// When, every day.
     pub at: NaiveTime,
-    /// The URL that is fetched then. It may hold a password.
+    /// The URL to request. It may hold a password.
     pub get: Secret,
 }
 
 /// The entry that was due last at `now`, and when that was; none without entries.
 #[must_use]
 pub fn last(entries: &[Entry], zone: Tz, now: DateTime<Utc>) -> Option<(DateTime<Utc>, &Entry)> {
-    // Of those that the clock leaps over the one that it would have shown last.
+    // Of the entries that the clock skips, the latest.
     around(entries, zone, now).filter(|(at, _)| *at <= now).max_by_key(|(at, entry)| (*at, entry.at))
 }
 
@@ -30,7 +30,7 @@ pub fn next(entries: &[Entry], zone: Tz, now: DateTime<Utc>) -> Option<(DateTime
     around(entries, zone, now).filter(|(at, _)| *at > now).min_by_key(|(at, _)| *at)
 }
 
-/// The instants of all entries on the days around `now`: when the zone's clock first shows their times or has passed them.
+/// The instants of all entries on the days around `now`: when the zone's clock first shows or skips their times.
 fn around(entries: &[Entry], zone: Tz, now: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, &Entry)> {
     let today = now.with_timezone(&zone).date_naive();
     let days = [today.checked_sub_days(Days::new(1)), Some(today), today.checked_add_days(Days::new(1))];

@@ -1,17 +1,17 @@
 //! Which of several hosts records a camera: rendezvous hashing of its name.
 //!
-//! Every host gives each camera a weight, and the camera is the host's whose weight is the greatest. All of them come to
-//! the same answer with nothing but the configuration, and one host more takes over its share and moves no other camera.
+//! Each host has a weight for each camera, and the host with the greatest weight records it. All hosts compute the same
+//! result from the configuration alone, and an additional host takes over the cameras of its shard and moves no other.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// This host's share: `2/5` is the second of five.
+/// This host's shard: `2/5` is the second of five.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which host this is, from 1.
+    /// The number of this host, from 1.
     pub number: u32,
-    /// How many there are.
+    /// The number of hosts.
     pub of: u32,
 }
 
@@ -22,7 +22,7 @@ impl Default for Shard {
 }
 
 impl Shard {
-    /// More hosts than any site has: the weights of all are counted for each camera.
+    /// The most hosts: more than any site has, since the weights of all are computed for each camera.
     const MAX: u32 = 1000;
 
     /// Whether this host records the camera of this name.
@@ -38,7 +38,7 @@ impl Shard {
         self.of == 1
     }
 
-    /// What follows `record` in the names of this share's own files: `-2-of-5`, or nothing.
+    /// The part after `record` in the names of this shard's own files: `-2-of-5`, or nothing.
     #[must_use]
     pub fn suffix(self) -> String {
         if self.is_all() { String::new() } else { format!("-{}-of-{}", self.number, self.of) }
@@ -60,12 +60,12 @@ impl FromStr for Shard {
             let (number, of) = (number.trim().parse().ok()?, of.trim().parse().ok()?);
             ((1..=Self::MAX).contains(&of) && (1..=of).contains(&number)).then_some(Self { number, of })
         };
-        parse().ok_or_else(|| format!("{text:?} is no share: write 2/5 for the second of five hosts"))
+        parse().ok_or_else(|| format!("{text:?} is no shard: write 2/5 for the second of five hosts"))
     }
 }
 
-/// FNV-1a with the finish of `SplitMix64`. It is written down here because it must never change: a host of another version
-/// of this program comes to the same answer.
+/// FNV-1a with the finalizer of `SplitMix64`. It is implemented here because it must never change: hosts with different
+/// versions of footage must compute the same result.
 fn weight(host: u32, camera: &str) -> u64 {
     let bytes = host.to_le_bytes().into_iter().chain(camera.bytes());
     let hash =
@@ -109,7 +109,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Every camera has one host, and a host more only takes cameras to itself.
+        /// Every camera has one host, and an additional host only takes cameras over.
         #[test]
         fn one_more_shard_moves_cameras_only_to_itself(camera in "\\PC{0,20}", of in 1_u32..40) {
             let (before, after) = (host_of(&camera, of), host_of(&camera, of + 1));

@@ -1,4 +1,4 @@
-//! Where the configuration comes from: a file, or options.
+//! The source of the configuration: a file, or options.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 use crate::host_zone::HostZone;
 use crate::permission;
 
-/// Where the configuration comes from.
+/// The source of the configuration.
 #[derive(Debug)]
 pub enum Source {
-    /// A file, which may be read again, and options that override its general keys.
+    /// A file, which can be reloaded, and options that override its general keys.
     File(PathBuf, GeneralOptions),
     /// One camera by options.
     Options {
@@ -22,7 +22,7 @@ pub enum Source {
         name: CameraName,
         /// How to record it.
         camera: Box<CameraOptions>,
-        /// What is not about the camera.
+        /// The options that are not the camera's.
         general: GeneralOptions,
     },
 }

@@ -27,13 +27,13 @@ use rustix::fd::OwnedFd;
 use self::timers::{Timer, Timers};
 use super::Settings;
 use super::config::Config;
-use super::errands::{Done, Errands};
 use super::keeper::{Keeper, Look, News};
 use super::mailbox::{Mailbox, Waker};
 use super::name::CameraName;
 use super::places::Places;
 use super::recorder::{Phase, Recorder};
 use super::segmenter::Heard;
+use super::tasks::{Done, Tasks};
 use crate::error::{Error, Result};
 use crate::ffmpeg::Ffmpeg;
 use crate::live::{EVERY, RecorderStatus};
@@ -83,10 +83,10 @@ pub(super) struct Supervisor<'a> {
     news_box: Mailbox<(PathBuf, News)>,
     done: Receiver<Done>,
     /// Programs of `on_segment`.
-    programs: Errands,
+    programs: Tasks,
     notices: Notices,
     /// Requests of `schedule`: programs that hang do not hold them up.
-    requests: Errands,
+    requests: Tasks,
     /// Metrics are on their way to the Pushgateway.
     is_pushing: bool,
     /// When the machine was last looked at; none while that goes on.
@@ -144,9 +144,9 @@ impl<'a> Supervisor<'a> {
             news,
             news_box,
             done,
-            programs: Errands::new(done_box.clone()),
+            programs: Tasks::new(done_box.clone()),
             notices: Notices::default(),
-            requests: Errands::new(done_box),
+            requests: Tasks::new(done_box),
             is_pushing: false,
             measured_at: now.checked_sub(EVERY),
             live,

@@ -1,4 +1,4 @@
-//! The address of a camera, which may hold a password: shown without it, everywhere but on ffmpeg's command line.
+//! The URL of a camera, which may hold a password: displayed without it, everywhere but on ffmpeg's command line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,8 +8,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::login;
 
-/// The schemes that are taken, and the protocols of ffmpeg that each may use: a camera that redirects or describes its
-/// stream cannot make ffmpeg read a local file.
+/// The supported schemes, and the protocols of ffmpeg that each may use: a camera cannot make ffmpeg read a local file by a
+/// redirect or a description of its stream.
 const SCHEMES: [(&str, &str); 10] = [
     ("rtsp", "rtsp,rtp,udp,tcp"),
     ("rtsps", "rtsp,rtp,udp,tcp,tls,srtp"),
@@ -23,8 +23,7 @@ const SCHEMES: [(&str, &str); 10] = [
     ("rtp", "rtp,udp"),
 ];
 
-/// A URL that ffmpeg can read a camera from. `Display` and `Debug` hide what may be a secret: whatever stands before
-/// an `@`, and the query.
+/// A URL of a camera for ffmpeg. `Display` and `Debug` hide what may be a secret: the text before an `@`, and the query.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CameraUrl {
     text: String,
@@ -33,7 +32,7 @@ pub struct CameraUrl {
 }
 
 impl CameraUrl {
-    /// The whole of it, for the one who connects.
+    /// The whole URL, for connecting.
     #[must_use]
     pub fn secret(&self) -> &str {
         &self.text
@@ -45,25 +44,25 @@ impl CameraUrl {
         self.scheme
     }
 
-    /// Whether it is read over HTTP.
+    /// Whether its scheme is `http` or `https`.
     #[must_use]
     pub fn is_http(&self) -> bool {
         matches!(self.scheme, "http" | "https")
     }
 
-    /// Whether it is read over RTSP.
+    /// Whether its scheme is `rtsp` or `rtsps`.
     #[must_use]
     pub fn is_rtsp(&self) -> bool {
         matches!(self.scheme, "rtsp" | "rtsps")
     }
 
-    /// The protocols that ffmpeg may use for it, as its `-protocol_whitelist` takes them.
+    /// The protocols that ffmpeg may use for it, for `-protocol_whitelist`.
     #[must_use]
     pub fn protocols(&self) -> &'static str {
         self.protocols
     }
 
-    /// A text of ffmpeg's, or of another program that has this address, without its secrets.
+    /// A message of ffmpeg or another program about this URL, without its secrets.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.replace(&self.text, &self.to_string());
@@ -73,8 +72,8 @@ impl CameraUrl {
         hide_logins(&text)
     }
 
-    /// What must not be seen, the longest first: login, password and the values of the query, as they are written and as
-    /// they are meant. One or two letters are no secret, and would tear every other word apart.
+    /// The secrets, the longest first: login, password and the values of the query, both encoded and decoded. One or two
+    /// letters are no secret, and hiding them would garble every other word.
     fn secrets(&self) -> Vec<String> {
         let (login, _, query) = parts(&self.text);
         let password = login.and_then(|login| login.split_once(':')).map(|(_, password)| password);
@@ -133,17 +132,17 @@ impl FromStr for CameraUrl {
     }
 }
 
-/// Whether a host comes with no port, or with one that can be connected to.
+/// Whether a host has no port, or a valid one.
 fn has_usable_port(place: &str) -> bool {
     let host = place.split('/').next().unwrap_or_default();
     let behind = host.rsplit_once(']').map_or(host, |(_, behind)| behind);
-    // Without a `]`, several colons are an IPv6 address whose brackets are missing: ffmpeg says so.
+    // Without a `]`, several colons are an IPv6 address without brackets: ffmpeg reports it.
     behind
         .split_once(':')
         .is_none_or(|(_, port)| port.is_empty() || port.contains(':') || port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// Whether a URL has what is a secret by its looks: a login, or a query of such names.
+/// Whether a URL seems to hold a secret: a login, or a query with such names.
 #[must_use]
 pub fn holds_secret(text: &str) -> bool {
     let (login, _, query) = parts(text);
@@ -152,7 +151,7 @@ pub fn holds_secret(text: &str) -> bool {
     login.is_some() || is_named
 }
 
-/// Any URL without what may be a secret in it: `http://***@cam:8080/day?***`.
+/// A URL without what may be a secret: `http://***@cam:8080/day?***`.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
@@ -162,8 +161,8 @@ pub fn shown(text: &str) -> String {
     format!("{scheme}://{login}{place}{query}")
 }
 
-/// What stands before the `@`, the host with its path, and what follows the `?`. A password may hold a slash that
-/// should have been written as `%2F`; so all up to the last `@` is taken for the login.
+/// The text before the `@`, the host with its path, and the text after the `?`. A password may hold a slash that should have
+/// been written as `%2F`, so everything up to the last `@` counts as the login.
 fn parts(url: &str) -> (Option<&str>, &str, Option<&str>) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (login, rest) = match rest.rsplit_once('@') {
@@ -176,7 +175,7 @@ fn parts(url: &str) -> (Option<&str>, &str, Option<&str>) {
     }
 }
 
-/// Hides what stands before an `@` in every URL of a text.
+/// Hides the text before an `@` in every URL of a text.
 fn hide_logins(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -195,7 +194,7 @@ fn hide_logins(text: &str) -> String {
     shown + rest
 }
 
-/// With `%40` as the letters they stand for; what is no text stays as it is.
+/// Decodes `%40` and the like; bytes that are not UTF-8 stay encoded.
 fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Cow::into_owned)
 }

@@ -6,7 +6,7 @@ use crate::support::Output;
 use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{QUICK, Site};
 
-/// Starts it as cron does, where this is the directory for what is temporary.
+/// Starts it as cron does, with this `TMPDIR`.
 fn start(site: &Site, temporary: &str, options: &[&str]) -> Output {
     site.record(&[&["--cron"], options].concat()).env("TMPDIR", site.scratch.join(temporary)).run()
 }

@@ -1,4 +1,4 @@
-//! What a recorder tells over HTTP, with real cameras behind it.
+//! The state of a recorder over HTTP, with real cameras.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ fn metrics_are_right_from_the_first_seconds() {
     assert_eq!(get(port, "/camera/unknown/frame").unwrap().status, 404);
     assert_eq!(get(port, "/elsewhere").unwrap().status, 404);
 
-    // What is counted goes on to be counted when ffmpeg is another one.
+    // The counters continue across a restart of ffmpeg.
     site.wait_for_closed("yard", 2);
     let before = metric(&get(port, "/metrics").unwrap().body, "frames_total", "yard").unwrap();
     camera.drop_connections();

@@ -1,10 +1,10 @@
-//! `footage record` through the built binary, with real ffmpeg and real cameras: what it must do when nothing goes wrong.
+//! `footage record` through the built binary, with real ffmpeg and real cameras: the behaviour when nothing goes wrong.
 
 mod check;
 mod commands;
 mod config;
 mod cron;
-mod exposed;
+mod exposure;
 mod hooks;
 mod listener;
 mod media;

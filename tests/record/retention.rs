@@ -1,4 +1,4 @@
-//! What is kept, and what goes.
+//! Retention of segments: `keep` and `keep_bytes`.
 
 use crate::support::rtsp::{Film, RtspCamera};
 use crate::support::site::{PATIENCE, QUICK, Site, wait_for};
@@ -35,7 +35,7 @@ fn keep_removes_old_segments_and_nothing_else() {
     drop(running);
 }
 
-/// What cannot be played is kept as long as what can, also where that comes while it records.
+/// Damaged segments are kept as long as others, also those that appear while it records.
 #[test]
 fn keep_removes_incomplete_segments_of_the_same_age() {
     let camera = RtspCamera::start(Film::Plain);
@@ -70,7 +70,7 @@ fn keep_bytes_evicts_oldest_first() {
     assert!(bytes() <= 270_000, "{} bytes", bytes());
 }
 
-/// An upload that removes what it has sent makes room: the account of a quota is what stands there.
+/// An upload that removes files frees quota: the recorder counts the files that exist.
 #[test]
 fn keep_bytes_ignores_segments_removed_by_others() {
     let camera = RtspCamera::start(Film::Plain);

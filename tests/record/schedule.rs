@@ -8,7 +8,7 @@ use crate::support::mjpeg::MjpegCamera;
 use crate::support::rtsp::{PASSWORD, PASSWORD_IN_URL, USER};
 use crate::support::site::{QUICK, Site, wait_for};
 
-/// A site whose camera was told that it is day an hour ago, and that it is night at this moment.
+/// A site whose schedule requests `day` an hour ago and `night` now.
 fn site(camera: &MjpegCamera, night: DateTime<Utc>) -> Site {
     let day = Utc::now() - Duration::from_hours(1);
     let entry = |at: DateTime<Utc>, name: &str| {

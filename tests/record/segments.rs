@@ -39,7 +39,7 @@ fn segments_begin_at_clock_boundaries_and_are_published_complete() {
         );
         assert!((1.2..2.8).contains(&segment.seconds()), "{}: {} s", segment.name, segment.seconds());
     }
-    // What the camera had sent is there, but for what was on its way.
+    // The file has every frame that the camera had sent, except those in transit.
     let kept = frames(&closed);
     assert!(sent.saturating_sub(kept) <= 5, "{kept} of {sent} frames, {} at the end, in {closed:#?}", camera.frames());
     assert_eq!(watcher.finish(), closed.len());
@@ -89,7 +89,7 @@ fn segment_names_are_in_the_time_zone_of_the_camera() {
     drop(running);
 }
 
-/// ffmpeg looks at a stream before it opens the first segment, which begins with what it has seen.
+/// ffmpeg analyzes a stream before it opens the first segment, which begins with the frames that it analyzed.
 #[test]
 fn the_first_segment_is_named_by_its_first_frame() {
     let camera = RtspCamera::start(Film::Plain);

@@ -29,7 +29,7 @@ fn a_terminal_shows_how_many_cameras_record_and_for_how_long() {
     assert!(last.contains(" recorded from 1 camera in "), "{shown:?}");
 }
 
-/// What Linux does with what is written concerns a disk, and a person who looks.
+/// Hints about writeback are for a destination on a disk, and a user at a terminal.
 #[test]
 fn a_terminal_shows_warnings_about_settings() {
     as_root!();

@@ -73,7 +73,7 @@ fn a_recorder_started_after_the_lock_was_deleted_leaves_open_segments_alone() {
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let first = site.start(&[]);
     site.wait_for_closed("yard", 1);
-    // It cannot look after its lock now, and its ffmpeg goes on.
+    // It cannot check its lock now, and its ffmpeg continues.
     first.signal(Signal::STOP);
     std::fs::remove_dir_all(site.dest().join(".footage")).expect("deleted");
     let open = site.hidden("yard");
@@ -86,6 +86,6 @@ fn a_recorder_started_after_the_lock_was_deleted_leaves_open_segments_alone() {
     assert!(output.stderr.contains("another recorder"), "{output}");
     second.term();
     let output = second.wait().expect_code(143);
-    assert!(!output.stderr.contains("torn") && !output.stderr.contains("cannot be played"), "{output}");
+    assert!(!output.stderr.contains("crash") && !output.stderr.contains("cannot be played"), "{output}");
     assert_eq!(site.hidden("yard"), Vec::<std::path::PathBuf>::new());
 }

@@ -26,7 +26,7 @@ fn without_key_the_object_key_is_the_path() {
 fn key_changed_by_a_crontab_or_a_shell_is_refused() {
     let uploads = Uploads::with(&["a.ts"]);
     for (key, said) in [
-        (r"{camera}/\%Y/{name}.{ext}", r"cron removes that of \% away, elsewhere write % alone"),
+        (r"{camera}/\%Y/{name}.{ext}", r"cron removes that of \%, elsewhere write % alone"),
         ("{camera}/", r"in a crontab cron ends the command at a %: write \% there"),
         ("{camera}_{name}_", r"write \% there"),
         ("{camera}.{ext}", "write {name} or {path} into it"),

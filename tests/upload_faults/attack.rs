@@ -52,7 +52,7 @@ fn a_listing_whose_continuation_token_repeats_ends() {
     uploads.s3.proxy.fault("GET list-type", listing.into(), Times::Always);
     for options in ["--verify", "--reconcile"] {
         let output = uploads.pass(&[options]).expect_code(1);
-        assert!(output.stderr.contains("ring"), "{output}");
+        assert!(output.stderr.contains("repeats itself"), "{output}");
     }
     assert!(uploads.s3.proxy.requests_for("GET list-type").len() <= 6);
     assert_recovers(&uploads);

@@ -1,4 +1,4 @@
-//! How one camera is recorded: its options, resolved.
+//! The resolved options of one camera.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,53 +14,53 @@ use crate::retention::Keep;
 use crate::units::{BitRate, ByteSize, short_duration};
 use crate::zone::Tz;
 
-/// How a camera is recorded. What is compared when a configuration is read again.
+/// How to record a camera. A reload compares the old and the new value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Camera {
-    /// Where its frames come from.
+    /// The URL of its stream.
     pub url: CameraUrl,
-    /// The directory of its folder.
+    /// The directory that contains its folder.
     pub destination: PathBuf,
     /// The length of a segment, cut at boundaries of the clock of its zone.
     pub segment: Duration,
-    /// What segments are packed in.
+    /// The container of its segments.
     pub container: Container,
-    /// What becomes of its video.
+    /// Whether to copy or encode its video.
     pub video: Video,
-    /// What becomes of its audio.
+    /// Whether to copy, encode or drop its audio.
     pub audio: Audio,
-    /// Frames per second, where they are encoded; none is as they come.
+    /// Frames per second of encoded video; `None` is the camera's rate.
     pub fps: Option<f64>,
-    /// The bit rate, where frames are encoded.
+    /// The bit rate of encoded video.
     pub bitrate: BitRate,
-    /// How RTSP carries its packets.
+    /// The transport of RTSP.
     pub transport: Transport,
-    /// What comes from its URL, as ffmpeg names it; none is for ffmpeg to find out.
+    /// The format of its stream, by ffmpeg's name; `None` lets ffmpeg probe it.
     pub format: Option<String>,
-    /// How long ffmpeg waits for an answer of the camera.
+    /// How long ffmpeg waits for the camera to answer.
     pub timeout: Duration,
-    /// Without a new frame for so long, ffmpeg is started again.
+    /// The time without a new frame after which ffmpeg is restarted.
     pub stall_timeout: Duration,
-    /// Whether our clock stamps its frames, and not its own, which may jump.
+    /// Whether this host's clock stamps its frames instead of its own, which may jump.
     pub wallclock: bool,
-    /// Options of ffmpeg's for reading.
+    /// ffmpeg's input options.
     pub input_options: Vec<String>,
-    /// Options of ffmpeg's for writing.
+    /// ffmpeg's output options.
     pub output_options: Vec<String>,
     /// The zone of its names, boundaries and schedule.
     pub zone: Tz,
-    /// How long its segments are kept.
+    /// How long to keep its segments.
     pub keep: Keep,
-    /// How much of them is kept.
+    /// How many bytes of them to keep.
     pub keep_bytes: Option<ByteSize>,
-    /// The program that is run for each closed segment, with its arguments.
+    /// The program to run for each closed segment, with its arguments.
     pub on_segment: Vec<String>,
     /// HTTP requests to it by the time of day.
     pub schedule: Vec<Entry>,
 }
 
 impl Camera {
-    /// Whether it sends picture after picture, which have no time of their own.
+    /// Whether it sends a series of JPEGs, which have no timestamps.
     #[must_use]
     pub fn has_pictures(&self) -> bool {
         self.format.as_deref().is_some_and(is_of_pictures)
@@ -71,36 +71,36 @@ fn is_of_pictures(format: &str) -> bool {
     matches!(format, "mpjpeg" | "mjpeg")
 }
 
-/// What becomes of the video.
+/// Whether to copy or encode the video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Video {
-    /// As they come.
+    /// Copy it.
     Copy,
-    /// Encoded anew: for cameras that send JPEG after JPEG.
+    /// Encode it as H.264: for cameras that send a series of JPEGs.
     H264,
 }
 
-/// What becomes of the audio.
+/// Whether to copy, encode or drop the audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Audio {
-    /// As it comes.
+    /// Copy it.
     Copy,
-    /// Encoded anew, for containers that cannot hold what cameras send.
+    /// Encode it as AAC, for containers that cannot hold the camera's codec.
     Aac,
-    /// Left out.
+    /// Drop it.
     None,
 }
 
-/// How RTSP carries its packets.
+/// The transport of RTSP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Transport {
-    /// In the connection: nothing is lost on the way.
+    /// Interleaved in the TCP connection: no packet is lost.
     Tcp,
-    /// In datagrams.
+    /// UDP.
     Udp,
-    /// In datagrams to a group.
+    /// UDP multicast.
     Multicast,
-    /// In HTTP, through proxies.
+    /// HTTP tunnel, through proxies.
     Http,
 }
 
@@ -141,7 +141,7 @@ impl CameraOptions {
         };
         let is_jpeg = format.as_deref().is_some_and(is_of_pictures);
         let container = self.container.unwrap_or_default();
-        // Cameras send G.711, which MP4 refuses and a transport stream cannot name.
+        // Cameras send G.711, which MP4 and MPEG-TS cannot hold.
         let fitting_audio = match container {
             _ if is_jpeg => Audio::None,
             Container::Mkv => Audio::Copy,

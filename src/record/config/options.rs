@@ -1,5 +1,5 @@
-//! The options of the command line and the keys of the configuration, as values that may be absent. A camera's own options come
-//! first, then the defaults of the configuration ([`CameraOptions::or`]), then what is built in.
+//! The options of the command line and the keys of the configuration, as values that may be absent. A camera's own options
+//! win over the defaults of the configuration ([`CameraOptions::or`]), and these over the built-in ones.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use crate::retention::{Keep, parse_quota, parse_retention_size};
 use crate::units::{BitRate, ByteSize, parse_seconds};
 use crate::zone::Tz;
 
-/// Makes a struct of options of its keys, which a configuration and the command line have in common. What follows the type
-/// reads it from a value of the configuration.
+/// Defines a struct of options by its keys, which the configuration and the command line share. The function after the type
+/// parses it from a value of the configuration.
 macro_rules! options {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $key:ident: $kind:ty = $read:expr,)* }) => {
         $(#[$about])*
@@ -45,7 +45,7 @@ macro_rules! options {
                 [$(self.$key.as_ref().map(|_| stringify!($key))),*].into_iter().flatten().next()
             }
 
-            /// Takes all keys of a section, which collects what is wrong.
+            /// Takes all keys of a section, which collects the problems.
             pub(super) fn read(section: &mut Section<'_>) -> Self {
                 Self { $($key: section.take(stringify!($key), $read),)* }
             }
@@ -58,7 +58,7 @@ options! {
     CameraOptions {
         /// `rtsp://…`, `http://…`
         url: CameraUrl = text_as,
-        /// The directory of its folder.
+        /// The directory that contains its folder.
         destination: PathBuf = |value| directory(text(value)?),
         /// Whether to record it.
         enabled: bool = boolean,
@@ -66,33 +66,33 @@ options! {
         segment: Duration = |value| segment_length(&number_or_text(value)?),
         /// The format of segments.
         container: Container = |value| one_of(text(value)?),
-        /// What becomes of its video.
+        /// Whether to copy or encode its video.
         video: Video = |value| one_of(text(value)?),
-        /// What becomes of its audio.
+        /// Whether to copy, encode or drop its audio.
         audio: Audio = |value| one_of(text(value)?),
-        /// Frames per second, where they are encoded.
+        /// Frames per second of encoded video.
         fps: f64 = |value| frame_rate(&number_or_text(value)?),
-        /// The bit rate, where frames are encoded.
+        /// The bit rate of encoded video.
         bitrate: BitRate = |value| number_or_text(value)?.parse(),
-        /// How RTSP carries its packets.
+        /// The transport of RTSP.
         transport: Transport = |value| one_of(text(value)?),
-        /// The format of what its URL sends, as ffmpeg names it; `auto` leaves it to ffmpeg.
+        /// The format of its stream, by ffmpeg's name; `auto` lets ffmpeg probe it.
         format: String = |value| text(value).map(str::to_owned),
         /// How long it may take to answer.
         timeout: Duration = |value| parse_seconds(&number_or_text(value)?),
-        /// How long no frame may come.
+        /// The time without a new frame after which ffmpeg is restarted.
         stall_timeout: Duration = |value| parse_seconds(&number_or_text(value)?),
-        /// Whether our clock stamps its frames.
+        /// Whether this host's clock stamps its frames.
         wallclock: bool = boolean,
-        /// ffmpeg's options for reading.
+        /// ffmpeg's input options.
         input_options: Vec<String> = word_list,
-        /// ffmpeg's options for writing.
+        /// ffmpeg's output options.
         output_options: Vec<String> = word_list,
         /// The zone of its names, boundaries and schedule.
         timezone: Tz = text_as,
-        /// How long its segments are kept.
+        /// How long to keep its segments.
         keep: Keep = |value| number_or_text(value)?.parse(),
-        /// How much of them is kept.
+        /// How many bytes of them to keep.
         keep_bytes: ByteSize = |value| parse_quota(&number_or_text(value)?),
         /// The program to run for each closed segment, with its arguments.
         on_segment: Vec<String> = word_list,
@@ -102,7 +102,7 @@ options! {
 }
 
 options! {
-    /// The options that hold for all cameras.
+    /// The options that apply to all cameras.
     GeneralOptions {
         /// Where to serve metrics: `127.0.0.1:8080`.
         listen: String = |value| text(value).map(str::to_owned),
@@ -114,12 +114,12 @@ options! {
         max_used_disk: u8 = percent,
         /// How much of a disk stays free.
         min_free: ByteSize = |value| parse_retention_size(&number_or_text(value)?),
-        /// What a full disk means.
+        /// Whether to evict or pause on a full disk.
         when_full: WhenFull = |value| one_of(text(value)?),
     }
 }
 
-/// A value that has a fixed set of names.
+/// A value out of a fixed set of names.
 ///
 /// # Errors
 /// All names.
@@ -145,7 +145,7 @@ pub fn directory(text: &str) -> Result<PathBuf, String> {
 /// How to write it.
 pub fn segment_length(text: &str) -> Result<Duration, String> {
     const RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
-    // A bare 5 hardly means segments of five seconds.
+    // A user who writes a bare 5 hardly means segments of five seconds.
     if let Ok(few @ 1..10_u64) = text.trim().parse() {
         return Err(format!("{few} would be seconds: write \"{few}m\", or \"{few}s\""));
     }
@@ -153,7 +153,7 @@ pub fn segment_length(text: &str) -> Result<Duration, String> {
     if RANGE.contains(&length) && length.subsec_nanos() == 0 {
         Ok(length)
     } else {
-        Err("a segment is of whole seconds, and at most a day long".into())
+        Err("a segment has whole seconds, and at most a day".into())
     }
 }
 
@@ -166,7 +166,7 @@ pub fn frame_rate(text: &str) -> Result<f64, String> {
     rate.ok_or_else(|| "a number of frames per second is needed, from 0.1 to 240".to_owned())
 }
 
-/// Words that are separated by spaces.
+/// Space-separated words.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()

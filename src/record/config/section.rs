@@ -1,4 +1,4 @@
-//! One table of the configuration: its keys are taken one by one; those that remain are unknown.
+//! One table of the configuration: the parser takes its keys one by one; the remaining ones are unknown.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -7,14 +7,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Problem, Reader};
 
-/// How alike two keys must be for one to be meant by the other, 0 to 1.
+/// The similarity from which an unknown key counts as a misspelt one, 0 to 1.
 const ALIKE: f64 = 0.7;
 
-/// What cameraleech calls a key of ours: too far from it to be taken for a letter wrong.
+/// Keys of cameraleech and ours, which are too different to count as misspelt.
 const CAMERALEECH: [(&str, &str); 3] =
     [("httpListenAddress", "listen"), ("DisableHints", "hints"), ("storagePath", "destination")];
 
-/// A table under way.
+/// A table that is being read.
 pub(super) struct Section<'a> {
     reader: &'a Reader<'a>,
     /// `cameras.yard`; empty for the top.
@@ -31,7 +31,7 @@ impl<'a> Section<'a> {
         Self { reader, path, table, known, taken: BTreeSet::new(), skipped: BTreeSet::new(), problems: Vec::new() }
     }
 
-    /// The value of a key; none where it is not there or wrong, which is remembered.
+    /// The value of a key; `None` if it is absent or wrong, which becomes a problem.
     pub(super) fn take<T>(
         &mut self,
         key: &'static str,
@@ -50,7 +50,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Does not look at the value of a key.
+    /// Skips the value of a key.
     pub(super) fn skip(&mut self, key: &'static str) {
         self.skipped.insert(key);
     }
@@ -67,7 +67,7 @@ impl<'a> Section<'a> {
         table
     }
 
-    /// Hands over what is wrong: wrong values, and unknown keys.
+    /// Adds its problems to `problems`: wrong values, and unknown keys.
     pub(super) fn finish(mut self, problems: &mut Vec<Problem>) {
         for (name, _) in self.table {
             let key = name.get_ref().as_ref();
@@ -87,7 +87,7 @@ impl<'a> Section<'a> {
         problems.append(&mut self.problems);
     }
 
-    /// The key that is meant by one that there is not.
+    /// The known key that an unknown one most resembles.
     fn meant(&self, key: &str) -> Option<&'static str> {
         let named = CAMERALEECH.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(key)).map(|(_, ours)| *ours);
         let alike = self.known.iter().map(|known| (strsim::jaro_winkler(known, key), *known));
@@ -105,7 +105,7 @@ pub(super) fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
     value.as_str().ok_or_else(|| format!("a text in quotes is needed, not {}", kind(value)))
 }
 
-/// A text that means something.
+/// A text that parses as `T`.
 pub(super) fn text_as<T: FromStr>(value: &DeValue<'_>) -> Result<T, String>
 where
     T::Err: std::fmt::Display,

@@ -1,9 +1,9 @@
-//! Where in a configuration the parser of TOML stopped: it knows a position, people know sections and keys. No value is
-//! quoted, which may be a password. Pure.
+//! The section and key where the TOML parser stopped, which itself reports a position only. Quotes no value, which may be a
+//! password. Pure.
 
 use std::ops::Range;
 
-/// What stopped the parser.
+/// A syntax error.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stop {
     /// The section, and of a duplicate the key: `cameras.yard.url`; empty before all sections.
@@ -12,10 +12,10 @@ pub(super) struct Stop {
     pub(super) message: String,
 }
 
-/// The parser's word for a key, or a section, that is there twice.
+/// The parser's message for a key or section that occurs twice.
 const DUPLICATE: &str = "duplicate key";
 
-/// Names the place of an error of the parser.
+/// Names section and key of a parser's error.
 pub(super) fn stop(source: &str, span: Range<usize>, message: &str) -> Stop {
     let lines: Vec<Line<'_>> = lines(source);
     let number = source.get(..span.start).map_or(0, |before| before.matches('\n').count());
@@ -24,7 +24,7 @@ pub(super) fn stop(source: &str, span: Range<usize>, message: &str) -> Stop {
         return Stop { key: line.section.clone(), message: message.to_owned() };
     }
     let mut key = line.path();
-    // In an inline table the key is not the one at the beginning of the line.
+    // In an inline table, the key is another than at the beginning of the line.
     let name = source.get(span).map(unquoted).filter(|name| is_key(name)).unwrap_or_default();
     if !line.is_header && !name.is_empty() && line.key.is_some_and(|key| !key.ends_with(name)) {
         key = format!("{key}.{name}");
@@ -34,7 +34,7 @@ pub(super) fn stop(source: &str, span: Range<usize>, message: &str) -> Stop {
     Stop { key, message: format!("{message}{first}") }
 }
 
-/// A line of a configuration, as far as names go.
+/// The names in a line of a configuration.
 struct Line<'a> {
     /// The section that it is in, or begins.
     section: String,
@@ -70,10 +70,10 @@ fn lines(source: &str) -> Vec<Line<'_>> {
     lines
 }
 
-/// No section or key of ours is as long: what is longer is not repeated.
+/// The longest name to quote: no section or key of ours is as long.
 const MAX_NAME_BYTES: usize = 200;
 
-/// Whether a text can be a name, and nothing else.
+/// Whether a text can only be a name.
 fn is_key(text: &str) -> bool {
     (1..=MAX_NAME_BYTES).contains(&text.len())
         && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))

@@ -122,7 +122,7 @@ url = "rtsp://192.168.1.20/stream1"
 fn what_is_no_toml_is_told_with_its_line_and_without_its_text() {
     let text = wrong("[cameras.yard]\nurl = rtsp://user:hunter2@cam\n");
     assert!(text.starts_with("line 2: ") && !text.contains("hunter2"), "{text}");
-    assert!(wrong("").contains("there is no camera"));
+    assert!(wrong("").contains("no camera"));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_wrong_key_of_defaults_is_named_once_and_only_where_a_camera_uses_it() {
         );
     }
     let url = format!("[defaults]\nurl = 7\n{b}destination = \"d\"");
-    assert_eq!(wrong(&url), "line 2: defaults.url: each camera has its own: it belongs there");
+    assert_eq!(wrong(&url), "line 2: defaults.url: each camera has its own: move it to [cameras.NAME]");
 }
 
 proptest::proptest! {

@@ -1,4 +1,4 @@
-//! What the listener answers, from the state of the recorder: values in, bytes out.
+//! The answers of the listener: the state of the recorder in, bytes out.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use crate::live::{CAMERA_VALUES, RecorderStatus};
 use percent_encoding::percent_decode_str;
 
-/// A request is no longer than this.
+/// The longest request.
 pub(super) const MAX_REQUEST_BYTES: usize = 8 << 10;
 
-/// More than browsers send.
+/// The most headers; browsers send fewer.
 const MAX_HEADERS: usize = 64;
 
-/// What `GET /` shows.
+/// The page of `GET /`.
 const INDEX: &str = "\
 footage record
 
@@ -21,13 +21,13 @@ footage record
 /cameras.json             the cameras, for Zabbix
 ";
 
-/// By which names a listener may be asked for in a request.
+/// The hosts that a request to the listener may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Names {
-    /// It listens for others, who know it by whatever name.
+    /// Any: it listens on the network, where it can have any name.
     Any,
-    /// It listens for this machine alone, whose browsers may have been told that a stranger's name means this machine: the
-    /// stranger's page could then read the answers. The name is the one that it was told to listen on.
+    /// Those of this machine: it listens on loopback. By DNS rebinding, an attacker's page in a browser here could otherwise
+    /// read the answers. The name is that of the `listen` option.
     Local(String),
 }
 
@@ -48,17 +48,17 @@ pub(super) fn host_of(address: &str) -> &str {
     &address[..end]
 }
 
-/// The answer to what has arrived of a request; none as long as more has to come.
+/// The answer to a request; `None` as long as it is incomplete.
 pub(super) fn answer(request: &[u8], live: &RecorderStatus, is_hung: bool, names: &Names) -> Option<Vec<u8>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let answer = match parsed.parse(request) {
         Ok(httparse::Status::Complete(_)) if !parsed.headers.iter().all(|header| is_for_us(header, names)) => {
-            Answer::text(421, "this is not its name: ask for localhost or 127.0.0.1\n")
+            Answer::text(421, "unknown host name: use localhost or 127.0.0.1\n")
         }
         Ok(httparse::Status::Complete(_)) => match (parsed.method, parsed.path) {
             (Some("GET" | "HEAD"), Some(target)) => route(path(target), live, is_hung),
-            _ => Answer::text(405, "only GET and HEAD are answered here\n"),
+            _ => Answer::text(405, "only GET and HEAD are allowed\n"),
         },
         Ok(httparse::Status::Partial) if request.len() < MAX_REQUEST_BYTES => return None,
         Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
@@ -73,7 +73,7 @@ fn is_for_us(header: &httparse::Header<'_>, names: &Names) -> bool {
     !header.name.eq_ignore_ascii_case("host") || names.allow(header.value)
 }
 
-/// The path of a request's target, which a proxy may be asked for with scheme and host; without a query.
+/// The path of a request's target, without a query, and without scheme and host, which clients send to a proxy.
 fn path(target: &str) -> &str {
     let without_host = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
@@ -109,14 +109,14 @@ fn index() -> String {
 fn camera(name: &str, what: &str, live: &RecorderStatus) -> Answer {
     match live.camera(name).map(|camera| camera.peer_value(what)) {
         Some(Some(value)) => Answer::text(200, value),
-        Some(None) => Answer::text(404, format!("of a camera there is {}\n", CAMERA_VALUES.join(", "))),
-        None => Answer::text(404, format!("there is no camera {name:?}\n")),
+        Some(None) => Answer::text(404, format!("a camera has {}\n", CAMERA_VALUES.join(", "))),
+        None => Answer::text(404, format!("unknown camera {name:?}\n")),
     }
 }
 
 fn health(live: &RecorderStatus, is_hung: bool) -> Answer {
     if is_hung {
-        return Answer::text(503, "the recorder does not look at its cameras any more\n");
+        return Answer::text(503, "the recorder hangs\n");
     }
     let mut text = String::new();
     for camera in live.cameras.iter().filter(|camera| !camera.is_up()) {

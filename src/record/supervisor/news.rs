@@ -1,4 +1,4 @@
-//! What ffmpegs, keepers and errands tell.
+//! What ffmpegs, keepers and tasks tell.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use super::timers::Timer;
 use super::{Supervisor, clock, seconds};
 use crate::disk::Space;
 use crate::live::{SegmentStatus, State};
-use crate::record::errands::{Done, Errand, MOST_WAITING};
 use crate::record::keeper::{Job, News, Turn, Whole};
 use crate::record::name::{CameraName, SegmentName};
 use crate::record::progress::Event;
 use crate::record::recorder::Phase;
 use crate::record::schedule;
 use crate::record::segmenter::{Segmenter, Why};
+use crate::record::tasks::{Done, MOST_WAITING, Task};
 use crate::secret::Secret;
 use crate::units::{ByteSize, human_duration};
 
@@ -79,7 +79,7 @@ impl Supervisor<'_> {
                 let words = settings.on_segment.clone();
                 if !words.is_empty() {
                     self.run_hook(
-                        Errand::Hook { camera: camera.clone(), words, path, start: name.start, duration },
+                        Task::Hook { camera: camera.clone(), words, path, start: name.start, duration },
                         &camera,
                     );
                 }
@@ -204,7 +204,7 @@ impl Supervisor<'_> {
         here.map(|(number, _)| *number).collect()
     }
 
-    /// An errand is done.
+    /// A task is done.
     pub(super) fn done(&mut self, done: Done) {
         match &done {
             Done::Hook(..) => self.programs.finished(&done),
@@ -227,7 +227,7 @@ impl Supervisor<'_> {
         }
     }
 
-    fn run_hook(&mut self, hook: Errand, camera: &CameraName) {
+    fn run_hook(&mut self, hook: Task, camera: &CameraName) {
         if self.programs.is_swamped(camera) {
             self.hook_failed(camera, &format!("{MOST_WAITING} segments wait for it already: one more is left out"));
         } else {
@@ -270,7 +270,7 @@ impl Supervisor<'_> {
             && recorder.try_at.is_some_and(|at| at <= now)
         {
             recorder.try_at = None;
-            self.requests.run(Errand::Get { camera: recorder.name.clone(), url: url.clone() });
+            self.requests.run(Task::Get { camera: recorder.name.clone(), url: url.clone() });
         }
         let until = |at: DateTime<Utc>| (at - wall).to_std().unwrap_or_default();
         let next = schedule::next(entries, zone, wall).map_or(SCHEDULE_EVERY, |(at, _)| until(at).min(SCHEDULE_EVERY));

@@ -36,7 +36,7 @@ impl Supervisor<'_> {
 
     /// Goes over to another configuration; how many cameras that touches.
     fn adopt(&mut self, config: Config) -> Result<usize> {
-        let config = self.settings.share(config);
+        let config = self.settings.shard(config);
         let since = clock().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         for destination in config.destinations() {
             // What could not be used before is tried again and again.

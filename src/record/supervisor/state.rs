@@ -9,10 +9,10 @@ use crate::live::{CameraStatus, EVERY, RecorderStatus, State};
 use crate::machine::{Machine, Usage};
 use crate::mutex::lock;
 use crate::pass::Ended;
-use crate::record::errands::Errand;
 use crate::record::name::CameraName;
 use crate::record::places::file_name;
 use crate::record::recorder::Recorder;
+use crate::record::tasks::Task;
 use crate::store::write_even_if_full;
 use crate::units::{ByteSize, bit_rate, count};
 
@@ -97,7 +97,7 @@ impl Supervisor<'_> {
         if sinks.pushgateway_url.is_some() && !self.is_pushing {
             self.is_pushing = true;
             let text = self.live().to_prometheus();
-            self.requests.run(Errand::Push { sinks: sinks.clone(), text });
+            self.requests.run(Task::Push { sinks: sinks.clone(), text });
         }
     }
 
@@ -107,7 +107,7 @@ impl Supervisor<'_> {
         if self.measured_at.is_some_and(|at| now.saturating_duration_since(at) >= EVERY) {
             self.measured_at = None;
             let ffmpegs = self.recorders.values().filter_map(Recorder::ffmpeg_id);
-            self.requests.run(Errand::Measure { pids: std::iter::once(std::process::id()).chain(ffmpegs).collect() });
+            self.requests.run(Task::Measure { pids: std::iter::once(std::process::id()).chain(ffmpegs).collect() });
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is done for cameras beside recording, and may take its time: programs of `on_segment`, requests of `schedule`.
+//! Slow work beside recording, in threads of its own: programs of `on_segment`, requests of `schedule`, pushes of metrics.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -25,20 +25,20 @@ use crate::sensors;
 use crate::units::human_duration;
 use crate::workers::Queue;
 
-/// So many at once.
+/// The number of threads.
 const THREADS: usize = 4;
-/// How long a program may take for one segment.
+/// The timeout of a program for one segment.
 const HOOK_PATIENCE: Duration = Duration::from_mins(10);
-/// How long a camera may take to answer a request.
+/// The timeout of a request to a camera.
 const GET_PATIENCE: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(50);
-/// So many segments of a camera wait for its program, at most: a day of one in each minute and a half.
+/// The most segments of a camera that wait for its program: a day with one every minute and a half.
 pub(super) const MOST_WAITING: usize = 1000;
 
-/// Something to do.
+/// Work for a thread.
 #[derive(Debug)]
-pub(super) enum Errand {
-    /// Runs a program for a closed segment.
+pub(super) enum Task {
+    /// Run a program for a closed segment.
     Hook {
         camera: CameraName,
         /// The program and its arguments.
@@ -47,15 +47,15 @@ pub(super) enum Errand {
         start: DateTime<FixedOffset>,
         duration: Option<Duration>,
     },
-    /// Fetches a URL.
+    /// Request a URL.
     Get { camera: CameraName, url: Secret },
-    /// Looks at the machine, and at what processes take of it.
+    /// Measure the machine, and the CPU and memory of processes.
     Measure { pids: Vec<u32> },
-    /// Pushes metrics.
+    /// Push metrics.
     Push { sinks: Sinks, text: String },
 }
 
-/// How it went; in words where it failed.
+/// The result of a task; the message of a failure.
 #[derive(Debug)]
 pub(super) enum Done {
     Hook(CameraName, Result<(), String>),
@@ -64,21 +64,21 @@ pub(super) enum Done {
     Measure(Machine, Vec<(u32, Usage)>),
 }
 
-/// Threads that do errands. They are not waited for at the end, since a program may hang.
+/// The threads and their tasks. The recorder ends without waiting for them, since a program may hang.
 #[derive(Debug)]
-pub(super) struct Errands {
-    queue: Arc<Queue<Errand>>,
+pub(super) struct Tasks {
+    queue: Arc<Queue<Task>>,
     threads: usize,
     under_way: usize,
-    /// What waits for the program that runs for the same camera: one that hangs does not become many.
-    waiting: BTreeMap<CameraName, VecDeque<Errand>>,
+    /// The tasks of a camera whose program is still running: if it hangs, no second one starts.
+    waiting: BTreeMap<CameraName, VecDeque<Task>>,
     done: Mailbox<Done>,
     orphans: Arc<Mutex<Orphans>>,
-    /// What is left undone when we end.
+    /// Set when the recorder ends: running tasks stop.
     is_over: Arc<std::sync::atomic::AtomicBool>,
 }
 
-impl Errands {
+impl Tasks {
     pub(super) fn new(done: Mailbox<Done>) -> Self {
         Self {
             queue: Arc::default(),
@@ -91,39 +91,39 @@ impl Errands {
         }
     }
 
-    /// Has something done; threads begin as they are needed.
-    pub(super) fn run(&mut self, errand: Errand) {
+    /// Queues a task, and starts a thread if one is needed.
+    pub(super) fn run(&mut self, task: Task) {
         self.under_way += 1;
-        if let Errand::Hook { camera, .. } = &errand {
+        if let Task::Hook { camera, .. } = &task {
             if let Some(waiting) = self.waiting.get_mut(camera) {
-                return waiting.push_back(errand);
+                return waiting.push_back(task);
             }
             self.waiting.insert(camera.clone(), VecDeque::new());
         }
-        self.hand_out(errand);
+        self.hand_out(task);
     }
 
-    /// Whether as much waits for a camera's program as may.
+    /// Whether the queue of a camera's program is full.
     pub(super) fn is_swamped(&self, camera: &CameraName) -> bool {
         self.waiting.get(camera).is_some_and(|waiting| waiting.len() >= MOST_WAITING)
     }
 
-    fn hand_out(&mut self, errand: Errand) {
+    fn hand_out(&mut self, task: Task) {
         if self.threads < THREADS.min(self.under_way) {
             let (queue, done, is_over) = (Arc::clone(&self.queue), self.done.clone(), Arc::clone(&self.is_over));
             let orphans = Arc::clone(&self.orphans);
             let work = move || {
-                while let Some(errand) = queue.next() {
-                    done.send(errand.run(&orphans, &|| is_over.load(std::sync::atomic::Ordering::Relaxed)));
+                while let Some(task) = queue.next() {
+                    done.send(task.run(&orphans, &|| is_over.load(std::sync::atomic::Ordering::Relaxed)));
                 }
             };
-            let builder = std::thread::Builder::new().name("errands".into()).stack_size(512 << 10);
+            let builder = std::thread::Builder::new().name("tasks".into()).stack_size(512 << 10);
             self.threads += usize::from(builder.spawn(work).is_ok());
         }
-        self.queue.put(errand);
+        self.queue.put(task);
     }
 
-    /// One is done.
+    /// Notes that a task is done, and starts the camera's next one.
     pub(super) fn finished(&mut self, done: &Done) {
         self.under_way = self.under_way.saturating_sub(1);
         if let Done::Hook(camera, _) = done
@@ -135,24 +135,24 @@ impl Errands {
         }
     }
 
-    /// How many are not done yet.
+    /// The number of tasks that are not done yet.
     pub(super) fn under_way(&self) -> usize {
         self.under_way
     }
 
-    /// Ends what is under way.
+    /// Stops the running tasks.
     pub(super) fn end(&self) {
         self.is_over.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 }
 
-impl Drop for Errands {
+impl Drop for Tasks {
     fn drop(&mut self) {
         self.queue.close();
     }
 }
 
-impl Errand {
+impl Task {
     fn run(self, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bool) -> Done {
         match self {
             Self::Hook { camera, words, path, start, duration } => {
@@ -187,19 +187,19 @@ fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bo
     let mut child = child::spawn(command).map_err(|error| format!("cannot run {}: {error}", program.display()))?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || child::last_words(stderr)));
     let (status, killed) =
-        child::wait(&mut child, HOOK_PATIENCE, is_over).map_err(|error| format!("it is lost: {error}"))?;
+        child::wait(&mut child, HOOK_PATIENCE, is_over).map_err(|error| format!("cannot wait for it: {error}"))?;
     lock(orphans).inherit(&child);
     match killed {
         Some(Killed::Late) => {
             return Err(format!("it took longer than {} and was killed", human_duration(HOOK_PATIENCE)));
         }
-        Some(Killed::Stopped) => return Err("recording ends, and it was killed".to_owned()),
+        Some(Killed::Stopped) => return Err("it was killed because the recorder ends".to_owned()),
         None => {}
     }
     if status.success() {
         return Ok(());
     }
-    // What it has started and left may hold its stderr open: then nobody waits for the last words.
+    // A process that it left behind may hold its stderr open: give up reading it after a while.
     let ended = Instant::now();
     while words.as_ref().is_some_and(|words| !words.is_finished()) && ended.elapsed() < TICK * 10 {
         std::thread::sleep(TICK);
@@ -209,7 +209,7 @@ fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bo
     Err(format!("it ended with {status}{words}"))
 }
 
-/// Fetches a URL of a camera: without a proxy, for it is on the network here, and nowhere else than from it.
+/// Requests a URL of a camera: without a proxy, since it is on the local network, and without redirects to other hosts.
 fn get(url: &str) -> Result<(), String> {
     let agent = resolve::agent(http::config().timeout_global(Some(GET_PATIENCE)).proxy(None).build());
     let (url, login) = login::split_userinfo(url);
@@ -227,7 +227,7 @@ fn get(url: &str) -> Result<(), String> {
     }
 }
 
-/// Where a redirect leads, without what may be a secret.
+/// The target of a redirect, without what may be a secret.
 fn shown_location(location: &str) -> String {
     if location.contains("://") { shown(location) } else { location.split('?').next().unwrap_or_default().to_owned() }
 }

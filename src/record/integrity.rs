@@ -1,10 +1,11 @@
-//! Whether a segment begins, and where its container tells it ends, as one: cheap, and no proof of every frame.
+//! A cheap check that a segment has the beginning and, where the container gives it, the end of its format. It does not
+//! verify every frame.
 //!
-//! ffmpeg calls a segment complete also when the disk was full and half of it is missing. Reading all of it again would
-//! cost as much as recording it; so what is looked at is what a full disk, a killed ffmpeg or a lost write leave: an
-//! empty file, one that begins with something else, boxes that end behind the end of the file.
+//! ffmpeg reports a segment complete even if the disk was full and half of it is missing. Reading all of it again would
+//! cost as much as recording it, so footage looks for the traces of a full disk, a killed ffmpeg or a lost write: an empty
+//! file, another signature, boxes that go beyond the end of the file.
 //!
-//! | container | what is looked at | source |
+//! | container | checked | source |
 //! | --- | --- | --- |
 //! | Matroska | the EBML header | RFC 8794 §11.2.1 |
 //! | MPEG-TS | packets of 188 bytes that begin with 0x47: the first and the last | ISO/IEC 13818-1 §2.4.3.2 |
@@ -18,10 +19,10 @@ use crate::mp4::{Structure, structure};
 const EBML: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
 const TS_PACKET_BYTES: u64 = 188;
 const TS_SYNC: u8 = 0x47;
-/// What ffmpeg writes into an MP4 file before its first frame: a file that is no longer has none.
+/// The bytes that ffmpeg writes before the first frame of an MP4 file: a file of this length has no frame.
 const MIN_BYTES: u64 = 64;
 
-/// What is wrong with a segment of `length` bytes; none where nothing is seen to be.
+/// What is wrong with a segment of `length` bytes; `None` if nothing is.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -34,7 +35,7 @@ pub fn fault(container: Container, file: &mut (impl Read + Seek), length: u64) -
         Container::Mkv => {
             let mut front = [0; 4];
             file.read_exact(&mut front)?;
-            Ok((front != EBML).then(|| "it does not begin as Matroska does".into()))
+            Ok((front != EBML).then(|| "it does not begin with a Matroska header".into()))
         }
         Container::Ts => {
             let mut byte = [0];

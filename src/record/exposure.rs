@@ -1,5 +1,5 @@
-//! Warnings about a configuration: passwords that others can read, programs that others can name, cameras whose
-//! certificate is not checked.
+//! Warnings about a configuration that exposes the user: passwords that other users can read, programs that they can change,
+//! cameras whose certificate ffmpeg does not check.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -11,16 +11,16 @@ use crate::ffmpeg::Version;
 use crate::pass::Context;
 use crate::text::alike;
 
-/// Others may read it, others may write it: `chmod(2)`.
+/// The mode bits `S_IROTH` and `S_IWOTH`: `chmod(2)`.
 const READ_BY_OTHERS: u32 = 0o004;
 const WRITTEN_BY_OTHERS: u32 = 0o002;
-/// ffmpeg's option: 1 checks the certificate, 0 does not, as nothing does.
+/// ffmpeg's option: 1 checks the certificate, 0 does not, which is the default.
 const VERIFY: &str = "-tls_verify";
-/// The version from which on ffmpeg checks certificates by default, over RTSP too.
+/// From this version on ffmpeg checks certificates by default, over RTSP too.
 const CHECKS_BY_ITSELF: u32 = 9;
 
-/// Logs the warnings. A group that may read or write is a choice of the owner and no warning.
-pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, context: &Context) {
+/// Logs the warnings. Access of a group is the owner's choice and causes none.
+pub(super) fn warn(settings: &Settings, config: &Config, ffmpeg: Version, context: &Context) {
     if let Some(path) = settings.source.path()
         && let Ok(metadata) = path.metadata()
         && metadata.is_file()
@@ -31,7 +31,7 @@ pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, contex
             let text = format_args!("{path}: world-writable, and it names programs to run: chmod o-w it");
             context.notices.warn("config-written", text);
         } else if mode & READ_BY_OTHERS != 0 && config.cameras.values().any(has_password) {
-            let text = format_args!("{path}: others can read the passwords in it: chmod 600 it");
+            let text = format_args!("{path}: other users can read the passwords in it: chmod 600 it");
             context.notices.warn("config-read", text);
         }
     }
@@ -48,7 +48,7 @@ pub(super) fn tell(settings: &Settings, config: &Config, ffmpeg: Version, contex
             "https" | "rtmps" => {
                 format!("ffmpeg does not check the camera's certificate: add {VERIFY} 1 to input_options")
             }
-            // Its option is taken there, and not passed on to TLS: `ff_rtsp_connect` in rtsp.c.
+            // ffmpeg accepts the option over RTSP and does not pass it on to TLS: `ff_rtsp_connect` in rtsp.c.
             "rtsps" => {
                 "ffmpeg checks no certificate over rtsps, whatever its options say: an attacker on the network can read all \
                         of it"

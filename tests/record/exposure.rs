@@ -28,7 +28,7 @@ fn a_world_readable_configuration_with_a_password_is_a_warning() {
     ];
     for secret in &secrets {
         let told = warnings(secret, 0o644);
-        assert!(told.contains("others can read the passwords in it") && told.contains("chmod"), "{told}");
+        assert!(told.contains("other users can read the passwords in it") && told.contains("chmod"), "{told}");
         assert_eq!(warnings(secret, 0o640), "");
         assert_eq!(warnings(secret, 0o600), "");
     }
