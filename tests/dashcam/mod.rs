@@ -1,4 +1,4 @@
-//! `footage dashcam` through the built binary, against a simulated camera: what it must do when nothing goes wrong.
+//! `footage dashcam` through the built binary, against a simulated camera: the behaviour when nothing goes wrong.
 
 mod card;
 mod commands;

@@ -1,4 +1,4 @@
-//! What goes by age, what is protected, and what is never touched. (`room` has what goes for want of room.)
+//! Removal by age, protection, and files that are never touched. (`room` has evictions for space.)
 
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Bench, set};
 use crate::support::camera::Api;
 
-/// Everything that is fetched with these options; where that is nothing, the pass says so.
+/// Everything that a pass fetches with these options; if that is nothing, the pass logs it.
 fn fetched(recordings: &[&str], options: &[&str]) -> BTreeSet<String> {
     let bench = Bench::with(recordings);
     let output = bench.pass(options).expect_code(0);

@@ -62,7 +62,7 @@ fn a_recording_that_left_the_listing_is_no_failure() {
     assert!(visible(&bench.dest()).is_empty());
 }
 
-/// After an empty battery the clock begins somewhere: what is being written need not be the newest by its name.
+/// After an empty battery the clock starts at any time: the file being written need not be the newest by its name.
 #[test]
 fn a_growing_recording_is_no_failure_whatever_its_time() {
     let bench = Bench::new();

@@ -57,7 +57,7 @@ fn a_camera_that_leaves_is_one_log_line_and_two_timeouts() {
         let again: Vec<_> = bench.camera.requests().drain(asked..).map(|request| request.path).collect();
         assert!(again.len() <= 1, "{how:?}: asked for {again:?}");
 
-        // What is complete stays, what is partial goes on.
+        // Complete files stay, partial ones are resumed.
         assert_eq!(visible(&bench.dest()).into_keys().collect::<Vec<_>>(), [std::path::Path::new(FIRST)]);
         gate.open();
         bench.camera.come_back();
@@ -211,7 +211,7 @@ fn the_fallback_address_is_tried_when_one_is_no_camera() {
     }
 }
 
-/// Home again, the camera has the address of the home network, and the transfer goes on there.
+/// Back home, the camera has the address of the home network, and the transfer continues there.
 #[test]
 fn transfers_continue_at_the_fallback_address() {
     for how in EVERY_WAY {

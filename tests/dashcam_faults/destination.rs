@@ -1,4 +1,4 @@
-//! A destination that is read-only, full, or gone, and one in which something stands in the way.
+//! A destination that is read-only, full, or gone, and one in which another file has a needed name.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -35,7 +35,7 @@ impl Disk {
         self.mount.path().join(format!(".{NAME}.part"))
     }
 
-    /// Fills what is left.
+    /// Fills the remaining space.
     fn fill(&self) {
         let ballast = self.mount.path().join("ballast");
         fs::write(&ballast, vec![1; 4 << 20]).expect_err("the file system is small");
@@ -116,7 +116,7 @@ fn a_recording_larger_than_the_free_space_is_not_begun() {
     assert_eq!(disk.visible(), [""; 0]);
 }
 
-/// Others write as well; what was promised at the beginning is gone in the middle.
+/// Other programs write as well: the space at the beginning is gone in the middle.
 #[test]
 fn a_disk_that_fills_up_in_mid_run_loses_nothing() {
     as_root!();
@@ -220,7 +220,7 @@ fn a_destination_that_is_moved_away_is_not_created_again() {
     }
 }
 
-/// A network share goes: what is left is its mount point, a directory on the system's own disk, which must not fill.
+/// A network share vanishes: its mount point remains, a directory on the system's own disk, which must not fill.
 #[test]
 fn an_unmounted_share_leaves_its_mount_point_empty() {
     as_root!();
@@ -238,7 +238,7 @@ fn an_unmounted_share_leaves_its_mount_point_empty() {
     }
 }
 
-/// The same while the camera is asked what it has: nothing is known to be held then, everything seems new.
+/// The same while the pass requests the listing: the destination seems empty then, and every recording new.
 #[test]
 fn an_unmounted_share_before_the_first_file_leaves_its_mount_point_empty() {
     as_root!();

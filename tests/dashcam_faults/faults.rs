@@ -135,7 +135,7 @@ fn a_camera_slower_than_the_minimum_rate_does_not_block_a_pass() {
     assert_eq!(bench.starts().iter().flatten().count(), 4, "{:?}", bench.starts());
 }
 
-/// It is us who are slow, by `--limit-rate`: that is no reason to leave the rest for later.
+/// `--limit-rate` makes the transfer slow: that is no reason to leave the rest for a later pass.
 #[test]
 fn a_transfer_under_a_low_limit_rate_is_resumed() {
     let bench = Bench::empty();
@@ -476,7 +476,7 @@ fn every_failure_is_logged_with_its_file_name() {
     assert_eq!(report["failures"][0]["name"], NAME);
 }
 
-/// As of the old API, sidecars that drip are given up. After three of them in a row only videos are asked for.
+/// As with the old API, the pass gives up on slow sidecars. After three of them in a row it requests only videos.
 #[test]
 fn slow_vod_metadata_sidecars_do_not_block_a_pass() {
     let bench = Bench { camera: Camera::start(Api::New), scratch: Scratch::new() };

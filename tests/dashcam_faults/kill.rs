@@ -1,4 +1,4 @@
-//! `kill -9`: whenever it comes, the next pass goes on, and nothing is fetched twice but what was in flight.
+//! `kill -9`: at any time, the next pass continues, and fetches nothing twice except the data in transit.
 
 use std::fs;
 use std::time::Duration;

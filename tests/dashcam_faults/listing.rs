@@ -7,7 +7,7 @@ use super::{Bench, NAME, SIZE, SOON, visible};
 use crate::support::camera::{Api, Camera, Listing};
 use crate::support::{Output, Program, Scratch, mp4, tree};
 
-/// What a pass may take of memory whatever the camera says, in KiB.
+/// The memory limit of a pass, whatever the camera sends, in KiB.
 const BOUND_KIB: u64 = 128 << 10;
 
 fn bench_of(api: Api) -> Bench {

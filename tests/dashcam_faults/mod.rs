@@ -39,10 +39,10 @@ struct Bench {
     scratch: Scratch,
 }
 
-/// So many bytes of what is held are asked for again and compared.
+/// The overlap: bytes of the partial file that a resumed download requests again and compares.
 const OVERLAP: u64 = 256;
 
-/// Where a pass goes on that holds so many bytes; a beginning that is shorter than the overlap starts over.
+/// The offset at which a pass resumes a partial file of this length; one shorter than the overlap starts over.
 fn resumed(held: u64) -> Option<u64> {
     held.checked_sub(OVERLAP).filter(|start| *start > 0)
 }
@@ -123,7 +123,7 @@ impl Bench {
         self.camera.requests_for("GET .mp4").iter().map(|request| request.range_start).collect()
     }
 
-    /// Asserts that everything on the card, and nothing else, stands in the destination, byte for byte.
+    /// Asserts that the destination has everything on the card, and nothing else, byte for byte.
     #[track_caller]
     fn assert_mirrored(&self) {
         let names = self.camera.names();

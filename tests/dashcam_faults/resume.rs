@@ -89,7 +89,7 @@ fn wrong_bytes_in_mp4_box_headers_are_fetched_again() {
     bench.assert_mirrored();
 }
 
-/// The shifted bytes are all payload: no box shows it, only bytes that are compared with what is held.
+/// The shifted bytes are all payload: no box shows it, only a comparison with the bytes of the partial file.
 #[test]
 fn wrong_bytes_inside_an_mp4_box_are_fetched_again() {
     let bench = Bench::new();

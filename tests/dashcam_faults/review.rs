@@ -7,7 +7,7 @@ use super::{Bench, NAME, SIZE, SOON, visible, wait_for_length};
 use crate::support::camera::{Fault, Times};
 use crate::support::{Mount, Node, as_root, mp4, small_tmpfs};
 
-/// The camera overwrites its oldest clip, and the oldest is fetched first: what has arrived whole is the only copy.
+/// The camera overwrites its oldest clip, and the oldest is fetched first: a complete file is the only copy.
 #[test]
 fn a_recording_overwritten_after_its_last_byte_is_published() {
     for status in [404, 500, 302] {
@@ -143,7 +143,7 @@ fn verify_keeps_the_longer_rescue_copy() {
     assert!(!bench.partial().exists());
 }
 
-/// As after a power loss: what was not synced in an earlier boot is not trusted because a pass was killed in this one.
+/// As after a power loss: a pass that is killed in this boot does not make unsynced data of an earlier boot trusted.
 #[test]
 fn sigkill_after_a_power_loss_makes_no_byte_certain() {
     let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the pass ends within two seconds, whatever it waits for, and what arrived is kept.
+//! SIGTERM and SIGINT: the pass ends within two seconds, whatever it waits for, and keeps the files that arrived.
 
 use std::fs;
 use std::time::Duration;

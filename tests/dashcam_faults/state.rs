@@ -246,7 +246,7 @@ fn an_unreadable_directory_is_logged_the_first_time_only() {
     fs::set_permissions(bench.dest(), fs::Permissions::from_mode(0o755)).expect("opened");
 }
 
-/// Names in directories that have not changed are remembered; what is remembered must never be wrong.
+/// A pass caches the names in directories that have not changed; the cache must never be wrong.
 #[test]
 fn the_directory_cache_is_never_stale() {
     let bench = Bench::empty();
@@ -256,7 +256,7 @@ fn the_directory_cache_is_never_stale() {
     }
     let pass = || bench.pass(&["--grouping", "daily"]).run().expect_code(0);
     pass();
-    // Only what has not changed for two seconds is remembered: passes until both days are.
+    // The cache only has directories that have not changed for two seconds: run passes until it has both days.
     let memory = bench.dest().join(".footage/dashcam.held");
     wait_until("both days are remembered", || {
         pass();

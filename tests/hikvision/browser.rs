@@ -16,7 +16,7 @@ use crate::support::{Program, Running, Scratch};
 /// Two seconds are played, and a browser is started, on a machine that may have much else to do.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Plays the movie to its end, then says what it saw. Frames that were decoded show more than one colour.
+/// Plays the movie to its end, then reports what it saw. Decoded frames have more than one colour.
 const PAGE: &str = r#"<!doctype html><video muted src="movie.mp4"></video><script>
 const video = document.querySelector("video");
 const tell = what => fetch("told", {method: "POST", body: JSON.stringify(what)});
@@ -77,7 +77,7 @@ fn browse(profile: &Scratch, url: &str) -> Running {
         .spawn()
 }
 
-/// Serves the page and the movie; what the page tells comes out of the channel.
+/// Serves the page and the movie; sends the page's report to the channel.
 fn serve(movie: Vec<u8>) -> (String, mpsc::Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

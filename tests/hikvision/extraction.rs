@@ -103,7 +103,7 @@ fn segments_recorded_during_a_pass_are_left_for_the_next() {
 fn the_directory_cache_is_never_stale() {
     let (bench, _storage) = Bench::with(&["2025-09-07 14:00:15", "2025-09-07 14:01:15"]);
     bench.pass(&[]).expect_code(0);
-    // Only what has not changed for two seconds is remembered.
+    // The cache only has directories that have not changed for two seconds.
     std::thread::sleep(std::time::Duration::from_millis(3100));
     bench.quiet_pass(&["--ffmpeg", "/nowhere"]);
     let memory = bench.dest().join(".footage/hikvision.held");

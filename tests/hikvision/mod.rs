@@ -1,4 +1,4 @@
-//! `footage hikvision` through the built binary, over storages as cameras write them: what it must do when nothing goes
+//! `footage hikvision` through the built binary, over storages as cameras write them: the behaviour when nothing goes
 //! wrong.
 
 mod browser;

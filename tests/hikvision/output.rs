@@ -1,4 +1,4 @@
-//! How a pass runs and what it says: dry run, report, metrics, cron, lock, exit codes.
+//! The output of a pass: dry run, report, metrics, cron, lock, exit codes.
 
 use std::time::Duration;
 

@@ -48,7 +48,7 @@ fn from_to_and_keep_that_match_nothing_are_warnings() {
         let output = bench.pass(&[&["--keep", "2w"], options].concat()).expect_code(0);
         assert_eq!(output.stderr.contains(keep), is_said, "{output}");
     }
-    // A pass that has extracted all says nothing of it.
+    // A pass that has extracted everything logs nothing about it.
     bench.pass(&[]).expect_code(0);
     assert_eq!(bench.pass(&[]).expect_code(0).stderr, "");
 }

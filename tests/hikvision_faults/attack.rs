@@ -35,7 +35,7 @@ fn symlinks_in_a_storage_are_not_followed() {
     }
 }
 
-/// The folders of cameras are the owner's, who may have them elsewhere.
+/// A camera's own folder may be a symbolic link: only the owner of the share can make one there.
 #[test]
 fn an_input_may_be_a_symlink() {
     let (bench, storage) = Bench::with(&["2025-09-07 14:00:15"]);
@@ -132,7 +132,7 @@ fn a_sqlite_index_with_rows_without_end_is_bounded_and_comes_last() {
     assert_eq!(bench.held(), set([other.as_str(), "attacker/video/2025-09-07_14-00-15-attacker.mp4"]));
     let place = |name: &str| output.stderr.find(&format!("{name}: extracted")).expect(name);
     assert!(place(&other) < place("attacker/video/2025-09-07_14-00-15-attacker.mp4"), "{output}");
-    // The next pass has nothing to do, and knows what is wrong.
+    // The next pass has nothing to do, and reports the problem again.
     let again = bench.report(3, &["--ffmpeg", "/nowhere"]);
     assert_eq!((&again["arrived_files"], &again["failures"][0]["reason"]), (&0.into(), &"storage".into()));
 }
@@ -154,7 +154,7 @@ fn pictures_of_a_sqlite_index_without_end_are_bounded() {
     assert_eq!(bench.held(), set(["attacker/images/2025-09-07_14-00-15-attacker.jpg"]));
 }
 
-/// Generated columns and views would be computed: by queries without end, if the index says so.
+/// SQLite would compute generated columns and views, which can be endless queries.
 #[test]
 fn a_sqlite_index_that_computes_its_rows_is_refused() {
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS file_no, 0 AS start_offset, \
@@ -203,7 +203,7 @@ fn a_sqlite_index_with_more_recordings_than_any_camera_has_is_cut_off() {
     let output = bench.footage(&["--list"]).measured(&peak).run().expect_code(3);
     assert!(output.stderr.contains("lists more than 262144 recordings"), "{}", output.stderr);
     assert!(peak_kib(&peak) < 150 << 10, "{} KiB", peak_kib(&peak));
-    // Of what it lists, one time is asked for: the other camera's is extracted first.
+    // The selection has one recording of each camera: that of the other camera is extracted first.
     let output = bench.footage(&["-v", "--from", "2025-09-07", "--to", "2025-09-07 14:00:20"]).run().expect_code(3);
     assert!(bench.held().contains(&other), "{output}");
 }

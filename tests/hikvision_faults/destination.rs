@@ -22,7 +22,7 @@ fn a_full_disk_ends_the_pass_and_leaves_only_complete_files() {
     let held = files(&dest);
     assert!(!held.is_empty() && held.len() < 10, "{held:?}");
     assert!(held.iter().all(|name| name.ends_with("-tuin.mp4") && !name.contains("/.")), "{held:?}");
-    // With room again it goes on where it was.
+    // With free space again it continues.
     let again = program().arg("--min-free").arg("100MB").run().expect_code(1);
     assert!(again.stderr.contains("--min-free"), "{again}");
     assert_eq!(files(&dest), held);

@@ -79,7 +79,7 @@ fn a_damaged_segment_is_retried_and_the_longer_is_kept() {
     assert_eq!(bench.report(3, &[])["failures"][0]["reason"], "damaged");
     let held = tree(bench.dest().join("tuin"));
 
-    // It waits for its time, and what comes out once more is no better.
+    // It waits until it is due, and the result is the same then.
     assert_eq!(bench.report(0, &["--ffmpeg", "/nowhere"])["waiting_files"], 1);
     bench.report(3, &["--retry-failed-after", "1ms"]);
     assert_eq!(tree(bench.dest().join("tuin")), held);
@@ -107,7 +107,7 @@ fn keep_removes_damaged_recordings() {
     assert_eq!(bench.held(), set::<&str>([]));
 }
 
-/// A card with a bad sector, a share that is lost: what was read until then is kept.
+/// A card with a bad sector, a share that is lost: the part that was read until then is kept.
 #[test]
 fn the_readable_part_of_a_damaged_segment_is_kept() {
     let bench = Bench::new();

@@ -262,7 +262,7 @@ fn a_certificate_is_checked_where_ffmpeg_can() {
     running.wait();
     server.assert_not_trusted();
 
-    // Over RTSP it does not, whatever the options. Once it does, the manual and a warning have to say so.
+    // Over RTSP it does not, whatever the options. Once it does, the manual and the warning must change.
     let server = SelfSigned::start();
     let url = server.url("").replace("https:", "rtsps:");
     let site = Site::with(QUICK, &[("yard", format!("url = {url:?}\n{verify}"))]);

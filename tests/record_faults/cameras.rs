@@ -110,7 +110,7 @@ fn unusual_codecs_are_recorded_unchanged() {
     for name in ["noise", "jumps", "back", "growing", "growing-ts", "growing-mp4"] {
         site.wait_for_closed(name, 4);
     }
-    // This one has the camera's own time in it: it may break off, and goes on.
+    // This stream has the camera's own timestamps: it may break off, and continues.
     wait_for_new_segment(&site, "raw");
     running.term();
     running.wait_timeout(Duration::from_secs(8)).expect_code(143);

@@ -20,7 +20,7 @@ fn faked(site: &Site, fake: &str) -> String {
     site.script("ffmpeg", &format!("case \"$1\" in -version) exec ffmpeg -version;; esac\n{fake} exec ffmpeg \"$@\""))
 }
 
-/// Its clock is ahead by what stands in a file.
+/// Its clock is ahead by the number in a file.
 fn set_by(file: &Path) -> String {
     format!("FAKETIME_NO_CACHE=1 FAKETIME_TIMESTAMP_FILE='{}'", file.display())
 }

@@ -127,7 +127,7 @@ fn when_full_delete_oldest_takes_from_more_than_one_camera() {
         wait_for("its removal", || (!first.path.exists()).then_some(()));
         camera.wait_for_frames(camera.frames() + 75);
     }
-    // Before they end: what is open closes then.
+    // Before they end, which closes the open segments.
     let starts = cameras.each_ref().map(|(name, _)| closed(mount.path(), name).first().map(|segment| segment.start()));
     let [Some(attic), Some(yard)] = starts else { panic!("{starts:?}") };
     assert!(attic.abs_diff(yard) <= 3, "one has nothing older than {attic}, the other than {yard}");

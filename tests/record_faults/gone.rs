@@ -43,7 +43,7 @@ fn stop_reports_a_dead_recorder_and_signals_no_process() {
             "{output}"
         );
     }
-    // What stands in the metrics is as old as it says.
+    // The metrics are as old as their timestamp.
     let metrics = std::fs::read_to_string(site.scratch.join("metrics")).unwrap();
     assert!(metrics.contains("footage_record_updated_timestamp_seconds "), "{metrics}");
 
@@ -135,7 +135,7 @@ fn status_of_a_removed_destination_is_fine() {
     let running = site.start(&[]);
     site.wait_for_closed("yard", 1);
     site.configure(QUICK, &[("yard", format!("{}\ndestination = \"other\"", camera.table()))]);
-    // They name what it does not know of yet.
+    // They name destinations that the recorder has not read yet.
     let output = site.record(&["--reload"]).run().expect_code(75);
     assert!(output.stderr.contains("destination"), "it says why: {output}");
     running.signal(Signal::HUP);

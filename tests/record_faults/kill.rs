@@ -8,7 +8,7 @@ use crate::support::ip_camera::Fault;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, KEY_INTERVAL, RtspCamera};
 use crate::support::site::{QUICK, Site, wait_for};
 
-/// As much as may be lost: what is between two key frames, and what is on its way on a machine that is busy.
+/// The most that may be lost: the frames between two key frames, and those in transit on a busy machine.
 const LOST: u64 = KEY_INTERVAL as u64 + 10;
 
 fn kill(id: u32) {
@@ -149,7 +149,7 @@ fn an_incomplete_segment_that_plays_is_kept_and_logged() {
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let whole = a_segment(&site);
     let kept = site.closed("yard").len();
-    // As a crash leaves them: half of one, none of one, and what is no video.
+    // As after a crash: half of a segment, an empty one, and a file that is no video.
     site.scratch.write("dest/yard/.1600000000-0123abcd.mkv", &whole[..whole.len() / 2]);
     site.scratch.write("dest/yard/.1600000010-0123abcd.mkv", "");
     site.scratch.write("dest/yard/.1600000020-0123abcd.mkv", vec![0; 100_000]);
@@ -167,7 +167,7 @@ fn an_incomplete_segment_that_plays_is_kept_and_logged() {
     assert!(output.stderr.contains(".1600000020-0123abcd.mkv"), "it is logged: {output}");
     let hidden: Vec<String> =
         site.hidden("yard").iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-    // What cannot be played is kept aside, what is empty is nothing, what is not ours is not touched.
+    // The unplayable one is kept as damaged, the empty one removed, and the file that is not ours not touched.
     assert!(hidden.contains(&".1600000030-0123abcd.txt".to_owned()), "{hidden:?}");
     assert!(hidden.iter().any(|name| name.starts_with(".1600000020")), "{hidden:?}");
     assert!(!hidden.iter().any(|name| name.starts_with(".1600000000")), "{hidden:?}");

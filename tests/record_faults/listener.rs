@@ -72,7 +72,7 @@ fn listen_is_read_only_and_bounds_requests() {
     assert_eq!(status(&ask(port, format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000)))), 431);
     assert_eq!(status(&ask(port, format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(10_000)))), 431);
     assert_eq!(status(&ask(port, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\0\0\0\0\0\0\r\n\r\n")), 400);
-    // One request a connection, whatever else it brings.
+    // One request a connection, whatever else the client sends.
     let two = ask(port, "GET /healthz HTTP/1.1\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n");
     assert_eq!(two.matches("HTTP/1.1 ").count(), 1, "{two}");
     assert!(!running.ends_within(Duration::ZERO), "{}", running.stderr());
@@ -133,7 +133,7 @@ fn listen_on_loopback_refuses_other_host_headers() {
     assert_eq!(status(&ask(port, "GET /cameras.json HTTP/1.0\r\n\r\n")), 200);
 }
 
-/// Who listens for others is asked for by whatever name they know it.
+/// A listener on the network answers requests for any host name.
 #[test]
 fn listen_on_all_interfaces_accepts_any_host_header() {
     let site = Site::with(QUICK, &[("yard", "url = \"rtsp://127.0.0.1:1/x\"")]);

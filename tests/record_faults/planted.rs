@@ -76,7 +76,7 @@ fn a_symlink_in_place_of_a_file_is_not_written_through() {
     }
 }
 
-/// ffmpeg checks whether an incomplete segment plays. A playlist that names other files is none, whatever its name.
+/// ffmpeg checks whether an incomplete segment plays. A playlist that names other files is no segment, whatever its name.
 #[test]
 fn a_playlist_is_no_incomplete_segment() {
     let camera = RtspCamera::start(Film::Plain);

@@ -1,4 +1,4 @@
-//! No code of the host is loaded, whatever `/etc/nsswitch.conf` says: modules lie ready that leave a mark when they are.
+//! footage loads no code of the host, whatever `/etc/nsswitch.conf` says: the test modules write a file when they are loaded.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -43,7 +43,7 @@ impl Bench {
         self.scratch.footage([&["status"], arguments].concat()).run()
     }
 
-    /// What it tells as JSON.
+    /// Its JSON output.
     #[track_caller]
     fn json(&self, arguments: &[&str], code: i32) -> Value {
         let output = self.status(&[arguments, &["--json"]].concat()).expect_code(code);

@@ -80,7 +80,7 @@ fn status_of_a_killed_pass_is_killed() {
     bench.fetch("dest").expect_code(0);
     let report = bench.scratch.join("dest/.footage/dashcam.json");
     let text = std::fs::read_to_string(&report).unwrap();
-    // An older report: who takes the lock tells when.
+    // An older report: the lock file has the time.
     let started = chrono::Utc::now() - chrono::Duration::hours(1);
     let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
     older["start_timestamp_seconds"] = started.timestamp().into();
@@ -221,7 +221,7 @@ fn an_input_or_a_directory_that_is_not_there_leaves_a_trace() {
         assert_eq!((&status["rows"][0]["pass"], &status["rows"][0]["state"]), (&pass.into(), &"away".into()));
         assert!(!bench.scratch.join(place).exists(), "nothing is made");
     }
-    // Also where the directory around it is asked for.
+    // Also by its parent directory.
     std::fs::create_dir(bench.scratch.join("all")).unwrap();
     let status = bench.json(&["all"], 3);
     assert_eq!(problems(&status).len(), 2, "{status}");
@@ -276,7 +276,7 @@ fn a_failing_crontab_line_leaves_a_trace() {
         bench.fetch("dest").expect_code(0);
         bench.json(&["dest"], 0);
     }
-    // A person reads what is wrong.
+    // The table shows the problem.
     bench.scratch.footage(["dashcam", &address, "-d", "dest", "--kep", "2w"]).run().expect_code(2);
     bench.json(&["dest"], 0);
 }

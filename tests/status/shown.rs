@@ -63,7 +63,7 @@ fn zabbix_discovery_lists_every_row() {
     bench.status(&["--zabbix-discovery", "dest/.footage"]).expect_code(1);
 }
 
-/// The paths of the manual compare texts: to Zabbix what is null is the text `null`, and no empty one.
+/// The JSON paths of the manual compare texts: to Zabbix, null is the text `null`, and not an empty one.
 #[test]
 fn zabbix_discovery_keys_can_be_queried() {
     let bench = Bench::new();

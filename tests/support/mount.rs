@@ -52,7 +52,7 @@ impl Mount {
         result.expect("remounting our own mount");
     }
 
-    /// Takes it away, even in use, as a network share vanishes: what is left is the empty mount point.
+    /// Unmounts it, even in use, as a network share vanishes: the empty mount point remains.
     pub fn detach(&self) {
         unmount(self.path(), UnmountFlags::DETACH).expect("unmounting our own mount");
     }

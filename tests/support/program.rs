@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-/// No test waits longer for a program; a hang must be a failure that shows what was said until then.
+/// No test waits longer for a program; a hang must be a failure that shows its output until then.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A program to be run, its standard input empty.

@@ -1,4 +1,4 @@
-//! A server that says whatever a test wants it to say, over TCP, and remembers what it was asked.
+//! A TCP server that sends any answer that a test sets, and records the requests.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

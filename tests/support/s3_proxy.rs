@@ -72,7 +72,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port of 127.0.0.1; what comes waits until there is a server behind it.
+    /// Listens on a free port of 127.0.0.1; connections wait until there is a server behind it.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("our own socket");

@@ -1,4 +1,4 @@
-//! A place with cameras: a configuration, the recorders that run with it, and what stands in their destination.
+//! A site with cameras: a configuration, the recorders that run with it, and the files of their destination.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -179,7 +179,7 @@ impl Site {
         }
     }
 
-    /// What the recorder tells of a camera in its state file, or null.
+    /// The state of a camera in the recorder's state file, or null.
     pub(crate) fn live(&self, camera: &str) -> Value {
         live_in(&self.dest(), camera)
     }
@@ -193,7 +193,7 @@ impl Site {
     }
 }
 
-/// What a recorder tells of a camera in the state file of a destination, or null.
+/// The state of a camera in the state file of a destination, or null.
 pub(crate) fn live_in(dest: &Path, camera: &str) -> Value {
     let text = std::fs::read(dest.join(".footage/record.json")).unwrap_or_default();
     let live: Value = serde_json::from_slice(&text).unwrap_or_default();
@@ -378,7 +378,7 @@ pub(crate) fn get(port: u16, path: &str) -> Option<Answer> {
     Some(Answer { status: head.split(' ').nth(1)?.parse().ok()?, body: body.to_owned() })
 }
 
-/// Looks at a destination again and again: whatever has a final name must stay as it was when it was first seen.
+/// Watches a destination: a file with a final name must never change after it was first seen.
 pub(crate) struct Watcher {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     thread: std::thread::JoinHandle<BTreeMap<PathBuf, (u64, SystemTime)>>,

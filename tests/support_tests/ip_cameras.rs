@@ -1,4 +1,4 @@
-//! The IP cameras do what they say: ffmpeg sees each fault as described.
+//! The simulated IP cameras behave as documented: ffmpeg sees each fault.
 
 use std::path::Path;
 use std::time::Duration;

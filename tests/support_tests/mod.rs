@@ -1,4 +1,4 @@
-//! The tests' own peers do what they say: curl sees each fault as described.
+//! The simulators of the tests behave as documented: curl sees each fault.
 
 mod away;
 mod faults;

@@ -1,4 +1,4 @@
-//! `--verify` and `--reconcile`: what is in the bucket beside what should be; and multipart uploads that no client will complete.
+//! `--verify` and `--reconcile` compare the bucket with the sources; and multipart uploads that no client will complete.
 
 use std::fs;
 
@@ -117,7 +117,7 @@ fn reconcile_finds_what_the_bucket_has_lost_and_the_next_pass_sends_it_again() {
 }
 
 #[test]
-fn reconcile_learns_what_is_there() {
+fn reconcile_notes_objects_that_the_journal_lacks() {
     let uploads = Uploads::with(&["a.ts", "with space+%.ts"]);
     uploads.file("big.ts", content("big", MULTIPART + 1000));
     uploads.quiet_pass(&[]);
@@ -160,7 +160,7 @@ fn verify_accepts_encrypted_objects() {
     }
 }
 
-/// A server that tells nothing of one object, as of one that a customer's own key encrypts, keeps no other from being compared.
+/// If a server refuses HEAD for one object, such as one encrypted with a customer's key, the others are compared all the same.
 #[test]
 fn verify_compares_an_object_by_its_listing_where_head_says_nothing() {
     let uploads = Uploads::with(&["a.ts"]);

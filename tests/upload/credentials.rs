@@ -107,7 +107,7 @@ fn access_keys_have_the_precedence_of_the_aws_cli() {
         (&[], &[], "DEFAULTKEY", "eu-west-1"),
         (&[], &ENV_KEY, "ENVKEY", "eu-west-1"),
         (&[], &[("AWS_PROFILE", "b2")], "B2KEY", "ca-east-006"),
-        // Keys in the environment win over a profile in the environment, and a profile that is asked for over them.
+        // Keys in the environment win over a profile in the environment, and `--profile` wins over them.
         (&[], &profile("b2"), "ENVKEY", "ca-east-006"),
         (&["--profile", "b2"], &ENV_KEY, "B2KEY", "ca-east-006"),
         (&["--profile", "b2"], &[("AWS_PROFILE", "default")], "B2KEY", "ca-east-006"),

@@ -1,4 +1,4 @@
-//! `footage upload` through the built binary, against a real S3 server: what it must do when nothing goes wrong.
+//! `footage upload` through the built binary, against a real S3 server: the behaviour when nothing goes wrong.
 
 mod comparing;
 mod credentials;

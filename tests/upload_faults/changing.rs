@@ -41,7 +41,7 @@ fn changed_in_mid_upload(what: &str, options: &[&str], change: impl Fn(&Path)) {
             if let Some(bytes) = changed {
                 assert!(stored == Some(Node::of(&bytes)), "{what}, {size}, at {at}: {stored:?}; {output}");
             } else {
-                // It has gone: what was sent before is all of it, or nothing.
+                // The file is gone: the bucket has either all of it or nothing.
                 assert!(stored.is_none() || stored == Some(Node::of(&content("a", size))), "{what}: {stored:?}");
             }
             assert_eq!(uploads.s3.open_uploads(), 0, "{what}, {size}");

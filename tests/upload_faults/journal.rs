@@ -71,7 +71,7 @@ fn a_truncated_journal_is_read() {
 
 #[test]
 fn a_forged_journal_deletes_no_unverified_file() {
-    // Written by a pass to another bucket: what it verified does not hold for this one.
+    // Written by a pass to another bucket: its verifications do not apply to this one.
     let (uploads, other) = (Uploads::with(&["a.ts"]), Uploads::with(&["a.ts"]));
     other.quiet_pass(&[]);
     for path in state_files(&other) {

@@ -17,7 +17,7 @@ pub enum Fault {
         /// Body bytes that are passed on before.
         after: u64,
     },
-    /// The server does what was asked, and the connection is reset instead of its reply.
+    /// The server executes the request, and the connection is reset instead of its reply.
     LoseReply,
     /// Sends this much of the reply's body, of the length that was announced, and closes.
     CutReply {
@@ -68,7 +68,7 @@ pub enum When {
     Rude,
     /// After all of the request has come; the server has seen nothing of it.
     Refused,
-    /// After the server has done what was asked.
+    /// After the server has executed the request.
     Done,
 }
 
