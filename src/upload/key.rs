@@ -372,7 +372,7 @@ mod tests {
             ("'{path}'", "quotes"),
             ("\"{camera}/%Y/{path}\"", "quotes"),
             ("{path}\r", "control"),
-            ("{path} ", "blank"),
+            ("{path} ", "begins or ends with a space"),
             ("{camera}/%%Y/{name}.{ext}", "systemd"),
             ("{camera}/", "in a crontab cron ends"),
             ("{camera}/{name}_", "in a crontab cron ends"),
