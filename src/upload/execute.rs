@@ -209,7 +209,7 @@ impl Execution<'_> {
         file.outstanding -= 1;
         match outcome {
             Ok(Progress::Started(Start::Verified(verification))) => {
-                flight.removals.0.extend(self.verified(&file, &verification))
+                flight.removals.0.extend(self.verified(&file, &verification));
             }
             Ok(Progress::Started(Start::Parts(open))) => self.begun(&mut file, open, flight.queue),
             Ok(Progress::Part(number, part)) => self.part(&mut file, number, part, flight.queue),
