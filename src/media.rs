@@ -3,7 +3,16 @@
 //! A source makes [`Packet`]s of [`Track`]s: RTP ([`rtp`]) or a Matroska pipe. A [`Muxer`] turns those of one segment into
 //! the bytes of its file, in such an order that what has been written plays, also when the next byte never comes.
 
+mod audio;
+mod ebml;
+pub mod mjpeg;
+pub mod mkv;
+pub mod mp4;
+pub mod nal;
+mod reorder;
 pub mod rtp;
+pub mod timeline;
+pub mod ts;
 
 /// What one track of a source holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +90,51 @@ pub enum Codec {
         matroska_id: String,
         /// Its `CodecPrivate`, empty where there is none.
         private: Vec<u8>,
+        /// Its `BitDepth`, which linear samples cannot be read without; 0 where there is none.
+        bit_depth: u16,
     },
+}
+
+impl Codec {
+    /// As a person knows it: `H.264`, `PCMA`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::H264 { .. } => "H.264",
+            Self::H265 { .. } => "H.265",
+            Self::Jpeg => "JPEG",
+            Self::Aac { .. } => "AAC",
+            Self::ALaw => "PCMA",
+            Self::MuLaw => "PCMU",
+            Self::G722 => "G.722",
+            Self::G726 { .. } => "G.726",
+            Self::L16 => "L16",
+            Self::Opus { .. } => "Opus",
+            Self::Mp2 => "MP2",
+            Self::Mp3 => "MP3",
+            Self::Other { matroska_id, .. } => matroska_id,
+        }
+    }
+
+    /// As ffmpeg names it: `h264`, `pcm_alaw`.
+    #[must_use]
+    pub fn ffmpeg_name(&self) -> &str {
+        match self {
+            Self::H264 { .. } => "h264",
+            Self::H265 { .. } => "hevc",
+            Self::Jpeg => "mjpeg",
+            Self::Aac { .. } => "aac",
+            Self::ALaw => "pcm_alaw",
+            Self::MuLaw => "pcm_mulaw",
+            Self::G722 => "adpcm_g722",
+            Self::G726 { .. } => "adpcm_g726",
+            Self::L16 => "pcm_s16be",
+            Self::Opus { .. } => "opus",
+            Self::Mp2 => "mp2",
+            Self::Mp3 => "mp3",
+            Self::Other { matroska_id, .. } => matroska_id,
+        }
+    }
 }
 
 /// One frame, or a few samples, of a track.
