@@ -77,7 +77,7 @@ pub struct CameraStatus {
     pub out_time_seconds: f64,
     /// Frames that ffmpeg duplicated to keep the rate, over all of its ffmpegs.
     pub dup_frames: u64,
-    /// Frames that ffmpeg dropped to keep the rate, over all of its ffmpegs.
+    /// Frames that ffmpeg dropped to keep the rate, and RTP packets that were lost, over all of its sources.
     pub drop_frames: u64,
     /// How many times ffmpeg was restarted, except for a changed configuration.
     pub restarts: u64,
@@ -113,6 +113,10 @@ pub struct CameraStatus {
     pub disk_used_ratio: Option<f64>,
     /// The bytes that may still be written to it.
     pub disk_free_bytes: Option<u64>,
+    /// What reads it now: `native` or `ffmpeg`.
+    pub engine: Option<String>,
+    /// The process of its ffmpeg, while one runs.
+    pub ffmpeg_pid: Option<u32>,
     /// What its running ffmpeg uses of the machine.
     pub ffmpeg_usage: Option<Usage>,
 }

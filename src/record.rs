@@ -20,6 +20,7 @@
 //! | [`retain`] | which segments to remove |
 //! | [`integrity`] | whether a segment is complete |
 //! | `supervisor` | the loop; `recorder` one camera in it, `segmenter` its ffmpeg |
+//! | [`learned`] | which engine and transport a camera takes |
 //! | `keeper` | the thread of one destination; `closing` gives a segment its final name |
 //! | [`listen`] | the state over HTTP |
 //! | `tasks` | programs and requests beside recording |
@@ -29,35 +30,39 @@
 //! The words are those of the [glossary](crate#glossary). A *run id* distinguishes the open segments of one run of ffmpeg from
 //! those of another.
 
+pub mod camera;
 mod check;
 mod closing;
 pub mod command;
 pub mod config;
+pub mod container;
 mod exposure;
+mod feed;
+mod ffmpeg_log;
 mod hints;
 mod holder;
 pub mod integrity;
 mod keeper;
+pub mod learned;
 pub mod listen;
 mod mailbox;
-pub mod mark;
 pub mod name;
-pub mod pace;
+mod pause;
 mod places;
 pub mod plan;
-pub mod progress;
 mod recorder;
 pub mod retain;
 pub mod retries;
-mod said;
 pub mod schedule;
-mod segmenter;
+pub mod segments;
 pub mod shard;
 mod show;
+pub mod slot;
 mod source;
 mod supervisor;
 mod tasks;
 pub mod url;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -73,7 +78,7 @@ use self::shard::Shard;
 pub use self::source::Source;
 use self::supervisor::Supervisor;
 use crate::error::{Error, Result};
-use crate::ffmpeg;
+use crate::ffmpeg::{self, Ffmpeg};
 use crate::live::RecorderStatus;
 use crate::metrics::Sinks;
 use crate::pass::{self, Context, Report};
@@ -117,6 +122,10 @@ pub enum Action {
     Stop,
     /// `--reload`: make its recorder reload it.
     Reload,
+    /// `--pause`: end its recorder, and let none start.
+    Pause,
+    /// `--resume`: let recorders start again.
+    Resume,
 }
 
 impl pass::Pass for Settings {
@@ -133,6 +142,10 @@ impl pass::Pass for Settings {
     }
 
     fn own_dirs(&self) -> Vec<PathBuf> {
+        // A start that a pause prevents is no run that failed.
+        if pause::since(self, &self.config).is_some() {
+            return Vec::new();
+        }
         self.config.destinations().into_iter().map(Path::to_owned).collect()
     }
 
@@ -168,22 +181,27 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     match settings.action {
         Action::Record => {}
         Action::Show => {
-            let ffmpeg = find()?;
-            exposure::warn(settings, &config, ffmpeg.version, context);
-            show::commands(&config, &ffmpeg, context, report);
+            let ffmpeg = if_there(&config, find)?;
+            exposure::warn(settings, &config, ffmpeg.as_ref().map(|ffmpeg| ffmpeg.version), context);
+            show::plan(&config, ffmpeg.as_ref(), context, report);
             return Ok(());
         }
         Action::Check => {
-            let ffmpeg = find()?;
-            exposure::warn(settings, &config, ffmpeg.version, context);
-            return check::run(&config, &ffmpeg, context, report);
+            let ffmpeg = if_there(&config, find)?;
+            exposure::warn(settings, &config, ffmpeg.as_ref().map(|ffmpeg| ffmpeg.version), context);
+            return check::run(&config, ffmpeg.as_ref(), context, report);
         }
         Action::Stop => return holder::stop(settings, &config, context),
         Action::Reload => return holder::reload(settings, &config),
+        Action::Pause => return pause::pause(settings, &config, context),
+        Action::Resume => return pause::resume(settings, &config),
     }
     report.seen_cameras = config.cameras.len();
     // Without destinations there is no lock, and cron would start one more recorder every minute.
     if config.cameras.is_empty() && settings.is_from_cron {
+        return Ok(());
+    }
+    if pause::check(settings, &config)? {
         return Ok(());
     }
     let since = context.now.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -196,12 +214,12 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
     // Before the lock: a process that finds it held may send SIGHUP.
     let caught = context.stop.catch_hangups();
     caught.map_err(|error| Error::Source(format!("cannot listen for SIGHUP: {error}")))?;
-    let ffmpeg = find()?;
+    let ffmpeg = if_there(&config, find)?;
     let (places, lost) = lock()?;
     if config.cameras.is_empty() {
         log::warn!("no camera to record: add one to {} and reload it", settings.source);
     }
-    exposure::warn(settings, &config, ffmpeg.version, context);
+    exposure::warn(settings, &config, ffmpeg.as_ref().map(|ffmpeg| ffmpeg.version), context);
 
     let started = timestamp_seconds(&context.now);
     let live = Arc::new(Mutex::new(RecorderStatus {
@@ -221,6 +239,25 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
 
     // Plan and execute, until it is stopped.
     Supervisor::new(settings, context, report, config, places, ffmpeg, live)?.run(&lost)
+}
+
+/// ffmpeg, as far as the cameras take one: without it those that footage reads by itself are recorded all the same.
+///
+/// # Errors
+/// There is none, or not the one that was named, and no camera can do without.
+fn if_there(config: &Config, find: impl Fn() -> Result<Ffmpeg>) -> Result<Option<Ffmpeg>> {
+    let takes = |camera: &config::Camera| feed::Kind::of(camera, false).takes_ffmpeg();
+    let (with, all) = (config.cameras.values().filter(|camera| takes(camera)).count(), config.cameras.len());
+    match find() {
+        Ok(ffmpeg) => Ok(Some(ffmpeg)),
+        Err(error @ Error::Stopped(_)) => Err(error),
+        Err(error) if with == all && all > 0 => Err(error),
+        Err(error) => {
+            let level = if with > 0 { log::Level::Warn } else { log::Level::Debug };
+            log::log!(level, "{} cannot be recorded: {}", crate::units::count(with, "camera"), error.with_causes());
+            Ok(None)
+        }
+    }
 }
 
 /// With two pipes for each camera, many cameras exceed the soft limit of 1024 open files. A process may raise it up to the

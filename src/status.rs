@@ -94,7 +94,7 @@ pub fn run(settings: &Settings, now: DateTime<Tz>) -> Result<u8> {
     let mut status = judge::judge(&places, settings, now.timestamp());
     if settings.output != Output::ZabbixDiscovery && !(settings.only_when_wrong && status.ok) {
         status.machine = machine.end();
-        status.warnings = status.machine.raspberry_pi.iter().flat_map(Throttling::warnings).collect();
+        status.warnings.extend(status.machine.raspberry_pi.iter().flat_map(Throttling::warnings));
     }
     match settings.output {
         Output::ZabbixDiscovery => {

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::record::config::options::{
     CameraOptions, GeneralOptions, directory, frame_rate, one_of, segment_length, words,
 };
-use crate::record::config::{Audio, Invalid, Problem, Transport, Video};
+use crate::record::config::{Audio, Engine, Invalid, Problem, Transport, Video};
 use crate::record::name::{CameraName, Container};
 use crate::record::{Action, Settings, Source};
 use crate::retention::{Keep, parse_quota};
@@ -22,6 +22,7 @@ use crate::zone::Tz;
 
 /// `footage record`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(mut_arg("shard", |arg| arg.help_heading("Running")))]
 #[command(mut_arg("metrics_file", |arg| arg.help("Write Prometheus metrics to this file, every ten seconds")))]
 #[command(mut_arg("metrics_instance", |arg| {
@@ -41,14 +42,20 @@ pub struct Record {
     #[command(flatten)]
     pub full: Full,
     /// Try every camera one time and print a table; exit with 3 if one fails
-    #[arg(long, help_heading = "Running", conflicts_with_all = ["stop", "reload"])]
+    #[arg(long, help_heading = "Running", conflicts_with_all = ["stop", "reload", "pause", "resume"])]
     pub check: bool,
     /// Stop the recorder of this configuration, and wait for its end
-    #[arg(long, help_heading = "Running", conflicts_with = "reload")]
+    #[arg(long, help_heading = "Running", conflicts_with_all = ["reload", "pause", "resume"])]
     pub stop: bool,
     /// Make the recorder of this configuration read it again, as SIGHUP does
-    #[arg(long, help_heading = "Running")]
+    #[arg(long, help_heading = "Running", conflicts_with_all = ["pause", "resume"])]
     pub reload: bool,
+    /// Stop the recorder; none starts until --resume, from cron either
+    #[arg(long, help_heading = "Running", conflicts_with = "resume")]
+    pub pause: bool,
+    /// End a --pause
+    #[arg(long, help_heading = "Running")]
+    pub resume: bool,
     /// Record for this long, then exit: 1h
     #[arg(
         long = "for",
@@ -123,13 +130,16 @@ pub struct Camera {
     /// Bit rate of encoded video [default: 1M]
     #[arg(long, value_name = "BITS", value_parser = checked(BitRate::from_str), env = "FOOTAGE_BITRATE")]
     pub bitrate: Option<Checked<BitRate>>,
+    /// What reads the camera: auto, native or ffmpeg [default: auto]
+    #[arg(long, value_name = "ENGINE", value_parser = checked(one_of::<Engine>), env = "FOOTAGE_ENGINE")]
+    pub engine: Option<Checked<Engine>>,
     /// Transport of RTSP: tcp, udp, multicast or http [default: tcp]
     #[arg(long, value_name = "WAY", value_parser = checked(one_of::<Transport>), env = "FOOTAGE_TRANSPORT")]
     pub transport: Option<Checked<Transport>>,
     /// Wait this long for an answer of the camera [default: 10s]
     #[arg(short, long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_TIMEOUT")]
     pub timeout: Option<Duration>,
-    /// Restart ffmpeg after this time without a frame [default: 30s]
+    /// Reconnect after this time without a packet [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_seconds, env = "FOOTAGE_STALL_TIMEOUT")]
     pub stall_timeout: Option<Duration>,
     /// Time zone of names: Asia/Kolkata [default: this machine's]
@@ -187,6 +197,8 @@ impl Record {
         let action = match () {
             () if self.stop => Action::Stop,
             () if self.reload => Action::Reload,
+            () if self.pause => Action::Pause,
+            () if self.resume => Action::Resume,
             () if self.check => Action::Check,
             () if self.output.dry_run => Action::Show,
             () => Action::Record,
@@ -240,6 +252,7 @@ impl Camera {
             audio: take("audio", self.audio.as_ref(), &mut problems),
             fps: take("fps", self.fps.as_ref(), &mut problems),
             bitrate: take("bitrate", self.bitrate.as_ref(), &mut problems),
+            engine: take("engine", self.engine.as_ref(), &mut problems),
             transport: take("transport", self.transport.as_ref(), &mut problems),
             timeout: self.timeout,
             stall_timeout: self.stall_timeout,
@@ -295,6 +308,7 @@ mod tests {
             ("audio", "none"),
             ("fps", "7.5"),
             ("bitrate", "800k"),
+            ("engine", "ffmpeg"),
             ("transport", "udp"),
             ("timeout", "3"),
             ("stall_timeout", "1m"),

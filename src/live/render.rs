@@ -45,7 +45,7 @@ type Count = (&'static str, &'static str, fn(&CameraStatus) -> u64);
 const COUNTERS: [Count; 12] = [
     ("frames_total", "Frames recorded.", |c| c.frames),
     ("dup_frames_total", "Frames that ffmpeg duplicated.", |c| c.dup_frames),
-    ("drop_frames_total", "Frames that ffmpeg dropped.", |c| c.drop_frames),
+    ("drop_frames_total", "Frames that ffmpeg dropped, and RTP packets that were lost.", |c| c.drop_frames),
     ("restarts_total", "How many times ffmpeg was restarted.", |c| c.restarts),
     ("stalls_total", "How many times frames stopped arriving.", |c| c.stalls),
     ("segments_total", "Segments closed.", |c| c.segments),

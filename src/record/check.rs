@@ -1,5 +1,7 @@
 //! `--check`: tests each camera once, several at a time.
 
+mod native;
+
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,15 +9,18 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::command;
-use super::config::{Camera, Config};
+use super::config::{Audio, Camera, Config, Engine, Video};
+use super::container::{self, Misfit};
+use super::feed::{Kind, NO_FFMPEG};
+use super::ffmpeg_log::FfmpegLog;
 use super::name::CameraName;
-use super::said::Said;
 use crate::child;
 use crate::error::Result;
 use crate::failure::FailureReason;
 use crate::ffmpeg::Ffmpeg;
 use crate::ffmpeg::command::has_frame;
 use crate::login;
+use crate::media::{Codec, Shape, Track};
 use crate::pass::{Context, Failure, Report};
 use crate::pass_name::PassName;
 use crate::stdout;
@@ -29,7 +34,7 @@ const AT_ONCE: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tests each camera once and prints the streams that it sends.
-pub(super) fn run(config: &Config, ffmpeg: &Ffmpeg, context: &Context, report: &mut Report) -> Result<()> {
+pub(super) fn run(config: &Config, ffmpeg: Option<&Ffmpeg>, context: &Context, report: &mut Report) -> Result<()> {
     let queue = Queue::default();
     config.cameras.iter().for_each(|camera| queue.put(camera));
     queue.close();
@@ -80,7 +85,40 @@ fn table(rows: &[(&str, &Result<String, String>)]) -> Vec<String> {
 }
 
 /// The streams of a camera: `h264 640x360 15 fps, pcm_alaw 8000 Hz`. Or why it sends none.
-fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Result<String, String> {
+fn probe(camera: &Camera, ffmpeg: Option<&Ffmpeg>, is_stopped: &dyn Fn() -> bool) -> Result<String, String> {
+    let with_ffmpeg = |ffmpeg: &Ffmpeg| probe_with_ffmpeg(camera, ffmpeg, is_stopped);
+    let came = match (Kind::of(camera, false), ffmpeg) {
+        (kind, None) if kind.takes_ffmpeg() => Err(NO_FFMPEG.to_owned()),
+        (Kind::Ffmpeg, Some(ffmpeg)) => with_ffmpeg(ffmpeg),
+        (kind, ffmpeg) => match (native::probe(camera, kind, ffmpeg, is_stopped), ffmpeg) {
+            (Err(reason), Some(ffmpeg)) if reason.wants_ffmpeg && camera.engine == Engine::Auto => {
+                with_ffmpeg(ffmpeg).map(|came| format!("{came}; read by ffmpeg: {}", reason.why))
+            }
+            (came, _) => came.map_err(|reason| reason.why),
+        },
+    };
+    // A password of digits with an unescaped `/` or `?` behind it reads as a port.
+    let is_cut = login::may_be_cut(camera.url.secret());
+    came.map_err(|why| if is_cut { format!("{why}; {}", login::ESCAPES) } else { why })
+}
+
+/// What comes, and what the container cannot hold of it: then `…; audio PCMA: mp4 cannot hold it, left out`.
+fn summary(camera: &Camera, came: String, tracks: &[Track]) -> Result<String, String> {
+    let mut text = came;
+    for track in tracks {
+        match container::misfit(camera.container, track) {
+            None => {}
+            Some(Misfit::Video(why)) => return Err(why),
+            Some(Misfit::Audio(_)) => {
+                let (codec, container) = (track.codec.name(), camera.container.extension());
+                text = format!("{text}; audio {codec}: {container} cannot hold it, left out");
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn probe_with_ffmpeg(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Result<String, String> {
     let mut command = Command::from(command::probe(camera, &ffmpeg.path, ffmpeg.version));
     command.env("AV_LOG_FORCE_NOCOLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = child::spawn(&mut command).map_err(|error| format!("cannot run ffmpeg: {error}"))?;
@@ -102,15 +140,27 @@ fn probe(camera: &Camera, ffmpeg: &Ffmpeg, is_stopped: &dyn Fn() -> bool) -> Res
     let packets = packets.join().unwrap_or_default();
     let text = camera.url.redact(&String::from_utf8_lossy(&said));
     if has_frame(&packets) {
-        return Ok(streams(&text).unwrap_or_else(|| "frames come".to_owned()));
+        let came = streams(&text).unwrap_or_else(|| "frames come".to_owned());
+        let tracks = copied(camera, &came);
+        return summary(camera, came, &tracks);
     }
-    let mut errors = Said::default();
+    let mut errors = FfmpegLog::default();
     errors.take(&said, &camera.url, began, &mut |_, _| {});
     let late = || format!("nothing came within {}", human_duration(began.elapsed()));
-    let why = if is_late { None } else { errors.last_words() };
-    let why = why.map_or_else(late, ToOwned::to_owned);
-    // A password of digits with an unescaped `/` or `?` behind it reads as a port.
-    Err(if login::may_be_cut(camera.url.secret()) { format!("{why}; {}", login::ESCAPES) } else { why })
+    let why = if is_late { None } else { errors.reason() };
+    Err(why.map_or_else(late, ToOwned::to_owned))
+}
+
+/// The tracks among what comes that are copied and that some container cannot hold.
+fn copied(camera: &Camera, came: &str) -> Vec<Track> {
+    let video = [Codec::Jpeg];
+    let audio = [Codec::ALaw, Codec::MuLaw, Codec::G722, Codec::G726 { bits: 4 }, Codec::L16];
+    let comes = |codec: &Codec| came.split(", ").any(|stream| stream.split(' ').next() == Some(codec.ffmpeg_name()));
+    let video = video.into_iter().filter(|_| camera.video == Video::Copy);
+    let audio = audio.into_iter().filter(|_| camera.audio == Audio::Copy);
+    let video = video.map(|codec| Track { codec, shape: Shape::Video { width: 0, height: 0 } });
+    let audio = audio.map(|codec| Track { codec, shape: Shape::Audio { sample_rate_hz: 0, channels: 0 } });
+    video.chain(audio).filter(|track| comes(&track.codec)).collect()
 }
 
 /// The streams of the input in ffmpeg's log: `Stream #0:0: Video: h264 (High), yuv420p(progressive), 640x360, 15 fps`.

@@ -1,18 +1,13 @@
-//! Gives a segment its final name: one that ffmpeg reported complete, or that a crash left incomplete.
+//! Gives a segment its final name: one that is complete, or that a crash left incomplete.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
-use std::os::unix::process::ExitStatusExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
+use super::container;
 use super::integrity;
-use super::name::{CameraName, Container, OpenName, SegmentName};
-use crate::child;
+use super::name::{CameraName, OpenName, SegmentName};
 use crate::error::{At, Error, Result};
-use crate::ffmpeg::command::{self, Log};
 use crate::store::open::{is_not_regular, open_regular};
 use crate::store::{Store, publish, remove};
 use crate::zone::Tz;
@@ -21,8 +16,6 @@ use crate::zone::Tz;
 const MAX_COPIES: u32 = 1000;
 /// A shorter file has no frame, only the header of its container.
 const LEAST_DAMAGED: u64 = 4 << 10;
-/// The timeout of ffmpeg for finding one frame in an incomplete segment.
-const PROBE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The outcome for a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +37,7 @@ pub(super) enum Closed {
     Missing,
 }
 
-/// Closes a segment that ffmpeg has reported complete, and that begins at `start`, seconds since 1970.
+/// Closes a segment that is complete, and that begins at `start`, seconds since 1970.
 pub(super) fn close(store: &Store, camera: &CameraName, open: OpenName, start: i64, zone: Tz) -> Result<Closed> {
     let Some((from, mut file, bytes)) = look(store, camera, open)? else { return Ok(Closed::Missing) };
     if bytes == 0 {
@@ -56,23 +49,16 @@ pub(super) fn close(store: &Store, camera: &CameraName, open: OpenName, start: i
     finish(store, camera, open, (start, zone), &file, bytes)
 }
 
-/// Keeps an incomplete segment, whose ffmpeg has ended: under its final name if it can be played.
-pub(super) fn close_torn(
-    store: &Store,
-    camera: &CameraName,
-    open: OpenName,
-    zone: Tz,
-    ffmpeg: &Path,
-) -> Result<Closed> {
-    let Some((from, file, bytes)) = look(store, camera, open)? else { return Ok(Closed::Missing) };
+/// Keeps an incomplete segment: under its final name if it can be played.
+pub(super) fn close_incomplete(store: &Store, camera: &CameraName, open: OpenName, zone: Tz) -> Result<Closed> {
+    let Some((from, mut file, bytes)) = look(store, camera, open)? else { return Ok(Closed::Missing) };
     if bytes == 0 {
         return remove(&from).map(|()| Closed::Empty);
     }
-    match has_frame(ffmpeg, &from, open.container) {
-        Ok(true) => finish(store, camera, open, (open.epoch, zone), &file, bytes),
-        Ok(false) if bytes < LEAST_DAMAGED => remove(&from).map(|()| Closed::Empty),
-        Ok(false) => damaged(&from, open, "ffmpeg finds no frame in it".to_owned()),
-        Err(error) => Err(error).at("look into", &from),
+    match container::has_frame(open.container, &mut file).at("look into", &from)? {
+        true => finish(store, camera, open, (open.epoch, zone), &file, bytes),
+        false if bytes < LEAST_DAMAGED => remove(&from).map(|()| Closed::Empty),
+        false => damaged(&from, open, "there is no frame in it".to_owned()),
     }
 }
 
@@ -117,40 +103,4 @@ fn damaged(from: &Path, open: OpenName, why: String) -> Result<Closed> {
     let to = from.with_file_name(open.damaged().to_string());
     fs::rename(from, &to).at("rename", from)?;
     Ok(Closed::Damaged(why))
-}
-
-/// Whether ffmpeg finds a frame in a file: footage requests the checksum of the first. It sets the format: if ffmpeg probed
-/// it, it could take the file for a playlist and open the files that it names.
-///
-/// # Errors
-/// ffmpeg cannot be run, crashes, or takes too long on a slow disk: that says nothing about the file.
-fn has_frame(ffmpeg: &Path, path: &Path, container: Container) -> io::Result<bool> {
-    let format = match container {
-        Container::Mkv => "matroska",
-        Container::Ts => "mpegts",
-        Container::Mp4 => "mov",
-    };
-    // Without the prefix, ffmpeg takes a name with a colon for a protocol.
-    let mut file = OsString::from("file:");
-    file.push(path);
-    let mut ffmpeg = command::command(ffmpeg, Log::Quiet);
-    ffmpeg.args(["-protocol_whitelist", "file"]).format(format).input(file);
-    command::print_first_frame(&mut ffmpeg);
-    let mut command = Command::from(ffmpeg);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = child::spawn(&mut command)?;
-    let mut stdout = child.stdout.take();
-    // A few lines fit into the pipe, so neither side blocks.
-    let (status, killed) = child::wait(&mut child, PROBE_PATIENCE, &|| false)?;
-    if killed.is_some() {
-        return Err(io::Error::new(ErrorKind::TimedOut, format!("ffmpeg took longer than {PROBE_PATIENCE:?}")));
-    }
-    if status.signal().is_some() {
-        return Err(io::Error::other(format!("ffmpeg failed: {status}")));
-    }
-    let mut said = Vec::new();
-    if let Some(stdout) = &mut stdout {
-        io::Read::read_to_end(stdout, &mut said)?;
-    }
-    Ok(command::has_frame(&said))
 }

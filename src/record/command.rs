@@ -1,19 +1,14 @@
-//! The command line of ffmpeg: a camera in, segments and what they are called out.
+//! The command line of ffmpeg: a camera in, Matroska to a pipe out. Cutting and naming are ours.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
-use std::time::Duration;
 
 use ffmpeg_sidecar::command::FfmpegCommand;
 
 use super::config::{Audio, Camera, Transport, Video};
-use super::mark::CUT_AFTER;
-use super::name::{Container, OpenName, Token};
 use crate::ffmpeg::Version;
 use crate::ffmpeg::command::{self, Log};
 
-/// How often ffmpeg tells where it is, in seconds.
-pub const PROGRESS_SECONDS: u32 = 2;
 /// What is encoded gets a key frame every two seconds, whatever its rate.
 const KEY_FRAMES_EVERY: u32 = 2;
 /// And the encoder makes none of its own in between.
@@ -31,27 +26,39 @@ const ENCODER_CLOCK: &str = "1:1000";
 /// The bit rate of encoded audio; cameras send speech.
 const AUDIO_BITRATE: &str = "64k";
 
-/// The arguments for one ffmpeg that records a camera into `dir`, and whose segments carry this token. It finds the boundaries of
-/// the camera's clock by `TZ`.
+/// A frame whose time is not known, as the first with B-frames over RTSP, gets that of its decoding: Matroska refuses it else.
+const KNOWN_TIMES: &str = r"setts=pts=if(eq(PTS\,NOPTS)\,DTS\,PTS)";
+
+/// The arguments for one ffmpeg that reads a camera.
 #[must_use]
-pub fn arguments(camera: &Camera, dir: &Path, token: Token, version: Version) -> Vec<OsString> {
+pub fn arguments(camera: &Camera, version: Version) -> Vec<OsString> {
+    let mut ffmpeg = begin(version);
+    input(&mut ffmpeg, camera, version);
+    output(&mut ffmpeg, camera, version, Stamps::Ffmpeg);
+    ffmpeg.get_args().map(ToOwned::to_owned).collect()
+}
+
+/// The arguments for one ffmpeg that encodes what it gets as Matroska on its standard input: JPEG pictures with their times.
+#[must_use]
+pub fn encoder_arguments(camera: &Camera, version: Version) -> Vec<OsString> {
+    let mut ffmpeg = begin(version);
+    // With more threads a picture would come out when some later ones have come. Nothing has to be found out.
+    ffmpeg.args(["-threads", "1", "-analyzeduration", "0", "-fpsprobesize", "0"]);
+    ffmpeg.format("matroska").input("pipe:0");
+    output(&mut ffmpeg, camera, version, Stamps::Ours);
+    ffmpeg.get_args().map(ToOwned::to_owned).collect()
+}
+
+fn begin(version: Version) -> FfmpegCommand {
     // Its input is empty. Version 7 sees a first signal only where it looks for keys.
     let begin = if version.is_at_least(7, 0) { command::with_keys } else { command::command };
-    let mut ffmpeg = begin(Path::new("ffmpeg"), Log::WarningsWithLevel);
-    ffmpeg.args(["-progress", "pipe:1"]);
-    if version.is_at_least(4, 4) {
-        ffmpeg.args(["-stats_period", &PROGRESS_SECONDS.to_string()]);
-    }
-    input(&mut ffmpeg, camera, version);
-    output(&mut ffmpeg, camera, version);
-    ffmpeg.output(pattern(dir, token, camera.container));
-    ffmpeg.get_args().map(ToOwned::to_owned).collect()
+    begin(Path::new("ffmpeg"), Log::WarningsWithLevel)
 }
 
 /// How ffmpeg reaches the camera.
 fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     let url = &camera.url;
-    let tunnel = if url.is_rtsp() && camera.transport == Transport::Http { ",http,https,tls" } else { "" };
+    let tunnel = if url.is_rtsp() && camera.transport() == Transport::Http { ",http,https,tls" } else { "" };
     let protocols = format!("{}{tunnel}", url.protocols());
     ffmpeg.args(["-protocol_whitelist", &protocols, "-fflags", "+genpts+discardcorrupt"]);
     if camera.wallclock {
@@ -59,7 +66,7 @@ fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     }
     let timeout = camera.timeout.as_micros().to_string();
     if url.is_rtsp() {
-        ffmpeg.args(["-rtsp_transport", camera.transport.as_str()]);
+        ffmpeg.args(["-rtsp_transport", camera.transport().as_str()]);
         if version.is_at_least(5, 0) {
             ffmpeg.args(["-timeout", &timeout]);
         } else {
@@ -79,11 +86,20 @@ fn input(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
     ffmpeg.args(&camera.input_options).input(url.secret());
 }
 
-fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
+/// What gives pictures that are encoded their times.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stamps {
+    /// ffmpeg, or its filter.
+    Ffmpeg,
+    /// We have: by our clock.
+    Ours,
+}
+
+fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version, stamps: Stamps) {
     ffmpeg.map("0:v:0");
     match camera.video {
         Video::Copy => ffmpeg.codec_video("copy"),
-        Video::H264 => encode(ffmpeg, camera, version),
+        Video::H264 => encode(ffmpeg, camera, version, stamps),
     };
     match camera.audio {
         Audio::None => ffmpeg.no_audio(),
@@ -92,33 +108,23 @@ fn output(ffmpeg: &mut FfmpegCommand, camera: &Camera, version: Version) {
         Audio::Aac => ffmpeg.map("0:a?").codec_audio("aac").args(["-b:a", AUDIO_BITRATE, "-af", "aresample=async=1"]),
     };
     ffmpeg.args(&camera.output_options);
-    let (format, options) = match camera.container {
-        // What is in a cluster is written when it ends: without a limit that is at the next key frame.
-        Container::Mkv => ("matroska", "flush_packets=1:cluster_time_limit=500"),
-        Container::Ts => ("mpegts", "flush_packets=1"),
-        Container::Mp4 => ("mp4", "flush_packets=1:movflags=+frag_keyframe+empty_moov+default_base_moof"),
-    };
+    if camera.video == Video::Copy && version.is_at_least(4, 4) {
+        ffmpeg.args(["-bsf:v", KNOWN_TIMES]);
+    }
+    // What has come goes out at once. A track that is silent holds back the others for a microsecond, and not for ever.
     ffmpeg
-        .format("segment")
-        .args(["-segment_time", &camera.segment.as_secs().to_string(), "-segment_atclocktime", "1"])
-        .args(["-segment_clocktime_offset", &in_seconds(CUT_AFTER)])
-        .args(["-reset_timestamps", "1", "-strftime", "1"])
-        .args(["-segment_format", format, "-segment_format_options", options])
-        .args(["-segment_list", "pipe:1", "-segment_list_type", "csv"]);
-}
-
-/// A duration as ffmpeg reads it.
-fn in_seconds(duration: Duration) -> String {
-    format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
+        .args(["-max_interleave_delta", "1"])
+        .format("matroska")
+        .args(["-cluster_time_limit", "100", "-flush_packets", "1"])
+        .output("pipe:1");
 }
 
 /// When what is encoded gets a key frame: a segment begins with one, so there is one after each boundary of the clock, whatever
 /// its zone. Register 0 of the expression holds how far the last frame was behind one.
 fn key_frames(camera: &Camera) -> String {
     let seconds = gcd(camera.segment.as_secs(), ZONES_APART);
-    let ahead = in_seconds(Duration::from_secs(seconds).saturating_sub(CUT_AFTER));
     format!(
-        "expr:st(1,mod(time(0)+{ahead},{seconds}));st(2,lt(ld(1),ld(0)));st(0,ld(1));\
+        "expr:st(1,mod(time(0),{seconds}));st(2,lt(ld(1),ld(0)));st(0,ld(1));\
          ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+{KEY_FRAMES_EVERY})"
     )
 }
@@ -128,8 +134,14 @@ fn gcd(a: u64, b: u64) -> u64 {
 }
 
 /// For processors that have better things to do, and cameras that send every frame whole.
-fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) -> &'a mut FfmpegCommand {
-    let filters = has_own_stamps(camera, version).then(|| OWN_STAMPS.to_owned());
+fn encode<'a>(
+    ffmpeg: &'a mut FfmpegCommand,
+    camera: &Camera,
+    version: Version,
+    stamps: Stamps,
+) -> &'a mut FfmpegCommand {
+    let is_stamped_late = stamps == Stamps::Ffmpeg && has_own_stamps(camera, version);
+    let filters = is_stamped_late.then(|| OWN_STAMPS.to_owned());
     let filters: Vec<String> = filters.into_iter().chain(camera.fps.map(|fps| format!("fps={fps}"))).collect();
     if !filters.is_empty() {
         ffmpeg.args(["-vf", &filters.join(",")]);
@@ -139,8 +151,9 @@ fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) 
         // out what comes closer to each other.
         ffmpeg.args([if version.is_at_least(5, 1) { "-fps_mode" } else { "-vsync" }, "vfr"]);
         ffmpeg.args(["-enc_time_base", ENCODER_CLOCK]);
-        if has_own_stamps(camera, version) {
-            // Version 7.0 forgets the rate with the stamps, and the encoder would give each picture the bits of a millisecond.
+        if is_stamped_late || stamps == Stamps::Ours {
+            // Without a rate, which version 7.0 forgets with the stamps, the encoder would give each picture the bits of a
+            // millisecond.
             ffmpeg.args(["-x264-params", RATE_OF_PICTURES]);
         }
     }
@@ -158,14 +171,6 @@ fn encode<'a>(ffmpeg: &'a mut FfmpegCommand, camera: &Camera, version: Version) 
 /// as they came, where these have no time of their own.
 fn has_own_stamps(camera: &Camera, version: Version) -> bool {
     camera.wallclock && camera.has_pictures() && camera.video == Video::H264 && version.is_at_least(6, 1)
-}
-
-/// Where segments are written: in a path of strftime's, a percent sign stands twice.
-fn pattern(dir: &Path, token: Token, container: Container) -> OsString {
-    let has_percent = dir.as_os_str().as_encoded_bytes().contains(&b'%');
-    let dir = if has_percent { dir.to_string_lossy().replace('%', "%%").into() } else { dir.to_owned() };
-    // What is absolute is not taken for a protocol, whatever has a colon in it.
-    dir.join(OpenName::pattern(token, container)).into_os_string()
 }
 
 /// Options of ffmpeg's whose value is a secret, or may hold one.
@@ -186,14 +191,11 @@ pub fn is_of_secret(option: &str) -> bool {
     OF_SECRETS.contains(&option)
 }
 
-/// The command line as a dry run shows it: words that a shell would split in quotes, the address without secrets. `clock`
-/// is the `TZ`.
+/// The command line as a dry run shows it: words that a shell would split in quotes, the address without secrets.
 #[must_use]
-pub fn shown(camera: &Camera, clock: &str, program: &Path, arguments: &[OsString]) -> String {
+pub fn shown(camera: &Camera, program: &Path, arguments: &[OsString]) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_+=:,./%?@*".contains(c);
-    let clock = OsString::from(format!("TZ={clock}"));
-    let front = [OsStr::new("env"), &clock, program.as_os_str()];
-    let words = front.into_iter().chain(arguments.iter().map(OsString::as_os_str));
+    let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
     let mut is_secret = false;
     let words = words.map(|word| {
         let follows = std::mem::replace(&mut is_secret, word.to_str().is_some_and(is_of_secret));
@@ -217,13 +219,16 @@ mod tests {
     use super::*;
     use crate::record::config::{Config, Environment};
 
-    fn line(keys: &str, version: Version) -> String {
+    fn camera(keys: &str) -> Camera {
         let around = Environment { base: "/srv".into(), zone: "Asia/Kolkata".parse().expect("a zone") };
         let text = format!("[cameras.yard]\ndestination = \"100%\"\n{keys}");
         let config = Config::parse(&text, &around).expect("a configuration");
-        let camera = config.cameras.values().next().expect("a camera");
-        let dir = camera.destination.join("yard");
-        shown(camera, "IST-5:30", Path::new("ffmpeg"), &arguments(camera, &dir, Token(7), version))
+        config.cameras.values().next().expect("a camera").clone()
+    }
+
+    fn line(keys: &str, version: Version) -> String {
+        let camera = camera(keys);
+        shown(&camera, Path::new("ffmpeg"), &arguments(&camera, version))
     }
 
     /// One option a line.
@@ -235,13 +240,11 @@ mod tests {
     fn rtsp_is_copied() {
         let line = line("url = \"rtsp://u:secret@cam/1\"", Version::new(5, 1));
         insta::assert_snapshot!(lines(&line), @r"
-        env TZ=IST-5:30 ffmpeg
+        ffmpeg
         -hide_banner
         -nostats
         -loglevel level+warning
         -nostdin
-        -progress pipe:1
-        -stats_period 2
         -protocol_whitelist rtsp,rtp,udp,tcp
         -fflags +genpts+discardcorrupt
         -use_wallclock_as_timestamps 1
@@ -252,16 +255,11 @@ mod tests {
         -c:v copy
         -map 0:a?
         -c:a copy
-        -f segment
-        -segment_time 3600
-        -segment_atclocktime 1
-        -segment_clocktime_offset 0.020
-        -reset_timestamps 1
-        -strftime 1
-        -segment_format matroska
-        -segment_format_options flush_packets=1:cluster_time_limit=500
-        -segment_list pipe:1
-        -segment_list_type csv /srv/100%%/yard/.%s-00000007.mkv
+        -bsf:v 'setts=pts=if(eq(PTS\,NOPTS)\,DTS\,PTS)'
+        -max_interleave_delta 1
+        -f matroska
+        -cluster_time_limit 100
+        -flush_packets 1 pipe:1
         ");
     }
 
@@ -269,12 +267,10 @@ mod tests {
     fn jpeg_is_encoded() {
         let keys = "url = \"http://cam/stream\"\nfps = 15\ncontainer = \"ts\"\nsegment = \"3m\"";
         insta::assert_snapshot!(lines(&line(keys, Version::new(7, 0))), @r"
-        env TZ=IST-5:30 ffmpeg
+        ffmpeg
         -hide_banner
         -nostats
         -loglevel level+warning
-        -progress pipe:1
-        -stats_period 2
         -protocol_whitelist http,https,tls,tcp
         -fflags +genpts+discardcorrupt
         -use_wallclock_as_timestamps 1
@@ -290,22 +286,57 @@ mod tests {
         -b:v 1000000
         -maxrate 1000000
         -bufsize 2000000
-        -force_key_frames 'expr:st(1,mod(time(0)+179.980,180));st(2,lt(ld(1),ld(0)));st(0,ld(1));ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+2)'
+        -force_key_frames 'expr:st(1,mod(time(0),180));st(2,lt(ld(1),ld(0)));st(0,ld(1));ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+2)'
         -g 600
         -sc_threshold 0
         -threads 2
         -pix_fmt yuv420p
         -an
-        -f segment
-        -segment_time 180
-        -segment_atclocktime 1
-        -segment_clocktime_offset 0.020
-        -reset_timestamps 1
-        -strftime 1
-        -segment_format mpegts
-        -segment_format_options flush_packets=1
-        -segment_list pipe:1
-        -segment_list_type csv /srv/100%%/yard/.%s-00000007.ts
+        -max_interleave_delta 1
+        -f matroska
+        -cluster_time_limit 100
+        -flush_packets 1 pipe:1
+        ");
+    }
+
+    #[test]
+    fn jpeg_that_we_have_stamped_keeps_its_stamps_and_has_a_rate() {
+        let camera = camera("url = \"http://cam/stream\"\nsegment = \"3m\"");
+        let [old, new] = [(5, 1), (7, 0)].map(|(major, minor)| {
+            shown(&camera, Path::new("ffmpeg"), &encoder_arguments(&camera, Version::new(major, minor)))
+        });
+        assert_eq!(old.replace(" -nostdin", ""), new);
+        insta::assert_snapshot!(lines(&old), @r"
+        ffmpeg
+        -hide_banner
+        -nostats
+        -loglevel level+warning
+        -nostdin
+        -threads 1
+        -analyzeduration 0
+        -fpsprobesize 0
+        -f matroska
+        -i pipe:0
+        -map 0:v:0
+        -fps_mode vfr
+        -enc_time_base 1:1000
+        -x264-params fps=25
+        -c:v libx264
+        -preset:v ultrafast
+        -tune zerolatency
+        -b:v 1000000
+        -maxrate 1000000
+        -bufsize 2000000
+        -force_key_frames 'expr:st(1,mod(time(0),180));st(2,lt(ld(1),ld(0)));st(0,ld(1));ld(2)+isnan(prev_forced_t)+gte(t,prev_forced_t+2)'
+        -g 600
+        -sc_threshold 0
+        -threads 2
+        -pix_fmt yuv420p
+        -an
+        -max_interleave_delta 1
+        -f matroska
+        -cluster_time_limit 100
+        -flush_packets 1 pipe:1
         ");
     }
 
@@ -331,6 +362,6 @@ mod tests {
         let keys = "url = \"rtsp://cam/-y\"\ninput_options = \"-rtsp_transport udp\"\noutput_options = [\"-t\", \"5\"]";
         let line = line(keys, Version::new(5, 1));
         assert!(line.contains("-rtsp_transport tcp -timeout 10000000 -rtsp_transport udp -i rtsp://cam/-y "), "{line}");
-        assert!(line.contains("-c:a copy -t 5 -f segment"), "{line}");
+        assert!(line.contains("-c:a copy -t 5 -bsf:v"), "{line}");
     }
 }

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub use self::camera::{Audio, Camera, Transport, Video};
+pub use self::camera::{Audio, Camera, Engine, Transport, Video};
 use self::options::{CameraOptions, GeneralOptions};
 use self::section::Section;
 use super::name::CameraName;

@@ -20,7 +20,7 @@ const VERIFY: &str = "-tls_verify";
 const CHECKS_BY_ITSELF: u32 = 9;
 
 /// Logs the warnings. Access of a group is the owner's choice and causes none.
-pub(super) fn warn(settings: &Settings, config: &Config, ffmpeg: Version, context: &Context) {
+pub(super) fn warn(settings: &Settings, config: &Config, ffmpeg: Option<Version>, context: &Context) {
     if let Some(path) = settings.source.path()
         && let Ok(metadata) = path.metadata()
         && metadata.is_file()
@@ -35,7 +35,7 @@ pub(super) fn warn(settings: &Settings, config: &Config, ffmpeg: Version, contex
             context.notices.warn("config-read", text);
         }
     }
-    if ffmpeg.is_at_least(CHECKS_BY_ITSELF, 0) {
+    if ffmpeg.is_none_or(|version| version.is_at_least(CHECKS_BY_ITSELF, 0)) {
         return;
     }
     let mut unchecked: Vec<(&str, String)> = Vec::new();

@@ -51,7 +51,7 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
     if are_from_cron {
         let pids: Vec<String> = holders.iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
         log::warn!(
-            "the recorder (pid {}) has ended; the crontab line starts it again: comment it out first",
+            "the recorder (pid {}) has ended; the crontab line starts it again: comment it out, or use --pause",
             pids.join(", pid ")
         );
     }

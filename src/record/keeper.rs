@@ -1,4 +1,4 @@
-//! One destination, kept by one thread: what may take long there keeps nobody waiting but its own cameras.
+//! The thread of one destination: a slow or hanging disk delays its own cameras only.
 //!
 //! It makes the cameras' folders, closes segments, looks after what a crash has left, removes what is over, and watches
 //! the room on the disk. A share that hangs hangs this thread and nothing else.
@@ -20,7 +20,8 @@ use self::room::Held;
 use super::closing::{self, Closed};
 use super::config::Camera;
 use super::mailbox::Mailbox;
-use super::name::{CameraName, OpenName, SegmentName, Token};
+use super::name::{CameraName, OpenName, SegmentName};
+use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::mutex;
@@ -33,7 +34,7 @@ use crate::store::{Store, write_even_if_full};
 
 /// A file that could not be closed is tried again after this.
 const AGAIN: Duration = Duration::from_secs(30);
-/// How long to let a torn segment rest where another host's ffmpeg may be writing it.
+/// How long an open segment is left alone that another host may be writing.
 const REST: Duration = Duration::from_secs(90);
 /// A segment that another process has open is looked at again after this.
 const WHILE_OPEN: Duration = Duration::from_secs(2);
@@ -46,14 +47,15 @@ pub(super) struct Keeper {
     jobs: mpsc::Sender<Job>,
     looks: Latest<(), Look>,
     files: Latest<PathBuf, Vec<u8>>,
+    /// What writes the open segments there.
+    pub(super) writer: Writer,
 }
 
 impl Keeper {
     /// Starts the thread for a destination that is locked for us. `is_shared` is whether other hosts record other cameras
-    /// there, `is_ours` whether nobody does.
+    /// there, `is_ours` whether no other recorder may.
     pub(super) fn start(
         store: Store,
-        ffmpeg: PathBuf,
         is_shared: bool,
         is_ours: bool,
         lock: Weak<Mutex<Lock>>,
@@ -62,16 +64,16 @@ impl Keeper {
         let (jobs, inbox) = mpsc::channel();
         let root = store.root().to_owned();
         let (looks, files) = (Latest::default(), Latest::default());
+        let writer = Writer::start(store.clone(), jobs.clone(), news.clone())?;
         let thread = Thread {
             store,
-            ffmpeg,
             is_shared,
             lock,
             news: Box::new(move |told| news.send((root.clone(), told))),
             looks: looks.clone(),
             files: files.clone(),
             cameras: BTreeMap::new(),
-            torn: VecDeque::new(),
+            unclosed: VecDeque::new(),
             strays_at: is_ours.then(|| Instant::now() + STRAYS_AFTER),
             was_full: false,
             is_over: false,
@@ -82,7 +84,7 @@ impl Keeper {
         builder
             .spawn(move || thread.run(&inbox))
             .map_err(|error| Error::Source(format!("cannot start a thread: {error}")))?;
-        Ok(Self { jobs, looks, files })
+        Ok(Self { jobs, looks, files, writer })
     }
 
     /// Has it look at the disk, and at what is over.
@@ -100,7 +102,7 @@ impl Keeper {
     }
 
     /// Asks for something; a keeper whose thread is gone is replaced with the program.
-    pub(super) fn ask(&self, job: Job) {
+    fn ask(&self, job: Job) {
         let _ = self.jobs.send(job);
     }
 }
@@ -108,7 +110,6 @@ impl Keeper {
 /// What its thread knows.
 struct Thread {
     store: Store,
-    ffmpeg: PathBuf,
     is_shared: bool,
     /// What locks the destination; gone when it is given up.
     lock: Weak<Mutex<Lock>>,
@@ -117,7 +118,7 @@ struct Thread {
     files: Latest<PathBuf, Vec<u8>>,
     cameras: BTreeMap<CameraName, Kept>,
     /// What waits to be looked into, and from when on.
-    torn: VecDeque<Torn>,
+    unclosed: VecDeque<Unclosed>,
     /// When what cameras of earlier configurations have left is looked for, if it is.
     strays_at: Option<Instant>,
     was_full: bool,
@@ -133,14 +134,14 @@ struct Kept {
     held: Option<Held>,
 }
 
-struct Torn {
+struct Unclosed {
     camera: CameraName,
     open: OpenName,
     not_before: Instant,
     settings: Arc<Camera>,
-    /// What is known of it, if ffmpeg has completed it.
+    /// Its start and duration, if it is complete.
     whole: Option<Whole>,
-    /// Another host's ffmpeg may be writing it.
+    /// Another host may be writing it.
     may_be_open: bool,
     /// It could not be closed.
     has_failed: bool,
@@ -150,7 +151,7 @@ impl Thread {
     fn run(mut self, inbox: &mpsc::Receiver<Job>) {
         while !self.is_over {
             // What was left behind has time; what closes now comes first.
-            let due = self.torn.iter().map(|torn| torn.not_before).chain(self.strays_at).min();
+            let due = self.unclosed.iter().map(|unclosed| unclosed.not_before).chain(self.strays_at).min();
             let wait = due.map(|due| due.saturating_duration_since(Instant::now()));
             let job = match wait {
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -185,12 +186,27 @@ impl Thread {
             Job::Close { camera, open, is } => {
                 let Some(settings) = self.cameras.get(&camera).map(|kept| Arc::clone(&kept.settings)) else { return };
                 let (not_before, whole) = (Instant::now(), Some(is));
-                self.close(Torn { camera, open, not_before, settings, whole, may_be_open: false, has_failed: false });
+                self.close(Unclosed {
+                    camera,
+                    open,
+                    not_before,
+                    settings,
+                    whole,
+                    may_be_open: false,
+                    has_failed: false,
+                });
             }
-            Job::Ended { camera, token } => {
-                if let Err(error) = self.find_torn(&camera, Some(token)) {
-                    log::warn!("{camera}: what its ffmpeg has left is not looked after: {}", error.with_causes());
-                }
+            Job::Incomplete { camera, open } => {
+                let Some(settings) = self.cameras.get(&camera).map(|kept| Arc::clone(&kept.settings)) else { return };
+                self.unclosed.push_back(Unclosed {
+                    camera,
+                    open,
+                    not_before: Instant::now(),
+                    settings,
+                    whole: None,
+                    may_be_open: false,
+                    has_failed: false,
+                });
             }
             Job::Forget(camera) => {
                 self.cameras.remove(&camera);
@@ -208,12 +224,12 @@ impl Thread {
                 }
             }
             Job::Flush => {
-                // What has just been left behind by ffmpegs that ended with us, and once more what could not be closed.
-                self.try_again(|torn| torn.has_failed);
-                while self.torn.iter().any(|torn| torn.not_before <= Instant::now()) {
+                // Incomplete segments of cameras that have just ended, and those that could not be closed before.
+                self.try_again(|unclosed| unclosed.has_failed);
+                while self.unclosed.iter().any(|unclosed| unclosed.not_before <= Instant::now()) {
                     self.look_into_one();
                 }
-                self.tell(News::Flushed { is_all_closed: !self.torn.iter().any(|torn| torn.has_failed) });
+                self.tell(News::Flushed { is_all_closed: !self.unclosed.iter().any(|unclosed| unclosed.has_failed) });
             }
         }
     }
@@ -264,22 +280,22 @@ impl Thread {
             return Ok(());
         }
         self.cameras.insert(camera.clone(), Kept { settings, held: None });
-        // Before its ffmpeg starts: what is there now is nobody's.
-        self.find_torn(camera, None)
+        // Before its source starts: what is open now, no process of this recorder has open.
+        self.find_unclosed(camera)
     }
 
-    /// Remembers what ffmpegs have left of a camera: of one of them, or of all.
-    fn find_torn(&mut self, camera: &CameraName, token: Option<Token>) -> Result<()> {
+    /// Remembers the segments of a camera that earlier recorders have left open.
+    fn find_unclosed(&mut self, camera: &CameraName) -> Result<()> {
         let Some(settings) = self.cameras.get(camera).map(|kept| Arc::clone(&kept.settings)) else { return Ok(()) };
-        for open in self.open_names(camera, token)? {
-            if self.torn.iter().any(|torn| torn.open == open && torn.camera == *camera) {
+        for open in self.open_names(camera)? {
+            if self.unclosed.iter().any(|unclosed| unclosed.open == open && unclosed.camera == *camera) {
                 continue;
             }
-            let may_be_open = self.is_shared && token.is_none() && self.was_written_lately(camera, open);
+            let may_be_open = self.is_shared && self.was_written_lately(camera, open);
             let not_before = Instant::now() + if may_be_open { REST } else { Duration::ZERO };
             let camera = camera.clone();
             let settings = Arc::clone(&settings);
-            self.torn.push_back(Torn {
+            self.unclosed.push_back(Unclosed {
                 camera,
                 open,
                 not_before,
@@ -292,19 +308,19 @@ impl Thread {
         Ok(())
     }
 
-    /// The segments that ffmpegs have left open of a camera: one of them, or all.
-    fn open_names(&self, camera: &CameraName, token: Option<Token>) -> Result<Vec<OpenName>> {
+    /// The open segments of a camera.
+    fn open_names(&self, camera: &CameraName) -> Result<Vec<OpenName>> {
         let mut found: Vec<OpenName> = Vec::new();
         self.store.for_each_entry(camera.as_str(), |name, file_type| {
             let open = name.parse().ok().filter(|open: &OpenName| file_type.is_file() && !open.is_damaged);
-            found.extend(open.filter(|open| token.is_none_or(|token| open.token == token)));
+            found.extend(open);
         })?;
         found.sort_unstable();
         Ok(found)
     }
 
-    /// Remembers what ffmpegs have left of cameras that are not recorded here any more: they crashed, and were called
-    /// otherwise at the next start. Nobody knows their zone; that of another one here means the same instant.
+    /// Remembers the open segments of cameras that are not recorded here any more: of a recorder that crashed, under names that the
+    /// next configuration does not have. Their zone is unknown; that of another camera here gives the same instant.
     fn find_strays(&mut self) -> Result<()> {
         let Some(settings) = self.cameras.values().next().map(|kept| Arc::clone(&kept.settings)) else {
             self.strays_at = Some(Instant::now() + STRAYS_AFTER);
@@ -317,12 +333,20 @@ impl Thread {
             strangers.extend(camera);
         })?;
         for camera in strangers {
-            for open in self.open_names(&camera, None)? {
+            for open in self.open_names(&camera)? {
                 let rest = if self.was_written_lately(&camera, open) { REST } else { Duration::ZERO };
                 let (not_before, settings) = (Instant::now() + rest, Arc::clone(&settings));
                 let (camera, whole) = (camera.clone(), None);
                 let (may_be_open, has_failed) = (true, false);
-                self.torn.push_back(Torn { camera, open, not_before, settings, whole, may_be_open, has_failed });
+                self.unclosed.push_back(Unclosed {
+                    camera,
+                    open,
+                    not_before,
+                    settings,
+                    whole,
+                    may_be_open,
+                    has_failed,
+                });
             }
         }
         Ok(())
@@ -336,50 +360,50 @@ impl Thread {
 
     fn look_into_one(&mut self) {
         let now = Instant::now();
-        let Some(due) = self.torn.iter().position(|torn| torn.not_before <= now) else { return };
-        let Some(torn) = self.torn.remove(due) else { return };
-        if torn.may_be_open && self.was_written_lately(&torn.camera, torn.open) {
-            self.torn.push_back(Torn { not_before: now + REST, ..torn });
+        let Some(due) = self.unclosed.iter().position(|unclosed| unclosed.not_before <= now) else { return };
+        let Some(unclosed) = self.unclosed.remove(due) else { return };
+        if unclosed.may_be_open && self.was_written_lately(&unclosed.camera, unclosed.open) {
+            self.unclosed.push_back(Unclosed { not_before: now + REST, ..unclosed });
             return;
         }
-        if torn.whole.is_none() && self.is_open_elsewhere(&torn) {
-            log::info!("{}/{}: another process has it open: left to it", torn.camera, torn.open);
-            self.torn.push_back(Torn { not_before: now + WHILE_OPEN, ..torn });
+        if unclosed.whole.is_none() && self.is_open_elsewhere(&unclosed) {
+            log::info!("{}/{}: another process has it open: left to it", unclosed.camera, unclosed.open);
+            self.unclosed.push_back(Unclosed { not_before: now + WHILE_OPEN, ..unclosed });
             return;
         }
-        self.close(torn);
+        self.close(unclosed);
     }
 
-    /// Whether what looks torn is still written: by the ffmpeg of a recorder that has lost its lock.
-    fn is_open_elsewhere(&self, torn: &Torn) -> bool {
-        let path = self.store.root().join(torn.camera.as_str()).join(torn.open.to_string());
+    /// Whether another process writes it: a recorder that has lost its lock.
+    fn is_open_elsewhere(&self, unclosed: &Unclosed) -> bool {
+        let path = self.store.root().join(unclosed.camera.as_str()).join(unclosed.open.to_string());
         let open = OpenFiles::look(std::iter::once(path.as_path()));
         std::fs::symlink_metadata(&path).is_ok_and(|metadata| open.has(&metadata))
     }
 
-    fn close(&mut self, torn: Torn) {
-        let (camera, open) = (&torn.camera, torn.open);
-        let zone = torn.settings.zone;
-        let outcome = match torn.whole {
+    fn close(&mut self, unclosed: Unclosed) {
+        let (camera, open) = (&unclosed.camera, unclosed.open);
+        let zone = unclosed.settings.zone;
+        let outcome = match unclosed.whole {
             Some(whole) => closing::close(&self.store, camera, open, whole.start, zone),
-            None => closing::close_torn(&self.store, camera, open, zone, &self.ffmpeg),
+            None => closing::close_incomplete(&self.store, camera, open, zone),
         };
         match outcome {
             Ok(Closed::Published { name, path, bytes }) => {
-                if torn.whole.is_none() {
-                    log::warn!("{camera}/{name}: was torn by a crash or a full disk; what there is of it is kept");
+                if unclosed.whole.is_none() {
+                    log::warn!("{camera}/{name}: incomplete (crash or full disk); kept");
                 }
                 if let Some(held) = self.cameras.get_mut(camera).and_then(|kept| kept.held.as_mut()) {
                     held.add(name, bytes);
                 }
-                let (camera, settings) = (camera.clone(), Arc::clone(&torn.settings));
+                let (camera, settings) = (camera.clone(), Arc::clone(&unclosed.settings));
                 self.tell(News::Closed {
                     camera,
                     settings,
                     name,
                     path,
                     bytes,
-                    duration: torn.whole.map(|whole| whole.duration),
+                    duration: unclosed.whole.map(|whole| whole.duration),
                 });
             }
             Ok(Closed::Damaged(why)) => {
@@ -395,25 +419,25 @@ impl Thread {
                     &format!("close {camera}"),
                     format_args!("{camera}/{open}: not closed, and tried again later: {why}"),
                 );
-                self.torn.push_back(Torn { not_before: Instant::now() + AGAIN, has_failed: true, ..torn });
+                self.unclosed.push_back(Unclosed { not_before: Instant::now() + AGAIN, has_failed: true, ..unclosed });
                 return self.tell_not_closed(camera, why);
             }
         }
-        if torn.has_failed {
-            self.tell_not_closed(torn.camera.clone(), String::new());
+        if unclosed.has_failed {
+            self.tell_not_closed(unclosed.camera.clone(), String::new());
         }
-        self.try_again(|other| other.has_failed && other.camera == torn.camera);
+        self.try_again(|other| other.has_failed && other.camera == unclosed.camera);
     }
 
     /// What was in the way may be gone: has these tried now.
-    fn try_again(&mut self, which: impl Fn(&Torn) -> bool) {
+    fn try_again(&mut self, which: impl Fn(&Unclosed) -> bool) {
         let now = Instant::now();
-        self.torn.iter_mut().filter(|torn| which(torn)).for_each(|torn| torn.not_before = now);
+        self.unclosed.iter_mut().filter(|unclosed| which(unclosed)).for_each(|unclosed| unclosed.not_before = now);
     }
 
     /// Tells how many of a camera's segments wait for being closed, after one more or one less.
     fn tell_not_closed(&mut self, camera: CameraName, why: String) {
-        let waiting = self.torn.iter().filter(|torn| torn.has_failed && torn.camera == camera).count();
+        let waiting = self.unclosed.iter().filter(|unclosed| unclosed.has_failed && unclosed.camera == camera).count();
         if waiting == 0 {
             self.notices.end(&format!("close {camera}"), format_args!("{camera}: all its segments are closed now"));
         }
@@ -433,7 +457,7 @@ impl Thread {
     }
 }
 
-/// Under which name it is told that old segments cannot be removed.
+/// The key of the notice that old segments cannot be removed.
 fn not_removed(camera: &CameraName) -> String {
     format!("remove {camera}")
 }

@@ -189,9 +189,6 @@ impl FromStr for SegmentName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(pub u32);
 
-/// The former name of [`RunId`].
-pub use RunId as Token;
-
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
@@ -204,7 +201,7 @@ pub struct OpenName {
     /// When ffmpeg opened it, seconds since 1970.
     pub epoch: i64,
     /// The run of ffmpeg that writes it.
-    pub token: RunId,
+    pub run_id: RunId,
     /// Its container.
     pub container: Container,
     /// Whether it cannot be played.
@@ -237,7 +234,7 @@ impl OpenName {
 impl fmt::Display for OpenName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let damaged = if self.is_damaged { DAMAGED } else { "" };
-        write!(f, ".{}-{}.{}{damaged}", self.epoch, self.token, self.container.extension())
+        write!(f, ".{}-{}.{}{damaged}", self.epoch, self.run_id, self.container.extension())
     }
 }
 
@@ -251,10 +248,10 @@ impl FromStr for OpenName {
                 None => (text, false),
             };
             let (stem, extension) = rest.strip_prefix('.')?.split_once('.')?;
-            let (epoch, token) = stem.split_once('-')?;
+            let (epoch, run_id) = stem.split_once('-')?;
             let epoch = epoch.parse().ok()?;
-            let token = RunId(u32::from_str_radix(token, 16).ok()?);
-            Some(Self { epoch, token, container: Container::of_extension(extension)?, is_damaged })
+            let run_id = RunId(u32::from_str_radix(run_id, 16).ok()?);
+            Some(Self { epoch, run_id, container: Container::of_extension(extension)?, is_damaged })
         };
         parse().filter(|parsed: &Self| parsed.to_string() == text).ok_or(())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::config::Camera;
+use super::config::{Camera, Video};
 use super::name::CameraName;
 
 /// What to do about one camera.
@@ -10,9 +10,9 @@ use super::name::CameraName;
 pub enum Step {
     /// It is not in the configuration any more.
     Stop(CameraName),
-    /// It is recorded otherwise than before: its ffmpeg ends and another begins.
+    /// It is recorded otherwise than before: its source ends and another begins.
     Restart(CameraName),
-    /// What surrounds it has changed (retention, hooks, schedule); its ffmpeg goes on.
+    /// How it is cut and kept has changed (segments, retention, hooks, schedule); its source goes on.
     Adjust(CameraName),
     /// It is new.
     Start(CameraName),
@@ -33,9 +33,13 @@ pub fn plan(running: &BTreeMap<CameraName, Camera>, wanted: &BTreeMap<CameraName
     steps
 }
 
-/// Whether an ffmpeg that records the one records the other: what it knows nothing of may differ.
+/// Whether the source of the one is that of the other: what it knows nothing of may differ.
 fn records_alike(one: &Camera, other: &Camera) -> bool {
     let alike = Camera {
+        // What is encoded has its key frames where segments are cut.
+        segment: if one.video == Video::Copy { other.segment } else { one.segment },
+        container: other.container,
+        zone: other.zone,
         stall_timeout: other.stall_timeout,
         keep: other.keep,
         keep_bytes: other.keep_bytes,
@@ -120,10 +124,17 @@ mod tests {
                 .cameras
         };
         let name: CameraName = "a".parse().expect("a name");
-        for text in ["keep = 3", "keep_bytes = \"1G\"", "on_segment = \"true\"", "stall_timeout = 5"] {
+        for text in [
+            "segment = 60",
+            "timezone = \"Asia/Kolkata\"",
+            "keep = 3",
+            "keep_bytes = \"1G\"",
+            "on_segment = \"true\"",
+            "stall_timeout = 5",
+        ] {
             assert_eq!(plan(&parse(""), &parse(text)), [Step::Adjust(name.clone())], "{text}");
         }
-        for text in ["segment = 60", "timezone = \"Asia/Kolkata\"", "fps = 3", "audio = \"none\""] {
+        for text in ["transport = \"udp\"", "fps = 3", "audio = \"none\""] {
             assert_eq!(plan(&parse(""), &parse(text)), [Step::Restart(name.clone())], "{text}");
         }
     }

@@ -1,14 +1,17 @@
-//! The loop: one thread waits for all ffmpegs, timers, keepers and signals at once.
+//! The loop: one thread waits for all cameras, timers, keepers and signals at once.
 //!
 //! A wake-up costs what the event costs: a camera is found by the number that its descriptor carries, and timers stand in a
 //! heap. What may block (the destination, programs, requests) is done by other threads.
 
 mod begin;
 mod end;
+mod feeds;
 mod given_up;
-mod hold;
+mod guard;
+mod learn;
 mod lost;
 mod news;
+mod perform;
 mod reload;
 mod state;
 mod timers;
@@ -24,15 +27,19 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 use rustix::fd::OwnedFd;
 
+use self::feeds::FLUSH_EVERY;
 use self::timers::{Timer, Timers};
 use super::Settings;
+use super::camera::Event;
 use super::config::Config;
-use super::keeper::{Keeper, Look, News};
+use super::feed::{Given, Parcel};
+use super::keeper::{Keeper, Look, News, Turn};
+use super::learned::AllLearned;
 use super::mailbox::{Mailbox, Waker};
 use super::name::CameraName;
 use super::places::Places;
-use super::recorder::{Phase, Recorder};
-use super::segmenter::Heard;
+use super::recorder::Recorder;
+use super::segments::Write;
 use super::tasks::{Done, Tasks};
 use crate::error::{Error, Result};
 use crate::ffmpeg::Ffmpeg;
@@ -40,18 +47,23 @@ use crate::live::{EVERY, RecorderStatus};
 use crate::notices::Notices;
 use crate::pass::{Context, Report};
 use crate::progress::Lasting;
+use crate::store::StateFile;
 use crate::units::timestamp_seconds;
 
 /// How often the disks are looked at, and what is over.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How often a person at a terminal is told how it goes.
+/// How often the progress on a terminal changes.
 const TELL_EVERY: Duration = Duration::from_millis(500);
-/// Between two starts of ffmpeg, which cost 0.08 s of a processor each.
-const STAGGER: Duration = Duration::from_millis(100);
-/// So long what an ffmpeg tells may wait. It tells where it is every two seconds.
-const GATHER: Duration = Duration::from_millis(100);
-/// How many events are taken at once.
+/// So long packets may gather in sockets and pipes: who reads them a few times a second pays a third.
+const GATHER: Duration = Duration::from_millis(150);
+/// So long where a camera is to be read at once: a session takes five answers.
+const GATHER_URGENT: Duration = Duration::from_millis(10);
+/// A socket is read in pieces of this.
+const BUFFER_BYTES: usize = 256 << 10;
+/// How many events are taken at once besides those of cameras.
 const EVENTS: usize = 64;
+/// Descriptors of a camera: a connection, and of two tracks those of RTP and of RTCP.
+const DESCRIPTORS: usize = 5;
 
 /// What a descriptor is of: in the low bit, above it the camera's number.
 const WAKER: u64 = u64::MAX;
@@ -61,7 +73,10 @@ pub(super) struct Supervisor<'a> {
     settings: &'a Settings,
     context: &'a Context,
     report: &'a mut Report,
-    ffmpeg: Ffmpeg,
+    /// Some camera is to be read at once: its answers are waited for, or the kernel has no room.
+    is_urgent: bool,
+    /// None where none is on the machine.
+    ffmpeg: Option<Ffmpeg>,
     config: Config,
     epoll: OwnedFd,
     waker: Waker,
@@ -73,15 +88,23 @@ pub(super) struct Supervisor<'a> {
     timers: Timers,
     places: Places,
     keepers: BTreeMap<PathBuf, Keeper>,
+    /// What cameras have shown, by destination.
+    learned: BTreeMap<PathBuf, StateFile<AllLearned>>,
     /// Why nothing may be written to a destination.
     full: BTreeMap<PathBuf, String>,
     /// Destinations that cannot be used, and when each is tried again.
     lost: BTreeMap<PathBuf, Instant>,
-    /// Destinations that nobody needs any more, and whose keepers come to an end.
+    /// Destinations without cameras, whose keepers are ending.
     given_up: BTreeSet<PathBuf>,
     news: Receiver<(PathBuf, News)>,
     news_box: Mailbox<(PathBuf, News)>,
     done: Receiver<Done>,
+    parcels: Receiver<(Turn, Parcel)>,
+    feed_box: Mailbox<(Turn, Parcel)>,
+    /// What reads go into, and what comes of them; kept, for they are many.
+    buffer: Vec<u8>,
+    given: Vec<Given>,
+    writes: Vec<Write>,
     /// Programs of `on_segment`.
     programs: Tasks,
     notices: Notices,
@@ -112,7 +135,7 @@ impl<'a> Supervisor<'a> {
         report: &'a mut Report,
         config: Config,
         places: Places,
-        ffmpeg: Ffmpeg,
+        ffmpeg: Option<Ffmpeg>,
         live: Arc<Mutex<RecorderStatus>>,
     ) -> Result<Self> {
         let failed = |error: std::io::Error| Error::Source(format!("cannot wait for events: {error}"));
@@ -122,11 +145,13 @@ impl<'a> Supervisor<'a> {
             .map_err(|errno| failed(errno.into()))?;
         let (news_box, news) = Mailbox::new(waker.clone());
         let (done_box, done) = Mailbox::new(waker.clone());
+        let (feed_box, parcels) = Mailbox::new(waker.clone());
         let now = Instant::now();
         Ok(Self {
             settings,
             context,
             report,
+            is_urgent: false,
             ffmpeg,
             config,
             epoll,
@@ -138,12 +163,18 @@ impl<'a> Supervisor<'a> {
             timers: Timers::default(),
             places,
             keepers: BTreeMap::new(),
+            learned: BTreeMap::new(),
             full: BTreeMap::new(),
             lost: BTreeMap::new(),
             given_up: BTreeSet::new(),
             news,
             news_box,
             done,
+            parcels,
+            feed_box,
+            buffer: vec![0; BUFFER_BYTES],
+            given: Vec::new(),
+            writes: Vec::new(),
             programs: Tasks::new(done_box.clone()),
             notices: Notices::default(),
             requests: Tasks::new(done_box),
@@ -159,7 +190,7 @@ impl<'a> Supervisor<'a> {
         })
     }
 
-    /// Records until it is told to stop. Some destinations may be of no use for now, in words why.
+    /// Records until it is stopped. `lost` are destinations that cannot be used now, and why.
     pub(super) fn run(mut self, lost: &BTreeMap<PathBuf, String>) -> Result<()> {
         // Beyond what it takes to end by ourselves.
         self.context.stop.set_grace(end::GIVE_UP_AFTER + Duration::from_secs(2));
@@ -169,21 +200,24 @@ impl<'a> Supervisor<'a> {
         self.context.stop.on_hangup(move || waker.wake());
 
         self.begin(lost)?;
-        let mut events = Vec::with_capacity(EVENTS);
+        let mut events = Vec::new();
         while !self.is_over() {
+            // All that is ready: what is left waits until packets have gathered once more.
+            events.reserve(EVENTS + DESCRIPTORS * self.recorders.len());
             let wait = self.wait();
             let wait = Timespec::try_from(wait).ok();
             match epoll::wait(&self.epoll, spare_capacity(&mut events), wait.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(Error::Source(format!("cannot wait for events: {errno}"))),
             }
-            let mut is_told = false;
+            let mut has_read = false;
+            self.is_urgent = false;
             for event in events.drain(..) {
                 match event.data.u64() {
                     WAKER => self.woken(),
                     key => {
                         self.readable(key);
-                        is_told = true;
+                        has_read = true;
                     }
                 }
             }
@@ -192,19 +226,20 @@ impl<'a> Supervisor<'a> {
                 self.ring(timer, now);
             }
             self.write_state();
-            if is_told && self.ending.is_none() {
+            if has_read && self.ending.is_none() {
                 self.gather();
             }
         }
         self.finish()
     }
 
-    /// Lets ffmpegs gather what they have to tell. Woken for each of them apart, this thread would find everything it needs
-    /// gone from the caches each time, which costs it more than the work.
+    /// Lets packets gather. Woken for each of them, this thread would find everything it needs gone from the caches each
+    /// time, which costs more than the work.
     fn gather(&self) {
-        let wait = Timespec::try_from(self.wait().min(GATHER)).ok();
+        let gather = if self.is_urgent { GATHER_URGENT } else { GATHER };
+        let wait = Timespec::try_from(self.wait().min(gather)).ok();
         let mut waker = [PollFd::new(&self.waker, PollFlags::IN)];
-        // However it ends, what there is comes next.
+        // After a timeout or an error, the loop goes on.
         let _ = rustix::event::poll(&mut waker, wait.as_ref());
     }
 
@@ -226,6 +261,9 @@ impl<'a> Supervisor<'a> {
         while let Ok(done) = self.done.try_recv() {
             self.done(done);
         }
+        while let Ok((turn, parcel)) = self.parcels.try_recv() {
+            self.delivered(turn, parcel);
+        }
         if self.ending.is_none() && self.context.stop.is_requested() {
             self.end(None);
         }
@@ -234,43 +272,14 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// An ffmpeg has something to say.
-    fn readable(&mut self, key: u64) {
-        let (number, is_stderr) = (key >> 1, key & 1 == 1);
-        let now = Instant::now();
-        let Some(recorder) = self.recorders.get_mut(&number) else { return };
-        let Phase::Running(segmenter) = &mut recorder.phase else { return };
-        if is_stderr {
-            let name = &recorder.name;
-            let heard = segmenter
-                .hear_complaints(&recorder.camera.url, now, |level, line| log::log!(level, "{name}: ffmpeg: {line}"));
-            if heard == Heard::All {
-                let _ = epoll::delete(&self.epoll, segmenter.stderr());
-            }
-            return;
-        }
-        let mut told = Vec::new();
-        let heard = segmenter.listen(now, |event| told.push(event));
-        for event in told {
-            self.told(number, event, now);
-        }
-        if heard == Heard::All {
-            if let Some(segmenter) = self.recorders.get_mut(&number).and_then(Recorder::segmenter) {
-                let _ = epoll::delete(&self.epoll, segmenter.stdout());
-            }
-            self.reap(number, now);
-        }
-    }
-
     /// A timer has run out.
     fn ring(&mut self, timer: Timer, now: Instant) {
         match timer {
-            Timer::Start(number, generation) => self.start(number, generation, now),
-            Timer::Watch(number, generation) => self.watch(number, generation, now),
-            Timer::Hold(number, generation) => self.hold(number, generation, now),
-            Timer::Reap(number, generation) if self.is_current(number, generation) => self.reap(number, now),
-            Timer::Prepare(number, generation) if self.is_current(number, generation) => self.prepare(number),
-            Timer::Reap(..) | Timer::Prepare(..) => {}
+            Timer::Turn(number, generation) => self.event(number, Event::Turn(generation)),
+            Timer::Due(number, generation) => self.event(number, Event::Due(generation)),
+            Timer::Feed(number, generation) if self.is_current(number, generation) => self.feed_due(number, now),
+            Timer::Feed(..) => {}
+            Timer::Flush => self.flush(now),
             Timer::Schedule(number, generation) => self.look_at_schedule(number, generation, now),
             Timer::Look => {
                 self.give_up_unused();
@@ -292,14 +301,14 @@ impl<'a> Supervisor<'a> {
     }
 
     fn is_current(&self, number: u64, generation: u64) -> bool {
-        self.recorders.get(&number).is_some_and(|recorder| recorder.generation == generation)
+        self.recorders.get(&number).is_some_and(|recorder| recorder.machine.generation() == generation)
     }
 
     /// Asks the keepers to look at their disks, and at what is over.
     fn look(&self) {
         let now = clock();
         for (place, keeper) in &self.keepers {
-            let rates = self.recorders.values().filter(|recorder| recorder.camera.destination == *place);
+            let rates = self.recorders.values().filter(|recorder| recorder.machine.camera().destination == *place);
             let bits: f64 = rates.filter_map(|recorder| recorder.live.bits_per_second).sum();
             // Until the second look from now, so that there is time to end.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate of bytes is far below")]

@@ -52,6 +52,8 @@ pub struct Pass {
     pub left: Left,
     /// The newest recording of each of its cameras; a pass with one camera does not name it.
     pub newest: Vec<(String, Option<Newest>)>,
+    /// Of a recorder: since when it is paused by `--pause`, if it is.
+    pub paused: Option<String>,
 }
 
 /// What a pass left.
@@ -154,7 +156,10 @@ impl Judge<'_> {
         }
         for row in &mut self.status.rows[first..] {
             let is_its = |problem: &Problem| problem.camera == row.camera;
-            let is_recorded = row.pass != PassName::Record || row.camera.is_none() || !row.state.is_without_recorder();
+            let is_recorded = row.pass != PassName::Record
+                || row.camera.is_none()
+                || pass.paused.is_some()
+                || !row.state.is_without_recorder();
             row.ok = is_recorded && !self.status.problems[known..].iter().any(is_its);
         }
     }
@@ -275,11 +280,19 @@ impl Judge<'_> {
             }
             // No camera was being recorded here when it ended.
             (RowState::Stopped | RowState::Gone, _) if live.cameras.is_empty() => {}
+            // As requested, until --resume.
+            (RowState::Stopped, _) if pass.paused.is_some() => {}
             (RowState::Stopped, Some(ended)) => {
                 self.wrong(Some(pass.kind), None, format!("nothing is recorded: {}", ended.message));
             }
             (RowState::Gone, _) => self.wrong(Some(pass.kind), None, format!("nothing is recorded: {GONE}")),
             _ => {}
+        }
+        if let Some(since) = &pass.paused {
+            let place = self.place.display();
+            self.status
+                .warnings
+                .push(format!("{place}: recording is paused since {since}; footage record --resume ends that"));
         }
         if is_done {
             self.pass_age(pass, whole(live.updated_timestamp_seconds));
@@ -401,6 +414,9 @@ impl Judge<'_> {
             });
             lives.any(|live| live.camera(&expected.camera).is_some())
         };
+        if place.passes.iter().any(|pass| pass.paused.is_some()) {
+            return;
+        }
         for expected in self.settings.expected.iter().filter(|expected| expected.destination == place.resolved) {
             if !is_recorded(expected) {
                 self.wrong(Some(PassName::Record), Some(&expected.camera), "not being recorded".to_owned());

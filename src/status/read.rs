@@ -17,7 +17,7 @@ use crate::live::RecorderStatus;
 use crate::lock::Holder;
 use crate::pass::Report;
 use crate::pass_name::PassName;
-use crate::store::{MAX_STATE_BYTES, STATE_DIR, read_state, resolved};
+use crate::store::{MAX_STATE_BYTES, STATE_DIR, read_small, read_state, resolved};
 use crate::text::natural_order;
 use crate::trace::Trace;
 use crate::zone::Tz;
@@ -114,7 +114,9 @@ fn pass(root: &Path, state: &Path, name: &str, now: DateTime<Tz>) -> Option<Pass
         _ if kind == PassName::Dashcam => vec![(String::new(), Newest::below(root, Clock::Camera, now))],
         _ => Vec::new(),
     };
-    Some(Pass { kind, lock: Holder::look(&lock), left, newest })
+    let paused = read_small(&lock.with_extension("paused"));
+    let paused = paused.map(|since| String::from_utf8_lossy(&since).trim().chars().take(40).collect());
+    Some(Pass { kind, lock: Holder::look(&lock), left, newest, paused })
 }
 
 /// The fields that distinguish a report from the state of a recorder, and those with cameras.

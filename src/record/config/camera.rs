@@ -33,8 +33,10 @@ pub struct Camera {
     pub fps: Option<f64>,
     /// The bit rate of encoded video.
     pub bitrate: BitRate,
-    /// The transport of RTSP.
-    pub transport: Transport,
+    /// The transport of RTSP; unset it is TCP, and UDP where the camera refuses that.
+    pub transport: Option<Transport>,
+    /// What reads it.
+    pub engine: Engine,
     /// The format of its stream, by ffmpeg's name; `None` lets ffmpeg probe it.
     pub format: Option<String>,
     /// How long ffmpeg waits for the camera to answer.
@@ -60,6 +62,42 @@ pub struct Camera {
 }
 
 impl Camera {
+    /// The transport of RTSP, unless the camera refuses it.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.transport.unwrap_or(Transport::Tcp)
+    }
+
+    /// Why only ffmpeg can read it: a key of its configuration, and what about it.
+    #[must_use]
+    pub fn native_obstacle(&self) -> Option<(&'static str, String)> {
+        let is_rtsp = self.url.scheme() == "rtsp";
+        let is_jpeg = self.url.scheme() == "http" && self.has_pictures();
+        let of = |key, why: &str| Some((key, why.to_owned()));
+        if !is_rtsp && !is_jpeg {
+            return Some(("url", format!("{} is read by ffmpeg only", self.url.scheme())));
+        }
+        if !self.input_options.is_empty() {
+            return of("input_options", "they are options of ffmpeg");
+        }
+        if self.video == Video::Copy && !self.output_options.is_empty() {
+            return of("output_options", "they are options of ffmpeg");
+        }
+        if is_rtsp && self.format.is_some() {
+            return of("format", "it is an option of ffmpeg");
+        }
+        if is_rtsp && self.video != Video::Copy {
+            return of("video", "ffmpeg encodes it");
+        }
+        if is_jpeg && self.audio != Audio::None {
+            return of("audio", "ffmpeg looks for it");
+        }
+        match self.transport {
+            Some(Transport::Multicast | Transport::Http) => of("transport", "it is one of ffmpeg only"),
+            _ => None,
+        }
+    }
+
     /// Whether it sends a series of JPEGs, which have no timestamps.
     #[must_use]
     pub fn has_pictures(&self) -> bool {
@@ -89,6 +127,18 @@ pub enum Audio {
     Aac,
     /// Drop it.
     None,
+}
+
+/// What reads a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub enum Engine {
+    /// footage where it can, else ffmpeg.
+    #[default]
+    Auto,
+    /// footage.
+    Native,
+    /// ffmpeg.
+    Ffmpeg,
 }
 
 /// The transport of RTSP.
@@ -157,7 +207,8 @@ impl CameraOptions {
             audio: self.audio.unwrap_or(fitting_audio),
             fps: self.fps,
             bitrate: self.bitrate.unwrap_or(DEFAULT_BITRATE),
-            transport: self.transport.unwrap_or(Transport::Tcp),
+            transport: self.transport,
+            engine: self.engine.unwrap_or_default(),
             format,
             timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
             stall_timeout: self.stall_timeout.unwrap_or(DEFAULT_STALL_TIMEOUT),
@@ -181,6 +232,11 @@ impl Camera {
         if self.video == Video::Copy && self.has_pictures() && self.container != Container::Mkv {
             let container = self.container.extension();
             return Err(("video", format!("JPEG pictures do not fit into {container}: write \"h264\"")));
+        }
+        if self.engine == Engine::Native
+            && let Some((key, why)) = self.native_obstacle()
+        {
+            return Err((key, format!("does not go with engine = \"native\": {why}")));
         }
         if let Keep::For(age) = self.keep
             && age <= self.segment

@@ -8,7 +8,7 @@ use chrono::NaiveTime;
 use clap::ValueEnum;
 use toml::de::DeValue;
 
-use super::camera::{Audio, Transport, Video};
+use super::camera::{Audio, Engine, Transport, Video};
 use super::section::{Section, boolean, integer, number_or_text, text, text_as};
 use crate::disk::WhenFull;
 use crate::login;
@@ -74,6 +74,8 @@ options! {
         fps: f64 = |value| frame_rate(&number_or_text(value)?),
         /// The bit rate of encoded video.
         bitrate: BitRate = |value| number_or_text(value)?.parse(),
+        /// What reads it.
+        engine: Engine = |value| one_of(text(value)?),
         /// The transport of RTSP.
         transport: Transport = |value| one_of(text(value)?),
         /// The format of its stream, by ffmpeg's name; `auto` lets ffmpeg probe it.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::disk::{Guard, Space};
 use crate::error::{Error, Result};
 use crate::record::config::Camera;
-use crate::record::name::{CameraName, OpenName, SegmentName, Token};
+use crate::record::name::{CameraName, OpenName, SegmentName};
 use crate::record::places::Opened;
 
 /// What a keeper is asked to do.
@@ -24,7 +24,7 @@ pub(in crate::record) enum Job {
         /// For which beginning of it.
         turn: Turn,
     },
-    /// ffmpeg has called a segment complete.
+    /// A segment is complete.
     Close {
         /// Whose it is.
         camera: CameraName,
@@ -33,14 +33,14 @@ pub(in crate::record) enum Job {
         /// What is known of it.
         is: Whole,
     },
-    /// An ffmpeg has ended: what it has not completed is looked after.
-    Ended {
-        /// Whose it was.
+    /// A segment could not be completed: what has been written of it is looked after.
+    Incomplete {
+        /// Whose it is.
         camera: CameraName,
-        /// The token of its files.
-        token: Token,
+        /// Its hidden name.
+        open: OpenName,
     },
-    /// A camera is not recorded any more.
+    /// A camera is not recorded any more. Comes through the writer, behind its last segment, as what prepares it again does.
     Forget(CameraName),
     /// Looks at the disk, and at what is over, as it was asked last.
     Look,
@@ -50,7 +50,7 @@ pub(in crate::record) enum Job {
     Flush,
 }
 
-/// A segment that ffmpeg has completed.
+/// A segment that is complete.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::record) struct Whole {
     /// When it begins, seconds since 1970.
@@ -83,6 +83,8 @@ pub(in crate::record) enum News {
     Ready(Turn),
     /// It is not, and cannot be made.
     NotReady(Turn, String),
+    /// The disk did not take what was to be written of a camera: why. Nothing is until its source has ended.
+    NotWritten(CameraName, String),
     /// A segment stands under its name.
     Closed {
         /// Whose it is.

@@ -96,7 +96,7 @@ impl Thread {
         self.tell(News::Room { space, full });
         if was_full && !self.was_full {
             // What could not be closed for want of room.
-            self.try_again(|torn| torn.has_failed);
+            self.try_again(|unclosed| unclosed.has_failed);
         }
     }
 

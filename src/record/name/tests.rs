@@ -107,7 +107,7 @@ proptest! {
         prop_assert_eq!(name.to_string().parse::<SegmentName>(), Ok(name));
         prop_assert_eq!(name.start.timestamp(), epoch);
         for is_damaged in [false, true] {
-            let open = OpenName { epoch, token: RunId(copy), container, is_damaged };
+            let open = OpenName { epoch, run_id: RunId(copy), container, is_damaged };
             prop_assert_eq!(open.to_string().parse::<OpenName>(), Ok(open));
         }
     }

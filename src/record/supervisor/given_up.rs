@@ -19,7 +19,7 @@ impl Supervisor<'_> {
             self.given_up.insert(place.clone());
             self.write_state_of(&place);
             if let Some(keeper) = self.keepers.get(&place) {
-                keeper.ask(Job::Flush);
+                keeper.writer.pass(Job::Flush);
             }
         }
     }
@@ -27,7 +27,7 @@ impl Supervisor<'_> {
     /// Whether a destination is one of the configuration, or a camera is still leaving it.
     fn is_used(&self, place: &Path) -> bool {
         self.config.destinations().contains(&place)
-            || self.recorders.values().any(|recorder| recorder.camera.destination == place)
+            || self.recorders.values().any(|recorder| recorder.machine.camera().destination == place)
     }
 
     /// Whether a keeper that has done what it could was asked to for being given up, which it is if that was all.

@@ -1,21 +1,18 @@
-//! What ffmpegs, keepers and tasks tell.
+//! What keepers and tasks report.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
 use super::timers::Timer;
-use super::{Supervisor, clock, seconds};
+use super::{Supervisor, clock};
 use crate::disk::Space;
-use crate::live::{SegmentStatus, State};
-use crate::record::keeper::{Job, News, Turn, Whole};
+use crate::live::SegmentStatus;
+use crate::record::camera::Event;
+use crate::record::keeper::News;
 use crate::record::name::{CameraName, SegmentName};
-use crate::record::progress::Event;
-use crate::record::recorder::Phase;
 use crate::record::schedule;
-use crate::record::segmenter::{Segmenter, Why};
 use crate::record::tasks::{Done, MOST_WAITING, Task};
 use crate::secret::Secret;
 use crate::units::{ByteSize, human_duration};
@@ -27,53 +24,16 @@ const REQUEST_AGAIN_AT_MOST: Duration = Duration::from_mins(5);
 const SCHEDULE_EVERY: Duration = Duration::from_mins(1);
 
 impl Supervisor<'_> {
-    /// An ffmpeg has told something.
-    pub(super) fn told(&mut self, number: u64, event: Event, now: Instant) {
-        let since_began = now.saturating_duration_since(self.began);
-        let Some(recorder) = self.recorders.get_mut(&number) else { return };
-        match event {
-            Event::Progress(progress) => {
-                recorder.count(since_began, seconds());
-                recorder.works(now);
-                let is_ending = recorder.segmenter().is_some_and(|segmenter| segmenter.ending().is_some());
-                if let Some(leap) =
-                    recorder.segmenter().and_then(|segmenter: &mut Segmenter| segmenter.leap()).filter(|_| !is_ending)
-                {
-                    self.end_for(number, Why::Leap(leap), now);
-                    return;
-                }
-                if progress.steps > 0 && !is_ending {
-                    recorder.live.open_segment_start_timestamp_seconds.get_or_insert(seconds());
-                    self.show(number, State::Recording);
-                }
-                self.publish(number);
-            }
-            Event::Segment { name, duration } => {
-                recorder.live.open_segment_start_timestamp_seconds = Some(seconds());
-                let camera = Arc::clone(&recorder.camera);
-                if recorder.segmenter().is_some_and(|segmenter| segmenter.has_just_closed(name)) {
-                    let camera = &recorder.name;
-                    log::error!("{camera}: ffmpeg began two segments in one second and wrote over the first: {name}");
-                }
-                let start = recorder
-                    .segmenter()
-                    .map_or(name.epoch, |segmenter| segmenter.start_of(name, duration, seconds(), now));
-                if let Some(keeper) = self.keepers.get(&camera.destination) {
-                    keeper.ask(Job::Close { camera: recorder.name.clone(), open: name, is: Whole { start, duration } });
-                }
-                if camera.zone.posix(clock()) != recorder.clock {
-                    log::info!("{}: the clocks of {} have changed: cut at its new marks", recorder.name, camera.zone);
-                    self.end_one(number, now);
-                }
-            }
-        }
-    }
-
     /// A keeper has told something.
     pub(super) fn hear(&mut self, place: &Path, news: News) {
         match news {
-            News::Ready(turn) => self.ready(turn),
-            News::NotReady(turn, why) => self.not_ready(turn, &why),
+            News::Ready((number, generation)) => self.event(number, Event::Ready(generation)),
+            News::NotReady((number, generation), why) => self.event(number, Event::NotReady(generation, why)),
+            News::NotWritten(camera, why) => {
+                if let Some(number) = self.numbers.get(&camera).copied() {
+                    self.event(number, Event::Broken(why));
+                }
+            }
             News::Closed { camera, settings, name, path, bytes, duration } => {
                 self.closed(&camera, name, path.clone(), bytes, duration);
                 let words = settings.on_segment.clone();
@@ -84,12 +44,15 @@ impl Supervisor<'_> {
                     );
                 }
             }
-            News::NotClosed(camera, waiting, why) => self.count(&camera, |live| {
-                live.unclosed_segments = waiting;
-                if !why.is_empty() {
-                    live.last_error = Some(why);
-                }
-            }),
+            News::NotClosed(camera, waiting, why) => {
+                self.count(&camera, |live| {
+                    live.unclosed_segments = waiting;
+                    if !why.is_empty() {
+                        live.last_error = Some(why);
+                    }
+                });
+                self.write_soon();
+            }
             News::Damaged(camera) => self.count(&camera, |live| live.damaged_segments += 1),
             News::Removed(camera) => self.count(&camera, |live| live.removed_segments += 1),
             News::Room { space, full } => self.room(place, space, full),
@@ -99,15 +62,6 @@ impl Supervisor<'_> {
             News::Opened(opened) => self.sought(place, opened),
             News::Flushed { is_all_closed } if self.is_given_up(place, is_all_closed) => {}
             News::Flushed { .. } => self.flushed(),
-        }
-    }
-
-    fn not_ready(&mut self, (number, generation): Turn, why: &str) {
-        let Some(recorder) = self.recorders.get_mut(&number) else { return };
-        if matches!(recorder.phase, Phase::Preparing) && recorder.generation == generation {
-            let now = Instant::now();
-            recorder.fails(why, now);
-            self.try_again(number, None, now);
         }
     }
 
@@ -161,7 +115,9 @@ impl Supervisor<'_> {
     pub(super) fn room(&mut self, place: &Path, space: Option<Space>, full: Option<String>) {
         if let Some(space) = space {
             self.report.disk_used_ratio = Some(space.used_ratio());
-            for recorder in self.recorders.values_mut().filter(|recorder| recorder.camera.destination == place) {
+            for recorder in
+                self.recorders.values_mut().filter(|recorder| recorder.machine.camera().destination == place)
+            {
                 recorder.live.disk_used_ratio = Some(space.used_ratio());
                 recorder.live.disk_free_bytes = Some(space.available);
             }
@@ -172,18 +128,11 @@ impl Supervisor<'_> {
         let Some(why) = full else { return self.go_on(place, "there is room") };
         log::error!("recording to {} pauses: {why}", place.display());
         self.full.insert(place.to_owned(), why.clone());
-        let now = Instant::now();
         for number in self.recorders_to(place) {
             if let Some(recorder) = self.recorders.get_mut(&number) {
                 recorder.live.last_error = Some(why.clone());
             }
-            if !self.end_one(number, now) {
-                if let Some(recorder) = self.recorders.get_mut(&number) {
-                    recorder.generation += 1;
-                }
-                self.prepare(number);
-            }
-            self.show(number, State::Paused);
+            self.event(number, Event::Full(why.clone()));
         }
     }
 
@@ -192,15 +141,12 @@ impl Supervisor<'_> {
         self.full.remove(place);
         log::warn!("recording to {} goes on: {why}", place.display());
         for number in self.recorders_to(place) {
-            let is_paused = self.recorders.get(&number).is_some_and(|it| matches!(it.phase, Phase::Paused));
-            if is_paused {
-                self.prepare(number);
-            }
+            self.event(number, Event::Free);
         }
     }
 
     fn recorders_to(&self, place: &Path) -> Vec<u64> {
-        let here = self.recorders.iter().filter(|(_, recorder)| recorder.camera.destination == place);
+        let here = self.recorders.iter().filter(|(_, recorder)| recorder.machine.camera().destination == place);
         here.map(|(number, _)| *number).collect()
     }
 
@@ -246,7 +192,7 @@ impl Supervisor<'_> {
         recorder.schedule_generation += 1;
         recorder.scheduled = None;
         recorder.request = None;
-        if !recorder.camera.schedule.is_empty() {
+        if !recorder.machine.camera().schedule.is_empty() {
             let generation = recorder.schedule_generation;
             self.look_at_schedule(number, generation, Instant::now());
         }
@@ -258,7 +204,7 @@ impl Supervisor<'_> {
         if recorder.schedule_generation != generation {
             return;
         }
-        let (entries, zone) = (&recorder.camera.schedule, recorder.camera.zone);
+        let (entries, zone) = (&recorder.machine.camera().schedule, recorder.machine.camera().zone);
         if let Some((at, entry)) = schedule::last(entries, zone, wall)
             && recorder.scheduled != Some(at)
         {

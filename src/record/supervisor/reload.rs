@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::timers::Timer;
 use super::{Supervisor, clock};
 use crate::error::Result;
+use crate::record::camera::Event;
 use crate::record::config::{Camera, Config};
+use crate::record::container::{self, Misfit};
 use crate::record::keeper::Job;
 use crate::record::name::CameraName;
 use crate::record::plan::{Step, plan};
-use crate::record::recorder::Intent;
+use crate::record::segments::Layout;
 
 impl Supervisor<'_> {
     /// Reads the configuration again. One that is wrong changes nothing.
@@ -54,12 +54,12 @@ impl Supervisor<'_> {
             }
         }
         self.lost.retain(|place, _| config.destinations().contains(&place.as_path()));
-        let (now, cameras) = (Instant::now(), config.cameras.clone());
+        let cameras = config.cameras.clone();
         self.config = config;
         for step in &steps {
             let wanted = |name: &CameraName| cameras.get(name).cloned();
             match step {
-                Step::Stop(name) => self.stop_one(name, now),
+                Step::Stop(name) => self.stop_one(name),
                 Step::Start(name) => {
                     if let Some(camera) = wanted(name) {
                         self.add(name.clone(), camera);
@@ -67,7 +67,7 @@ impl Supervisor<'_> {
                 }
                 Step::Restart(name) => {
                     if let Some(camera) = wanted(name) {
-                        self.restart_one(name, Arc::new(camera), now);
+                        self.restart_one(name, Arc::new(camera));
                     }
                 }
                 Step::Adjust(name) => {
@@ -83,58 +83,48 @@ impl Supervisor<'_> {
 
     /// The cameras as they are to be: what is ending for a change counts as changed.
     fn cameras(&self) -> BTreeMap<CameraName, Camera> {
-        let cameras = self.recorders.values().filter_map(|recorder| {
-            let camera = match &recorder.intent {
-                Intent::Record => &recorder.camera,
-                Intent::Become(camera) => camera,
-                Intent::Leave => return None,
-            };
-            Some((recorder.name.clone(), Camera::clone(camera)))
-        });
+        let cameras = self
+            .recorders
+            .values()
+            .filter_map(|recorder| Some((recorder.name.clone(), Camera::clone(recorder.machine.wanted()?))));
         cameras.collect()
     }
 
-    fn stop_one(&mut self, name: &CameraName, now: Instant) {
+    fn stop_one(&mut self, name: &CameraName) {
         let Some(number) = self.numbers.get(name).copied() else { return };
         log::info!("{name}: is not recorded any more");
-        if self.end_one(number, now) {
-            if let Some(recorder) = self.recorders.get_mut(&number) {
-                recorder.intent = Intent::Leave;
-            }
-            self.show(number, crate::live::State::Stopping);
-        } else {
-            self.leave(number);
-        }
+        self.event(number, Event::Leave);
     }
 
-    fn restart_one(&mut self, name: &CameraName, camera: Arc<Camera>, now: Instant) {
+    fn restart_one(&mut self, name: &CameraName, camera: Arc<Camera>) {
         let Some(number) = self.numbers.get(name).copied() else { return };
         log::info!("{name}: is recorded otherwise from now on");
-        if self.end_one(number, now) {
-            if let Some(recorder) = self.recorders.get_mut(&number) {
-                recorder.intent = Intent::Become(camera);
-            }
-        } else {
-            self.become_as(number, camera);
-        }
+        self.event(number, Event::Become(camera));
     }
 
+    /// What does not concern the camera's source has changed: it records on, and cuts otherwise from its next key frame on.
     fn adjust(&mut self, name: &CameraName, camera: Arc<Camera>) {
         let Some(number) = self.numbers.get(name).copied() else { return };
         let Some(recorder) = self.recorders.get_mut(&number) else { return };
-        if let Intent::Become(pending) = &mut recorder.intent {
-            *pending = camera;
-            return;
+        let misfit = |track| match container::misfit(camera.container, track) {
+            Some(Misfit::Video(why)) => Some(why),
+            _ => None,
+        };
+        let mut broken = None;
+        let is_other_schedule = recorder.machine.camera().schedule != camera.schedule;
+        if let Some(running) = &mut recorder.running {
+            running.segments.lay_out(Layout::of(&camera));
+            broken = running.segments.tracks().find_map(misfit);
         }
-        let is_other_schedule = recorder.camera.schedule != camera.schedule;
-        if camera.stall_timeout < recorder.camera.stall_timeout {
-            // It would be looked after when the longer patience is over.
-            self.timers.at(Instant::now(), Timer::Watch(number, recorder.generation));
-        }
-        recorder.become_as(Arc::clone(&camera));
+        recorder.shows(&camera);
         if let Some(keeper) = self.keepers.get(&camera.destination) {
-            let turn = (number, recorder.generation);
-            keeper.ask(Job::Prepare { camera: name.clone(), settings: camera, turn });
+            // The answer starts nothing: it belongs to no start.
+            let (settings, turn) = (Arc::clone(&camera), (number, u64::MAX));
+            keeper.writer.pass(Job::Prepare { camera: name.clone(), settings, turn });
+        }
+        self.event(number, Event::Adjust(camera));
+        if let Some(why) = broken {
+            self.event(number, Event::Broken(why));
         }
         if is_other_schedule {
             self.begin_schedule(number);

@@ -1,11 +1,11 @@
-//! What is told of the cameras: to the listener, to the state files, to the metrics.
+//! The state of the cameras for others: the listener, the state files, the metrics.
 
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use super::{Supervisor, seconds};
 use crate::error::Result;
-use crate::live::{CameraStatus, EVERY, RecorderStatus, State};
+use crate::live::{CameraStatus, EVERY, RecorderStatus};
 use crate::machine::{Machine, Usage};
 use crate::mutex::lock;
 use crate::pass::Ended;
@@ -39,20 +39,19 @@ impl Supervisor<'_> {
         self.lasting.tell(elapsed, text);
     }
 
-    /// A camera is in another state.
-    pub(super) fn show(&mut self, number: u64, state: State) {
-        let Some(recorder) = self.recorders.get_mut(&number) else { return };
-        if recorder.show(state, seconds()) {
-            log::debug!("{}: {}", recorder.name, state.as_str());
-            self.write_soon();
-        }
-        self.publish(number);
-    }
-
-    /// What is told of a camera has changed.
+    /// The state of a camera has changed.
     pub(super) fn publish(&self, number: u64) {
         if let Some(recorder) = self.recorders.get(&number) {
             self.publish_camera(recorder.live.clone());
+        }
+    }
+
+    /// What is counted of a camera has changed, as it does several times a second.
+    pub(super) fn publish_counts(&mut self, number: u64, now: Instant) {
+        let Some(recorder) = self.recorders.get_mut(&number) else { return };
+        if recorder.published.is_none_or(|before| now.saturating_duration_since(before) >= AT_MOST_EVERY) {
+            recorder.published = Some(now);
+            self.publish(number);
         }
     }
 

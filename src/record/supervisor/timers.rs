@@ -4,22 +4,20 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-/// Something to do later. What belongs to one start of a camera's ffmpeg carries which: when it comes to be done there may
-/// be another.
+/// Something to do later. What belongs to one start of a camera carries which: when it comes to be done there may be
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// ffmpeg starts.
-    Start(u64, u64),
-    /// ffmpeg is looked after: whether frames come, whether it ends.
-    Watch(u64, u64),
-    /// It is held over a mark, or let go.
-    Hold(u64, u64),
-    /// It has said all, and should have ended.
-    Reap(u64, u64),
-    /// The camera's folder is asked for again.
-    Prepare(u64, u64),
+    /// It is a camera's turn to start.
+    Turn(u64, u64),
+    /// Its state machine asked to be woken.
+    Due(u64, u64),
+    /// Its feed asked to be.
+    Feed(u64, u64),
     /// Something is due in a camera's schedule, or is tried again.
     Schedule(u64, u64),
+    /// What was gathered is handed to the writers.
+    Flush,
     /// The disks are looked at.
     Look,
     /// The terminal shows the progress.

@@ -58,6 +58,7 @@ fn dashcam(report: Report) -> Pass {
         lock: lock(false, BEFORE),
         left: Left::Report(Box::new(report)),
         newest: vec![(String::new(), Some(newest(7200)))],
+        paused: None,
     }
 }
 
@@ -73,7 +74,16 @@ fn recorder(camera: CameraStatus) -> (Pass, RecorderStatus) {
         cameras: vec![camera],
         ..RecorderStatus::default()
     };
-    (Pass { kind: PassName::Record, lock: lock(true, BEFORE), left: Left::Nothing, newest: Vec::new() }, live)
+    (
+        Pass {
+            kind: PassName::Record,
+            lock: lock(true, BEFORE),
+            left: Left::Nothing,
+            newest: Vec::new(),
+            paused: None,
+        },
+        live,
+    )
 }
 
 fn with(pass: &Pass, live: RecorderStatus) -> Pass {

@@ -1,4 +1,4 @@
-//! What ffmpeg says on its standard error: without secrets, without addresses of its memory, and not too much of it.
+//! What ffmpeg logs on its standard error: without secrets, without addresses of its memory, and not too much of it.
 
 use std::time::{Duration, Instant};
 
@@ -12,26 +12,30 @@ const MAX_LINE_BYTES: usize = 600;
 const MAX_LINES: u32 = 5;
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// How it begins that two frames had one time, of which it gives the second a later one: "-monotonous" or "-monotonic", no
-/// reason for anything.
-const OF_STAMPS: &str = "Non-monoton";
+/// Errors that come within this belong together: the first of them is the cause of the others.
+const TOGETHER: Duration = Duration::from_secs(10);
 
-/// What ffmpeg says of a number of the system when it knows no more; the line before tells which name is not known.
+/// How errors begin that are no reason for an end: "Non-monotonous" or "-monotonic" time stamps that it corrects, a note to
+/// its own programmers, what versions 6 to 8 call an end on request.
+const NO_REASONS: [&str; 3] = ["Non-monoton", "Timestamps are unset in a packet", "Immediate exit requested"];
+
+/// Numbers of the system that ffmpeg ends a line with when it knows no more; another line names the cause.
 const OF_NO_CAUSE: [&str; 2] = ["Input/output error", "Invalid argument"];
 
-/// What one ffmpeg has said.
+/// What one ffmpeg has logged.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct FfmpegLog {
     pending: Vec<u8>,
-    last_error: Option<String>,
+    /// The first error of those that came together last, when the last of them came, and whether it names a cause.
+    error: Option<(String, Instant, bool)>,
     last_line: Option<String>,
     period: Option<(Instant, u32)>,
 }
 
-impl Said {
-    /// Why it has ended, if it has: the last error or, where there is none, the last that it said at all.
-    pub(super) fn last_words(&self) -> Option<&str> {
-        self.last_error.as_deref().or(self.last_line.as_deref())
+impl FfmpegLog {
+    /// Why it has ended, if it has: the first of the last errors or, where there is none, the last line.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.error.as_ref().map(|(text, ..)| text.as_str()).or(self.last_line.as_deref())
     }
 
     /// Takes the next piece and calls `each` with the lines that it completes.
@@ -68,14 +72,21 @@ impl Said {
         } else if passed == MAX_LINES + 1 {
             each(Level::Debug, "… and more of that");
         }
-        if text.starts_with(OF_STAMPS) {
+        if text.is_empty() || NO_REASONS.iter().any(|start| text.starts_with(start)) {
             return;
         }
-        let has_no_cause = OF_NO_CAUSE.iter().any(|end| text.ends_with(end));
-        match level {
-            Level::Error if has_no_cause && self.last_error.is_some() => {}
-            Level::Error => self.last_error = Some(text),
-            _ => self.last_line = Some(text),
+        if level != Level::Error {
+            self.last_line = Some(text);
+            return;
+        }
+        let names_cause = !OF_NO_CAUSE.iter().any(|end| text.ends_with(end));
+        match &mut self.error {
+            Some((_, at, has_cause))
+                if now.saturating_duration_since(*at) < TOGETHER && (*has_cause || !names_cause) =>
+            {
+                *at = now;
+            }
+            error => *error = Some((text, now, names_cause)),
         }
     }
 }
@@ -93,7 +104,7 @@ fn levelled(line: &str) -> (Level, &str) {
         }
         rest = after.trim_start();
     }
-    (level, if rest.is_empty() { line } else { rest })
+    (level, rest)
 }
 
 #[cfg(test)]
@@ -103,20 +114,20 @@ mod tests {
     #[test]
     fn ffmpeg_log_lines_are_redacted_and_cut() {
         let url: CameraUrl = "rtsp://admin:hunter2@cam/live".parse().expect("an address");
-        let mut said = Said::default();
+        let mut log = FfmpegLog::default();
         let mut lines = Vec::new();
         let mut now = Instant::now();
-        let mut take = |said: &mut Said, text: &str, now| {
-            said.take(text.as_bytes(), &url, now, &mut |level, line| lines.push(format!("{level} {line}")));
+        let mut take = |log: &mut FfmpegLog, text: &str, now| {
+            log.take(text.as_bytes(), &url, now, &mut |level, line| lines.push(format!("{level} {line}")));
         };
-        take(&mut said, "[rtsp @ 0x55d0] [error] method DESCRIBE failed: 401 Unauth", now);
-        take(&mut said, "orized\n[error] rtsp://admin:hunter2@cam/live: Server returned 401\n\n", now);
-        assert_eq!(said.last_words(), Some("Server returned 401"));
+        take(&mut log, "[rtsp @ 0x55d0] [error] method DESCRIBE failed: 401 Unauth", now);
+        take(&mut log, "orized\n[error] rtsp://admin:hunter2@cam/live: Server returned 401\n\n", now);
+        assert_eq!(log.reason(), Some("method DESCRIBE failed: 401 Unauthorized"));
         for _ in 0..100 {
-            take(&mut said, "[h264 @ 0x1] [warning] mmco: unref short failure\n", now);
+            take(&mut log, "[h264 @ 0x1] [warning] mmco: unref short failure\n", now);
         }
         now += PERIOD;
-        take(&mut said, &format!("[warning] {}\n", "x".repeat(10_000)), now);
+        take(&mut log, &format!("[warning] {}\n", "x".repeat(10_000)), now);
         assert_eq!(lines.len(), 7, "{lines:?}");
         assert_eq!(
             lines[..3],
@@ -132,22 +143,36 @@ mod tests {
     #[test]
     fn the_cause_of_an_input_output_error_is_the_line_before() {
         let url: CameraUrl = "rtsp://nowhere.invalid/live".parse().expect("an address");
-        let mut said = Said::default();
-        let mut take = |text: &str| said.take(text.as_bytes(), &url, Instant::now(), &mut |_, _| ());
+        let mut log = FfmpegLog::default();
+        let mut take = |text: &str| log.take(text.as_bytes(), &url, Instant::now(), &mut |_, _| ());
         take("[tcp @ 0x1] [error] Failed to resolve hostname nowhere.invalid: Name or service not known\n");
         take("[error] rtsp://nowhere.invalid/live: Input/output error\n");
         take("[fatal] Error opening input files: Input/output error\n");
         let cause = "Failed to resolve hostname nowhere.invalid: Name or service not known";
-        assert_eq!(said.last_words(), Some(cause));
+        assert_eq!(log.reason(), Some(cause));
+    }
+
+    #[test]
+    fn the_first_error_is_the_reason_and_an_empty_one_is_none() {
+        let url: CameraUrl = "rtsp://cam/live".parse().expect("an address");
+        let mut log = FfmpegLog::default();
+        let mut now = Instant::now();
+        let mut take = |text: &str, now| log.take(text.as_bytes(), &url, now, &mut |_, _| ());
+        take("[rtsp @ 0x1] [error] an error of an hour ago\n", now);
+        now += Duration::from_hours(1);
+        take("[matroska @ 0x1] [error] Timestamps are unset in a packet for stream 0.\n", now);
+        take("[rtsp @ 0x1] [error] method SETUP failed: 461 Unsupported Transport\n", now);
+        take("[error] Error opening input: Protocol not supported\n[error]\n[error] \n", now);
+        assert_eq!(log.reason(), Some("method SETUP failed: 461 Unsupported Transport"));
     }
 
     #[test]
     fn a_corrected_timestamp_is_no_cause_of_an_ffmpeg_exit() {
         let url: CameraUrl = "rtsp://cam/live".parse().expect("an address");
-        let mut said = Said::default();
-        let mut take = |text: &str| said.take(text.as_bytes(), &url, Instant::now(), &mut |_, _| ());
+        let mut log = FfmpegLog::default();
+        let mut take = |text: &str| log.take(text.as_bytes(), &url, Instant::now(), &mut |_, _| ());
         take("[warning] the camera goes to sleep\n");
         take("[segment @ 0x1] [warning] Non-monotonous DTS in output stream 0:0; previous: 0, current: 0\n");
-        assert_eq!(said.last_words(), Some("the camera goes to sleep"));
+        assert_eq!(log.reason(), Some("the camera goes to sleep"));
     }
 }
