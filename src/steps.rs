@@ -28,6 +28,18 @@ pub struct Step {
     /// How much that is, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// What reads a camera: `native` or `ffmpeg`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<&'static str>,
+    /// Where a camera's frames come from, without secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Where its segments go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// What they are packed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<&'static str>,
     /// The program to be run, as a shell takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
@@ -50,6 +62,11 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:7} {}", self.step, shown(&self.name))?;
+        if let (Some(engine), Some(source), Some(directory), Some(container)) =
+            (self.engine, &self.source, &self.directory, self.container)
+        {
+            write!(f, ": {engine} {} → {} ({container})", printable(source), printable(directory))?;
+        }
         if let Some(command) = &self.command {
             write!(f, ": {}", printable(command))?;
         }

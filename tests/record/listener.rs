@@ -47,7 +47,7 @@ fn metrics_are_right_from_the_first_seconds() {
     assert_eq!(get(port, "/camera/unknown/frame").unwrap().status, 404);
     assert_eq!(get(port, "/elsewhere").unwrap().status, 404);
 
-    // The counters continue across a restart of ffmpeg.
+    // The counters continue over another connection.
     site.wait_for_closed("yard", 2);
     let before = metric(&get(port, "/metrics").unwrap().body, "frames_total", "yard").unwrap();
     camera.drop_connections();
@@ -78,7 +78,7 @@ fn a_listen_port_in_use_is_an_error() {
 #[test]
 fn cpu_seconds_and_resident_memory_of_recorder_and_ffmpeg_are_those_of_proc() {
     let camera = RtspCamera::start(Film::Plain);
-    let site = Site::with(QUICK, &[("yard", camera.table())]);
+    let site = Site::with(QUICK, &[("yard", camera.table_for("ffmpeg"))]);
     let port = free_port();
     site.prepend(&format!("listen = \"127.0.0.1:{port}\""));
     let running = site.start(&[]);

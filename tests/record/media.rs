@@ -17,6 +17,10 @@ fn every_audio_codec_in_every_container() {
             tables.push((name, format!("{}\ncontainer = {container:?}", camera.table())));
         }
     }
+    for container in ["mkv", "ts", "mp4"] {
+        let table = format!("{}\ncontainer = {container:?}", cameras[1].1.table_for("ffmpeg"));
+        tables.push((format!("ffmpeg-{container}"), table));
+    }
     tables.push(("mute".to_owned(), format!("{}\naudio = \"none\"", cameras[1].1.table())));
     let named: Vec<(&str, &String)> = tables.iter().map(|(name, table)| (name.as_str(), table)).collect();
     let site = Site::with(QUICK, &named);
@@ -28,6 +32,9 @@ fn every_audio_codec_in_every_container() {
         ("Aac-mkv", &["h264", "aac"]),
         ("Aac-ts", &["h264", "aac"]),
         ("Aac-mp4", &["h264", "aac"]),
+        ("ffmpeg-mkv", &["h264", "aac"]),
+        ("ffmpeg-ts", &["h264", "aac"]),
+        ("ffmpeg-mp4", &["h264", "aac"]),
         // G.711 fits into Matroska; MP4 refuses it, and in a transport stream no player reads it.
         ("ALaw-mkv", &["h264", "pcm_alaw"]),
         ("ALaw-ts", &["h264", "aac"]),
@@ -51,10 +58,12 @@ fn mjpeg_over_http_becomes_video() {
     let cameras = [("ts", table("container = \"ts\"")), ("slow", table("fps = 5\nbitrate = \"200k\""))];
     let site = Site::with(QUICK, &cameras);
     let running = site.start(&[]);
-    for (name, frames) in [("ts", 2 * PICTURES_PER_SECOND), ("slow", 10)] {
+    for (name, frames, least_bytes) in [("ts", 2 * PICTURES_PER_SECOND, 50_000), ("slow", 10, 10_000)] {
         let closed = site.wait_for_closed(name, 3);
         let whole = closed.last().unwrap();
         assert_eq!(whole.codecs(), ["h264"], "{name}");
+        let bytes = whole.path.metadata().unwrap().len();
+        assert!(bytes > least_bytes, "{name}: its bit rate makes more of two seconds than {bytes} bytes");
         whole.expect_sound();
         assert!(whole.frames().abs_diff(frames.into()) <= u64::from(frames / 4), "{name}: {}", whole.frames());
         assert!((1.0..2.5).contains(&whole.seconds()), "{name}: {} s", whole.seconds());

@@ -2,41 +2,74 @@
 
 use rustix::process::Signal;
 
-use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site, expect_sound, wait_for};
+use crate::support::rtsp::{FRAMES_PER_SECOND, Film, RtspCamera};
+use crate::support::site::{ENGINES, QUICK, Site, expect_sound, follow_each_other, pictures, wait_for};
 
 #[test]
 fn reload_restarts_only_changed_cameras() {
-    let camera = RtspCamera::start(Film::Plain);
-    let table = |more: &str| format!("{}\n{more}", camera.table());
-    let site = Site::with(QUICK, &[("stays", table("")), ("goes", table("")), ("changes", table(""))]);
-    let running = site.start(&[]);
-    let before = ["stays", "goes", "changes"].map(|name| site.segmenter(name));
-    site.wait_for_closed("changes", 1);
-    // Retention is nothing that ffmpeg knows of.
-    site.configure(
-        QUICK,
-        &[("comes", table("")), ("stays", table("keep = \"9w\"")), ("changes", table("container = \"ts\""))],
-    );
-    running.signal(Signal::HUP);
-    let after = wait_for("the new ffmpegs", || {
-        let after = site.segmenters();
-        let is_one = |name: &str| after.get(name).is_some_and(|ids| ids.len() == 1);
-        let is_new = is_one("changes") && after["changes"][0] != before[2];
-        (is_new && is_one("comes") && is_one("stays") && !after.contains_key("goes")).then_some(after)
-    });
-    assert_eq!(after["stays"], [before[0]]);
-    wait_for("a segment in the new container", || {
-        site.closed("changes").iter().any(|segment| segment.path.extension().unwrap() == "ts").then_some(())
-    });
-    // What was open is closed, as at any other end.
-    assert!(site.hidden("goes").is_empty(), "{:?}", site.hidden("goes"));
-    for name in ["goes", "changes"] {
-        expect_sound(&site.closed(name));
+    for engine in ENGINES {
+        let names = ["stays", "cuts", "goes", "changes", "comes"];
+        let cameras = names.map(|_| RtspCamera::start(Film::Plain));
+        let table = |name: &str, more: &str| {
+            let camera = &cameras[names.iter().position(|known| *known == name).unwrap()];
+            format!("{}\naudio = \"none\"\n{more}", camera.table_for(engine))
+        };
+        let site = Site::with(QUICK, &["stays", "cuts", "goes", "changes"].map(|name| (name, table(name, ""))));
+        let running = site.start(&[]);
+        for name in ["stays", "cuts", "goes", "changes"] {
+            site.wait_for_closed(name, 1);
+        }
+        // Retention and containers are nothing that a source knows of.
+        let others = [
+            ("comes", table("comes", "")),
+            ("stays", table("stays", "keep = \"9w\"")),
+            ("cuts", table("cuts", "container = \"ts\"")),
+            ("changes", table("changes", "timeout = \"3s\"")),
+        ];
+        site.configure(QUICK, &others);
+        running.signal(Signal::HUP);
+        cameras[3].wait_for_connections(2);
+        wait_for("the cameras of the new configuration", || {
+            let recording = site.recording();
+            recording.iter().eq(["changes", "comes", "cuts", "stays"]).then_some(())
+        });
+        wait_for("a segment in the new container", || {
+            site.closed("cuts").iter().any(|segment| segment.path.extension().unwrap() == "ts").then_some(())
+        });
+        assert_eq!(cameras.each_ref().map(RtspCamera::connections), [1, 1, 1, 2, 1], "{engine}");
+        // What was open is closed, as at any other end.
+        wait_for("the end of its segment", || site.hidden("goes").is_empty().then_some(()));
+        for name in ["cuts", "goes", "changes"] {
+            expect_sound(&site.closed(name));
+        }
+        running.term();
+        let output = running.wait().expect_code(143);
+        assert_eq!(output.stderr, "", "nothing was wrong");
     }
-    running.term();
-    let output = running.wait().expect_code(143);
-    assert_eq!(output.stderr, "", "nothing was wrong");
+}
+
+/// Segments are cut behind what reads a camera: it goes on.
+#[test]
+fn reload_of_segment_keeps_the_connection_and_every_frame() {
+    for engine in ENGINES {
+        let camera = RtspCamera::start(Film::Plain);
+        let site = Site::with(&QUICK.replace("2s\"\nt", "1h\"\nt"), &[("yard", camera.table_for(engine))]);
+        let running = site.start(&[]);
+        site.wait_for_recording("yard");
+        camera.wait_for_frames(3 * u64::from(FRAMES_PER_SECOND));
+        site.configure(QUICK, &[("yard", camera.table_for(engine))]);
+        running.signal(Signal::HUP);
+        site.wait_for_closed("yard", 4);
+        let sent = camera.frames();
+        running.term();
+        let output = running.wait().expect_code(143);
+        assert_eq!((output.stderr.as_str(), camera.connections()), ("", 1), "{engine}");
+        let closed = site.closed("yard");
+        assert!(closed.len() >= 4 && follow_each_other(&closed[1..]), "{engine}: {closed:#?}");
+        let pictures = pictures(&closed);
+        assert!(pictures.len() as u64 + 5 >= sent, "{engine}: {} of {sent}", pictures.len());
+        assert_eq!(pictures, Film::Plain.pictures(pictures.len()), "{engine}");
+    }
 }
 
 #[test]
@@ -44,7 +77,7 @@ fn reload_of_a_bad_configuration_keeps_the_previous_one() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::with(QUICK, &[("yard", camera.table())]);
     let running = site.start(&[]);
-    let segmenter = site.segmenter("yard");
+    site.wait_for_recording("yard");
     site.configure(QUICK, &[("yard", "url = \"rtsp://c/1\"\nsegmnet = \"1h\""), ("gate", "url = \"rtsp://c/1\"")]);
     running.signal(Signal::HUP);
     running.wait_for_stderr("segmnet", std::time::Duration::from_secs(10));
@@ -53,7 +86,8 @@ fn reload_of_a_bad_configuration_keeps_the_previous_one() {
     running.wait_for_stderr("cannot", std::time::Duration::from_secs(10));
     let closed = site.closed("yard").len();
     site.wait_for_closed("yard", closed + 2);
-    assert_eq!(site.segmenters().into_iter().collect::<Vec<_>>(), [("yard".to_owned(), vec![segmenter])]);
+    wait_for("the one camera", || site.recording().iter().eq(["yard"]).then_some(()));
+    assert_eq!(camera.connections(), 1);
     drop(running);
 }
 
@@ -73,11 +107,11 @@ fn reload_of_a_refused_configuration_locks_no_destination() {
     running.wait_for_stderr("another pass holds", std::time::Duration::from_secs(10));
     let free = || std::fs::File::open(site.scratch.join("free/.footage/record.lock")).ok()?.try_lock().ok();
     wait_for("the lock", free);
-    assert_eq!(site.segmenters().into_keys().collect::<Vec<_>>(), ["yard"]);
+    wait_for("the one camera", || site.recording().iter().eq(["yard"]).then_some(()));
     drop(taken);
     running.signal(Signal::HUP);
     for name in ["a", "b"] {
-        site.segmenter(name);
+        site.wait_for_recording(name);
     }
     drop(running);
 }

@@ -89,7 +89,7 @@ fn children_inherit_no_secret_and_leave_no_core_file() {
     let site = Site::new();
     let hook = site.script("hook", "env >>environment; cat /proc/self/limits >>limits");
     let ffmpeg = site.script("ffmpeg", "env >>environment; cat /proc/self/limits >>limits; exec ffmpeg \"$@\"");
-    let program = ["record", "--name", "yard", "-d", "dest", "--segment", "2s", "--for", "6s"];
+    let program = ["record", "--name", "yard", "-d", "dest", "--engine", "ffmpeg", "--segment", "2s", "--for", "6s"];
     let pushgateway = format!("http://u:{WRONG}@127.0.0.1:1");
     let running = site
         .footage(&program)

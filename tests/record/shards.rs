@@ -11,10 +11,8 @@ fn two_hosts_record_every_camera_once() {
     let names = ["yard", "gate", "door", "roof", "hall", "shed", "dock", "lift"];
     let site = Site::with(QUICK, &names.map(|name| (name, camera.table())));
     let hosts = ["1/2", "2/2"].map(|shard| site.start(&["--shard", shard]));
-    wait_for("all segmenters", || (site.segmenters().len() == names.len()).then_some(()));
-    for name in names {
-        site.segmenter(name);
-    }
+    wait_for("all cameras", || (site.recording().len() == names.len()).then_some(()));
+    assert_eq!(camera.connections(), names.len());
     for shard in ["1-of-2", "2-of-2"] {
         let path = site.dest().join(format!(".footage/record-{shard}.json"));
         let cameras = wait_for("its share", || {

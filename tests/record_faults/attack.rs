@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::support::Program;
 use crate::support::raw::RawServer;
 use crate::support::site::{PATIENCE, QUICK, Site, wait_for};
 use crate::support::tls::SelfSigned;
+use crate::support::{Program, Running};
 
 const PASSWORD: &str = "s3cr3t-p4ss";
 /// `viewer:s3cr3t-p4ss`
@@ -152,7 +152,7 @@ fn assert_gives_no_orders(what: &str, text: &str) {
     assert!(!text.contains(ORDERS), "{what}: {text:?}");
 }
 
-/// What a camera says comes to people through ffmpeg.
+/// What a camera says comes to people, through ffmpeg or not.
 #[test]
 fn a_camera_sends_no_terminal_control_characters() {
     let site = Site::new();
@@ -160,7 +160,7 @@ fn a_camera_sends_no_terminal_control_characters() {
     let orders = "\\033[2J\\302\\2332J";
     let said = format!("printf '[error] {orders} Unauthorized\\n' >&2; exit 1");
     let streams = format!("printf '  Stream #0:0: Video: h264{orders} (High), 1x1, 15{orders} fps\\n' >&2; echo 0,");
-    site.configure(QUICK, &[("yard", "url = \"rtsp://127.0.0.1:1/x\"")]);
+    site.configure(QUICK, &[("yard", "url = \"rtsp://127.0.0.1:1/x\"\nengine = \"ffmpeg\"")]);
     for script in [said, streams] {
         let ffmpeg = site.script("ffmpeg", &format!("{version}\n{script}"));
         for options in [&["--check"][..], &["--check", "-vv"], &["--for", "2s", "-vv"]] {
@@ -172,6 +172,17 @@ fn a_camera_sends_no_terminal_control_characters() {
         let output = site.footage(&["status", "footage.toml"]).run();
         assert_gives_no_orders("status", &format!("{output}"));
     }
+    let camera = RawServer::start(|_| {
+        b"RTSP/1.0 403 \x1b[2J\xc2\x9b2J Not today\r\nCSeq: 1\r\nServer: \x1b[2J\r\n\r\n".to_vec()
+    });
+    site.configure(QUICK, &[("yard", format!("url = \"rtsp://{}/x\"\nengine = \"native\"", camera.address()))]);
+    for options in [&["--check"][..], &["--for", "2s", "-vv"]] {
+        let output = site.record(options).run();
+        assert_gives_no_orders("native", &format!("{output}"));
+        assert!(format!("{output}").contains("403"), "{output}");
+    }
+    let output = site.footage(&["status", "footage.toml"]).run();
+    assert_gives_no_orders("status", &format!("{output}"));
 }
 
 /// A configuration of another user is parsed without trusting it.
@@ -229,9 +240,25 @@ fn an_untrusted_certificate_gets_no_schedule_request() {
     server.assert_not_trusted();
 }
 
+#[test]
+fn a_password_does_not_follow_an_rtsp_redirect() {
+    let other = after_an_rtsp_redirect("auto", |running, _| {
+        running.wait_for_stderr("the password was not sent to the host to which the camera redirects", PATIENCE);
+    });
+    let knows = |request: &String| request.contains("Authorization") || request.contains(PASSWORD);
+    assert!(!other.is_empty() && !other.iter().any(knows), "{other:#?}");
+}
+
 /// As the manual says; it is a reason to give each camera a login of its own.
 #[test]
-fn a_password_follows_an_rtsp_redirect() {
+fn a_password_follows_an_rtsp_redirect_with_ffmpeg() {
+    after_an_rtsp_redirect("ffmpeg", |_, other| {
+        wait_for("a login", || other.requests().iter().any(|request| request.contains(ENCODED)).then_some(()));
+    });
+}
+
+/// What another host is asked to which a camera redirects, that asks for a password.
+fn after_an_rtsp_redirect(engine: &str, until: impl Fn(&Running, &RawServer)) -> Vec<String> {
     let who = || b"RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n".to_vec();
     let other = RawServer::start(move |_| who());
     let to = format!("rtsp://{}/elsewhere", other.address());
@@ -240,13 +267,14 @@ fn a_password_follows_an_rtsp_redirect() {
             if request.contains("Authorization") { redirect("RTSP/1.0", &to) } else { who() }
         },
     );
-    let url = format!("url = \"rtsp://viewer:{PASSWORD}@{}/stream\"", camera.address());
+    let url = format!("url = \"rtsp://viewer:{PASSWORD}@{}/stream\"\nengine = {engine:?}", camera.address());
     let site = Site::with(QUICK, &[("yard", url)]);
     let running = site.start(&[]);
-    wait_for("a login", || other.requests().iter().any(|request| request.contains(ENCODED)).then_some(()));
+    until(&running, &other);
     running.term();
     let output = running.wait();
     assert!(!output.stderr.contains(PASSWORD) && !output.stderr.contains(ENCODED), "{output}");
+    other.requests()
 }
 
 /// The camera's own certificate, where an option makes ffmpeg check it.

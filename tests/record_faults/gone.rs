@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::support::as_root;
+use crate::support::frozen::FreezableDisk;
 use crate::support::rtsp::{Film, RtspCamera};
-use crate::support::site::{QUICK, Site, wait_for};
+use crate::support::site::{QUICK, Site, closed, wait_for};
 
 const SOON: Duration = Duration::from_secs(8);
 
@@ -163,27 +165,27 @@ fn status_of_a_removed_destination_is_fine() {
 /// Its disk is another one by then, which a keeper that was to come to an end is the one to tell.
 #[test]
 fn a_removed_destination_that_is_configured_again_is_used() {
+    as_root!();
     let camera = RtspCamera::start(Film::Plain);
-    let site = Site::with(QUICK, &[("yard", camera.table())]);
-    let probe = "case \"$*\" in *framecrc*) touch probing; until [ -e go ]; do sleep 0.1; done;; esac";
-    let slow = site.script("slow", &format!("{probe}\nexec ffmpeg \"$@\""));
-    let running = site.start(&["-v", "--ffmpeg", &slow]);
-    site.wait_for_closed("yard", 1);
-    // What it leaves is looked into for long.
-    let segmenter = i32::try_from(site.segmenter("yard")).unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(segmenter).unwrap(), Signal::KILL).unwrap();
-    wait_for("a probe", || site.scratch.join("probing").exists().then_some(()));
-    std::fs::rename(site.dest(), site.scratch.join("before")).unwrap();
-    std::fs::create_dir_all(site.dest().join(".footage")).unwrap();
+    let Some(disk) = FreezableDisk::new(32) else { return };
+    let place = disk.path();
     let table = |more: &str| format!("{}\n{more}", camera.table());
-    for (times, more) in [(1, "keep = \"2w\""), (2, "destination = \"other\""), (3, "")] {
+    let here = format!("destination = {place:?}");
+    let site = Site::with(QUICK, &[("yard", table(&here))]);
+    let running = site.start(&["-v"]);
+    wait_for("a segment", || closed(&place, "yard").first().cloned());
+    // What is to be done there takes long.
+    disk.freeze();
+    disk.detach();
+    std::fs::create_dir_all(place.join(".footage")).unwrap();
+    for (times, more) in [(1, &*format!("{here}\nkeep = \"2w\"")), (2, "destination = \"other\""), (3, &*here)] {
         site.configure(QUICK, &[("yard", table(more))]);
         running.signal(Signal::HUP);
         let read = || running.stderr().matches("configuration reloaded: 1 change").count();
         wait_for("that it is read", || (read() == times).then_some(()));
     }
-    site.scratch.write("go", "");
-    site.wait_for_closed("yard", 1);
+    disk.thaw();
+    wait_for("a segment on the other disk", || closed(&place, "yard").first().cloned());
     drop(running);
 }
 

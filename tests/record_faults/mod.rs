@@ -2,6 +2,7 @@
 
 mod attack;
 mod cameras;
+#[cfg(target_arch = "x86_64")] // the clock of a process is set by machine code
 mod clock;
 mod destination;
 mod ffmpeg;
@@ -9,6 +10,7 @@ mod gone;
 mod kill;
 mod listener;
 mod locks;
+mod native;
 mod planted;
 mod reload;
 mod signals;

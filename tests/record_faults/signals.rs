@@ -6,14 +6,18 @@ use rustix::process::Signal;
 
 use crate::support::ip_camera::Fault;
 use crate::support::rtsp::{FRAMES_PER_SECOND, Film, KEY_INTERVAL, RtspCamera};
-use crate::support::site::{QUICK, Site, wait_for};
+use crate::support::site::{ENGINES, QUICK, Site, wait_for};
 
 #[test]
 fn a_stalled_camera_does_not_delay_the_end() {
+    ENGINES.into_iter().for_each(a_stalled_camera_does_not_delay_the_end_of);
+}
+
+fn a_stalled_camera_does_not_delay_the_end_of(engine: &str) {
     let cameras = ["one", "two", "stalls"].map(|name| (name, RtspCamera::start(Film::Plain)));
     // ffmpeg and we would wait for long.
     let patient = "segment = \"1h\"\ntimeout = \"60s\"\nstall_timeout = \"60s\"\ntimezone = \"UTC\"";
-    let tables: Vec<_> = cameras.iter().map(|(name, camera)| (*name, camera.table())).collect();
+    let tables: Vec<_> = cameras.iter().map(|(name, camera)| (*name, camera.table_for(engine))).collect();
     let site = Site::with(patient, &tables);
     let running = site.start(&["-vv"]);
     for (_, camera) in &cameras {
@@ -42,7 +46,7 @@ fn a_second_signal_ends_the_recorder_at_once() {
     // Deaf, as a process that waits for a dead disk is.
     let deaf = "case \"$1\" in -version) exec ffmpeg -version;; esac\ntrap 'echo >asked' TERM\necho >runs\n\
                 while :; do sleep 0.2; done";
-    site.configure(QUICK, &[("yard", camera.table())]);
+    site.configure(QUICK, &[("yard", camera.table_for("ffmpeg"))]);
     let running = site.start(&["--ffmpeg", &site.script("deaf", deaf)]);
     let wait_for_word = |word| wait_for(word, || site.scratch.join(word).exists().then_some(()));
     wait_for_word("runs");
@@ -60,7 +64,7 @@ fn sighup_before_the_first_segment_does_not_end_the_recorder() {
     let camera = RtspCamera::start(Film::Plain);
     let site = Site::new();
     let slow = site.script("slow", "case \"$1\" in -version) sleep 1;; esac\nexec ffmpeg \"$@\"");
-    site.configure(QUICK, &[("yard", camera.table())]);
+    site.configure(QUICK, &[("yard", camera.table_for("ffmpeg"))]);
     let running = site.start(&["--ffmpeg", &slow, "-v"]);
     wait_for("its question for a version", || (site.processes().len() > 1).then_some(()));
     running.signal(Signal::HUP);

@@ -107,7 +107,7 @@ fn an_option_is_the_same_in_every_command() {
 }
 
 /// Commands to a recorder; a variable for one that a user forgot would be a command too.
-const ORDERS: [&str; 3] = ["--check", "--stop", "--reload"];
+const ORDERS: [&str; 5] = ["--check", "--stop", "--reload", "--pause", "--resume"];
 
 #[test]
 fn every_option_can_come_from_the_environment() {

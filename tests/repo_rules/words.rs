@@ -53,14 +53,6 @@ const COINAGES: &[(&str, &str)] = &[
     ("what is special of", "notes on"),
 ];
 
-/// Files with coinages. It only shrinks: a file without any must be taken off, and none is added.
-const NOT_YET_CLEAN: &[&str] = &[
-    "src/record/keeper.rs",
-    "src/record/keeper/room.rs",
-    "src/record/supervisor.rs",
-    "src/record/supervisor/state.rs",
-];
-
 /// Words that mean something else in one file: the user `nobody`, and fields of the journal.
 const EXEMPT: &[(&str, &str)] = &[
     ("src/upload/journal/line.rs", "proven"),
@@ -77,19 +69,8 @@ fn the_manual_and_the_changelog_have_no_coinages() {
 }
 
 #[test]
-fn source_files_have_no_coinages_but_those_not_yet_clean() {
-    let mut broken = Vec::new();
-    let mut unused = NOT_YET_CLEAN.to_vec();
-    for file in sources(root()).into_iter().filter(is_checked) {
-        let found = coined(std::slice::from_ref(&file));
-        match unused.iter().position(|path| *path == file.path) {
-            Some(nth) if !found.is_empty() => _ = unused.remove(nth),
-            Some(_) => {}
-            None => broken.extend(found),
-        }
-    }
-    broken.extend(unused.iter().map(|path| format!("{path} is clean or gone: take it off NOT_YET_CLEAN")));
-    assert_none(&broken);
+fn source_files_have_no_coinages() {
+    assert_none(&coined(&sources(root()).into_iter().filter(is_checked).collect::<Vec<_>>()));
 }
 
 /// Code, the tests among it. This file has all of them.

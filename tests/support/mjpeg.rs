@@ -186,7 +186,7 @@ fn garbage(visit: &Visit) -> io::Result<()> {
 }
 
 /// Three seconds of a test pattern as JPEG pictures, coded once for each test binary.
-fn pictures() -> &'static [Vec<u8>] {
+pub(crate) fn pictures() -> &'static [Vec<u8>] {
     static PICTURES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         let source = format!("testsrc2=size=320x240:rate={PICTURES_PER_SECOND}:duration=3");
         let output = Command::new("ffmpeg")

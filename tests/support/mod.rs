@@ -12,8 +12,11 @@
 
 pub(crate) mod bench;
 pub mod camera;
+pub(crate) mod frozen;
 pub(crate) mod fuzz;
 pub(crate) mod hikvision;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod host_clock;
 pub(crate) mod ip_camera;
 pub(crate) mod mjpeg;
 pub(crate) mod modes;
@@ -24,6 +27,8 @@ pub(crate) mod raw;
 pub(crate) mod responder;
 pub mod rng;
 pub(crate) mod rtsp;
+pub(crate) mod rtsp_client;
+pub(crate) mod rtsp_peer;
 pub(crate) mod s3;
 pub(crate) mod s3_proxy;
 pub(crate) mod site;

@@ -63,6 +63,11 @@ impl RtspCamera {
         format!("url = {:?}", self.url())
     }
 
+    /// The lines of a camera's table that name its URL and what reads it.
+    pub(crate) fn table_for(&self, engine: &str) -> String {
+        format!("{}\nengine = {engine:?}", self.table())
+    }
+
     /// Its URL with a user and a password, both as they stand in a URL.
     pub(crate) fn url_with(&self, user: &str, password: &str) -> String {
         format!("rtsp://{user}:{password}@{}/cam", self.shared.address)

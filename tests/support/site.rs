@@ -20,6 +20,9 @@ const TICK: Duration = Duration::from_millis(30);
 /// Defaults for tests: footage comes soon, and trouble is noticed soon.
 pub(crate) const QUICK: &str = "segment = \"2s\"\ntimeout = \"2s\"\nstall_timeout = \"4s\"\ntimezone = \"UTC\"";
 
+/// What can read an RTSP camera: values of `engine`.
+pub(crate) const ENGINES: [&str; 2] = ["native", "ffmpeg"];
+
 /// A directory with `footage.toml`, whose segments go to `dest`.
 pub(crate) struct Site {
     pub(crate) scratch: Scratch,
@@ -123,20 +126,50 @@ impl Site {
         })
     }
 
-    /// The segmenters that run, by camera: what writes to `CAMERA/.%s-…`.
-    pub(crate) fn segmenters(&self) -> BTreeMap<String, Vec<u32>> {
-        let mut found: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-        for process in self.processes() {
-            let folder = process.words.iter().find_map(|word| word.split_once("/.%s-"));
-            if let Some((folder, _)) = folder {
-                let camera = folder.rsplit('/').next().unwrap_or_default();
-                found.entry(camera.to_owned()).or_default().push(process.id);
+    /// The state of each camera of the recorders that run, as their state files have it.
+    fn states(&self) -> Vec<Value> {
+        let running: BTreeSet<u64> = self.processes().iter().map(|process| process.id.into()).collect();
+        let mut found = Vec::new();
+        for path in files_below(self.scratch.path()) {
+            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            if !name.starts_with("record") || path.extension() != Some(OsStr::new("json")) {
+                continue;
+            }
+            let state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap_or_default()).unwrap_or_default();
+            if state["pid"].as_u64().is_some_and(|pid| running.contains(&pid)) {
+                found.extend(state["cameras"].as_array().into_iter().flatten().cloned());
             }
         }
         found
     }
 
-    /// The one segmenter of a camera, once it runs.
+    /// The cameras that give frames now.
+    pub(crate) fn recording(&self) -> BTreeSet<String> {
+        let states = self.states();
+        let recording = states.iter().filter(|camera| camera["state"] == "recording");
+        recording.filter_map(|camera| camera["camera"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Waits until a camera gives frames.
+    #[track_caller]
+    pub(crate) fn wait_for_recording(&self, camera: &str) {
+        wait_for(&format!("frames of {camera}"), || self.recording().contains(camera).then_some(()));
+    }
+
+    /// The ffmpegs that run, by camera: as the recorders' state files name them.
+    pub(crate) fn segmenters(&self) -> BTreeMap<String, Vec<u32>> {
+        let running: BTreeSet<u32> = self.processes().iter().map(|process| process.id).collect();
+        let mut found: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        for camera in self.states() {
+            let pid = camera["ffmpeg_pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+            if let (Some(name), Some(pid)) = (camera["camera"].as_str(), pid.filter(|pid| running.contains(pid))) {
+                found.entry(name.to_owned()).or_default().push(pid);
+            }
+        }
+        found
+    }
+
+    /// The one ffmpeg of a camera, once it runs.
     #[track_caller]
     pub(crate) fn segmenter(&self, camera: &str) -> u32 {
         wait_for(&format!("an ffmpeg of {camera}"), || match self.segmenters().get(camera).map(Vec::as_slice) {
@@ -145,16 +178,17 @@ impl Site {
         })
     }
 
-    /// What the segmenters that run pack their segments in, by camera.
-    pub(crate) fn containers(&self) -> BTreeMap<String, &'static str> {
-        let all = self.processes();
-        let of = |id: u32| all.iter().find(|process| process.id == id);
-        let found = self.segmenters().into_iter().filter_map(|(camera, ids)| {
-            let process = of(*ids.first()?)?;
-            let is = |ending: &&str| process.words.iter().any(|word| word.ends_with(&format!(".{ending}")));
-            Some((camera, ["mkv", "ts", "mp4"].into_iter().find(is)?))
-        });
-        found.collect()
+    /// What the open segments are packed in, by camera.
+    pub(crate) fn containers(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for path in files_below(&self.dest()) {
+            let is_open = path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with('.'));
+            let camera = path.parent().and_then(Path::file_name).and_then(OsStr::to_str);
+            if let (true, Some(camera), Some(ending)) = (is_open, camera, path.extension().and_then(OsStr::to_str)) {
+                found.insert(camera.to_owned(), ending.to_owned());
+            }
+        }
+        found
     }
 
     /// Everything that a recorder of this site has started, and itself.
@@ -272,6 +306,22 @@ pub(crate) fn expect_sound<'s>(segments: impl IntoIterator<Item = &'s Segment>) 
         assert!(output.code == Some(0) && output.stderr.is_empty(), "{names:?}: {output}");
         assert!(number(&output.stdout) >= segments.len() as u64, "{names:?}: {output}");
     }
+}
+
+/// The checksums of all pictures of these segments, one after the other.
+#[track_caller]
+pub(crate) fn pictures<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Vec<String> {
+    let decode =
+        |segment: &Segment| framemd5(Program::new("ffmpeg").args(["-nostdin", "-v", "error", "-i"]).arg(&segment.path));
+    segments.into_iter().flat_map(decode).collect()
+}
+
+/// The checksum of every picture that an ffmpeg decodes, whatever their times.
+#[track_caller]
+pub(crate) fn framemd5(ffmpeg: Program) -> Vec<String> {
+    let output = ffmpeg.args(["-map", "0:v", "-vsync", "passthrough", "-f", "framemd5", "-"]).run().expect_code(0);
+    let lines = output.stdout.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit_once(',')?.1.trim().to_owned())).collect()
 }
 
 /// Whether segments of two seconds follow each other without a gap, and all but the first at a mark.

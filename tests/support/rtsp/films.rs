@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::Program;
+use crate::support::site::framemd5;
+
 /// Frames in each second.
 pub(crate) const FRAMES_PER_SECOND: u32 = 15;
 /// So many frames from one key frame to the next: a third of a second, so that whatever begins with a key frame after a
@@ -40,6 +43,16 @@ impl Film {
             Self::Large => "/large",
             Self::Growing => "/growing",
         }
+    }
+
+    /// The checksums of its first pictures.
+    #[track_caller]
+    pub(crate) fn pictures(self, count: usize) -> Vec<String> {
+        let file = self.file();
+        let path = file.split(',').next().unwrap_or_default();
+        let mut pictures = framemd5(Program::new("ffmpeg").args(["-nostdin", "-v", "error", "-i", path]));
+        pictures.truncate(count);
+        pictures
     }
 
     /// The file, made if it does not exist, and the server's options for its audio.
