@@ -11,9 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Mutex;
 
-use chrono::{
-    DateTime, Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc,
-};
+use chrono::{DateTime, Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 
 use crate::mutex::lock;
 
@@ -28,11 +26,7 @@ pub struct Tz {
 /// The UTC offsets of a zone.
 enum Rules {
     /// A `TZif` file.
-    File {
-        zone: tz::TimeZone,
-        /// Its last line (RFC 9636 §3.3): the rule for later times.
-        posix: String,
-    },
+    File(tz::TimeZone),
     /// A POSIX rule.
     Posix(posix::Rule),
 }
@@ -54,12 +48,7 @@ impl Tz {
     /// The zone of a `TZif` file; none if it is not one.
     #[must_use]
     pub fn of_file(name: &str, data: &[u8]) -> Option<Self> {
-        Self::kept(name, data, || {
-            let zone = tz::TimeZone::from_tz_data(data).ok()?;
-            let posix = data.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-            let posix = std::str::from_utf8(posix).ok().filter(|_| zone.as_ref().extra_rule().is_some());
-            Some(Rules::File { zone, posix: posix.unwrap_or_default().to_owned() })
-        })
+        Self::kept(name, data, || tz::TimeZone::from_tz_data(data).ok().map(Rules::File))
     }
 
     /// The zone of a POSIX rule, and the name to show for it.
@@ -89,30 +78,6 @@ impl Tz {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.name
-    }
-
-    /// Its clock as a POSIX `TZ`, for programs without a tz database: `CET-1CEST,M3.5.0,M10.5.0/3`. Where future changes
-    /// follow no rule, as in Gaza, it is the current offset: `<+0200>-02:00`.
-    #[must_use]
-    pub fn posix(self, now: DateTime<Utc>) -> String {
-        let rule = match self.rules {
-            None => Some("UTC0"),
-            Some(Rules::Posix(rule)) => rule.text(),
-            Some(Rules::File { zone, posix }) => {
-                let last = zone.as_ref().transitions().last();
-                let has_rule = last.is_none_or(|last| last.unix_leap_time() <= now.timestamp());
-                Some(posix.as_str()).filter(|rule| has_rule && !rule.is_empty())
-            }
-        };
-        rule.map_or_else(
-            || {
-                let ahead = self.ahead(now.naive_utc());
-                // POSIX offsets are positive west of UTC.
-                let behind = FixedOffset::west_opt(ahead.local_minus_utc()).unwrap_or(ahead);
-                format!("{}{behind}", now.with_timezone(&self).format("<%z>"))
-            },
-            str::to_owned,
-        )
     }
 
     /// The UTC offset at an instant.
@@ -164,7 +129,7 @@ impl Rules {
     fn ahead(&self, instant: i64) -> i32 {
         let zone = match self {
             Self::Posix(rule) => return rule.ahead(instant),
-            Self::File { zone, .. } => zone.as_ref(),
+            Self::File(zone) => zone.as_ref(),
         };
         // With the zone `right/Europe/Berlin` the machine's clock counts leap seconds.
         let counted = zone.leap_seconds().iter().rfind(|leap| leap.unix_leap_time() <= instant);
@@ -258,7 +223,12 @@ mod tests {
     }
 
     fn shown(zone: Tz, instant: &str) -> String {
-        instant.parse::<DateTime<Utc>>().expect("an instant").with_timezone(&zone).format("%F %T %z").to_string()
+        instant
+            .parse::<DateTime<chrono::Utc>>()
+            .expect("an instant")
+            .with_timezone(&zone)
+            .format("%F %T %z")
+            .to_string()
     }
 
     #[test]
@@ -314,41 +284,15 @@ mod tests {
             ("Asia/Kolkata", "2026-11-21T10:00:00", "2026-11-21T04:30:00Z"),
         ] {
             let first = zone(name).first(local_time.parse().expect("a local time")).expect("a time");
-            assert_eq!(first.to_utc(), expected.parse::<DateTime<Utc>>().expect("an instant"), "{name} {local_time}");
+            assert_eq!(
+                first.to_utc(),
+                expected.parse::<DateTime<chrono::Utc>>().expect("an instant"),
+                "{name} {local_time}"
+            );
         }
-    }
-
-    #[test]
-    fn a_zone_has_a_posix_tz_rule() {
-        let on = |name: &str, day: &str| zone(name).posix(format!("{day}T12:00:00Z").parse().expect("an instant"));
-        assert_eq!(on("Europe/Berlin", "2026-11-21"), "CET-1CEST,M3.5.0,M10.5.0/3");
-        assert_eq!(on("America/Nuuk", "2026-11-21"), "<-02>2<-01>,M3.5.0/-1,M10.5.0/0");
-        assert_eq!(on("Asia/Kathmandu", "2026-11-21"), "<+0545>-5:45");
-        assert_eq!(on("UTC", "2026-11-21"), "UTC0");
-        assert_eq!(Tz::UTC.posix(DateTime::UNIX_EPOCH), "UTC0");
-        // DST follows Ramadan there, or politics.
-        assert_eq!(on("Asia/Gaza", "2026-11-21"), "<+0200>-02:00");
-        assert_eq!(on("Asia/Gaza", "2026-07-21"), "<+0300>-03:00");
-        assert_eq!(on("America/St_Johns", "1980-01-01"), "<-0330>+03:30");
     }
 
     proptest! {
-        /// The current offset and, if the rule has changes, all future ones.
-        #[test]
-        fn the_posix_tz_rule_is_that_of_the_tz_database(which in 0_usize..600, ahead in 0_i64..300_000_000) {
-            let names: Vec<&str> = Tz::names().collect();
-            let zone = zone(names[which % names.len()]);
-            let now = DateTime::from_timestamp(1_795_235_400, 0).expect("a time");
-            let posix = zone.posix(now);
-            let then = if posix.contains(',') { now + Duration::seconds(ahead) } else { now };
-            // A TZif file with only UTC, and then the rule, which may have hours beyond POSIX.
-            let block = [&b"TZif3"[..], &[0; 31], &[0, 0, 0, 1, 0, 0, 0, 4], &[0; 6], b"UTC\0"].concat();
-            let file = [&block, &block, format!("\n{posix}\n").as_bytes()].concat();
-            let read = tz::TimeZone::from_tz_data(&file).expect("a rule of POSIX");
-            let shows = read.find_local_time_type(then.timestamp()).expect("a time").ut_offset();
-            prop_assert_eq!(shows, zone.ahead(then.naive_utc()).local_minus_utc(), "{} by {}", zone, posix);
-        }
-
         #[test]
         fn local_times_convert_back(which in 0_usize..600, seconds in 0_i64..4_000_000_000) {
             let names: Vec<&str> = Tz::names().collect();

@@ -55,18 +55,6 @@ impl Meter {
         }
     }
 
-    /// As [`sample`](Self::sample), for the frames or bytes of video that lasts `lasted`. An ffmpeg probes a stream for a while,
-    /// reports the first frame, and writes all the others at once: they arrived since the video began, not since they
-    /// were reported.
-    pub fn sample_video(&mut self, at: Duration, count: u64, lasted: Duration) {
-        // Longer is no probing but a clock that jumped.
-        if self.samples.len() <= 1 && (LEAST..=WINDOW).contains(&lasted) {
-            self.samples.clear();
-            self.sample(at.saturating_sub(lasted), 0);
-        }
-        self.sample(at, count);
-    }
-
     /// Restarts the window, as for a new ffmpeg.
     pub fn restart(&mut self) {
         self.samples.clear();
@@ -114,24 +102,6 @@ mod tests {
         assert_eq!(meter.per_second(at(7.0)), Some(15.0));
         meter.sample(at(9.0), 191);
         assert_eq!(meter.per_second(at(9.0)), Some(15.0));
-    }
-
-    #[test]
-    fn meter_counts_video_before_its_first_sample() {
-        let mut meter = Meter::default();
-        meter.sample_video(at(9.0), 45, at(3.0));
-        assert_eq!(meter.per_second(at(9.0)), Some(15.0));
-        meter.sample_video(at(11.0), 75, at(5.0));
-        assert_eq!(meter.per_second(at(11.0)), Some(15.0));
-        for lasted in [0.001, 47_427.0] {
-            meter.restart();
-            meter.sample_video(at(9.0), 1, at(lasted));
-            assert_eq!(meter.per_second(at(9.0)), None);
-            meter.sample_video(at(11.0), 75, at(5.0));
-            assert_eq!(meter.per_second(at(11.0)), Some(15.0));
-            meter.sample_video(at(13.0), 105, at(7.0));
-            assert_eq!(meter.per_second(at(13.0)), Some(15.0));
-        }
     }
 
     #[test]

@@ -13,7 +13,6 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeZone, Timelike, Utc};
 use clap::ValueEnum;
@@ -212,12 +211,6 @@ pub struct OpenName {
 const DAMAGED: &str = ".damaged";
 
 impl OpenName {
-    /// The strftime template of the name for ffmpeg, whose `TZ` is UTC.
-    #[must_use]
-    pub fn pattern(run_id: RunId, container: Container) -> String {
-        format!(".%s-{run_id}.{}", container.extension())
-    }
-
     /// The time in its name.
     #[must_use]
     pub fn start(&self) -> Option<DateTime<Utc>> {
@@ -255,20 +248,6 @@ impl FromStr for OpenName {
         };
         parse().filter(|parsed: &Self| parsed.to_string() == text).ok_or(())
     }
-}
-
-/// How much earlier than its first segment was opened the first frame of an ffmpeg can have arrived, in seconds: ffmpeg
-/// analyzes a stream for up to five by default. If it seems to be more, a clock was set.
-const MAX_LOOK_SECONDS: f64 = 60.0;
-
-/// The start of the first segment of an ffmpeg, in seconds since 1970. ffmpeg names it by the time at which it `opened` the
-/// file, but the segment also has the frames that ffmpeg analyzed before. The start follows from the time at which it was
-/// `closed` and from its duration `lasts`, and is limited by how long ffmpeg `ran` until then, whatever the camera's clock says.
-#[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "seconds of our time")]
-pub fn first_start(opened: i64, closed: f64, lasts: Duration, ran: Duration) -> i64 {
-    let began = closed - lasts.min(ran).as_secs_f64();
-    if (0.0..MAX_LOOK_SECONDS).contains(&(opened as f64 - began)) { began.floor() as i64 } else { opened }
 }
 
 /// The start in a hook's environment: RFC 3339.

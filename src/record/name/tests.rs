@@ -82,20 +82,6 @@ fn camera_names_are_folders_that_hide_nothing() {
     }
 }
 
-#[test]
-fn the_first_segment_begins_with_what_ffmpeg_saw_first() {
-    let seconds = Duration::from_secs_f64;
-    // Started at 100.2, a frame at 100.5, opened at 103 and something, closed at 110 and a little.
-    assert_eq!(first_start(103, 110.1, seconds(9.5), seconds(9.9)), 100);
-    // Closed too late to tell, as after a stall.
-    assert_eq!(first_start(103, 140.0, seconds(9.5), seconds(39.8)), 103);
-    // The camera's clock runs too fast, or it sends frames from before the request.
-    assert_eq!(first_start(103, 110.1, seconds(60.0), seconds(9.9)), 100);
-    // The system's clock was set back by an hour, or on.
-    assert_eq!(first_start(7300, 7300.0 - 3600.0 + 20.0, seconds(20.0), seconds(21.0)), 7300);
-    assert_eq!(first_start(103, 3710.0, seconds(9.5), seconds(9.9)), 103);
-}
-
 proptest! {
     #[test]
     fn segment_names_are_read_back(
