@@ -34,7 +34,7 @@
 //! | --- | --- |
 //! | [`dashcam`] | [`download`](dashcam::download) resumes the partial file, verifies it by its length and its MP4 structure ([`mp4`]), publishes it |
 //! | [`hikvision`] | [`extract`](hikvision::extract) pipes the segment's bytes to ffmpeg, checks the stream's clock before and after, publishes the result |
-//! | [`record`] | the supervisor reads the events of each camera's ffmpeg; the keeper of the destination verifies and publishes completed segments |
+//! | [`record`] | the supervisor reads each camera's packets and cuts them into [`segments`](record::segments); the keeper of the destination verifies and publishes them |
 //! | [`upload`] | a transfer hashes the file, sends it signed ([`upload::s3`]), compares ETag and size, and writes the result to the [`journal`](upload::journal) |
 //!
 //! A file gets its final name in one way only: footage writes it under a hidden name, syncs it, renames it without overwriting,
@@ -140,9 +140,9 @@
 //!
 //! | word | meaning |
 //! | --- | --- |
-//! | open, closed | a camera, ffmpeg or another program is still writing it; no program is |
+//! | open, closed | a camera, footage or another program is still writing it; no program is |
 //! | partial | a part of it has arrived: `.NAME.part` |
-//! | incomplete | a segment that was open when its ffmpeg was killed or the power failed; metrics count it as `torn_segments_total` |
+//! | incomplete | a segment that was open when the recorder was killed or the power failed; metrics count it as `torn_segments_total` |
 //! | damaged | complete or not, its content is wrong: kept as `.NAME.damaged`, for recovery tools |
 //! | marker | `NAME.failed`: the camera could not send this file |
 //! | protected | retention does not remove it |

@@ -1,9 +1,9 @@
-//! `footage record`: one ffmpeg for each camera, kept alive.
+//! `footage record`: records cameras, and cuts what they send into segments.
 //!
-//! It reads the configuration, locks the destinations, and then runs until it is stopped: a supervisor in one thread starts
-//! an ffmpeg for each camera, which cuts the stream at boundaries of the clock into segments under hidden names. When ffmpeg
-//! reports a segment complete, the destination's keeper syncs it, verifies it and gives it its final name. So users and
-//! programs see closed segments only.
+//! It reads the configuration, locks the destinations, and then runs until it is stopped. One thread, the supervisor, reads all
+//! cameras: each has a feed, which gives packets, and a state machine, which says what is to be done. Its packets become
+//! segments, which another thread writes under hidden names. The destination's keeper syncs a complete segment, verifies it and
+//! gives it its final name. So users and programs see closed segments only.
 //!
 //! | module | idea |
 //! | --- | --- |
@@ -11,24 +11,28 @@
 //! | [`name`] | the names of cameras and segments |
 //! | [`url`] | a camera's URL, displayed without its password |
 //! | [`command`] | ffmpeg's command line |
-//! | [`progress`], `said` | ffmpeg's progress reports, and its log |
-//! | [`pace`] | whether a stream's timestamps advance at the rate of the clock |
+//! | `ffmpeg_log` | what ffmpeg logs, and the reason for its end |
+//! | `feed` | where packets come from: RTSP, JPEG over HTTP, an ffmpeg |
+//! | [`camera`] | the state machine of a camera: events in, actions out |
+//! | [`segments`], [`slot`] | where a segment begins, its name, what is written of it when |
+//! | [`container`] | what each container holds, and who writes it |
+//! | `writer` | the thread that writes the open segments of a destination |
 //! | [`plan`] | the changes that a reloaded configuration requires |
 //! | [`schedule`] | HTTP requests to a camera by the time of day |
 //! | [`shard`] | which of several hosts records a camera |
 //! | [`retries`] | the wait before the next try |
 //! | [`retain`] | which segments to remove |
 //! | [`integrity`] | whether a segment is complete |
-//! | `supervisor` | the loop; `recorder` one camera in it, `segmenter` its ffmpeg |
+//! | `supervisor` | the loop, which performs actions; `recorder` one camera in it |
 //! | [`learned`] | which engine and transport a camera takes |
 //! | `keeper` | the thread of one destination; `closing` gives a segment its final name |
 //! | [`listen`] | the state over HTTP |
+//! | `pause` | `--pause` and `--resume` |
 //! | `tasks` | programs and requests beside recording |
 //! | `places` | the destinations, locked |
 //! | `exposure` | warnings about passwords that other users can read and unchecked certificates |
 //!
-//! The words are those of the [glossary](crate#glossary). A *run id* distinguishes the open segments of one run of ffmpeg from
-//! those of another.
+//! The words are those of the [glossary](crate#glossary). A *run id* distinguishes open segments that begin in the same second.
 
 pub mod camera;
 mod check;
