@@ -67,19 +67,19 @@ pub struct CameraStatus {
     pub state: State,
     /// When it entered this state.
     pub state_since_timestamp_seconds: f64,
-    /// Frames since the recorder began, over all of its ffmpegs.
+    /// Frames since the recorder began, over all connections.
     pub frames: u64,
     /// Frames per second over the last seconds: see [`Meter`]. None until known.
     pub frames_per_second: Option<f64>,
     /// Bits per second over the last seconds, from the bytes on disk. None until known.
     pub bits_per_second: Option<f64>,
-    /// How much video the running ffmpeg has written.
+    /// How long the open segment is.
     pub out_time_seconds: f64,
-    /// Frames that ffmpeg duplicated to keep the rate, over all of its ffmpegs.
+    /// Always 0: no frame is duplicated.
     pub dup_frames: u64,
-    /// Frames that ffmpeg dropped to keep the rate, and RTP packets that were lost, over all of its sources.
+    /// RTP packets that were lost, and pictures that an encoder did not keep up with, over all connections.
     pub drop_frames: u64,
-    /// How many times ffmpeg was restarted, except for a changed configuration.
+    /// How many times footage connected again, except for a changed configuration.
     pub restarts: u64,
     /// Of those, because frames stopped arriving.
     pub stalls: u64,

@@ -15,7 +15,7 @@ const GAUGES: [Metric; 14] = [
     ("state_since_timestamp_seconds", "When the camera entered its state.", |c| Some(c.state_since_timestamp_seconds)),
     ("frames_per_second", "Frames per second over the last seconds.", |c| c.frames_per_second),
     ("bits_per_second", "Bits per second over the last seconds, from the bytes on disk.", |c| c.bits_per_second),
-    ("out_time_seconds", "Video that the running ffmpeg has written.", |c| Some(c.out_time_seconds)),
+    ("out_time_seconds", "How long the open segment is.", |c| Some(c.out_time_seconds)),
     ("last_frame_timestamp_seconds", "When the last frame arrived.", |c| c.last_frame_timestamp_seconds),
     ("open_segment_start_timestamp_seconds", "When the open segment began.", |c| {
         c.open_segment_start_timestamp_seconds
@@ -44,9 +44,11 @@ type Count = (&'static str, &'static str, fn(&CameraStatus) -> u64);
 
 const COUNTERS: [Count; 12] = [
     ("frames_total", "Frames recorded.", |c| c.frames),
-    ("dup_frames_total", "Frames that ffmpeg duplicated.", |c| c.dup_frames),
-    ("drop_frames_total", "Frames that ffmpeg dropped, and RTP packets that were lost.", |c| c.drop_frames),
-    ("restarts_total", "How many times ffmpeg was restarted.", |c| c.restarts),
+    ("dup_frames_total", "Always 0: no frame is duplicated.", |c| c.dup_frames),
+    ("drop_frames_total", "RTP packets that were lost, and pictures that an encoder did not keep up with.", |c| {
+        c.drop_frames
+    }),
+    ("restarts_total", "How many times footage connected again.", |c| c.restarts),
     ("stalls_total", "How many times frames stopped arriving.", |c| c.stalls),
     ("segments_total", "Segments closed.", |c| c.segments),
     ("bytes_total", "Bytes written.", |c| c.bytes),

@@ -26,11 +26,11 @@ text_enum! {
         /// There is no report, or an unreadable one.
         #[default]
         Unknown = "unknown",
-        /// A camera: ffmpeg is starting, or runs without a frame yet.
+        /// A camera: it has sent no frame yet.
         Starting = "starting",
         /// A camera: frames arrive.
         Recording = "recording",
-        /// A camera: ffmpeg ended; it is restarted after a pause.
+        /// A camera: its connection ended; footage connects again after a pause.
         Waiting = "waiting",
         /// A camera: frames stopped arriving.
         Stalled = "stalled",
