@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::container;
 use super::integrity;
-use super::name::{CameraName, OpenName, SegmentName};
+use super::name::{CameraName, Container, OpenName, SegmentName};
 use crate::error::{At, Error, Result};
-use crate::store::open::{is_not_regular, open_regular};
+use crate::media::mp4::playable_bytes;
+use crate::store::open::{is_not_regular, open_for_writing, open_regular};
 use crate::store::{Store, publish, remove};
 use crate::zone::Tz;
 
@@ -56,10 +57,25 @@ pub(super) fn close_incomplete(store: &Store, camera: &CameraName, open: OpenNam
         return remove(&from).map(|()| Closed::Empty);
     }
     match container::has_frame(open.container, &mut file).at("look into", &from)? {
-        true => finish(store, camera, open, (open.epoch, zone), &file, bytes),
+        true => {
+            let bytes = without_rest(open.container, &mut file, bytes, &from)?;
+            finish(store, camera, open, (open.epoch, zone), &file, bytes)
+        }
         false if bytes < LEAST_DAMAGED => remove(&from).map(|()| Closed::Empty),
         false => damaged(&from, open, "there is no frame in it".to_owned()),
     }
+}
+
+/// Cuts off the beginning of a box that no player gets past, and in which there is no frame; how many bytes are left.
+fn without_rest(container: Container, file: &mut File, bytes: u64, path: &Path) -> Result<u64> {
+    if container != Container::Mp4 {
+        return Ok(bytes);
+    }
+    let playable = playable_bytes(file, bytes).at("look into", path)?;
+    if playable < bytes {
+        open_for_writing(path).and_then(|file| file.set_len(playable)).at("cut the end of", path)?;
+    }
+    Ok(playable)
 }
 
 fn look(store: &Store, camera: &CameraName, open: OpenName) -> Result<Option<(PathBuf, File, u64)>> {

@@ -1,5 +1,7 @@
 //! What is new to recorders that cut by themselves: what a crash leaves, a disk that hangs, a camera that sends garbage.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -87,6 +89,12 @@ fn open_segments_of_version_0_1_are_recovered_without_ffmpeg() {
         })
         .collect();
     assert_eq!(open.len(), 3, "{open:?}");
+    // Killed while it wrote the next `moof`: ffmpeg opens no file that ends so.
+    let mp4 = site.hidden("yard").into_iter().find(|path| path.extension().is_some_and(|it| it == "mp4")).unwrap();
+    let cut_off =
+        [b"\0\0\x40\0moof\0\0\0\x10mfhd\0\0\0\0\0\0\0\x09".as_slice(), b"\0\0\x30\0traf\0\0\0\x1Ctfhd\0\x02\0\x38"]
+            .concat();
+    File::options().append(true).open(mp4).and_then(|mut file| file.write_all(&cut_off)).unwrap();
     let output = site.record(&["--for", "4s"]).env("PATH", "/nowhere").run().expect_code(0);
     let closed = site.closed("yard");
     for (start, container, frames) in &open {
