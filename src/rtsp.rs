@@ -21,7 +21,6 @@ pub mod client;
 pub mod error;
 pub mod event;
 pub mod message;
-pub mod rtcp;
 pub mod sdp;
 pub mod transport;
 pub mod url;

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::media::rtp::Format;
+use crate::media::rtp::rtcp::{self, Report};
 
 use super::auth::Challenge;
 use super::error::{Refusal, RtspError, Step};
 use super::event::{Carriage, End, Event, Options};
 use super::message::{Message, Start, shown};
-use super::rtcp::{self, Report};
 use super::sdp;
 use super::transport::{self, Transport};
 use super::url::{Login, RtspUrl};
@@ -318,9 +318,9 @@ impl Client {
             return;
         }
         events(Event::Rtcp { track, packet });
-        for report in rtcp::read(packet) {
+        for report in rtcp::reports(packet) {
             match report {
-                Report::Sender { ntp, rtp } => events(Event::SenderReport { track, ntp, rtp }),
+                Report::Sender { ntp, rtp, .. } => events(Event::SenderReport { track, ntp, rtp }),
                 Report::Bye => self.tracks[track].has_ended = true,
             }
         }

@@ -55,7 +55,6 @@ const PURE: &[&str] = &[
     "resolve/packet",
     "rtsp/auth",
     "rtsp/message",
-    "rtsp/rtcp",
     "rtsp/sdp",
     "rtsp/transport",
     "rtsp/url",

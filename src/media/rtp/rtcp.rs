@@ -1,9 +1,6 @@
 //! What RTCP (RFC 3550, 6) says that a recorder wants to know: which wall-clock time a time stamp stands for, and that the
 //! stream is over.
 
-/// Seconds from NTP's beginning, 1900, to 1970.
-const NTP_TO_UNIX_SECONDS: i64 = 2_208_988_800;
-
 /// One report of a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -51,19 +48,6 @@ pub fn reports(bytes: &[u8]) -> impl Iterator<Item = Report> {
     })
 }
 
-/// An NTP time stamp as nanoseconds since 1970; `None` for 0, which means that the sender has no clock. Second 2³² of NTP
-/// is in February 2036: what would be before 1968 is taken for after it.
-#[must_use]
-pub fn unix_ns(ntp: u64) -> Option<i64> {
-    if ntp == 0 {
-        return None;
-    }
-    let seconds = i64::from((ntp >> 32) as u32);
-    let era = if seconds < 1 << 31 { 1 << 32 } else { 0 };
-    let fraction = ((ntp & 0xFFFF_FFFF) * 1_000_000_000) >> 32;
-    Some((seconds + era - NTP_TO_UNIX_SECONDS) * 1_000_000_000 + i64::try_from(fraction).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,13 +78,5 @@ mod tests {
         bytes[3] = 200;
         assert_eq!(reports(&bytes).count(), 1);
         assert_eq!(reports(&[0x80, 201, 0, 0].repeat(1000)).count(), 0);
-    }
-
-    #[test]
-    fn ntp_to_unix() {
-        assert_eq!(unix_ns(0), None);
-        assert_eq!(unix_ns((2_208_988_801 << 32) | 0x8000_0000), Some(1_500_000_000));
-        // 2036-02-07T06:28:17Z, of the next era.
-        assert_eq!(unix_ns(1 << 32), Some(2_085_978_497_000_000_000));
     }
 }
