@@ -353,10 +353,10 @@ impl Feed {
         }
     }
 
-    /// Asks it to end.
-    pub(super) fn end(&mut self, now: Instant) {
+    /// Asks it to end, and takes what it holds.
+    pub(super) fn end(&mut self, now: Instant, given: &mut Vec<Given>) {
         match self {
-            Self::Rtsp(feed) => feed.end(now),
+            Self::Rtsp(feed) => feed.end(now, given),
             Self::Jpeg(feed) => feed.end(now),
             Self::Ffmpeg(feed) => feed.end(now),
         }

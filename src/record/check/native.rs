@@ -109,7 +109,7 @@ impl Look {
     /// Ends the session: a camera for one client is free for the next.
     fn end(mut self) {
         let by = Instant::now() + END_WITHIN;
-        self.feed.end(Instant::now());
+        self.feed.end(Instant::now(), &mut self.given);
         let mut rest = Seen::default();
         while self.feed.over(None).is_none() && Instant::now() < by {
             self.step(&mut rest);

@@ -323,10 +323,11 @@ impl RtspFeed {
         self.finish_frames(given);
     }
 
-    /// Ends the session.
-    pub(super) fn end(&mut self, now: Instant) {
+    /// Ends the session, and gives the frames that it still holds: none comes behind them.
+    pub(super) fn end(&mut self, now: Instant, given: &mut Vec<Given>) {
         let Self { client, session, .. } = self;
-        client.teardown(now, &mut |event| session.on(event, now, &mut Vec::new()));
+        session.finish(given);
+        client.teardown(now, &mut |event| session.on(event, now, given));
         self.follow(now);
         if self.connection.is_none() {
             self.session.is_finished = true;

@@ -248,9 +248,14 @@ impl Supervisor<'_> {
 
     /// Asks a feed to end.
     pub(super) fn end_feed(&mut self, number: u64, now: Instant) {
-        if let Some(running) = self.recorders.get_mut(&number).and_then(|recorder| recorder.running.as_mut()) {
-            running.feed.end(now);
+        let mut given = std::mem::take(&mut self.given);
+        if let Some(running) = self.recorders.get_mut(&number).and_then(|recorder| recorder.running.as_mut())
+            && guarded(|| running.feed.end(now, &mut given)).is_none()
+        {
+            return self.panicked(number);
         }
+        self.take(number, &mut given, now);
+        self.given = given;
         self.look_after(number, now);
     }
 
