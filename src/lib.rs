@@ -50,7 +50,7 @@
 //!
 //! | shared by passes | |
 //! | --- | --- |
-//! | running a pass | [`pass`], [`memory`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`], [`workers`], [`mutex`] |
+//! | running a pass | [`pass`], [`memory`], [`lock`], [`stop`], [`logging`], [`progress`], [`stdout`], [`steps`], [`metrics`], [`prometheus`], [`live`], [`notices`], [`user_dir`], [`contact`], [`trace`], [`panics`], [`workers`], [`mutex`] |
 //! | the destination | [`store`], [`stamp`], [`dir_cache`], [`disk`], [`room`], [`retention`], [`remove`], [`removals`] |
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`media`], [`mp4`] |
@@ -190,6 +190,7 @@ pub mod mp4;
 pub mod mutex;
 pub mod notices;
 pub mod open_files;
+pub mod panics;
 pub mod pass;
 pub mod pass_name;
 pub mod permission;

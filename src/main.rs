@@ -16,10 +16,11 @@ use footage::host_zone::HostZone;
 use footage::notices::Notices;
 use footage::pass::Pass;
 use footage::text::printable;
-use footage::{host_zone, status, stdout};
+use footage::{host_zone, panics, status, stdout};
 use runner::Runner;
 
 fn main() -> ExitCode {
+    panics::end_the_program();
     limits::leave_no_core_file();
     limits::survive_file_size_limit();
     match Cli::try_parse().unwrap_or_else(|error| refusal::misread(&error)).command {

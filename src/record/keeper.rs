@@ -101,7 +101,7 @@ impl Keeper {
         }
     }
 
-    /// Asks for something; a keeper whose thread is gone is replaced with the program.
+    /// Asks for something.
     fn ask(&self, job: Job) {
         let _ = self.jobs.send(job);
     }

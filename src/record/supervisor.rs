@@ -7,7 +7,6 @@ mod begin;
 mod end;
 mod feeds;
 mod given_up;
-mod guard;
 mod learn;
 mod lost;
 mod news;

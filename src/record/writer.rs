@@ -34,6 +34,8 @@ pub(super) struct Writer {
 #[derive(Debug)]
 enum Task {
     Write(CameraName, Write),
+    /// A write of a camera was left out, and all behind it are too.
+    CutOff(CameraName),
     /// A camera's source has ended: the segments that it has not completed stay incomplete.
     Ended(CameraName),
     /// For the keeper, when all before it is written.
@@ -66,11 +68,12 @@ impl Writer {
     /// Has something written.
     ///
     /// # Errors
-    /// The disk does not keep up: as much waits as may. Then nothing of the camera may be written any more until it has
-    /// [ended](Self::ended).
+    /// The disk does not keep up: as much waits as may. Then nothing more of the camera is written until it has
+    /// [ended](Self::ended): a file with a hole must not be completed.
     pub(super) fn write(&self, camera: &CameraName, write: Write) -> std::result::Result<(), String> {
         let bytes = bytes_of(&write);
         if self.waiting_bytes.load(Ordering::Relaxed) + bytes > MOST_WAITING_BYTES {
+            let _ = self.jobs.send(Task::CutOff(camera.clone()));
             return Err("the disk does not keep up: 64 MiB wait to be written".to_owned());
         }
         self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -122,6 +125,7 @@ impl Thread {
                     }
                     self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 }
+                Task::CutOff(camera) => _ = self.failed.insert(camera),
                 Task::Ended(camera) => {
                     self.failed.remove(&camera);
                     let incomplete = self.files.extract_if(|_, (of, _)| *of == camera).map(|(open, _)| open);
@@ -162,5 +166,54 @@ impl Thread {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::mailbox::Waker;
+    use crate::record::name::{Container, RunId};
+
+    #[test]
+    fn a_segment_with_a_hole_is_never_completed() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::create(dir.path()).expect("a destination");
+        std::fs::create_dir(dir.path().join("yard")).expect("a folder");
+        let (keeper, closed) = mpsc::channel();
+        let (news, _told) = Mailbox::new(Waker::new().expect("a waker"));
+        let (jobs, inbox) = mpsc::channel();
+        let camera: CameraName = "yard".parse().expect("a name");
+        let open = |run_id| OpenName { epoch: 7, run_id: RunId(run_id), container: Container::Mkv, is_damaged: false };
+        let write = |write| Task::Write(camera.clone(), write);
+        let finish = |open| Write::Finish {
+            open,
+            bytes: b"end".to_vec(),
+            patches: Vec::new(),
+            lasts: std::time::Duration::ZERO,
+        };
+        for task in [
+            write(Write::Create(open(1))),
+            write(Write::Append(open(1), b"begin".to_vec())),
+            Task::CutOff(camera.clone()),
+            write(Write::Append(open(1), b"behind the hole".to_vec())),
+            write(finish(open(1))),
+            Task::Ended(camera.clone()),
+            // The next source of the camera.
+            write(Write::Create(open(2))),
+            write(finish(open(2))),
+        ] {
+            jobs.send(task).expect("an inbox");
+        }
+        drop(jobs);
+        let (waiting_bytes, files, failed) = (Arc::new(AtomicU64::new(1 << 20)), HashMap::new(), HashSet::new());
+        Thread { store, keeper, news, waiting_bytes, files, failed }.run(&inbox);
+        let closed: Vec<Job> = closed.iter().collect();
+        assert!(
+            matches!(&closed[..], [Job::Incomplete { open: one, .. }, Job::Close { open: other, .. }] if *one == open(1) && *other == open(2)),
+            "{closed:?}"
+        );
+        let written = std::fs::read(dir.path().join(format!("yard/{}", open(1)))).expect("the segment");
+        assert_eq!(written, b"begin");
     }
 }

@@ -163,6 +163,10 @@ impl HttpGet {
             }
             Ok(httparse::Status::Complete(length)) => {
                 self.answered(&answer, events);
+                // The body of a refusal or a redirect is of no use: the next answer comes on another connection.
+                if self.state == State::Head {
+                    return &[];
+                }
                 &bytes[length.saturating_sub(before).min(bytes.len())..]
             }
             Err(_) => {
@@ -311,14 +315,12 @@ mod tests {
             ("404 Not Found", "http://cam/", "404 Not Found"),
             ("401 Unauthorized", "http://cam/", "401 Unauthorized: the camera asks for a user and a password"),
             ("401 Unauthorized", "http://u:p@cam/", "401 Unauthorized: the camera refuses this user and password"),
-            ("503 \x1b[2J", "http://cam/", "503 [2J"),
         ] {
             let (told, _) = read(&mut get(url), format!("HTTP/1.1 {status}\r\n\r\n").as_bytes(), 1000);
-            if status.starts_with("503") {
-                continue;
-            }
             assert_eq!(told, [format!("Failed({why:?})")]);
         }
+        let (told, _) = read(&mut get("http://cam/"), b"HTTP/1.1 503 \x1b[2J\r\n\r\n", 1000);
+        assert!(!told[0].contains('\x1b') && told[0].starts_with("Failed("), "{told:?}");
         let (told, _) = read(&mut get("http://cam/"), b"SSH-2.0-x\r\n", 1000);
         assert_eq!(told, [r#"Failed("the camera does not speak HTTP: \"SSH-2.0-x\\r\\n\"")"#]);
     }
@@ -327,7 +329,7 @@ mod tests {
     fn a_redirect_to_another_host_gets_no_password() {
         let mut camera = get("http://user:pass@cam:81/a?b=c");
         assert!(camera.request().contains("Authorization: Basic dXNlcjpwYXNz\r\n"), "{}", camera.request());
-        let (told, _) = read(&mut camera, b"HTTP/1.1 302 Found\r\nLocation: /other\r\n\r\n", 9);
+        let (told, _) = read(&mut camera, b"HTTP/1.1 302 Found\r\nLocation: /other\r\n\r\n<html>moved", 1000);
         assert_eq!(told[0], r#"Connect { host: "cam", port: 81 }"#);
         assert!(camera.request().starts_with("GET /other HTTP/1.1\r\nHost: cam:81\r\n"));
         assert!(camera.request().contains("Authorization"));
@@ -339,7 +341,8 @@ mod tests {
     #[test]
     fn a_digest_is_answered_once() {
         let mut camera = get("http://user:pass@cam/stream");
-        let asks = b"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n\r\n";
+        let asks =
+            b"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n\r\n<html>no";
         let (told, _) = read(&mut camera, asks, 1000);
         assert_eq!(told[0], r#"Connect { host: "cam", port: 80 }"#);
         assert!(camera.request().contains("Authorization: Digest "), "{}", camera.request());

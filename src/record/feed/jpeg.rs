@@ -323,7 +323,7 @@ impl JpegFeed {
     }
 
     pub(super) fn is_read(&self) -> bool {
-        self.encoder.as_ref().is_none_or(|encoder| encoder.feed.is_read())
+        self.encoder.as_ref().is_some_and(|encoder| encoder.feed.is_read())
     }
 
     pub(super) fn over(&mut self, lasted: Option<Duration>) -> Option<Reason> {

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll;
 
-use super::guard::guarded;
 use super::timers::Timer;
 use super::{Supervisor, clock, seconds};
+use crate::panics::guarded;
 use crate::random::random;
 use crate::record::camera::Event;
 use crate::record::config::Engine;
