@@ -83,16 +83,21 @@ impl Timeline {
         at_ns
     }
 
-    /// How much the next segment's times should move, now that one ends: what the soonest packet of the window says.
-    /// Moves them.
-    pub fn settle(&mut self) -> i64 {
+    /// How much the times of the next segment are to move, by the soonest packet of the window: 0 for what the slow way mends.
+    #[must_use]
+    pub fn correction_ns(&self) -> i64 {
         let late_ns = self.window.map_or(self.slew_ns, |window| window.least_late_ns);
-        if late_ns.abs() < MOST_LATE_NS / 2 {
-            return 0;
+        if late_ns.abs() < MOST_LATE_NS / 2 { 0 } else { late_ns }
+    }
+
+    /// Moves the times by the [correction](Self::correction_ns), as a segment ends: inside one they follow the camera's stamps.
+    pub fn settle(&mut self) -> i64 {
+        let late_ns = self.correction_ns();
+        if late_ns != 0 {
+            self.move_by(late_ns);
+            self.slew_ns = 0;
+            self.window = None;
         }
-        self.move_by(late_ns);
-        self.slew_ns = 0;
-        self.window = None;
         late_ns
     }
 

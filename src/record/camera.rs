@@ -22,6 +22,8 @@ use crate::units::human_duration;
 const STEADY: Duration = Duration::from_secs(20);
 /// To connect and to learn what comes takes longer than a packet.
 const FIRST_PACKET: Duration = Duration::from_secs(5);
+/// Key frames may be 90 s apart. A camera of which packets come for longer and no frame that can be recorded fails.
+const FIRST_FRAME_WITHIN: Duration = Duration::from_mins(3);
 
 /// Which start of a camera something belongs to.
 pub type Generation = u64;
@@ -117,7 +119,7 @@ enum Why {
 enum Phase {
     Preparing,
     Waiting,
-    Running { first_frame: Option<Instant>, moved: Instant },
+    Running { began: Instant, first_frame: Option<Instant>, moved: Instant },
     Ending { first_frame: Option<Instant>, why: Why },
     Paused,
     Left,
@@ -228,7 +230,7 @@ impl Machine {
             }
             Event::Turn(generation) if self.is_at(&Phase::Waiting, generation) => {
                 self.generation += 1;
-                self.phase = Phase::Running { first_frame: None, moved: now };
+                self.phase = Phase::Running { began: now, first_frame: None, moved: now };
                 out.extend([Action::Start(self.generation), Action::Show(State::Starting)]);
                 out.extend(self.deadline().map(|at| Action::Wake(at, self.generation)));
             }
@@ -278,12 +280,19 @@ impl Machine {
     fn due(&mut self, now: Instant, out: &mut Vec<Action>) {
         match &self.phase {
             Phase::Waiting => self.prepare(out),
-            Phase::Running { moved, .. } => match self.deadline() {
+            Phase::Running { first_frame, moved, .. } => match self.deadline() {
                 Some(at) if now < at => out.push(Action::Wake(at, self.generation)),
+                _ if first_frame.is_none() && *moved + self.patience(None) > now => {
+                    let why =
+                        format!("no frame that can be recorded came within {}", human_duration(FIRST_FRAME_WITHIN));
+                    out.push(Action::Show(State::Stalled));
+                    self.end(Why::Broken(why), out);
+                }
                 _ => {
                     let silent = now.saturating_duration_since(*moved);
-                    self.end(Why::Stall(silent), out);
+                    // A source may end at once, and show another state then.
                     out.push(Action::Show(State::Stalled));
+                    self.end(Why::Stall(silent), out);
                 }
             },
             _ => {}
@@ -292,16 +301,21 @@ impl Machine {
 
     /// Until when a packet has to come.
     fn deadline(&self) -> Option<Instant> {
-        let Phase::Running { first_frame, moved } = &self.phase else { return None };
-        let patience = match first_frame {
+        let Phase::Running { began, first_frame, moved } = &self.phase else { return None };
+        let silent_by = *moved + self.patience(*first_frame);
+        Some(if first_frame.is_some() { silent_by } else { silent_by.min(*began + FIRST_FRAME_WITHIN) })
+    }
+
+    /// How long no packet may come.
+    fn patience(&self, first_frame: Option<Instant>) -> Duration {
+        match first_frame {
             Some(_) => self.camera.stall_timeout,
             None => self.camera.stall_timeout.max(self.camera.timeout + FIRST_PACKET),
-        };
-        Some(*moved + patience)
+        }
     }
 
     fn packets(&mut self, has_frames: bool, now: Instant, out: &mut Vec<Action>) {
-        let Phase::Running { first_frame, moved } = &mut self.phase else { return };
+        let Phase::Running { first_frame, moved, .. } = &mut self.phase else { return };
         *moved = now;
         if !has_frames {
             return;
@@ -395,8 +409,8 @@ impl Machine {
         self.full = Some(why);
         match self.phase {
             Phase::Running { .. } => {
-                self.end(Why::Asked, out);
                 out.push(Action::Show(State::Paused));
+                self.end(Why::Asked, out);
             }
             Phase::Preparing | Phase::Waiting => self.prepare(out),
             Phase::Ending { .. } | Phase::Paused | Phase::Left => {}
@@ -439,8 +453,8 @@ impl Machine {
         match self.phase {
             Phase::Running { .. } => {
                 self.intent = Intent::Leave;
-                self.end(Why::Asked, out);
                 out.push(Action::Show(State::Stopping));
+                self.end(Why::Asked, out);
             }
             Phase::Ending { .. } => {
                 self.intent = Intent::Leave;

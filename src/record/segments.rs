@@ -198,7 +198,8 @@ impl Segments {
         if !is_video {
             return self.take_audio(packet, at_ns, writes);
         }
-        if packet.is_key && self.begins(at_ns, now) {
+        // A segment begins where its first frame was taken, corrected as its name will be.
+        if packet.is_key && self.begins(at_ns + self.timeline.correction_ns(), now) {
             at_ns += self.timeline.settle();
             self.begin(at_ns, now, writes);
         }

@@ -132,6 +132,26 @@ fn stall_timeout_counts_packets_and_not_frames() {
 }
 
 #[test]
+fn a_camera_whose_packets_are_never_a_frame_fails() {
+    let mut world = World::new(camera("stall_timeout = 30"));
+    world.start();
+    for _ in 0..17 {
+        world.pass(10);
+        world.on(Event::Packets { has_frames: false });
+    }
+    world.wait();
+    assert!(!world.is_ending, "key frames may be far apart");
+    world.pass(10);
+    world.on(Event::Packets { has_frames: false });
+    while !world.is_ending {
+        assert!(!world.wakes.is_empty());
+        world.wait();
+    }
+    let failed = fails(world.ended("")).map(|(why, _)| why.to_owned());
+    assert_eq!(failed.as_deref(), Some("no frame that can be recorded came within 3m"));
+}
+
+#[test]
 fn the_first_failure_of_an_outage_is_new_and_its_end_is_told() {
     let mut world = World::new(camera(""));
     world.start();

@@ -244,7 +244,12 @@ impl FfmpegFeed {
 
     /// Asks it to end, unless it was.
     pub(super) fn end(&mut self, now: Instant) {
-        self.ending.get_or_insert((now, 0));
+        self.end_from(now, now);
+    }
+
+    /// Lets it end by itself until `at`, and asks it then.
+    pub(super) fn end_from(&mut self, at: Instant, now: Instant) {
+        self.ending.get_or_insert((at, 0));
         self.press(now);
     }
 

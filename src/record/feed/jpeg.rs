@@ -20,6 +20,8 @@ use crate::units::human_duration;
 const MOST_WAITING_BYTES: usize = 8 << 20;
 /// What could not be written is tried again after this.
 const SOON: Duration = Duration::from_millis(20);
+/// An encoder that has got everything ends by itself; by then it is told to.
+const ENCODER_ENDS_WITHIN: Duration = Duration::from_secs(2);
 const PIECES: usize = 8;
 /// Pictures that come at once are so far apart: containers count milliseconds, and of two at one time an encoder leaves out one.
 const LEAST_STEP_NS: i64 = 1_000_000;
@@ -314,11 +316,9 @@ impl JpegFeed {
         self.fail(Reason::default());
         // What it has not taken by now would hold up the end.
         if let Some(encoder) = &mut self.encoder {
-            let is_written = encoder.waiting.is_empty();
+            let grace = if encoder.waiting.is_empty() { ENCODER_ENDS_WITHIN } else { Duration::ZERO };
             encoder.input = None;
-            if !is_written {
-                encoder.feed.end(now);
-            }
+            encoder.feed.end_from(now + grace, now);
         }
     }
 

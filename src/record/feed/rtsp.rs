@@ -64,6 +64,8 @@ struct Session {
     transport: rtsp::Transport,
     ended: Option<Reason>,
     is_finished: bool,
+    /// It plays, and nothing comes as datagrams.
+    is_interleaved: bool,
     /// A frame of video has come.
     has_video: bool,
     in_step: InStep,
@@ -80,6 +82,13 @@ struct Incoming {
     lost: u64,
     /// Malformed packets, when the last frame came.
     malformed: u64,
+}
+
+impl Incoming {
+    /// Whether too many packets in a row, up to the last, are malformed.
+    fn makes_no_sense(&self) -> bool {
+        self.stream.counts().malformed_packets >= self.malformed + MOST_MALFORMED
+    }
 }
 
 impl RtspFeed {
@@ -118,6 +127,7 @@ impl RtspFeed {
                 transport,
                 ended: None,
                 is_finished: false,
+                is_interleaved: false,
                 has_video: false,
                 in_step: InStep::default(),
                 early_reports: [None; 2],
@@ -280,6 +290,10 @@ impl RtspFeed {
                 None => {}
             }
         }
+        if self.session.is_interleaved {
+            self.sockets.clear();
+            self.is_tight = false;
+        }
         for (track, port) in std::mem::take(&mut self.session.punch) {
             if let (Some(ports), Some(peer)) = (self.sockets.get(track), self.peer) {
                 let _ = ports.rtp.send_to(&HOLE_PUNCH, SocketAddr::new(peer, port));
@@ -344,11 +358,7 @@ impl RtspFeed {
     /// Why it has ended, if it has.
     pub(super) fn over(&mut self, lasted: Option<Duration>) -> Option<Reason> {
         let session = &self.session;
-        let malformed = session
-            .tracks
-            .iter()
-            .flatten()
-            .any(|track| track.stream.counts().malformed_packets >= track.malformed + MOST_MALFORMED);
+        let malformed = session.tracks.iter().flatten().any(|track| track.is_video && track.makes_no_sense());
         if !session.is_finished && session.ended.is_none() && !malformed {
             return None;
         }
@@ -376,11 +386,7 @@ impl Session {
                 self.log.push(format!("{status} {phrase} over {refused}: tries {other}"));
             }
             Event::PortsWanted { tracks } => {
-                for incoming in self.tracks.iter_mut().flatten() {
-                    if let Ok(stream) = Stream::new(&incoming.format, Transport::Udp) {
-                        incoming.stream = stream;
-                    }
-                }
+                self.set_transport(Transport::Udp);
                 self.wanted_ports = Some(tracks);
             }
             Event::TrackRefused { track, error } => {
@@ -390,6 +396,11 @@ impl Session {
                 given.push(Given::NoAudio(error.to_string()));
             }
             Event::Playing { tracks } => {
+                self.is_interleaved = !tracks.iter().any(|carriage| matches!(carriage, Carriage::Udp { .. }));
+                if self.is_interleaved && self.first_rtp.is_none() {
+                    // Ports were opened, and the camera sends over the connection all the same.
+                    self.set_transport(Transport::Tcp);
+                }
                 let ports = tracks.iter().enumerate().filter_map(|(track, carriage)| match carriage {
                     Carriage::Udp { server_port, .. } => Some((track, (*server_port)?)),
                     _ => None,
@@ -408,6 +419,15 @@ impl Session {
                 self.finish(given);
             }
             Event::Finished => self.is_finished = true,
+        }
+    }
+
+    /// Packets come so: none has come yet.
+    fn set_transport(&mut self, transport: Transport) {
+        for incoming in self.tracks.iter_mut().flatten() {
+            if let Ok(stream) = Stream::new(&incoming.format, transport) {
+                incoming.stream = stream;
+            }
         }
     }
 
@@ -469,6 +489,10 @@ impl Session {
         }
         self.give(track, &mut frames, given);
         self.frames = frames;
+        if self.tracks[track].as_ref().is_some_and(|track| !track.is_video && track.makes_no_sense()) {
+            self.tracks[track] = None;
+            given.push(Given::NoAudio(format!("{MOST_MALFORMED} packets of it in a row make no sense")));
+        }
     }
 
     /// Gives frames that waited for packets which will not come.

@@ -106,6 +106,17 @@ fn segment_cuts_at_the_first_key_frame_behind_a_boundary() {
 }
 
 #[test]
+fn a_burst_at_the_start_costs_no_segment_at_the_first_boundary() {
+    // Two seconds that the server has kept come at once; the times ahead are corrected at the first cut.
+    let mut world = World::new(10, &[video(0)]);
+    for at in (0..25_000).step_by(200) {
+        let late = (2000 - at).max(0) - 2000;
+        world.take(0, at, late, at % 1000 == 0, "x");
+    }
+    assert_eq!(world.files().len(), 3);
+}
+
+#[test]
 fn changed_parameter_sets_begin_a_segment_at_the_next_key_frame() {
     let mut world = World::new(3600, &[video(0)]);
     world.take(0, 0, 0, true, "a");

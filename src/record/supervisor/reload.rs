@@ -117,7 +117,9 @@ impl Supervisor<'_> {
             broken = running.segments.tracks().find_map(misfit);
         }
         recorder.shows(&camera);
-        if let Some(keeper) = self.keepers.get(&camera.destination) {
+        // Where another source is to take over, it prepares its folder itself.
+        let is_here = recorder.machine.camera().destination == camera.destination;
+        if let Some(keeper) = self.keepers.get(&camera.destination).filter(|_| is_here) {
             // The answer starts nothing: it belongs to no start.
             let (settings, turn) = (Arc::clone(&camera), (number, u64::MAX));
             keeper.writer.pass(Job::Prepare { camera: name.clone(), settings, turn });
