@@ -3,6 +3,8 @@
 //! A source makes [`Packet`]s of [`Track`]s: RTP ([`rtp`]) or a Matroska pipe. A [`Muxer`] turns those of one segment into
 //! the bytes of its file, in such an order that what has been written plays, also when the next byte never comes.
 
+#[cfg(test)]
+mod arbitrary;
 mod audio;
 mod ebml;
 pub mod mjpeg;

@@ -50,7 +50,7 @@ pub struct Record {
     /// Make the recorder of this configuration read it again, as SIGHUP does
     #[arg(long, help_heading = "Running", conflicts_with_all = ["pause", "resume"])]
     pub reload: bool,
-    /// Stop the recorder; none starts until --resume, from cron either
+    /// Stop the recorder, and start none until --resume, not even from cron
     #[arg(long, help_heading = "Running", conflicts_with = "resume")]
     pub pause: bool,
     /// End a --pause
@@ -133,7 +133,7 @@ pub struct Camera {
     /// What reads the camera: auto, native or ffmpeg [default: auto]
     #[arg(long, value_name = "ENGINE", value_parser = checked(one_of::<Engine>), env = "FOOTAGE_ENGINE")]
     pub engine: Option<Checked<Engine>>,
-    /// Transport of RTSP: tcp, udp, multicast or http [default: tcp]
+    /// Transport of RTSP: tcp, udp, multicast or http [default: tcp, else udp]
     #[arg(long, value_name = "WAY", value_parser = checked(one_of::<Transport>), env = "FOOTAGE_TRANSPORT")]
     pub transport: Option<Checked<Transport>>,
     /// Wait this long for an answer of the camera [default: 10s]

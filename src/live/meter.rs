@@ -19,7 +19,7 @@ const BACKLOG: Duration = Duration::from_millis(1500);
 /// The rate of a growing count (frames, bytes) over the last 15 seconds. It is known from the second sample on, when that is
 /// at least a second after the first; the time until a camera's first frame does not count.
 ///
-/// A count that falls is that of a new ffmpeg: the window restarts. Times are those of any monotonic clock, with
+/// A count that falls is that of a new connection: the window restarts. Times are those of any monotonic clock, with
 /// any beginning.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
@@ -55,7 +55,7 @@ impl Meter {
         }
     }
 
-    /// Restarts the window, as for a new ffmpeg.
+    /// Restarts the window, as for a new connection.
     pub fn restart(&mut self) {
         self.samples.clear();
     }

@@ -19,11 +19,9 @@ const MOST_LATE_NS: i64 = 450_000_000;
 /// The slow way: a two-hundredth of the time that passes, more than any clock drifts.
 const SLEW_DIVISOR: i64 = 200;
 
-/// How the stamps of one source lie on our clock. All times are in nanoseconds; ours count from any fixed instant.
-#[derive(Debug)]
+/// How the stamps of one source, whose tracks count from one zero, lie on our clock: the first track that comes lays all. All times are in nanoseconds; ours count from any fixed instant.
+#[derive(Debug, Default)]
 pub struct Timeline {
-    /// Whether the stamps of all tracks have one zero, as in a file: then the first track that comes lays all.
-    has_shared_zero: bool,
     tracks: Vec<Option<Clock>>,
     /// What is still to be added, slowly, to follow a drift.
     slew_ns: i64,
@@ -48,12 +46,6 @@ struct Window {
 }
 
 impl Timeline {
-    /// For a source; `has_shared_zero` is whether the stamps of its tracks count from one zero.
-    #[must_use]
-    pub fn new(has_shared_zero: bool) -> Self {
-        Self { has_shared_zero, tracks: Vec::new(), slew_ns: 0, window: None }
-    }
-
     /// When a packet was taken, by our clock, from its stamp and its arrival. `leads` is whether it is of the track that
     /// says how the clocks stand: the video.
     pub fn place(&mut self, track: usize, leads: bool, pts_ns: i64, arrived_ns: i64) -> i64 {
@@ -61,7 +53,7 @@ impl Timeline {
             self.tracks.resize(track + 1, None);
         }
         let Some(clock) = self.tracks[track] else {
-            let shared = self.tracks.iter().flatten().next().filter(|_| self.has_shared_zero);
+            let shared = self.tracks.iter().flatten().next();
             let offset_ns = shared.map_or(arrived_ns.saturating_sub(pts_ns), |clock| clock.offset_ns);
             let at_ns = pts_ns.saturating_add(offset_ns);
             self.tracks[track] = Some(Clock { offset_ns, latest_ns: at_ns, arrived_ns });
@@ -144,7 +136,7 @@ mod tests {
 
     /// The largest difference between when frames were taken and the times that they get, in milliseconds.
     fn worst(frames: impl Iterator<Item = (i64, i64, i64)>) -> i64 {
-        let mut timeline = Timeline::new(true);
+        let mut timeline = Timeline::default();
         frames
             .map(|(pts, taken, arrived)| (timeline.place(0, true, pts, arrived) - taken).abs() / MS)
             .max()
@@ -158,7 +150,7 @@ mod tests {
 
     #[test]
     fn stamps_inside_follow_the_camera_exactly_whatever_the_network_does() {
-        let mut timeline = Timeline::new(true);
+        let mut timeline = Timeline::default();
         let placed: Vec<i64> = (0..140).map(|n| timeline.place(0, true, n * FRAME, taken(n).1)).collect();
         assert!(placed.windows(2).all(|pair| pair[1] - pair[0] == FRAME), "{placed:?}");
     }
@@ -189,7 +181,7 @@ mod tests {
     #[test]
     fn a_burst_at_the_start_is_even_and_settles_at_the_next_segment() {
         // A server sends two seconds that it has kept at once.
-        let mut timeline = Timeline::new(true);
+        let mut timeline = Timeline::default();
         let arrived = |n: i64| (n - 30).max(0) * FRAME;
         let placed: Vec<i64> = (0..200).map(|n| timeline.place(0, true, n * FRAME, arrived(n))).collect();
         assert!(placed[..100].windows(2).all(|pair| (pair[1] - pair[0] - FRAME).abs() < MS), "{placed:?}");
@@ -199,11 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn tracks_without_a_shared_zero_lie_where_they_arrive() {
-        let mut timeline = Timeline::new(false);
-        assert_eq!(timeline.place(0, true, 5 * S, 100 * S), 100 * S);
-        assert_eq!(timeline.place(1, false, 77 * S, 100 * S + 40 * MS), 100 * S + 40 * MS);
-        let mut timeline = Timeline::new(true);
+    fn a_late_track_lies_where_the_first_one_says() {
+        let mut timeline = Timeline::default();
         assert_eq!(timeline.place(0, true, 5 * S, 100 * S), 100 * S);
         assert_eq!(timeline.place(1, false, 6 * S, 105 * S), 101 * S, "late, and not later");
     }
@@ -211,7 +200,7 @@ mod tests {
     #[test]
     fn b_frames_go_back_without_a_leap() {
         let order = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8];
-        let mut timeline = Timeline::new(true);
+        let mut timeline = Timeline::default();
         for (n, frame) in order.into_iter().enumerate() {
             let arrived = i64::try_from(n).unwrap_or(0) * FRAME;
             assert_eq!(timeline.place(0, true, frame * FRAME, arrived), frame * FRAME);

@@ -16,6 +16,8 @@
 
 mod packets;
 
+pub use packets::{PACKET_BYTES, SYNC_BYTE};
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

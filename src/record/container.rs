@@ -53,11 +53,8 @@ pub fn open(container: Container, tracks: &[Track], start: DateTime<Utc>, out: &
     }
 }
 
-/// A transport stream is made of packets of so many bytes.
-const TS_PACKET_BYTES: usize = 188;
-const TS_SYNC: u8 = 0x47;
 /// Read in pieces of this, a multiple of a transport packet.
-const PIECE_BYTES: usize = TS_PACKET_BYTES * 512;
+const PIECE_BYTES: usize = ts::PACKET_BYTES * 512;
 
 /// Whether what a crash has left of a segment holds a frame of video: then it can be played.
 ///
@@ -97,14 +94,14 @@ fn matroska_has_frame(file: &mut impl Read) -> io::Result<bool> {
 
 /// A packet in which a PES of video begins (ISO/IEC 13818-1, 2.4.3): `payload_unit_start_indicator`, then `00 00 01 Ex`.
 fn transport_stream_has_frame(file: &mut impl Read) -> io::Result<bool> {
-    let mut packet = [0; TS_PACKET_BYTES];
+    let mut packet = [0; ts::PACKET_BYTES];
     let mut file = io::BufReader::with_capacity(PIECE_BYTES, file);
     loop {
         match file.read_exact(&mut packet) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             other => other?,
         }
-        if packet[0] != TS_SYNC {
+        if packet[0] != ts::SYNC_BYTE {
             return Ok(false);
         }
         let starts = packet[1] & 0x40 != 0;
@@ -171,12 +168,12 @@ mod tests {
     #[test]
     fn a_torn_ts_is_kept_once_a_frame_of_video_begins() {
         let packet = |start: u8, payload: [u8; 4]| {
-            let mut packet = [0xFF; TS_PACKET_BYTES];
-            packet[..4].copy_from_slice(&[TS_SYNC, start, 0, 0x10]);
+            let mut packet = [0xFF; ts::PACKET_BYTES];
+            packet[..4].copy_from_slice(&[ts::SYNC_BYTE, start, 0, 0x10]);
             packet[4..8].copy_from_slice(&payload);
             packet
         };
-        let has = |packets: &[[u8; TS_PACKET_BYTES]]| {
+        let has = |packets: &[[u8; ts::PACKET_BYTES]]| {
             has_frame(Container::Ts, &mut Cursor::new(packets.concat())).expect("read")
         };
         let (table, audio, video) =

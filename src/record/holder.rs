@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::Settings;
 use super::config::Config;
 use super::places::lock_path;
+use super::{Action, Settings};
 use crate::error::{Error, Result};
 use crate::lock::Holder;
 use crate::pass::Context;
@@ -48,7 +48,7 @@ pub(super) fn stop(settings: &Settings, config: &Config, context: &Context) -> R
         }
         context.stop.sleep(TICK)?;
     }
-    if are_from_cron {
+    if are_from_cron && settings.action == Action::Stop {
         let pids: Vec<String> = holders.iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
         log::warn!(
             "the recorder (pid {}) has ended; the crontab line starts it again: comment it out, or use --pause",

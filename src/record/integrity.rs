@@ -1,9 +1,8 @@
 //! A cheap check that a segment has the beginning and, where the container gives it, the end of its format. It does not
 //! verify every frame.
 //!
-//! ffmpeg reports a segment complete even if the disk was full and half of it is missing. Reading all of it again would
-//! cost as much as recording it, so footage looks for the traces of a full disk, a killed ffmpeg or a lost write: an empty
-//! file, another signature, boxes that go beyond the end of the file.
+//! Reading all of a segment again would cost as much as recording it, so footage looks for the traces of a full disk or a lost
+//! write: an empty file, another signature, boxes that go beyond the end of the file.
 //!
 //! | container | checked | source |
 //! | --- | --- | --- |
@@ -14,12 +13,12 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::name::Container;
+use crate::media::ts;
 use crate::mp4::{Structure, structure};
 
 const EBML: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
-const TS_PACKET_BYTES: u64 = 188;
-const TS_SYNC: u8 = 0x47;
-/// The bytes that ffmpeg writes before the first frame of an MP4 file: a file of this length has no frame.
+const TS_PACKET_BYTES: u64 = ts::PACKET_BYTES as u64;
+/// Fewer bytes than any container has before its first frame.
 const MIN_BYTES: u64 = 64;
 
 /// What is wrong with a segment of `length` bytes; `None` if nothing is.
@@ -40,11 +39,11 @@ pub fn fault(container: Container, file: &mut (impl Read + Seek), length: u64) -
         Container::Ts => {
             let mut byte = [0];
             file.read_exact(&mut byte)?;
-            let is_first = byte[0] == TS_SYNC;
+            let is_first = byte[0] == ts::SYNC_BYTE;
             let last = (length / TS_PACKET_BYTES).saturating_sub(1) * TS_PACKET_BYTES;
             file.seek(SeekFrom::Start(last))?;
             file.read_exact(&mut byte)?;
-            Ok((!is_first || byte[0] != TS_SYNC).then(|| "it is no MPEG transport stream".into()))
+            Ok((!is_first || byte[0] != ts::SYNC_BYTE).then(|| "it is no MPEG transport stream".into()))
         }
         Container::Mp4 => Ok(match structure(file, length)? {
             Structure::Whole => None,
@@ -66,7 +65,7 @@ mod tests {
     fn container_signatures_are_distinguished() {
         let mkv = [&EBML[..], &[0; 200]].concat();
         let mut ts = vec![0; 188 * 3];
-        ts.iter_mut().step_by(188).for_each(|byte| *byte = TS_SYNC);
+        ts.iter_mut().step_by(188).for_each(|byte| *byte = ts::SYNC_BYTE);
         let mp4 = [&100_u32.to_be_bytes()[..], b"ftyp", &[0; 92]].concat();
         let all = [(Container::Mkv, mkv), (Container::Ts, ts), (Container::Mp4, mp4)];
         for (container, bytes) in &all {

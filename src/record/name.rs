@@ -3,7 +3,7 @@
 //! | file | name |
 //! | --- | --- |
 //! | a closed segment | `CAMERA/2026-11-21/2026-11-21_10-00-00+0530.mkv`, `…+0530-2.mkv` for a second one in that second |
-//! | an open one | `CAMERA/.1795235400-0f3a9c12.mkv`: seconds since 1970, and the run id of the ffmpeg that writes it |
+//! | an open one | `CAMERA/.1795235400-0f3a9c12.mkv`: seconds since 1970, and its run id |
 //! | one that cannot be played | `CAMERA/.1795235400-0f3a9c12.mkv.damaged` |
 //!
 //! The name of a closed segment has its camera's local time and the UTC offset at that time, so it means one instant: in the
@@ -183,8 +183,8 @@ impl FromStr for SegmentName {
     }
 }
 
-/// The id of one run of ffmpeg, which distinguishes its files from those of other runs. It is random: a counter would
-/// restart with footage.
+/// Distinguishes open segments that begin in the same second. The first of a source is random, since a counter would restart
+/// with footage; the others count on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(pub u32);
 
@@ -194,12 +194,12 @@ impl fmt::Display for RunId {
     }
 }
 
-/// The hidden name of a segment that ffmpeg is writing or has left behind.
+/// The hidden name of a segment that is being written, or that a crash has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OpenName {
-    /// When ffmpeg opened it, seconds since 1970.
+    /// When its first frame was taken, seconds since 1970.
     pub epoch: i64,
-    /// The run of ffmpeg that writes it.
+    /// Distinguishes it from others of that second.
     pub run_id: RunId,
     /// Its container.
     pub container: Container,

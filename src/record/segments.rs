@@ -122,21 +122,15 @@ struct Segment {
 }
 
 impl Segments {
-    /// For a new source. Its first segment carries `run_id`, the others those behind it. `has_shared_zero`: see [`Timeline`].
+    /// For a new source. Its first segment carries `run_id`, the others those behind it.
     #[must_use]
-    pub fn new(
-        layout: Layout,
-        run_id: RunId,
-        has_shared_zero: bool,
-        holds: fn(Container, &Track) -> bool,
-        open_muxer: Open,
-    ) -> Self {
+    pub fn new(layout: Layout, run_id: RunId, holds: fn(Container, &Track) -> bool, open_muxer: Open) -> Self {
         Self {
             layout,
             open_muxer,
             holds,
             run_id,
-            timeline: Timeline::new(has_shared_zero),
+            timeline: Timeline::default(),
             tracks: Vec::new(),
             must_cut: false,
             current: None,

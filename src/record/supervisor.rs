@@ -64,7 +64,7 @@ const EVENTS: usize = 64;
 /// Descriptors of a camera: a connection, and of two tracks those of RTP and of RTCP.
 const DESCRIPTORS: usize = 5;
 
-/// What a descriptor is of: in the low bit, above it the camera's number.
+/// The waker; a camera's descriptors have its number above three bits for which of them.
 const WAKER: u64 = u64::MAX;
 
 /// All cameras under way.
@@ -114,7 +114,7 @@ pub(super) struct Supervisor<'a> {
     /// When the machine was last looked at; none while that goes on.
     measured_at: Option<Instant>,
     live: Arc<Mutex<RecorderStatus>>,
-    /// When the next ffmpeg may start.
+    /// When the next source may start.
     next_start: Instant,
     began: Instant,
     /// How it goes, on a terminal.

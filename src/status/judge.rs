@@ -290,9 +290,9 @@ impl Judge<'_> {
         }
         if let Some(since) = &pass.paused {
             let place = self.place.display();
-            self.status
-                .warnings
-                .push(format!("{place}: recording is paused since {since}; footage record --resume ends that"));
+            self.status.warnings.push(format!(
+                "{place}: recording is paused since {since}; footage record --resume with its CONFIG ends that"
+            ));
         }
         if is_done {
             self.pass_age(pass, whole(live.updated_timestamp_seconds));

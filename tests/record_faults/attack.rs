@@ -116,7 +116,7 @@ fn schedule_requests_follow_no_redirect() {
     let table = format!("url = \"rtsp://127.0.0.1:1/\"\nschedule = [{{ at = \"00:00\", get = {get:?} }}]");
     let site = Site::with(QUICK, &[("yard", table)]);
     let running = site.start(&["-v"]);
-    running.wait_for_stderr("cannot be told by its schedule", PATIENCE);
+    running.wait_for_stderr("the request of its schedule failed", PATIENCE);
     running.term();
     let output = running.wait();
     assert!(other.requests().is_empty(), "{:#?} {output}", other.requests());
@@ -136,7 +136,7 @@ fn schedule_requests_ignore_proxies() {
     let site = Site::with(QUICK, &[("yard", table)]);
     let url = format!("http://{}", proxy.address());
     let running = site.record(&["-v"]).env("http_proxy", &url).env("ALL_PROXY", &url).spawn();
-    running.wait_for_stderr("told by its schedule", PATIENCE);
+    running.wait_for_stderr("requested by its schedule", PATIENCE);
     running.term();
     let output = running.wait();
     assert!(proxy.requests().is_empty(), "{:#?} {output}", proxy.requests());
@@ -234,7 +234,7 @@ fn an_untrusted_certificate_gets_no_schedule_request() {
     let table = format!("url = \"rtsp://127.0.0.1:1/\"\nschedule = [{{ at = \"00:00\", get = {get:?} }}]");
     let site = Site::with(QUICK, &[("yard", table)]);
     let running = site.start(&[]);
-    running.wait_for_stderr("cannot be told by its schedule", PATIENCE);
+    running.wait_for_stderr("the request of its schedule failed", PATIENCE);
     running.term();
     running.wait();
     server.assert_not_trusted();

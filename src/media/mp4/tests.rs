@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{Mp4Muxer, holds, playable_bytes};
-use crate::media::{Codec, Muxer, Packet, Shape, Track};
+use crate::media::{Codec, Muxer, Packet, Shape, Track, arbitrary};
 
 fn tracks() -> Vec<Track> {
     vec![
@@ -149,23 +149,9 @@ fn playable_bytes_end_in_front_of_a_moof_that_is_cut_off() {
     }
 }
 
-/// Times that no camera sends, too.
-fn packets() -> impl Strategy<Value = Vec<(Packet, bool)>> {
-    let time = prop_oneof![0..20_000_000_000_i64, Just(i64::MAX), Just(0)];
-    let packet = (0..4_usize, time, any::<bool>(), 0..40_usize, any::<u8>(), any::<bool>());
-    prop::collection::vec(packet, 1..60).prop_map(|packets| {
-        packets
-            .into_iter()
-            .map(|(track, pts_ns, is_key, size, fill, flush)| {
-                (Packet { track, pts_ns, is_key, data: vec![fill; size] }, flush)
-            })
-            .collect()
-    })
-}
-
 proptest! {
     #[test]
-    fn index_finds_every_sample_whatever_the_times(packets in packets()) {
+    fn index_finds_every_sample_whatever_the_times(packets in arbitrary::packets(40)) {
         let mut out = Vec::new();
         let mut muxer = muxer(&mut out);
         for (packet, flush) in &packets {

@@ -1,7 +1,10 @@
 //! Packets of a transport stream: tables and PES.
 
 /// A packet, and what is left of it behind its header.
-const PACKET_BYTES: usize = 188;
+/// A transport stream is made of packets of so many bytes,
+pub const PACKET_BYTES: usize = 188;
+/// each of which begins with this.
+pub const SYNC_BYTE: u8 = 0x47;
 const BODY_BYTES: usize = PACKET_BYTES - 4;
 /// What the one program of the stream is called in its tables.
 const PROGRAM: u16 = 1;
@@ -24,7 +27,7 @@ impl Pid {
         let end = out.len() + PACKET_BYTES;
         let [high, low] = self.number.to_be_bytes();
         let adapts = body.len() < BODY_BYTES;
-        out.extend([0x47, u8::from(is_start) << 6 | high, low, u8::from(adapts) << 5 | 0x10 | self.counter]);
+        out.extend([SYNC_BYTE, u8::from(is_start) << 6 | high, low, u8::from(adapts) << 5 | 0x10 | self.counter]);
         if adapts {
             // Its length, then flags if there is room for them, then what it is filled up with.
             let length = BODY_BYTES - 1 - body.len();

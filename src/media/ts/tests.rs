@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::packets::crc;
 use super::*;
+use crate::media::arbitrary;
 
 fn tracks(depth_stated: bool) -> Vec<Track> {
     // Baseline states that nothing is reordered; a configuration that cannot be read states nothing.
@@ -135,22 +136,9 @@ fn aac_has_adts_headers() {
     assert_eq!(pes[14..30], pes[30..46]);
 }
 
-fn any_packets() -> impl Strategy<Value = Vec<(Packet, bool)>> {
-    let time = prop_oneof![0..20_000_000_000_i64, Just(i64::MAX), Just(0)];
-    let packet = (0..4_usize, time, any::<bool>(), 0..400_usize, any::<u8>(), any::<bool>());
-    prop::collection::vec(packet, 1..60).prop_map(|packets| {
-        packets
-            .into_iter()
-            .map(|(track, pts_ns, is_key, size, fill, flush)| {
-                (Packet { track, pts_ns, is_key, data: vec![fill; size] }, flush)
-            })
-            .collect()
-    })
-}
-
 proptest! {
     #[test]
-    fn counters_run_and_dts_rise_whatever_the_times(sent in any_packets(), depth_stated: bool) {
+    fn counters_run_and_dts_rise_whatever_the_times(sent in arbitrary::packets(400), depth_stated: bool) {
         let mut out = Vec::new();
         let mut muxer = TsMuxer::new(&tracks(depth_stated), &mut out);
         for (packet, flush) in &sent {

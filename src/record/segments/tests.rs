@@ -46,7 +46,7 @@ struct World {
 impl World {
     fn new(seconds: u64, tracks: &[Track]) -> Self {
         let layout = Layout { segment: Duration::from_secs(seconds), zone: Tz::UTC, container: Container::Mkv };
-        let mut segments = Segments::new(layout, RunId(1), true, |_, _| true, open);
+        let mut segments = Segments::new(layout, RunId(1), |_, _| true, open);
         tracks.iter().enumerate().for_each(|(index, track)| segments.describe(index, track.clone()));
         Self { segments, writes: Vec::new(), set_ms: 0 }
     }

@@ -47,7 +47,7 @@ impl Supervisor<'_> {
         #[expect(clippy::cast_possible_truncation, reason = "one half of it is random enough")]
         let run_id = RunId(random() as u32);
         let layout = Layout::of(&camera);
-        let segments = Segments::new(layout, run_id, true, container::holds, container::open);
+        let segments = Segments::new(layout, run_id, container::holds, container::open);
         recorder.live.engine = Some(if feed.pid().is_some() { "ffmpeg" } else { "native" }.to_owned());
         recorder.live.ffmpeg_pid = feed.pid();
         recorder.running = Some(Running { feed, segments, lost: 0, flushed: now, timer: None, first_frame: None });
@@ -361,7 +361,7 @@ impl Supervisor<'_> {
         self.event(number, Event::Switched(why));
     }
 
-    /// What a thread of a feed has sent: a connection, pictures.
+    /// A thread of a feed has connected, or has not.
     pub(super) fn delivered(&mut self, (number, generation): Turn, parcel: Parcel) {
         let now = Instant::now();
         let mut given = std::mem::take(&mut self.given);

@@ -232,12 +232,12 @@ impl Supervisor<'_> {
         let shown = crate::record::url::shown(url.reveal());
         let Err(why) = outcome else {
             let level = if *failures > 0 { log::Level::Warn } else { log::Level::Info };
-            log::log!(level, "{camera}: told by its schedule: {shown}");
+            log::log!(level, "{camera}: requested by its schedule: {shown}");
             recorder.request = None;
             return;
         };
         let level = if *failures == 0 { log::Level::Warn } else { log::Level::Info };
-        log::log!(level, "{camera}: cannot be told by its schedule: {shown}: {why}; tried again");
+        log::log!(level, "{camera}: the request of its schedule failed: {shown}: {why}; tried again");
         let pause = REQUEST_AGAIN.saturating_mul(1 << (*failures).min(8)).min(REQUEST_AGAIN_AT_MOST);
         *failures += 1;
         recorder.live.schedule_failures += 1;
