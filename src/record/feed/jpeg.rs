@@ -20,7 +20,7 @@ use crate::units::human_duration;
 const MOST_WAITING_BYTES: usize = 8 << 20;
 /// What could not be written is tried again after this.
 const SOON: Duration = Duration::from_millis(20);
-/// An encoder that has got everything ends by itself; by then it is told to.
+/// An encoder that has got everything ends by itself; after this it is ended.
 const ENCODER_ENDS_WITHIN: Duration = Duration::from_secs(2);
 const PIECES: usize = 8;
 /// Pictures that come at once are so far apart: containers count milliseconds, and of two at one time an encoder leaves out one.
