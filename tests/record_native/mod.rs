@@ -41,7 +41,7 @@ struct Shot {
 }
 
 /// Plays this to the first who comes to a URL below its own; who comes there again is refused.
-fn once(film: (String, Vec<Sent>)) -> RtspPeer {
+pub(crate) fn once(film: (String, Vec<Sent>)) -> RtspPeer {
     let play = Play::of(film.1);
     let played = Arc::new(Mutex::new(BTreeSet::new()));
     RtspPeer::of((film.0, play), move |asked: &Asked, answer: Answer| {

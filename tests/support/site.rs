@@ -268,6 +268,13 @@ impl Segment {
         start.unwrap_or_else(|e| panic!("{}: {e}", self.name)).timestamp()
     }
 
+    /// When its first frame was taken: `DateUTC` of a Matroska file.
+    #[track_caller]
+    pub(crate) fn taken(&self) -> chrono::DateTime<chrono::Utc> {
+        let time = probe(&self.path, &[], "format_tags=creation_time");
+        time.trim().parse().unwrap_or_else(|e| panic!("{}: {time:?}: {e}", self.name))
+    }
+
     /// How many video frames it has. It may be incomplete.
     #[track_caller]
     pub(crate) fn frames(&self) -> u64 {
