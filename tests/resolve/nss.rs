@@ -172,7 +172,7 @@ fn nss_modules_are_not_loaded_by_upload() {
 fn nss_modules_are_not_loaded_for_a_proxy() {
     in_own_network!();
     let (host, uploads) = (Host::new(), Uploads::with(&["cam/1.ts"]));
-    let proxy = RawServer::start(|_| b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let proxy = RawServer::start(|_| b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n".to_vec());
     for (nsswitch, name) in NSSWITCH.into_iter().zip(["nas.local", "proxy.localhost", "proxy"]) {
         replace(&host.scratch, "/etc/nsswitch.conf", nsswitch);
         let before = proxy.requests().len();

@@ -95,17 +95,21 @@ impl Answer {
         Self { body, ..Self::error(200, "") }
     }
 
-    /// An error as S3 tells it.
+    /// An error as S3 tells it. It may be tried again at once, so tests do not wait.
     pub fn error(status: u16, code: &str) -> Self {
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>as the test wants it</Message>\
              <RequestId>0A49CE4060975EAC</RequestId></Error>"
         );
-        Self { when: When::Refused, status, headers: vec![("Content-Type".into(), "application/xml".into())], body }
+        let headers = Vec::new();
+        Self { when: When::Refused, status, headers, body }
+            .with("Content-Type", "application/xml")
+            .with("Retry-After", "0")
     }
 
-    /// With one more header.
+    /// With a header, in the place of another one of this name.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.retain(|(known, _)| known != name);
         self.headers.push((name.into(), value.into()));
         self
     }
