@@ -14,7 +14,7 @@ use super::local::{Files, Identity, Local};
 use super::plan::Policy;
 use super::s3::Object;
 use super::source::{SourceDir, Sources};
-use super::transfer::{Failure, Transfer};
+use super::transfer::{Evidence, Failure, Transfer};
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
 use crate::pass::{Compared, Context, Failure as Failed, Report};
@@ -272,7 +272,7 @@ impl Comparison<'_> {
             return Ok(Status::Unverified);
         }
         let file = open_regular(&source.path(local)).map_err(|error| Failure::unreadable(&error))?;
-        let is_same = self.transfer.is_same(local.identity.size, &file, object, None)?;
+        let is_same = self.transfer.is_same(local.identity.size, &file, object, Evidence::default())?;
         let now = file.metadata().map_err(|error| Failure::unreadable(&error))?;
         match (is_same, verified) {
             _ if Identity::of(&now) != local.identity => Err(Failure::Changed),

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use self::line::{Event, Line};
 use super::local::Identity;
+use super::parts::Cut;
 use crate::error::{At, Error, Result};
 use crate::store::open::{has_one_name, open_for_appending};
 use crate::store::{MAX_INDEX_BYTES, Store, read_state, write_atomically};
@@ -32,6 +33,14 @@ pub struct Begun {
     pub id: String,
     /// The ETags of the parts that the server has.
     pub parts: BTreeMap<NonZeroU32, String>,
+}
+
+impl Begun {
+    /// Whether the server has every part.
+    #[must_use]
+    pub fn has_all(&self, cut: Cut) -> bool {
+        cut.numbers().all(|number| self.parts.contains_key(&number))
+    }
 }
 
 /// The state of a file.

@@ -15,6 +15,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) use self::job::{Failure, Job, Open, PartDone, Start, Verification, content_type};
+pub(super) use self::same::Evidence;
 use self::tries::Tries;
 use super::hash::{Digests, HashError, digests, etag_of_parts, md5_of_hex};
 use super::journal::Begun;
@@ -78,7 +79,9 @@ impl<'a> Transfer<'a> {
         let found = self.ask(|| self.client.head(&job.key))?;
         if let Some(object) = found {
             let is_ours = lock(&job.mismatched).contains(&object.etag);
-            if self.is_same(job.identity.size, &file, &object, None)? {
+            let of_parts = begun.filter(|begun| begun.has_all(cut)).and_then(|begun| of_parts(&begun.parts));
+            let evidence = Evidence { etag_of_parts: of_parts.as_deref(), ..Evidence::default() };
+            if self.is_same(job.identity.size, &file, &object, evidence)? {
                 if let Some(begun) = begun {
                     // If another upload made the object, the parts of this one are useless.
                     let _ = self.client.abort(&job.key, &begun.id);
@@ -160,7 +163,8 @@ impl<'a> Transfer<'a> {
                 }
             };
             if let Some(object) = found {
-                if self.is_same(job.identity.size, file, &object, Some((&digests, is_stored)))? {
+                let evidence = Evidence { digests: Some(&digests), is_accepted: is_stored, etag_of_parts: None };
+                if self.is_same(job.identity.size, file, &object, evidence)? {
                     check_unchanged(job, file, &object.etag)?;
                     return Ok(Verification { etag: object.etag, was_there: !was_sent });
                 }
@@ -245,8 +249,7 @@ impl<'a> Transfer<'a> {
         parts: &BTreeMap<NonZeroU32, String>,
     ) -> Result<Verification, Failure> {
         let file = self.open(job)?;
-        let md5s: Option<Vec<[u8; 16]>> = parts.values().map(|etag| md5_of_hex(etag)).collect();
-        let expected = md5s.map(|md5s| etag_of_parts(&md5s));
+        let expected = of_parts(parts);
         let list: Vec<(NonZeroU32, String)> = parts.iter().map(|(number, etag)| (*number, etag.clone())).collect();
         let (mut tries, mut was_asked, mut is_completed, mut is_over) = (self.tries(), false, false, false);
         loop {
@@ -259,14 +262,23 @@ impl<'a> Transfer<'a> {
             };
             match found {
                 Some(object) => {
-                    let is_same = object.size == job.identity.size
-                        && (Some(&object.etag) == expected.as_ref() || (was_asked && object.is_opaque));
+                    let evidence =
+                        Evidence { digests: None, etag_of_parts: expected.as_deref(), is_accepted: was_asked };
+                    // Before the request the parts alone say what an object of ours would be: to hash the file is for later.
+                    let is_same = if was_asked {
+                        self.is_same(job.identity.size, &file, &object, evidence)?
+                    } else {
+                        object.size == job.identity.size && Some(&object.etag) == expected.as_ref()
+                    };
                     if is_same {
                         check_unchanged(job, &file, &object.etag)?;
                         return Ok(Verification { etag: object.etag, was_there: false });
                     }
                     if is_completed {
                         return Err(Failure::mismatch(job, &object, &expected.unwrap_or_default()));
+                    }
+                    if is_over {
+                        return Err(Failure::NoSuchUpload);
                     }
                     if !lock(&job.mismatched).contains(&object.etag) {
                         return Err(Failure::conflict(job, &object));
@@ -313,6 +325,12 @@ impl<'a> Transfer<'a> {
         headers.extend(digests.map(|digests| ("x-amz-meta-sha256".into(), digests.sha256.clone())));
         headers
     }
+}
+
+/// The ETag that S3 makes of the ETags of parts; none where these are no MD5s.
+fn of_parts(parts: &BTreeMap<NonZeroU32, String>) -> Option<String> {
+    let md5s: Option<Vec<[u8; 16]>> = parts.values().map(|etag| md5_of_hex(etag)).collect();
+    md5s.map(|md5s| etag_of_parts(&md5s))
 }
 
 fn check_identity(job: &Job, file: &File) -> Result<(), Failure> {
