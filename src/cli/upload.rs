@@ -16,7 +16,7 @@ use crate::host_zone::HostZone;
 use crate::retention::parse_retention_age;
 use crate::store::read_small;
 use crate::units::parse_seconds;
-use crate::upload::key::Template;
+use crate::upload::key::{ObjectKey, Template};
 use crate::upload::pattern::Patterns;
 use crate::upload::profile::{Addressing, Environment, S3Options, resolve};
 use crate::upload::{Mode, Settings};
@@ -144,7 +144,25 @@ fn parse_to(text: &str) -> Result<(String, String), String> {
     if bucket.len() < 3 || bucket.len() > 63 || !bucket.chars().all(is_bucket) || bucket.contains("..") {
         return Err(refuse("a bucket's name has 3 to 63 letters, digits, dots and hyphens"));
     }
-    Ok((bucket.to_owned(), prefix.trim_matches('/').to_owned()))
+    let prefix = prefix.trim_matches('/');
+    if prefix.contains(char::is_control) {
+        return Err(refuse("the prefix has a line end or another control character in it"));
+    }
+    if !prefix.is_empty() {
+        ObjectKey::new(prefix.to_owned()).map_err(|error| refuse(&format!("the prefix {error}")))?;
+    }
+    Ok((bucket.to_owned(), prefix.to_owned()))
+}
+
+/// Refuses the URL of a bucket as the endpoint, as some providers show it: keys would begin with the bucket's name.
+fn check_endpoint(endpoint_url: Option<&str>, bucket: &str) -> Result<()> {
+    let address = endpoint_url.and_then(|url| url.split_once("://")).map(|(_, address)| address);
+    match address.and_then(|address| address.split_once('/')) {
+        Some((host, path)) if path == bucket => Err(Error::Usage(format!(
+            "--endpoint-url ends with the bucket: write https://{host}, the bucket belongs into --to alone"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 impl Upload {
@@ -174,6 +192,7 @@ impl Upload {
             config: &text(&config_path),
         };
         let access = resolve(&options, environment).map_err(Error::Usage)?;
+        check_endpoint(access.endpoint_url.as_deref(), &bucket)?;
         let others_can_read =
             |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
         let exposed_credentials = credentials_path.filter(|path| access.is_from_file && others_can_read(path));
@@ -244,9 +263,18 @@ mod tests {
         ] {
             assert_eq!(parse_to(text), Ok((bucket.to_owned(), prefix.to_owned())), "{text}");
         }
-        for text in
-            ["footage", "s3://", "s3:///x", "s3://ab", "http://footage/x", "s3://a..b", "s3://user:secret@footage/x"]
-        {
+        for text in [
+            "s3://footage/a//b",
+            "s3://footage/a/../b",
+            "s3://footage/a\n",
+            "footage",
+            "s3://",
+            "s3:///x",
+            "s3://ab",
+            "http://footage/x",
+            "s3://a..b",
+            "s3://user:secret@footage/x",
+        ] {
             assert!(!parse_to(text).expect_err(text).contains("secret"));
         }
     }

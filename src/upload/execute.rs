@@ -235,6 +235,18 @@ impl Execution<'_> {
             match file.failure.take() {
                 None => flight.failed_in_a_row = 0,
                 Some(Failure::NoSuchUpload) if file.restarts < MAX_RESTARTS && flight.ended.is_ok() => {
+                    log::info!("{}: the server has lost the upload", self.files[file.upload.file].path);
+                    self.restart(&mut file, flight.queue);
+                    flight.running.insert(number, file);
+                }
+                // Perhaps it has lost some of the parts that the journal has.
+                Some(Failure::File(failure))
+                    if failure.reason == FailureReason::Refused
+                        && file.restarts == 0
+                        && file.open.as_ref().is_some_and(|open| !open.is_listed)
+                        && flight.ended.is_ok() =>
+                {
+                    log::info!("{}: sending its parts again: {}", self.files[file.upload.file].path, failure.message);
                     self.restart(&mut file, flight.queue);
                     flight.running.insert(number, file);
                 }
@@ -283,11 +295,12 @@ impl Execution<'_> {
         }
     }
 
-    /// The server has lost the upload: requests the parts that it still has, or restarts the file.
+    /// The server has lost the upload, or parts of it: requests the parts that it still has, or restarts the file. What the
+    /// journal says of parts does not count any more.
     fn restart(&self, file: &mut Running<'_>, queue: &Queue<Task>) {
-        log::info!("{}: the server has lost the upload", self.files[file.upload.file].path);
         file.restarts += 1;
-        let begun = file.open.take().map(|open| Begun { id: open.id, parts: open.done });
+        let is_last = file.restarts == MAX_RESTARTS;
+        let begun = file.open.take().filter(|_| !is_last).map(|open| Begun { id: open.id, ..Begun::default() });
         file.outstanding = 1;
         let task = Task::Start(file.upload.file, Arc::clone(&file.job), begun);
         queue.change(|tasks| tasks.push_front(task));
@@ -342,6 +355,9 @@ impl Execution<'_> {
         };
         if failure.retry_later {
             journal.fail(&local.path, local.identity, key.as_str(), now);
+        }
+        if file.open.is_some() && failure.reason != FailureReason::Network {
+            journal.stall(&local.path);
         }
         let is_elsewhere = matches!(failure.reason, FailureReason::Network | FailureReason::Server);
         flight.failed_in_a_row += usize::from(is_elsewhere);

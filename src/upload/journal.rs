@@ -26,6 +26,9 @@ const HEADER: &str = "{\"journal\":\"footage upload\"";
 /// The most obsolete lines to keep.
 const MAX_STALE_LINES: usize = 1000;
 
+/// How often a multipart upload may fail, see [`Policy::has_stalled`](super::plan::Policy::has_stalled).
+pub const MAX_STALLS: u32 = 3;
+
 /// A multipart upload that was begun.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Begun {
@@ -33,6 +36,10 @@ pub struct Begun {
     pub id: String,
     /// The ETags of the parts that the server has.
     pub parts: BTreeMap<NonZeroU32, String>,
+    /// When it was begun, in seconds since 1970.
+    pub at: i64,
+    /// How often it failed since the last part arrived.
+    pub stalls: u32,
 }
 
 impl Begun {
@@ -156,13 +163,15 @@ impl Journal {
             (record.begun, record.failed, record.is_started) = (None, None, false);
             record.mismatched.clear();
         } else if let Some(id) = &line.begun {
-            record.begun = Some(Begun { id: id.clone().into_owned(), parts: BTreeMap::new() });
+            let at = line.at.unwrap_or(0);
+            record.begun = Some(Begun { id: id.clone().into_owned(), at, ..Begun::default() });
             (record.verified, record.failed, record.is_started) = (None, None, false);
         } else if line.event == Some(Event::Started) {
             (record.verified, record.is_started) = (None, true);
         } else if let (Some(part), Some(etag)) = (line.part, &line.etag) {
             if let Some(begun) = &mut record.begun {
                 begun.parts.insert(part, etag.clone().into_owned());
+                begun.stalls = 0;
             }
         } else if let Some(etag) = &line.mismatched {
             record.mismatched.push(etag.clone().into_owned());
@@ -170,6 +179,10 @@ impl Journal {
         } else if line.event == Some(Event::Failed) {
             record.failed = line.at;
             record.verified = None;
+        } else if line.event == Some(Event::Stalled) {
+            if let Some(begun) = &mut record.begun {
+                begun.stalls = begun.stalls.saturating_add(1);
+            }
         } else if line.event == Some(Event::Over) {
             (record.begun, record.verified) = (None, None);
         }
@@ -230,6 +243,13 @@ impl Journal {
     /// Notes a part that the server has.
     pub fn part(&mut self, file: &str, part: NonZeroU32, etag: &str) {
         self.add(&Line { part: Some(part), etag: Some(etag.into()), ..Line::of(file, None, "") });
+    }
+
+    /// Notes that the multipart upload in progress failed, and not by the network.
+    pub fn stall(&mut self, file: &str) {
+        if self.get(file).is_some_and(|record| record.begun.is_some()) {
+            self.add(&Line { event: Some(Event::Stalled), ..Line::of(file, None, "") });
+        }
     }
 
     /// Notes that the upload was aborted, or that the bucket no longer has the object.
@@ -337,9 +357,12 @@ impl Journal {
                 add(&Line { event: Some(Event::Started), ..of(record.identity) });
             }
             if let Some(begun) = &record.begun {
-                add(&Line { begun: Some(begun.id.as_str().into()), ..of(record.identity) });
+                add(&Line { at: Some(begun.at), begun: Some(begun.id.as_str().into()), ..of(record.identity) });
                 for (part, etag) in &begun.parts {
                     add(&Line { part: Some(*part), etag: Some(etag.as_str().into()), ..of(None) });
+                }
+                for _ in 0..begun.stalls.min(MAX_STALLS) {
+                    add(&Line { event: Some(Event::Stalled), ..of(None) });
                 }
             }
             for etag in &record.mismatched {

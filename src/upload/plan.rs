@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
-use super::journal::{Begun, Record};
+use super::journal::{Begun, MAX_STALLS, Record};
 use super::key::{KeyError, Named, ObjectKey, RecordedAt, Template};
 use super::local::{FileId, Local, SourceId};
 use super::parts::MAX_BYTES;
@@ -159,12 +159,14 @@ pub fn plan(files: &[Known<'_>], orphans: &[(SourceId, &str, &Record)], policy: 
             Ok(key) => {
                 // A record under another key does not apply to this one.
                 let known = record.filter(|record| record.key == key.as_str());
-                if is_same && known.is_none() {
+                let begun = known.filter(|_| is_same).and_then(|known| known.begun.as_ref());
+                let begun = begun.filter(|begun| !policy.has_stalled(begun));
+                if is_same && begun.is_none() {
                     give_up(record);
                 }
                 uploads.push(Upload {
                     file,
-                    begun: known.filter(|_| is_same).and_then(|known| known.begun.clone()),
+                    begun: begun.cloned(),
                     may_have_begun: known.is_some_and(|known| known.is_started),
                     mismatched: known.map(|known| known.mismatched.clone()).unwrap_or_default(),
                     key,
@@ -231,6 +233,13 @@ impl Policy {
         } else {
             None
         }
+    }
+
+    /// Whether to begin a multipart upload anew: it failed some times without a new part, and was begun long ago, so that a
+    /// server that refuses every file is not sent all of it again in every pass.
+    #[must_use]
+    pub fn has_stalled(&self, begun: &Begun) -> bool {
+        begun.stalls >= MAX_STALLS && !self.waits(begun.at)
     }
 
     fn local_now(&self) -> chrono::NaiveDateTime {

@@ -65,7 +65,7 @@ pub struct Access {
     pub credentials: Credentials,
     /// The region to sign for.
     pub region: String,
-    /// `https://host[:port]`; `None` is AWS itself.
+    /// `https://host[:port][/path]`; `None` is AWS itself.
     pub endpoint_url: Option<String>,
     /// How the bucket is named.
     pub addressing: Addressing,
@@ -178,17 +178,24 @@ fn no_credentials(profile: &str, in_config: Option<&Section>) -> String {
     )
 }
 
-/// `https://host[:port]` without a slash at its end, and without a password, which logs would show.
+/// `https://host[:port][/path]` without a slash at its end, and without a password, which logs would show.
 fn checked_endpoint(url: &str) -> Result<String, String> {
     let refuse = |why: &str| format!("--endpoint-url: {why}: write https://s3.example.com");
     if url.contains('@') {
         return Err(refuse("it may hold no user name or password"));
     }
     let uri: ureq::http::Uri = url.parse().map_err(|_| refuse(&format!("{url:?} is not a URL")))?;
-    let is_bare = matches!(uri.path_and_query().map(ureq::http::uri::PathAndQuery::as_str), None | Some("" | "/"));
+    if url.contains(['?', '#']) {
+        return Err(refuse(&format!("{url:?} has a query or a fragment")));
+    }
+    let path = uri.path();
+    if path.split('/').any(|part| matches!(part, "." | "..")) {
+        return Err(refuse(&format!("{url:?} has a part \".\" or \"..\"")));
+    }
     match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme @ ("http" | "https")), Some(authority)) if is_bare => Ok(format!("{scheme}://{authority}")),
-        (Some("http" | "https"), Some(_)) => Err(refuse(&format!("{url:?} has a path; the bucket belongs into --to"))),
+        (Some(scheme @ ("http" | "https")), Some(authority)) => {
+            Ok(format!("{scheme}://{authority}{}", path.trim_end_matches('/')))
+        }
         _ => Err(refuse(&format!("{url:?} is not an http or https URL"))),
     }
 }
@@ -316,7 +323,14 @@ mod tests {
     fn missing_credentials_have_a_remedy() {
         assert!(with(&profile("guest"), &[]).expect_err("unknown").contains("\"guest\""));
         assert!(with(&profile("role"), &[]).expect_err("a role").contains("role_arn"));
-        for url in ["s3.example.com", "ftp://x", "https://user:secret@host", "https://host/bucket", "https://"] {
+        for url in [
+            "s3.example.com",
+            "ftp://x",
+            "https://user:secret@host",
+            "https://host/x?y",
+            "https://host/../x",
+            "https://",
+        ] {
             let options = S3Options { endpoint_url: Some(url.into()), ..profile("b2") };
             let error = with(&options, &[]).expect_err(url);
             assert!(!error.contains("secret"), "{error}");

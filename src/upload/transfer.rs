@@ -51,8 +51,15 @@ impl<'a> Transfer<'a> {
     }
 
     /// Sends a request, with retries.
-    pub(super) fn ask<T>(self, mut request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Failure> {
-        let mut tries = self.tries();
+    pub(super) fn ask<T>(self, request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Failure> {
+        self.try_with(self.tries(), request)
+    }
+
+    fn try_with<T>(
+        self,
+        mut tries: Tries<'_>,
+        mut request: impl FnMut() -> Result<T, RequestError>,
+    ) -> Result<T, Failure> {
         loop {
             match self.answered(request()) {
                 Ok(answer) => return Ok(answer),
@@ -105,30 +112,29 @@ impl<'a> Transfer<'a> {
         }
         let headers = self.headers_of(job, None);
         let id = self.ask(|| self.client.begin(&job.key, &borrowed(&headers)))?;
-        Ok(Start::Parts(Open { id, cut, done: BTreeMap::new(), is_new: true }))
+        Ok(Start::Parts(Open { id, cut, done: BTreeMap::new(), is_new: true, is_listed: true }))
     }
 
     /// Looks for an upload whose id was lost with the reply, if the server lists them.
     fn find(self, job: &Job, file: &File, cut: Cut) -> Option<Open> {
         let listed = self.client.begun(job.key.as_str()).ok()?;
         let found = listed.into_iter().find(|begun| begun.key == job.key.as_str())?;
-        let open = self.resume(job, file, cut, &Begun { id: found.id, parts: BTreeMap::new() }).ok()?;
+        let open = self.resume(job, file, cut, &Begun { id: found.id, ..Begun::default() }).ok()?;
         Some(Open { is_new: true, ..open })
     }
 
     /// Finds the parts that the server has. Those in the journal were compared when they were sent; parts that only the
-    /// server lists are compared now.
+    /// server lists are compared now. A server that does not list parts (s3rver, fauxqs, s3s-fs) has those of the journal.
     fn resume(self, job: &Job, file: &File, cut: Cut, begun: &Begun) -> Result<Open, Failure> {
-        let listed = match self.answered(self.client.parts(&job.key, &begun.id)) {
+        let listed = match self.try_with(Tries::few(self), || self.client.parts(&job.key, &begun.id)) {
             Ok(listed) => listed,
-            Err(RequestError::NotImplemented(_)) => {
-                return Ok(Open { id: begun.id.clone(), cut, done: begun.parts.clone(), is_new: false });
+            Err(Failure::File(failure)) => {
+                log::info!("{}: going on from the journal: {}", job.key.as_str(), failure.message);
+                job.item.advance(begun.parts.keys().map(|number| cut.range(*number).len).sum());
+                let done = begun.parts.clone();
+                return Ok(Open { id: begun.id.clone(), cut, done, is_new: false, is_listed: false });
             }
-            Err(error) => {
-                let mut tries = self.tries();
-                tries.again(error)?;
-                self.ask(|| self.client.parts(&job.key, &begun.id))?
-            }
+            Err(failure) => return Err(failure),
         };
         let mut done = BTreeMap::new();
         for part in listed {
@@ -144,7 +150,7 @@ impl<'a> Transfer<'a> {
             job.item.advance(range.len);
             done.insert(part.number, etag);
         }
-        Ok(Open { id: begun.id.clone(), cut, done, is_new: false })
+        Ok(Open { id: begun.id.clone(), cut, done, is_new: false, is_listed: true })
     }
 
     /// Uploads a file in one request.

@@ -55,6 +55,8 @@ pub(super) enum Event {
     Over,
     /// It failed, and will for a while.
     Failed,
+    /// A multipart upload that failed for another reason than the network.
+    Stalled,
     /// A search for abandoned uploads.
     Swept,
 }

@@ -97,7 +97,7 @@ fn a_multipart_upload_is_resumed_if_the_file_is_unchanged() {
     let begun = |identity, key: &str| Record {
         identity: Some(identity),
         key: key.into(),
-        begun: Some(Begun { id: "u1".into(), parts: BTreeMap::new() }),
+        begun: Some(Begun { id: "u1".into(), ..Begun::default() }),
         ..Record::default()
     };
     let same = begun(file.identity, "p/a.ts");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
+
 use super::xml::{self, Failure, Text};
 use crate::error::Error;
 use crate::failure::FailureReason;
@@ -65,19 +67,30 @@ impl Reply<'_> {
             message = format!("{message}, {said:?}");
         }
         let fatal = |why: String| RequestError::Fatal(Error::Source(format!("{why}; nothing was removed ({message})")));
+        let full =
+            || fatal(format!("the bucket {bucket:?} is full, or its quota is used up: make room, or raise the quota"));
         match (self.status, code.as_str()) {
+            (507, _) => full(),
+            // Others are quotas of requests.
+            (400 | 403 | 409 | 413, code) if is_about_quota(code) || is_about_quota(&said) => full(),
             (_, "RequestTimeTooSkewed" | "RequestExpired") => {
                 let theirs = self.date.map(|date| format!(", the server's says {date:?}")).unwrap_or_default();
                 fatal(format!("the clock of this machine is wrong{theirs}: set it, for example with NTP"))
             }
-            (_, "InvalidAccessKeyId" | "InvalidToken" | "ExpiredToken") => {
+            (_, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => {
+                fatal("the session token of the access key has expired: get new keys, for example with aws sso login".into())
+            }
+            (_, "InvalidToken") => fatal(
+                "the server does not know the session token: check aws_session_token of the profile and AWS_SESSION_TOKEN".into(),
+            ),
+            (_, "InvalidAccessKeyId") => {
                 fatal("the server does not know this access key: check the profile and the endpoint".into())
             }
             (_, "SignatureDoesNotMatch") => {
                 fatal("the secret access key does not match the access key: check the profile".into())
             }
             // The same for every file: the other region was already tried where the server names it.
-            (301 | 307 | 308, _) | (_, "AuthorizationHeaderMalformed" | "InvalidRegionName") => {
+            (301 | 307 | 308, _) | (_, "AuthorizationHeaderMalformed" | "InvalidRegionName" | "InvalidRegion" | "IllegalLocationConstraintException" | "AuthorizationQueryParametersError") => {
                 let named = self.region.map(str::to_owned).or_else(|| named_region(&failure));
                 let region = named.map(|region| region.chars().take(MAX_SAID_CHARS).collect::<String>());
                 fatal(match region {
@@ -90,6 +103,9 @@ impl Reply<'_> {
                     None => format!("the region is wrong for the bucket {bucket:?}: give its own with --region"),
                 })
             }
+            (413, _) => RequestError::Refused(format!(
+                "{message}: the server, or a proxy in front of it, accepts no request of this size (nginx: client_max_body_size)"
+            )),
             (_, "NoSuchBucket") => fatal(format!("no bucket {bucket:?} here: create it, or check --to and --region")),
             (_, "NoSuchUpload") => RequestError::NoSuchUpload,
             (_, "NotImplemented") | (501, _) => RequestError::NotImplemented(message),
@@ -110,15 +126,43 @@ impl Reply<'_> {
         }
     }
 
+    /// The wait that `Retry-After` asks for: a number of seconds, or a time by the server's clock.
+    fn wait(self, text: &str) -> Option<Duration> {
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let [until, now] = [Some(text), self.date].map(|date| DateTime::parse_from_rfc2822(date?.trim()).ok());
+        // A time that is over asks for no wait.
+        Some((until? - now?).to_std().unwrap_or_default())
+    }
+
     fn passing(self, reason: FailureReason, message: String) -> RequestError {
-        let retry_after = self.retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        let retry_after = self.retry_after.and_then(|text| self.wait(text.trim()));
         RequestError::Passing { reason, message, retry_after: retry_after.map(|wait| wait.min(MAX_RETRY_AFTER)) }
     }
 }
 
+/// Whether a code or message says that no more may be stored: `QuotaExceeded` (Ceph), `XMinioStorageFull`, "storage cap
+/// exceeded" (B2), "Upload exceeds quota." (Swift).
+fn is_about_quota(text: &str) -> bool {
+    let words: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    [
+        "quota",
+        "storagefull",
+        "storagecap",
+        "storagelimit",
+        "insufficientstorage",
+        "notenoughspace",
+        "nospaceleft",
+        "diskfull",
+    ]
+    .iter()
+    .any(|word| words.contains(word))
+}
+
 /// The region that an error names: in its own element, in the address of the bucket, or in the message, as in "the region
 /// 'us-east-1' is wrong; expecting 'eu-west-1'" (AWS).
-fn named_region(failure: &Failure) -> Option<String> {
+pub(super) fn named_region(failure: &Failure) -> Option<String> {
     let endpoint = || {
         let labels = || failure.endpoint.as_ref().map(Text::get).unwrap_or_default().split('.');
         let region = labels().skip_while(|label| *label != "s3").nth(1).filter(|label| *label != "amazonaws");

@@ -1,5 +1,7 @@
 //! The host and path of a bucket's requests. Pure.
 
+use std::net::IpAddr;
+
 use super::sign::encode_path;
 use crate::upload::key::ObjectKey;
 use crate::upload::profile::{Access, Addressing};
@@ -11,7 +13,7 @@ pub(super) struct Location {
     pub(super) host: String,
     pub(super) region: String,
     pub(super) bucket: String,
-    /// The bucket's part of the path: `/bucket` in path style.
+    /// What precedes a key: the path of the endpoint, and `/bucket` in path style.
     base: String,
     /// AWS itself, where each region has a host.
     is_aws: bool,
@@ -22,18 +24,21 @@ impl Location {
     /// The location of a bucket by the configuration.
     pub(super) fn of(access: &Access, bucket: &str) -> Self {
         let url = access.endpoint_url.clone().unwrap_or_else(|| format!("https://{}", aws_host(&access.region)));
-        let (scheme, host) = url.split_once("://").unwrap_or(("https", &url));
+        let (scheme, address) = url.split_once("://").unwrap_or(("https", &url));
+        let (host, folder) = address.find('/').map_or((address, ""), |at| address.split_at(at));
         let is_virtual = match access.addressing {
             Addressing::Path => false,
-            Addressing::Virtual => true,
+            // As the AWS CLI: where no host can have that name, path style.
+            Addressing::Virtual => !is_ip(host) && can_be_host(bucket),
             // A dot in the name would not fit the certificate.
-            Addressing::Auto => host_is_aws(host) && !bucket.contains('.'),
+            Addressing::Auto => host_is_aws(host) && can_be_host(bucket) && !bucket.contains('.'),
         };
+        let bucket_in_path = if is_virtual { String::new() } else { format!("/{}", encode_path(bucket)) };
         Self {
             scheme: scheme.to_owned(),
             host: if is_virtual { format!("{bucket}.{host}") } else { host.to_owned() },
             region: access.region.clone(),
-            base: if is_virtual { String::new() } else { format!("/{}", encode_path(bucket)) },
+            base: format!("{folder}{bucket_in_path}"),
             bucket: bucket.to_owned(),
             is_aws: access.endpoint_url.is_none(),
             is_virtual,
@@ -58,7 +63,7 @@ impl Location {
     pub(super) fn path(&self, key: Option<&ObjectKey>) -> String {
         match key {
             Some(key) => format!("{}/{}", self.base, encode_path(key.as_str())),
-            None if self.base.is_empty() => "/".to_owned(),
+            None if self.is_virtual => format!("{}/", self.base),
             None => self.base.clone(),
         }
     }
@@ -67,6 +72,23 @@ impl Location {
 fn aws_host(region: &str) -> String {
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("s3.{region}.{domain}")
+}
+
+/// Whether a host, which may have a port, is an IP address: no name can precede it.
+fn is_ip(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    host.starts_with('[') || name.parse::<IpAddr>().is_ok()
+}
+
+/// Whether a bucket can be the first label of a host.
+fn can_be_host(bucket: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    bucket.split('.').all(is_label)
 }
 
 fn host_is_aws(host: &str) -> bool {
@@ -100,6 +122,19 @@ mod tests {
             (None, Addressing::Path, "videos", "s3.eu-west-1.amazonaws.com", "/videos/a%20b/c"),
             (Some("http://127.0.0.1:9000"), Addressing::Auto, "videos", "127.0.0.1:9000", "/videos/a%20b/c"),
             (Some("http://s3.localhost:9000"), Addressing::Virtual, "videos", "videos.s3.localhost:9000", "/a%20b/c"),
+            (Some("http://127.0.0.1:9000"), Addressing::Virtual, "videos", "127.0.0.1:9000", "/videos/a%20b/c"),
+            (Some("http://[::1]:9000"), Addressing::Virtual, "videos", "[::1]:9000", "/videos/a%20b/c"),
+            (Some("https://s3.example"), Addressing::Virtual, "My_Videos", "s3.example", "/My_Videos/a%20b/c"),
+            (None, Addressing::Auto, "My_Videos", "s3.eu-west-1.amazonaws.com", "/My_Videos/a%20b/c"),
+            (Some("https://x.co/storage/v1/s3"), Addressing::Auto, "videos", "x.co", "/storage/v1/s3/videos/a%20b/c"),
+            (
+                Some("https://x.co/storage/v1/s3"),
+                Addressing::Virtual,
+                "videos",
+                "videos.x.co",
+                "/storage/v1/s3/a%20b/c",
+            ),
+            (Some("https://x.co/a%20b"), Addressing::Path, "videos", "x.co", "/a%20b/videos/a%20b/c"),
         ] {
             let location = location(endpoint, addressing, bucket);
             assert_eq!((location.host.as_str(), location.path(Some(&key)).as_str()), (host, path));

@@ -2,16 +2,17 @@
 
 use std::io::Read;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
 
-use super::error::RequestError;
+use super::error::{RequestError, named_region};
 use super::location::Location;
 use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
-use super::xml::{self, Failure};
+use super::xml;
 use crate::error::Error;
 use crate::failure::FailureReason;
 use crate::http::{self, explain, is_unreachable};
@@ -27,6 +28,8 @@ const MAX_ANSWER_BYTES: u64 = 16 << 20;
 /// A body of this size is announced with `Expect: 100-continue`: where the server refuses it, it is not sent, and the
 /// refusal is not lost in a connection reset.
 const EXPECT_FROM_BYTES: u64 = 1 << 20;
+/// The status of a server or proxy that does not know `Expect`.
+const EXPECTATION_FAILED: u16 = 417;
 /// The size of a connection's buffers, from the file and to the network.
 const OUTPUT_BYTES: usize = 128 << 10;
 const INPUT_BYTES: usize = 32 << 10;
@@ -71,6 +74,13 @@ pub(super) struct Call<'a> {
     pub(super) timeout: Duration,
 }
 
+impl Call<'_> {
+    /// Whether its body is so large that the server is asked first.
+    fn is_announced(&self) -> bool {
+        matches!(self.content, Content::Piece(piece) if piece.len() >= EXPECT_FROM_BYTES)
+    }
+}
+
 /// An answer with any status, read to its end.
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -102,8 +112,10 @@ pub(super) fn is_of_md5(etag: &str) -> bool {
         && parts.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Without quotes. A proxy that compresses answers makes an ETag a weak one: `W/"…"`.
 pub(super) fn unquoted(etag: &str) -> String {
-    etag.trim().trim_matches('"').to_owned()
+    let etag = etag.trim();
+    etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"').to_owned()
 }
 
 /// The connection to the server.
@@ -112,6 +124,8 @@ pub(super) struct Wire {
     agent: Agent,
     credentials: Credentials,
     location: Mutex<Location>,
+    /// Whether to send `Expect: 100-continue`: some servers and proxies answer 417 to it.
+    expects: AtomicBool,
     timeout: Duration,
     stop: Stop,
 }
@@ -139,6 +153,7 @@ impl Wire {
             agent,
             credentials: access.credentials.clone(),
             location: Mutex::new(Location::of(access, bucket)),
+            expects: AtomicBool::new(true),
             timeout,
             stop: stop.clone(),
         }
@@ -156,11 +171,18 @@ impl Wire {
             .fold(text, |text, secret| text.replace(secret, "…"))
     }
 
-    /// Sends a request, and a second time when the server says that the bucket is in another region.
+    /// Sends a request, and a second time when the server does not know `Expect` or says that the bucket is in another region.
     pub(super) fn send(&self, call: &Call<'_>) -> Result<Answer, RequestError> {
         let location = lock(&self.location).clone();
-        let answer = self.send_to(&location, call)?;
-        let document = || Some(xml::read::<Failure>(&answer.body).ok()?.region?.get().to_owned());
+        let mut answer = self.send_to(&location, call)?;
+        // As RFC 9110 has it, section 10.1.1.
+        if answer.status == EXPECTATION_FAILED && self.expects.swap(false, Ordering::Relaxed) {
+            log::info!("the server refuses Expect: 100-continue: sending without it");
+        }
+        if answer.status == EXPECTATION_FAILED && call.is_announced() {
+            answer = self.send_to(&location, call)?;
+        }
+        let document = || named_region(&xml::failure(&answer.body)?);
         let moved = match answer.status {
             301 | 307 | 308 | 400 | 403 => answer.header("x-amz-bucket-region").map(str::to_owned).or_else(document),
             _ => None,
@@ -211,7 +233,7 @@ impl Wire {
         }
         if let Some(length) = length {
             request = request.header("content-length", length);
-            if length >= EXPECT_FROM_BYTES {
+            if call.is_announced() && self.expects.load(Ordering::Relaxed) {
                 request = request.header("expect", "100-continue");
             }
         } else if call.method == Method::POST {

@@ -58,6 +58,8 @@ pub(in crate::upload) struct Open {
     /// The ETags of the parts that the server has.
     pub(in crate::upload) done: BTreeMap<NonZeroU32, String>,
     pub(in crate::upload) is_new: bool,
+    /// Whether `done` is what the server has, and not what the journal says of it.
+    pub(in crate::upload) is_listed: bool,
 }
 
 /// The result of beginning a file.

@@ -13,18 +13,25 @@ use crate::upload::s3::error::RequestError;
 
 /// How often to try a request.
 const TRIES: u32 = 5;
+const FEW_TRIES: u32 = 2;
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(750), most: Duration::from_secs(15) };
 
 /// The tries of one request.
 pub(super) struct Tries<'a> {
     transfer: Transfer<'a>,
     failures: u32,
+    most: u32,
 }
 
 impl<'a> Tries<'a> {
     /// Before the first.
     pub(super) fn new(transfer: Transfer<'a>) -> Self {
-        Self { transfer, failures: 0 }
+        Self { transfer, failures: 0, most: TRIES }
+    }
+
+    /// Before the first of few, for a request that the upload does without.
+    pub(super) fn few(transfer: Transfer<'a>) -> Self {
+        Self { transfer, failures: 0, most: FEW_TRIES }
     }
 
     /// Waits before the next try, or returns why there is none.
@@ -34,7 +41,7 @@ impl<'a> Tries<'a> {
             return Err(Failure::Left);
         }
         self.failures += 1;
-        let is_last = self.failures >= TRIES;
+        let is_last = self.failures >= self.most;
         // Stops the other workers at once.
         let end = |error: Error| {
             flow.is_ended.store(true, Ordering::Relaxed);
