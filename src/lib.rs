@@ -55,7 +55,7 @@
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`media`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
-//! | the network | [`http`], [`rtsp`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
+//! | the network | [`http`], [`early_answer`], [`rtsp`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
 //! | untrusted and secret input | [`text`], [`secret`], [`random`], [`home`] |
 //! | at the bottom | [`error`], [`failure`], [`pass_name`], [`permission`], `text_enum`, [`units`] |
 //!
@@ -169,6 +169,7 @@ pub mod contact;
 pub mod dashcam;
 pub mod dir_cache;
 pub mod disk;
+pub mod early_answer;
 pub mod error;
 pub mod failure;
 pub mod ffmpeg;

@@ -31,8 +31,9 @@ use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{Connector, DefaultConnector, NextTimeout};
 
+use crate::early_answer::EarlyAnswers;
 use crate::mutex::lock;
 
 /// No look-up takes longer, whatever the caller and `/etc/resolv.conf` allow.
@@ -58,7 +59,7 @@ type Answer = Result<Vec<SocketAddr>, NoAddress>;
 /// The ureq agent for these settings. It resolves names with this module: an agent made without it would ask the C library.
 #[must_use]
 pub fn agent(config: Config) -> Agent {
-    Agent::with_parts(config, DefaultConnector::default(), Names::default())
+    Agent::with_parts(config, DefaultConnector::default().chain(EarlyAnswers::default()), Names::default())
 }
 
 /// Resolves the host of a URL for ureq.

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
-use ureq::http::{HeaderMap, Method, Request, Response};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
 
 use super::error::{RequestError, named_region};
 use super::location::Location;
 use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
 use super::xml;
+use crate::early_answer::EarlyAnswer;
 use crate::error::Error;
 use crate::failure::FailureReason;
 use crate::http::{self, explain, is_unreachable};
@@ -116,6 +117,21 @@ pub(super) fn is_of_md5(etag: &str) -> bool {
 pub(super) fn unquoted(etag: &str) -> String {
     let etag = etag.trim();
     etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"').to_owned()
+}
+
+/// The answer of a server that closed the connection before it had read the request.
+fn early(error: &ureq::Error) -> Option<Answer> {
+    let ureq::Error::Other(error) = error else { return None };
+    let EarlyAnswer(bytes) = error.downcast_ref()?;
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut head = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(length) = head.parse(bytes).ok()? else { return None };
+    let headers = head.headers.iter().filter_map(|header| {
+        Some((HeaderName::from_bytes(header.name.as_bytes()).ok()?, HeaderValue::from_bytes(header.value).ok()?))
+    });
+    // A success is none: the server has not read all of it.
+    let status = head.code.filter(|status| *status >= 300)?;
+    Some(Answer { status, headers: headers.collect(), body: bytes[length..].to_vec() })
 }
 
 /// The connection to the server.
@@ -263,7 +279,10 @@ impl Wire {
             let request = self.agent.configure_request(request).timeout_recv_response(Some(patience(timeout)));
             self.agent.run(request.timeout_per_read(Some(timeout)).build())
         };
-        answer.map_err(|error| self.broken(&error)).and_then(|response| self.read(response, timeout))
+        match answer {
+            Ok(response) => self.read(response, timeout),
+            Err(error) => early(&error).map_or_else(|| Err(self.broken(&error)), Ok),
+        }
     }
 
     fn read(&self, response: Response<Body>, timeout: Duration) -> Result<Answer, RequestError> {
