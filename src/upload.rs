@@ -19,6 +19,7 @@
 //! under an id until it is completed or aborted.
 
 mod compare;
+mod empty;
 mod execute;
 pub mod hash;
 pub mod ini;
@@ -332,7 +333,7 @@ fn sweep_now(sources: &Sources, files: &Files, policy: &Policy, transfer: Transf
     let keys: HashSet<&str> = known.map(|record| record.key.as_str()).collect();
     let begun = sources.journals().flat_map(Journal::records).filter_map(|(_, record)| record.begun.as_ref());
     let known: HashSet<&str> = begun.map(|begun| begun.id.as_str()).collect();
-    sweep::sweep(transfer, &policy.prefix, &keys, &known, policy.now.to_utc());
+    sweep::sweep(transfer, &policy.listed_prefix(), &keys, &known, policy.now.to_utc());
 }
 
 /// Counts closed files that are not in the bucket. Those that turned out to be `open` are counted separately.
@@ -359,10 +360,11 @@ fn tidy(sources: &mut Sources, files: &Files) {
 /// The files of all sources that could be uploaded.
 fn find(settings: &Settings, sources: &Sources, context: &Context, report: &mut Report) -> Result<Files> {
     let mut files = Files::default();
-    let (mut unfit, mut example) = (0, None);
+    let (mut unfit, mut example, mut empty) = (0, None, Vec::new());
     for (id, source) in sources.iter() {
         let found = local::find(id, source.store.root(), &settings.patterns, settings.min_age, context.now.to_utc())?;
         report.open_files += found.young;
+        empty.extend(found.empty);
         for path in found.unnamed {
             let failure = ItemFailure::passing(FailureReason::Name, "its name is not UTF-8, as a key must be");
             report.fail(&context.notices, path.display(), failure);
@@ -381,6 +383,7 @@ fn find(settings: &Settings, sources: &Sources, context: &Context, report: &mut 
         example = example.or(found.unfit_example);
         files.extend(found.files);
     }
+    empty::leave(&empty, context, report);
     if files.is_empty() && report.failures.is_empty() {
         report.nothing(
             &context.notices,

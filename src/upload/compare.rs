@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
-use super::journal::Record;
+use super::journal::{Journal, Record};
 use super::key::{Named, ObjectKey, RecordedAt};
 use super::local::{Files, Identity, Local};
 use super::plan::Policy;
@@ -28,6 +28,9 @@ const MAX_OBJECTS: usize = 20_000_000;
 const MIN_OBJECTS_A_PAGE: usize = 50;
 /// The number of pages that may have any size.
 const FEW_PAGES: usize = 1000;
+
+/// So many keys of objects that no file and no journal has are kept for `--json`; all are counted.
+const MAX_UNKNOWN_KEYS: usize = 100_000;
 
 /// What to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,12 +87,22 @@ struct Listed {
     objects: HashMap<String, Object>,
     /// The number of other objects.
     others: usize,
+    /// Those of them that no journal has either.
+    unknown: Unknown,
+}
+
+/// Objects that no file and no line of a journal has.
+#[derive(Default)]
+struct Unknown {
+    count: usize,
+    /// The first of their keys.
+    keys: Vec<String>,
 }
 
 impl Comparison<'_> {
     /// Compares, prints the differences on stdout, and counts them.
     pub(super) fn run(&self, sources: &mut Sources, report: &mut Report) -> Result<()> {
-        let Listed { mut objects, others } = self.list(&self.keys(sources))?;
+        let Listed { mut objects, others, unknown } = self.list(&self.keys(sources), &journaled(sources))?;
         let listed = objects.len() + others;
         let mut counts: HashMap<&'static str, usize> = HashMap::new();
         let mut rows = Vec::new();
@@ -173,7 +186,7 @@ impl Comparison<'_> {
             }
         }
         report.verified_files = counts.values().sum();
-        self.print(&rows, &counts, listed, objects.len() + others);
+        self.print(&rows, &counts, listed, objects.len() + others, &unknown);
         Ok(())
     }
 
@@ -183,15 +196,12 @@ impl Comparison<'_> {
             let source = &sources[local.source];
             self.key(source, local, source.verified(local))
         };
-        self.files.iter().filter_map(key).flat_map(|key| [key.replace('+', " "), key]).collect()
+        self.files.iter().filter_map(key).flat_map(as_listed).collect()
     }
 
     /// Lists the objects under the prefix. Keeps only those of files: the others may be too many for memory.
-    fn list(&self, keys: &HashSet<String>) -> Result<Listed> {
-        let prefix = match self.policy.prefix.as_str() {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        };
+    fn list(&self, keys: &HashSet<String>, journaled: &HashSet<String>) -> Result<Listed> {
+        let prefix = self.policy.listed_prefix();
         let mut listed = Listed::default();
         let mut from: Option<String> = None;
         for page_number in 1.. {
@@ -202,6 +212,10 @@ impl Comparison<'_> {
                     listed.objects.insert(key, object);
                 } else {
                     listed.others += 1;
+                    if self.mode == Mode::Reconcile && !journaled.contains(&key) {
+                        listed.unknown.count += 1;
+                        listed.unknown.keys.extend((listed.unknown.keys.len() < MAX_UNKNOWN_KEYS).then_some(key));
+                    }
                 }
             }
             match page.next {
@@ -289,6 +303,7 @@ impl Comparison<'_> {
         counts: &HashMap<&str, usize>,
         listed: usize,
         others: usize,
+        unknown: &Unknown,
     ) {
         if self.context.json {
             let rows: Vec<_> = rows
@@ -304,7 +319,12 @@ impl Comparison<'_> {
                     })
                 })
                 .collect();
-            stdout::json(&json!({ "objects": listed, "only_in_bucket": others, "files": counts, "findings": rows }));
+            let mut text = json!({ "objects": listed, "only_in_bucket": others, "files": counts, "findings": rows });
+            if self.mode == Mode::Reconcile {
+                text["unknown_objects"] = unknown.count.into();
+                text["unknown_keys"] = json!(unknown.keys);
+            }
+            stdout::json(&text);
             return;
         }
         for (status, local, key, object) in rows {
@@ -315,8 +335,12 @@ impl Comparison<'_> {
         let mut words: Vec<_> = counts.iter().collect();
         words.sort_unstable();
         let words: Vec<String> = words.iter().map(|(word, n)| format!("{n} {word}")).collect();
+        let unknown = match self.mode {
+            Mode::Reconcile => format!(", {} of them unknown to the journal", unknown.count),
+            Mode::Verify => String::new(),
+        };
         stdout::line(&format_args!(
-            "{} compared with {} by {} and size: {}; {} in the bucket alone",
+            "{} compared with {} by {} and size: {}; {} in the bucket alone{unknown}",
             count(counts.values().sum(), "file"),
             count(listed, "object"),
             if self.mode == Mode::Verify { "hash" } else { "ETag" },
@@ -324,6 +348,17 @@ impl Comparison<'_> {
             count(others, "object"),
         ));
     }
+}
+
+/// A key, and as a server lists it that does not encode keys although it says so.
+fn as_listed(key: String) -> [String; 2] {
+    [key.replace('+', " "), key]
+}
+
+/// The keys that the journals have, also of files that were removed.
+fn journaled(sources: &Sources) -> HashSet<String> {
+    let records = sources.journals().flat_map(Journal::records);
+    records.flat_map(|(_, record)| as_listed(record.key.clone())).collect()
 }
 
 /// Whether a listing is endless: more pages than any bucket needs, even with some small or empty pages.

@@ -114,6 +114,8 @@ pub struct Found {
     pub files: Vec<Local>,
     /// Number of files younger than `--min-age`.
     pub young: usize,
+    /// Files without a byte that are older, by their full paths.
+    pub empty: Vec<PathBuf>,
     /// Names that are not UTF-8, which no key can have.
     pub unnamed: Vec<PathBuf>,
     /// Number of files that match no pattern.
@@ -183,7 +185,7 @@ impl Search<'_> {
                 continue;
             }
             match entry.metadata() {
-                Ok(metadata) => self.file(path, &metadata),
+                Ok(metadata) => self.file(path, &entry.path(), &metadata),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error).at("read", entry.path()),
             }
@@ -191,17 +193,16 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn file(&mut self, path: String, metadata: &Metadata) {
+    fn file(&mut self, path: String, full_path: &Path, metadata: &Metadata) {
         let identity = Identity::of(metadata);
         let age = self.now.signed_duration_since(identity.modified());
         let is_old = age
             .to_std()
             .map_or_else(|_| (-age).to_std().is_ok_and(|future| future > MAX_FUTURE), |age| age >= self.min_age);
-        // An empty file has nothing to keep: most probably a process has just begun to write it.
-        if is_old && identity.size > 0 {
-            self.found.files.push(Local { source: self.source, path, identity });
-        } else {
-            self.found.young += 1;
+        match (is_old, identity.size) {
+            (false, _) => self.found.young += 1,
+            (true, 0) => self.found.empty.push(full_path.to_owned()),
+            (true, _) => self.found.files.push(Local { source: self.source, path, identity }),
         }
     }
 }
@@ -236,7 +237,8 @@ mod tests {
         let mut paths: Vec<_> = found.files.iter().map(|file| file.path.as_str()).collect();
         paths.sort_unstable();
         assert_eq!(paths, ["a.mp4", "cam1/D.MKV", "cam1/b c.ts"]);
-        assert_eq!((found.young, found.unnamed.len()), (1, 1));
+        assert_eq!((found.young, found.unnamed.len()), (0, 1));
+        assert_eq!(found.empty, [dir.path().join("empty.mp4")]);
         assert_eq!(find(Duration::from_mins(1), later).files.len(), 0);
         // A clock that was wrong when they were made does not keep them here for ever.
         assert_eq!(find(Duration::from_secs(5), now - Duration::from_hours(1)).files.len(), 0);

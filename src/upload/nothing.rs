@@ -20,7 +20,7 @@ pub(super) fn why(
     match example {
         _ if young > 0 => {
             let age = human_duration(settings.min_age);
-            let because = format!("{} younger than --min-age {age}, or empty", all_are(young, "file"));
+            let because = format!("{} younger than --min-age {age}", all_are(young, "file"));
             // As the option intends.
             Some(Nothing { key: "--min-age".into(), because, is_wrong: false })
                 .filter(|_| settings.min_age > UNUSUAL_MIN_AGE)

@@ -209,6 +209,12 @@ fn abort(source: SourceId, path: &str, record: &Record) -> Option<Step> {
 }
 
 impl Policy {
+    /// The prefix for listings: a key may be allowed to list this one alone, and not all that begin so.
+    #[must_use]
+    pub fn listed_prefix(&self) -> String {
+        if self.prefix.is_empty() { String::new() } else { format!("{}/", self.prefix) }
+    }
+
     /// The key of a file in a source of this name.
     ///
     /// # Errors
