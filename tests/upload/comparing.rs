@@ -220,3 +220,24 @@ fn an_upload_that_was_abandoned_long_ago_is_aborted() {
         assert!(uploads.s3.proxy.requests_for("DELETE program.ts").is_empty());
     }
 }
+
+/// An object that another program has stored, beside one of a file that was uploaded and removed.
+#[test]
+fn reconcile_lists_keys_that_no_file_and_no_journal_has() {
+    let uploads = Uploads::with(&["a.ts", "gone + 1.ts"]);
+    uploads.quiet_pass(&[]);
+    fs::remove_file(uploads.src("gone + 1.ts")).unwrap();
+    uploads.scratch.write("other", "x");
+    let put = ["-X", "PUT", "--data-binary", "@other", "-f"];
+    for key in ["cams/strange.txt", "camsite/elsewhere.txt"] {
+        let path = format!("/{BUCKET}/{key}");
+        uploads.s3.curl(&path, &put).current_dir(uploads.scratch.path()).run().expect_code(0);
+    }
+    let output = uploads.pass(&["--reconcile", "--json"]).expect_code(0);
+    let found: Value = serde_json::from_str(output.stdout.lines().next().unwrap_or_default()).unwrap();
+    assert_eq!(found["only_in_bucket"], 2, "{output}");
+    assert_eq!(found["unknown_objects"], 1, "{output}");
+    assert_eq!(found["unknown_keys"], serde_json::json!(["cams/strange.txt"]), "{output}");
+    let output = uploads.pass(&["--reconcile"]).expect_code(0);
+    assert!(output.stdout.contains("2 objects in the bucket alone, 1 of them unknown"), "{output}");
+}

@@ -109,6 +109,28 @@ fn an_open_file_waits() {
 }
 
 #[test]
+fn an_empty_file_is_logged_once_and_is_neither_open_nor_pending() {
+    let uploads = Uploads::with(&["a.ts"]);
+    uploads.file("empty.ts", "");
+    uploads.forget("empty.ts");
+    let output = uploads.pass(&["--cron", "--delete"]).expect_code(0);
+    assert!(output.stderr.contains("empty.ts") && output.stderr.lines().count() == 1, "{output}");
+    assert_eq!(uploads.pass(&["--cron", "--delete"]).expect_code(0).stderr, "");
+    let report = uploads.report(0, &[]);
+    assert_eq!((&report["open_files"], &report["pending_files"]), (&0.into(), &0.into()), "{report}");
+    assert!(uploads.src("empty.ts").exists());
+    uploads.assert_uploaded();
+
+    // Another program may still write it.
+    let holder = Program::new("sh").args(["-c", "exec 3>>src/empty.ts; echo held; exec sleep 600"]);
+    let holder = holder.current_dir(uploads.scratch.path()).spawn();
+    holder.wait_for_stdout("held", SOON);
+    let report = uploads.report(0, &[]);
+    assert_eq!((&report["open_files"], &report["pending_files"]), (&1.into(), &0.into()), "{report}");
+    drop(holder);
+}
+
+#[test]
 fn a_memory_mapped_file_is_open() {
     let uploads = Uploads::with(&["a.ts"]);
     let script = "import mmap, sys, time\nfile = open('src/a.ts', 'r+b')\nm = mmap.mmap(file.fileno(), 0)\nfile.close()\n\

@@ -82,6 +82,55 @@ fn the_next_pass_sends_only_the_missing_parts() {
     assert_eq!(uploads.s3.open_uploads(), 0);
 }
 
+/// s3rver, fauxqs, s3s-fs and others: the journal has the parts.
+#[test]
+fn list_parts_refused_continues_from_the_journal() {
+    for (status, code) in
+        [(405, "MethodNotAllowed"), (404, "NoSuchKey"), (500, "InternalError"), (501, "NotImplemented")]
+    {
+        let uploads = interrupted();
+        uploads.s3.proxy.fault("GET uploadId=", Fault::error(status, code), Times::Always);
+        uploads.quiet_pass(&[]);
+        uploads.assert_uploaded();
+        assert_eq!(parts(&uploads), BTreeMap::from([(2, 1), (3, 1)]), "{status}");
+        assert!(uploads.s3.proxy.requests_for("GET uploadId=").len() <= 2, "{status}");
+        assert_eq!(uploads.s3.open_uploads(), 0);
+        uploads.assert_done(&[]);
+    }
+}
+
+#[test]
+fn parts_that_the_server_has_lost_are_sent_again_where_it_lists_none() {
+    let uploads = interrupted();
+    uploads.s3.proxy.fault("GET uploadId=", Fault::error(405, "MethodNotAllowed"), Times::Always);
+    uploads.s3.proxy.fault("POST uploadId=", Fault::error(400, "InvalidPart"), Times::First(1));
+    uploads.quiet_pass(&[]);
+    uploads.assert_uploaded();
+    assert_eq!(parts(&uploads).get(&1), Some(&1));
+    assert_eq!(uploads.s3.open_uploads(), 0);
+    uploads.assert_done(&[]);
+}
+
+/// One that a server always refuses to complete is not sent anew in every pass, but after `--retry-failed-after`.
+#[test]
+fn an_upload_that_stalls_is_begun_anew_after_retry_failed_after() {
+    let uploads = interrupted();
+    uploads.s3.proxy.fault("POST uploadId=", Fault::error(400, "InvalidRequest"), Times::Always);
+    for _ in 0..4 {
+        uploads.pass(&[]).expect_code(3);
+    }
+    assert_eq!(parts(&uploads), BTreeMap::from([(2, 1), (3, 1)]));
+    uploads.s3.proxy.clear_faults();
+    uploads.s3.proxy.clear_log();
+    // It was begun some seconds ago.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    uploads.quiet_pass(&["--retry-failed-after", "1s"]);
+    uploads.assert_uploaded();
+    assert_eq!(parts(&uploads), BTreeMap::from([(1, 1), (2, 1), (3, 1)]));
+    assert_eq!(uploads.s3.open_uploads(), 0, "the first one was not aborted");
+    uploads.assert_done(&[]);
+}
+
 /// S3 lists a thousand parts at once; this server one.
 #[test]
 fn parts_listed_in_pages_are_not_sent_again() {

@@ -9,6 +9,7 @@ mod journal;
 mod kill;
 mod planted;
 mod refusals;
+mod servers;
 
 use std::time::Duration;
 

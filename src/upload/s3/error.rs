@@ -226,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn retry_after_is_a_number_or_a_time_by_the_servers_clock() {
+        for (retry_after, expected) in [
+            ("7", Some(7)),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(30)),
+            ("Wed, 21 Oct 2026 07:27:00 GMT", Some(0)),
+            ("Wed, 21 Oct 2026 09:28:00 GMT", Some(300)),
+            ("soon", None),
+        ] {
+            let date = Some("Wed, 21 Oct 2026 07:28:00 GMT");
+            let reply = Reply { status: 503, body: b"", retry_after: Some(retry_after), region: None, date };
+            let RequestError::Passing { retry_after: wait, .. } = reply.request_error("b", "PUT") else { panic!() };
+            assert_eq!(wait, expected.map(Duration::from_secs), "{retry_after}");
+        }
+    }
+
+    #[test]
     fn other_s3_errors_are_classified_by_status() {
         for (status, code) in
             [(503, "SlowDown"), (500, "InternalError"), (200, "InternalError"), (429, ""), (400, "BadDigest")]

@@ -66,6 +66,8 @@ pub enum When {
     Early,
     /// Before the body is read, and the connection is reset.
     Rude,
+    /// As [`Rude`](Self::Rude), and after `100 Continue`.
+    Continued,
     /// After all of the request has come; the server has seen nothing of it.
     Refused,
     /// After the server has executed the request.

@@ -1,6 +1,6 @@
 //! One connection: request after request, each to the server and back, or to its fault.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -90,9 +90,14 @@ impl Connection<'_> {
             _ => None,
         };
         match answer {
-            Some(answer) if answer.when == When::Early || answer.when == When::Rude => {
+            Some(answer) if matches!(answer.when, When::Early | When::Rude | When::Continued) => {
+                if answer.when == When::Continued {
+                    self.continue_if_expected(head)?;
+                    // Some of the body is on its way then.
+                    self.client.fill_buf()?;
+                }
                 self.reply(id, &mut own(&answer), answer.body.as_bytes(), request, None)?;
-                return Ok(if answer.when == When::Rude { Then::Reset } else { self.drain() });
+                return Ok(if answer.when == When::Early { self.drain() } else { Then::Reset });
             }
             Some(answer) if answer.when == When::Refused => {
                 self.continue_if_expected(head)?;
@@ -275,7 +280,7 @@ impl Connection<'_> {
 fn own(answer: &Answer) -> Head {
     let mut headers = answer.headers.clone();
     headers.push(("Content-Length".into(), answer.body.len().to_string()));
-    if answer.when == When::Early || answer.when == When::Rude {
+    if matches!(answer.when, When::Early | When::Rude | When::Continued) {
         headers.push(("Connection".into(), "close".into()));
     }
     Head { line: format!("HTTP/1.1 {} As Ordered", answer.status), headers }
