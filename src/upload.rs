@@ -279,6 +279,7 @@ struct Wire {
     stop: Stop,
     is_ended: AtomicBool,
     has_answered: AtomicBool,
+    has_small_parts: AtomicBool,
     sent: AtomicU64,
     server: String,
 }
@@ -292,6 +293,7 @@ impl Wire {
             stop: context.stop.clone(),
             is_ended: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
+            has_small_parts: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             server: settings.server(),
         }
@@ -310,6 +312,7 @@ impl Wire {
             flow,
             headers: &settings.headers,
             has_answered: &self.has_answered,
+            has_small_parts: &self.has_small_parts,
             server: &self.server,
         }
     }

@@ -6,7 +6,7 @@
 mod removal;
 mod task;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -75,6 +75,8 @@ struct Running<'a> {
     open: Option<Open>,
     failure: Option<Failure>,
     restarts: u32,
+    /// Whether it was cut smaller in this pass.
+    has_small_parts: bool,
 }
 
 impl Flight<'_> {
@@ -178,8 +180,16 @@ impl Execution<'_> {
             }
             let task = Task::Start(upload.file, Arc::clone(&job), upload.begun.clone());
             flight.queue.put(task);
-            let running: Running<'a> =
-                Running { upload, job, began: Instant::now(), outstanding: 1, open: None, failure: None, restarts: 0 };
+            let running: Running<'a> = Running {
+                upload,
+                job,
+                began: Instant::now(),
+                outstanding: 1,
+                open: None,
+                failure: None,
+                restarts: 0,
+                has_small_parts: false,
+            };
             flight.running.insert(upload.file, running);
         }
     }
@@ -239,6 +249,10 @@ impl Execution<'_> {
                     self.restart(&mut file, flight.queue);
                     flight.running.insert(number, file);
                 }
+                Some(Failure::TooLarge(message)) if !file.has_small_parts && flight.ended.is_ok() => {
+                    self.cut_smaller(flight, &mut file, &message);
+                    flight.running.insert(number, file);
+                }
                 // Perhaps it has lost some of the parts that the journal has.
                 Some(Failure::File(failure))
                     if failure.reason == FailureReason::Refused
@@ -268,7 +282,9 @@ impl Execution<'_> {
         let now = self.now();
         let journal = &mut self.sources[local.source].journal;
         if open.is_new {
-            journal.begin(&local.path, local.identity, file.upload.key.as_str(), &open.id, now);
+            let part_bytes = Some(open.cut.part_bytes()).filter(|_| Cut::of(local.identity.size) != Some(open.cut));
+            let begun = Begun { id: open.id.clone(), part_bytes, at: now, ..Begun::default() };
+            journal.begin(&local.path, local.identity, file.upload.key.as_str(), &begun);
         }
         let missing: Vec<NonZeroU32> = open.cut.numbers().filter(|number| !open.done.contains_key(number)).collect();
         file.outstanding += missing.len();
@@ -300,10 +316,29 @@ impl Execution<'_> {
     fn restart(&self, file: &mut Running<'_>, queue: &Queue<Task>) {
         file.restarts += 1;
         let is_last = file.restarts == MAX_RESTARTS;
-        let begun = file.open.take().filter(|_| !is_last).map(|open| Begun { id: open.id, ..Begun::default() });
+        let begun = file.open.take().filter(|_| !is_last).map(|open| Begun {
+            part_bytes: Some(open.cut.part_bytes()),
+            parts: if open.is_listed { open.done } else { BTreeMap::new() },
+            id: open.id,
+            ..Begun::default()
+        });
         file.outstanding = 1;
         let task = Task::Start(file.upload.file, Arc::clone(&file.job), begun);
         queue.change(|tasks| tasks.push_front(task));
+    }
+
+    /// The server refuses requests of this size: restarts the file in small parts, as all later ones of the pass.
+    fn cut_smaller(&self, flight: &mut Flight<'_>, file: &mut Running<'_>, message: &str) {
+        let local = &self.files[file.upload.file];
+        log::info!("{}: in smaller parts: {message}", local.path);
+        flight.transfer.has_small_parts.store(true, Ordering::Relaxed);
+        let begun = file.open.take().map(|open| open.id).or_else(|| Some(file.upload.begun.clone()?.id));
+        if let Some(id) = begun {
+            flight.abort(Task::Abort(local.source, local.path.clone(), file.upload.key.clone(), id));
+        }
+        (file.has_small_parts, file.outstanding) = (true, 1);
+        let task = Task::Start(file.upload.file, Arc::clone(&file.job), None);
+        flight.queue.change(|tasks| tasks.push_front(task));
     }
 
     /// Notes that a file is in the bucket. Returns the reason to remove it now, if there is one.
@@ -337,6 +372,7 @@ impl Execution<'_> {
         drop(mismatched);
         let failure = match failure {
             Failure::File(failure) => failure,
+            Failure::TooLarge(message) => ItemFailure::passing(FailureReason::Refused, message),
             Failure::NoSuchUpload => {
                 ItemFailure::passing(FailureReason::Server, "the server keeps losing its multipart uploads")
             }

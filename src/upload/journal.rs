@@ -36,6 +36,8 @@ pub struct Begun {
     pub id: String,
     /// The ETags of the parts that the server has.
     pub parts: BTreeMap<NonZeroU32, String>,
+    /// The size of its parts, in bytes, where it is not the usual one.
+    pub part_bytes: Option<u64>,
     /// When it was begun, in seconds since 1970.
     pub at: i64,
     /// How often it failed since the last part arrived.
@@ -163,8 +165,8 @@ impl Journal {
             (record.begun, record.failed, record.is_started) = (None, None, false);
             record.mismatched.clear();
         } else if let Some(id) = &line.begun {
-            let at = line.at.unwrap_or(0);
-            record.begun = Some(Begun { id: id.clone().into_owned(), at, ..Begun::default() });
+            let (id, at) = (id.clone().into_owned(), line.at.unwrap_or(0));
+            record.begun = Some(Begun { id, at, part_bytes: line.part_bytes, ..Begun::default() });
             (record.verified, record.failed, record.is_started) = (None, None, false);
         } else if line.event == Some(Event::Started) {
             (record.verified, record.is_started) = (None, true);
@@ -234,8 +236,10 @@ impl Journal {
     }
 
     /// Notes a new multipart upload, and syncs: without its id, its parts would stay in the bucket.
-    pub fn begin(&mut self, file: &str, identity: Identity, key: &str, id: &str, at: i64) {
-        self.add(&Line { at: Some(at), begun: Some(id.into()), ..Line::of(file, Some(identity), key) });
+    pub fn begin(&mut self, file: &str, identity: Identity, key: &str, begun: &Begun) {
+        let Begun { id, part_bytes, at, .. } = begun;
+        let line = Line::of(file, Some(identity), key);
+        self.add(&Line { at: Some(*at), begun: Some(id.into()), part_bytes: *part_bytes, ..line });
         self.must_sync = true;
         self.sync();
     }
@@ -357,7 +361,12 @@ impl Journal {
                 add(&Line { event: Some(Event::Started), ..of(record.identity) });
             }
             if let Some(begun) = &record.begun {
-                add(&Line { at: Some(begun.at), begun: Some(begun.id.as_str().into()), ..of(record.identity) });
+                add(&Line {
+                    at: Some(begun.at),
+                    begun: Some(begun.id.as_str().into()),
+                    part_bytes: begun.part_bytes,
+                    ..of(record.identity)
+                });
                 for (part, etag) in &begun.parts {
                     add(&Line { part: Some(*part), etag: Some(etag.as_str().into()), ..of(None) });
                 }

@@ -1,11 +1,13 @@
 //! The parts of a multipart upload. Pure.
 //!
 //! They depend on the file's size alone, so that any later pass, even without the journal, makes the same parts and
-//! knows the expected ETag of the object.
+//! knows the expected ETag of the object. Where a server refuses parts of that size, the journal has another one.
 
 use std::num::NonZeroU32;
 
-/// The smallest part, and the smallest file that is sent in parts. The minimum of S3 is 5 MiB.
+/// The smallest part of S3, but for the last.
+const MIN_PART_BYTES: u64 = 5 << 20;
+/// The usual part, and the smallest file that is sent in parts.
 const PART_BYTES: u64 = 16 << 20;
 /// The largest number of parts that S3 accepts.
 const MAX_PARTS: u64 = 10_000;
@@ -35,6 +37,25 @@ impl Cut {
     pub fn of(size: u64) -> Option<Self> {
         let part_bytes = PART_BYTES.max(size.div_ceil(MAX_PARTS).next_multiple_of(MIB));
         (size >= PART_BYTES).then_some(Self { size, part_bytes })
+    }
+
+    /// Parts as small as S3 allows, for a server or a proxy that refuses larger requests; none where the file is one of them.
+    #[must_use]
+    pub fn small(size: u64) -> Option<Self> {
+        let part_bytes = MIN_PART_BYTES.max(size.div_ceil(MAX_PARTS).next_multiple_of(MIB));
+        (size > part_bytes).then_some(Self { size, part_bytes })
+    }
+
+    /// Parts of this size; none where they would be too many.
+    #[must_use]
+    pub fn of_part_bytes(size: u64, part_bytes: u64) -> Option<Self> {
+        (part_bytes >= MIN_PART_BYTES && size.div_ceil(part_bytes) <= MAX_PARTS).then_some(Self { size, part_bytes })
+    }
+
+    /// The size of every part but the last.
+    #[must_use]
+    pub fn part_bytes(self) -> u64 {
+        self.part_bytes
     }
 
     /// The parts of a file of this size, given their size and number; none if these do not fit.
@@ -85,6 +106,17 @@ mod tests {
             }
             assert_eq!(end, size);
         }
+    }
+
+    #[test]
+    fn small_parts_satisfy_the_limits_of_s3() {
+        assert_eq!(Cut::small(5 << 20), None);
+        for size in [(5 << 20) + 1, 12 << 20, 200 << 30, MAX_BYTES] {
+            let cut = Cut::small(size).expect("in parts");
+            assert!(u64::from(cut.count()) <= MAX_PARTS && cut.part_bytes() >= 5 << 20, "{size}");
+            assert_eq!(Cut::of_part_bytes(size, cut.part_bytes()), Some(cut));
+        }
+        assert_eq!((Cut::of_part_bytes(1 << 30, 1), Cut::of_part_bytes(MAX_BYTES, 5 << 20)), (None, None));
     }
 
     #[test]

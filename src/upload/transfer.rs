@@ -41,6 +41,8 @@ pub(super) struct Transfer<'a> {
     pub(super) headers: &'a [(String, String)],
     /// Set once the server has answered in this pass.
     pub(super) has_answered: &'a AtomicBool,
+    /// Set once the server has refused a request for its size.
+    pub(super) has_small_parts: &'a AtomicBool,
     /// The name of the server in messages.
     pub(super) server: &'a str,
 }
@@ -78,7 +80,7 @@ impl<'a> Transfer<'a> {
     /// Begins a file: uploads it in one request, finds it in the bucket, or prepares a multipart upload.
     pub(super) fn start(self, job: &Job, begun: Option<&Begun>) -> Result<Start, Failure> {
         let file = self.open(job)?;
-        let Some(cut) = Cut::of(job.identity.size) else {
+        let Some(cut) = self.cut(job.identity.size, begun) else {
             return self.whole(job, &file).map(Start::Verified);
         };
         // Before resuming an upload: a pass may have completed it and been killed before it noted that, and not every
@@ -113,6 +115,13 @@ impl<'a> Transfer<'a> {
         let headers = self.headers_of(job, None);
         let id = self.ask(|| self.client.begin(&job.key, &borrowed(&headers)))?;
         Ok(Start::Parts(Open { id, cut, done: BTreeMap::new(), is_new: true, is_listed: true }))
+    }
+
+    /// The parts of a file; none where it is sent in one request.
+    fn cut(self, size: u64, begun: Option<&Begun>) -> Option<Cut> {
+        let begun = begun.and_then(|begun| Cut::of_part_bytes(size, begun.part_bytes?));
+        let usual = || if self.has_small_parts.load(Ordering::Relaxed) { Cut::small(size) } else { Cut::of(size) };
+        begun.or_else(usual)
     }
 
     /// Looks for an upload whose id was lost with the reply, if the server lists them.

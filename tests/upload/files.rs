@@ -114,7 +114,7 @@ fn an_empty_file_is_logged_once_and_is_neither_open_nor_pending() {
     uploads.file("empty.ts", "");
     uploads.forget("empty.ts");
     let output = uploads.pass(&["--cron", "--delete"]).expect_code(0);
-    assert!(output.stderr.contains("empty.ts") && output.stderr.lines().count() == 1, "{output}");
+    assert!(output.stderr.matches("is empty and not uploaded: src/empty.ts").count() == 1, "{output}");
     assert_eq!(uploads.pass(&["--cron", "--delete"]).expect_code(0).stderr, "");
     let report = uploads.report(0, &[]);
     assert_eq!((&report["open_files"], &report["pending_files"]), (&0.into(), &0.into()), "{report}");

@@ -1,6 +1,6 @@
 //! Servers that differ from S3: their ETags, and what they refuse.
 
-use super::assert_recovers;
+use super::{SOON, assert_recovers};
 use crate::support::s3_proxy::{Answer, Fault, Times, When};
 use crate::support::uploads::{BUCKET, MULTIPART, Uploads, content};
 
@@ -83,6 +83,30 @@ fn status_413_after_100_continue_is_named() {
         let output = uploads.pass(&["--delete"]).expect_code(3);
         assert!(output.stderr.contains("413") && output.stderr.contains("size"), "{output}");
         assert!(uploads.keys().contains(&"cams/small.ts".to_owned()));
+        assert_recovers(&uploads);
+    }
+}
+
+/// fauxqs accepts 11 MiB, other servers and proxies what they are set to.
+#[test]
+fn status_413_makes_parts_smaller_also_in_the_next_pass() {
+    for size in [MULTIPART - 1, BIG] {
+        let uploads = Uploads::new();
+        uploads.file("a.ts", content("a", size));
+        let too_large: Fault = Answer::error(413, "").at(When::Continued).into();
+        uploads.s3.proxy.fault("PUT", too_large, Times::First(1));
+        let gate = uploads.s3.proxy.hold("PUT partNumber=2&", 1000);
+        let pass = uploads.footage(&["--jobs", "1"]).spawn();
+        gate.wait_reached(SOON);
+        pass.kill();
+        pass.wait();
+        gate.open();
+        uploads.s3.proxy.clear_log();
+        uploads.quiet_pass(&["--delete"]);
+        let parts = uploads.s3.proxy.requests_for("PUT partNumber=");
+        assert!(parts.iter().all(|part| part.body_bytes <= 5 << 20), "{parts:#?}");
+        assert!(uploads.s3.proxy.requests_for("PUT partNumber=1&").is_empty(), "part 1 was there");
+        assert!(!uploads.src("a.ts").exists());
         assert_recovers(&uploads);
     }
 }

@@ -36,6 +36,9 @@ pub(super) struct Line<'a> {
     /// The id of a new multipart upload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) begun: Option<Cow<'a, str>>,
+    /// The size of its parts, where it is not the usual one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) part_bytes: Option<u64>,
     /// A part that the server has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) part: Option<NonZeroU32>,

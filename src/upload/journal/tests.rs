@@ -23,7 +23,7 @@ fn journal_lines_are_read_back() {
     let (_dir, store) = store();
     let mut journal = load(&store);
     journal.verify("a \"b\"\n.ts", FILE, "k/é", "etag", 5);
-    journal.begin("large", FILE, "k/large", "id-1", 6);
+    journal.begin("large", FILE, "k/large", &Begun { id: "id-1".into(), at: 6, ..Begun::default() });
     journal.part("large", part(2), "two");
     journal.part("large", part(1), "one");
     journal.fail("f", FILE, "k/f", 7);
@@ -113,7 +113,7 @@ fn a_later_journal_line_replaces_an_older_verification() {
     const NEW: Identity = Identity { size: 41, ..FILE };
     let happens: [fn(&mut Journal); 5] = [
         |journal| journal.start("a", NEW, "k", 6),
-        |journal| journal.begin("a", NEW, "k", "id", 6),
+        |journal| journal.begin("a", NEW, "k", &Begun { id: "id".into(), at: 6, ..Begun::default() }),
         |journal| journal.mismatch("a", "k", "bad"),
         |journal| journal.fail("a", NEW, "k", 6),
         |journal| journal.over("a"),

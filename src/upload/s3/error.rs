@@ -28,6 +28,8 @@ pub enum RequestError {
     NoSuchUpload,
     /// The server does not implement this request.
     NotImplemented(String),
+    /// Its body is larger than the server, or a proxy in front of it, accepts.
+    TooLarge(String),
     /// This request is refused, and a retry will be refused too.
     Refused(String),
 }
@@ -103,7 +105,7 @@ impl Reply<'_> {
                     None => format!("the region is wrong for the bucket {bucket:?}: give its own with --region"),
                 })
             }
-            (413, _) => RequestError::Refused(format!(
+            (413, _) => RequestError::TooLarge(format!(
                 "{message}: the server, or a proxy in front of it, accepts no request of this size (nginx: client_max_body_size)"
             )),
             (_, "NoSuchBucket") => fatal(format!("no bucket {bucket:?} here: create it, or check --to and --region")),

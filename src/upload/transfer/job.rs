@@ -82,6 +82,8 @@ pub(in crate::upload) enum Failure {
     Vanished,
     /// The server has lost the multipart upload.
     NoSuchUpload,
+    /// The server accepts no request of this size: smaller parts may do.
+    TooLarge(String),
     /// Another error has ended the pass, or `--limit-rate` pauses: nothing is wrong with this file.
     Left,
 }
@@ -91,6 +93,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Ended(error) => f.write_str(&error.with_causes()),
             Self::File(failure) => f.write_str(&failure.message),
+            Self::TooLarge(message) => f.write_str(message),
             Self::Changed => f.write_str("it has changed in the meantime"),
             Self::Vanished => f.write_str("it was removed in the meantime"),
             Self::NoSuchUpload => f.write_str("the server has lost the upload"),

@@ -66,6 +66,7 @@ impl<'a> Tries<'a> {
                 retry_after
             }
             RequestError::NoSuchUpload => return Err(Failure::NoSuchUpload),
+            RequestError::TooLarge(message) => return Err(Failure::TooLarge(message)),
             RequestError::NotImplemented(message) | RequestError::Refused(message) => {
                 return Err(Failure::File(ItemFailure::passing(FailureReason::Refused, message)));
             }
