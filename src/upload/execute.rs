@@ -246,7 +246,7 @@ impl Execution<'_> {
                 None => flight.failed_in_a_row = 0,
                 Some(Failure::NoSuchUpload) if file.restarts < MAX_RESTARTS && flight.ended.is_ok() => {
                     log::info!("{}: the server has lost the upload", self.files[file.upload.file].path);
-                    self.restart(&mut file, flight.queue);
+                    Self::restart(&mut file, flight.queue);
                     flight.running.insert(number, file);
                 }
                 Some(Failure::TooLarge(message)) if !file.has_small_parts && flight.ended.is_ok() => {
@@ -261,7 +261,7 @@ impl Execution<'_> {
                         && flight.ended.is_ok() =>
                 {
                     log::info!("{}: sending its parts again: {}", self.files[file.upload.file].path, failure.message);
-                    self.restart(&mut file, flight.queue);
+                    Self::restart(&mut file, flight.queue);
                     flight.running.insert(number, file);
                 }
                 Some(Failure::Ended(error)) => flight.end(error),
@@ -313,7 +313,7 @@ impl Execution<'_> {
 
     /// The server has lost the upload, or parts of it: requests the parts that it still has, or restarts the file. What the
     /// journal says of parts does not count any more.
-    fn restart(&self, file: &mut Running<'_>, queue: &Queue<Task>) {
+    fn restart(file: &mut Running<'_>, queue: &Queue<Task>) {
         file.restarts += 1;
         let is_last = file.restarts == MAX_RESTARTS;
         let begun = file.open.take().filter(|_| !is_last).map(|open| Begun {

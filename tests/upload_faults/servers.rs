@@ -18,7 +18,7 @@ fn etag(value: &str) -> Fault {
 
 fn md5_of(bytes: &[u8]) -> String {
     use md5::{Digest, Md5};
-    Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(Md5::digest(bytes).into()))
 }
 
 /// Cloudflare R2: the finished object has the usual ETag all the same.

@@ -141,7 +141,7 @@ fn any_file() -> impl Strategy<Value = (Local, Option<Record>)> {
                 identity: Some(Identity { size: 9 + size, ..file.identity }),
                 key: format!("p/{path}"),
                 verified: is_verified.then(|| ("e".into(), NOW - days)),
-                begun: (!is_verified).then(|| Begun { id: "u".into(), parts: BTreeMap::new() }),
+                begun: (!is_verified).then(|| Begun { id: "u".into(), ..Begun::default() }),
                 is_started: false,
                 mismatched: Vec::new(),
                 failed: (is_failed && !is_verified).then_some(NOW - days),

@@ -164,7 +164,7 @@ fn is_about_quota(text: &str) -> bool {
 
 /// The region that an error names: in its own element, in the address of the bucket, or in the message, as in "the region
 /// 'us-east-1' is wrong; expecting 'eu-west-1'" (AWS).
-pub(super) fn named_region(failure: &Failure) -> Option<String> {
+fn named_region(failure: &Failure) -> Option<String> {
     let endpoint = || {
         let labels = || failure.endpoint.as_ref().map(Text::get).unwrap_or_default().split('.');
         let region = labels().skip_while(|label| *label != "s3").nth(1).filter(|label| *label != "amazonaws");

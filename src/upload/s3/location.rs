@@ -63,7 +63,7 @@ impl Location {
     pub(super) fn path(&self, key: Option<&ObjectKey>) -> String {
         match key {
             Some(key) => format!("{}/{}", self.base, encode_path(key.as_str())),
-            None if self.is_virtual => format!("{}/", self.base),
+            None if self.base.is_empty() => "/".to_owned(),
             None => self.base.clone(),
         }
     }
@@ -100,6 +100,7 @@ fn host_is_aws(host: &str) -> bool {
 mod tests {
     use super::*;
     use crate::upload::profile::Credentials;
+    use crate::upload::s3::sign::{EMPTY_SHA256, Request, Scope, authorization};
 
     fn location(endpoint_url: Option<&str>, addressing: Addressing, bucket: &str) -> Location {
         let credentials = Credentials { key_id: String::new(), secret: String::new(), session_token: None };
@@ -138,6 +139,32 @@ mod tests {
         ] {
             let location = location(endpoint, addressing, bucket);
             assert_eq!((location.host.as_str(), location.path(Some(&key)).as_str()), (host, path));
+        }
+    }
+
+    /// Signatures of botocore 1.43.11 for HEAD of the object, at that time and with those keys.
+    #[test]
+    fn an_endpoint_url_with_a_path_is_signed_as_botocore_does() {
+        let key = ObjectKey::new("a b/c".into()).expect("a key");
+        let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into();
+        let credentials = Credentials { key_id: "AKIDEXAMPLE".into(), secret, session_token: None };
+        for (addressing, expected) in [
+            (Addressing::Path, "2ef9a0388b41d8983199c27307479c747c74f9727763a8d92d444374a499c8dd"),
+            (Addressing::Virtual, "7b7a846aff5df4f87feb384bb9d5e7592e4d51b1b2885bf300268e9cd5d48a7d"),
+        ] {
+            let location = location(Some("https://x.co/storage/v1/s3"), addressing, "videos");
+            let path = location.path(Some(&key));
+            let headers = [
+                ("host", location.host.as_str()),
+                ("x-amz-content-sha256", EMPTY_SHA256),
+                ("x-amz-date", "20261130T120000Z"),
+            ];
+            let request =
+                Request { method: "HEAD", path: &path, query: "", headers: &headers, body_sha256: EMPTY_SHA256 };
+            let at = "2026-11-30T12:00:00Z".parse().expect("a time");
+            let scope = Scope { region: &location.region, service: "s3" };
+            let authorization = authorization(&request, &credentials, scope, at);
+            assert!(authorization.ends_with(expected), "{authorization}");
         }
     }
 

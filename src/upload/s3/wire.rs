@@ -9,7 +9,7 @@ use chrono::Utc;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
 
-use super::error::{RequestError, named_region};
+use super::error::RequestError;
 use super::location::Location;
 use super::sign::{self, EMPTY_SHA256, Scope, sha256_hex};
 use super::xml;
@@ -198,7 +198,8 @@ impl Wire {
         if answer.status == EXPECTATION_FAILED && call.is_announced() {
             answer = self.send_to(&location, call)?;
         }
-        let document = || named_region(&xml::failure(&answer.body)?);
+        // What a message says in words is for people.
+        let document = || Some(xml::failure(&answer.body)?.region?.get().to_owned());
         let moved = match answer.status {
             301 | 307 | 308 | 400 | 403 => answer.header("x-amz-bucket-region").map(str::to_owned).or_else(document),
             _ => None,
