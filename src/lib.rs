@@ -197,6 +197,7 @@ pub mod pass_name;
 pub mod permission;
 pub mod progress;
 pub mod prometheus;
+pub mod proxy;
 pub mod random;
 pub mod rate;
 pub mod record;
