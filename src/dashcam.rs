@@ -61,6 +61,7 @@ use self::policy::Policy;
 use self::source::Offer;
 use crate::disk::{Guard, Space};
 use crate::error::{Error, Result};
+use crate::network::Network;
 use crate::pass::{self, Context, Report, failure_key};
 use crate::pass_name::PassName;
 use crate::rate::Timetable;
@@ -84,6 +85,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// `--header`
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Proxies, and `--ca-bundle`.
+    pub network: Network,
     /// `--limit-rate`
     pub timetable: Timetable,
     /// `--verify`
@@ -150,7 +153,12 @@ struct Pass<'a> {
 /// # Errors
 /// What ended the pass early; `report` has counted what was done before.
 pub fn run(settings: &Settings, store: &Store, context: &Context, report: &mut Report) -> Result<()> {
-    let http = Http { timeout: settings.timeout, headers: settings.headers.clone(), stop: context.stop.clone() };
+    let http = Http {
+        timeout: settings.timeout,
+        headers: settings.headers.clone(),
+        network: settings.network.clone(),
+        stop: context.stop.clone(),
+    };
 
     // Read: what the camera has, what is here.
     let source = connect(&settings.addresses, &http);

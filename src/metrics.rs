@@ -9,11 +9,11 @@ use crate::error::EndReason;
 use crate::failure::FailureReason;
 use crate::http::{self, explain};
 use crate::login;
+use crate::network::Network;
 use crate::notices::Notices;
 use crate::pass::Report;
 use crate::pass_name::PassName;
 use crate::prometheus::Exposition;
-use crate::resolve;
 use crate::retention::Reason;
 use crate::secret::Secret;
 use crate::store::write_atomically;
@@ -26,6 +26,8 @@ pub struct Sinks {
     pub file: Option<PathBuf>,
     /// `--metrics-pushgateway-url`, without the slash at its end.
     pub pushgateway_url: Option<Secret>,
+    /// How the Pushgateway is reached.
+    pub network: Network,
     /// `--metrics-job`
     pub job: String,
     /// `--metrics-instance`
@@ -61,7 +63,7 @@ impl Sinks {
     }
 
     fn push_to(&self, url: &str, text: String, timeout: Duration) -> Result<(), String> {
-        let agent = resolve::agent(http::config().timeout_global(Some(timeout)).build());
+        let agent = self.network.agent(url, http::config().timeout_global(Some(timeout)));
         let url = format!("{url}/metrics/job{}/instance{}", grouping_value(&self.job), grouping_value(&self.instance));
         let (url, login) = login::split_userinfo(&url);
         let mut request = agent.put(url).content_type("text/plain; version=0.0.4; charset=utf-8");

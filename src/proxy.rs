@@ -152,7 +152,8 @@ pub struct Proxies {
 impl Proxies {
     /// Reads the variables. One that is no proxy is an error of the requests that would go through it.
     pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let variable = |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let variable =
+            |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let is_cgi = variable("REQUEST_METHOD").is_some();
         let first = |names: &[&'static str]| {
             let set = names.iter().filter(|name| !(is_cgi && **name == "HTTP_PROXY"));

@@ -85,6 +85,7 @@ use crate::error::{Error, Result};
 use crate::ffmpeg::{self, Ffmpeg};
 use crate::live::RecorderStatus;
 use crate::metrics::Sinks;
+use crate::network::Network;
 use crate::pass::{self, Context, Report};
 use crate::pass_name::PassName;
 use crate::store::Store;
@@ -111,6 +112,8 @@ pub struct Settings {
     pub is_from_cron: bool,
     /// Where metrics go while it runs.
     pub sinks: Sinks,
+    /// Proxies, and `--ca-bundle`.
+    pub network: Network,
 }
 
 /// The action of `footage record`.
@@ -193,7 +196,7 @@ pub fn run(settings: &Settings, context: &Context, report: &mut Report) -> Resul
         Action::Check => {
             let ffmpeg = if_there(&config, find)?;
             exposure::warn(settings, &config, ffmpeg.as_ref().map(|ffmpeg| ffmpeg.version), context);
-            return check::run(&config, ffmpeg.as_ref(), context, report);
+            return check::run(&config, ffmpeg.as_ref(), &settings.network, context, report);
         }
         Action::Stop => return holder::stop(settings, &config, context),
         Action::Reload => return holder::reload(settings, &config),

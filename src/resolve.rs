@@ -10,7 +10,7 @@
 //! Packets are built and parsed by `simple-dns`, which has one small dependency. A whole client as a crate either brings an
 //! asynchronous runtime (hickory-resolver) or build scripts and second versions of crates (rsdns).
 //!
-//! All agents of ureq come from [`agent`].
+//! All agents of ureq resolve with [`Names`]: see [`network`](crate::network).
 
 mod config;
 mod dns;
@@ -27,13 +27,11 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{Connector, DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::NextTimeout;
 
-use crate::early_answer::EarlyAnswers;
 use crate::mutex::lock;
 
 /// No look-up takes longer, whatever the caller and `/etc/resolv.conf` allow.
@@ -56,15 +54,9 @@ enum NoAddress {
 
 type Answer = Result<Vec<SocketAddr>, NoAddress>;
 
-/// The ureq agent for these settings. It resolves names with this module: an agent made without it would ask the C library.
-#[must_use]
-pub fn agent(config: Config) -> Agent {
-    Agent::with_parts(config, DefaultConnector::default().chain(EarlyAnswers::default()), Names::default())
-}
-
 /// Resolves the host of a URL for ureq.
 #[derive(Debug, Default)]
-struct Names {
+pub struct Names {
     /// Names in `.local` and when they were found, so that a camera with one request for each connection is not queried for each.
     found: Mutex<BTreeMap<String, (Instant, Vec<SocketAddr>)>>,
 }

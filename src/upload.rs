@@ -59,6 +59,7 @@ use self::source::{SourceDir, Sources};
 use self::transfer::Transfer;
 use crate::error::{Error, Result};
 use crate::failure::{FailureReason, ItemFailure};
+use crate::network::Network;
 use crate::open_files::OpenFiles;
 use crate::pass::{self, Context, Report, failure_key};
 use crate::pass_name::PassName;
@@ -80,6 +81,8 @@ pub struct Settings {
     pub prefix: String,
     /// Endpoint, region and credentials.
     pub access: Access,
+    /// Proxies, and the certificates to trust.
+    pub network: Network,
     /// The credentials file, when others may read it.
     pub exposed_credentials: Option<PathBuf>,
     /// `--pattern`
@@ -286,9 +289,9 @@ struct Wire {
 
 impl Wire {
     fn new(settings: &Settings, context: &Context) -> Self {
-        let Settings { access, bucket, jobs, timeout, timetable, .. } = settings;
+        let Settings { access, network, bucket, jobs, timeout, timetable, .. } = settings;
         Self {
-            client: Client::new(access, bucket, *jobs, *timeout, &context.stop),
+            client: Client::new(access, network, bucket, *jobs, *timeout, &context.stop),
             pacer: Pacer::new(timetable.clone(), context.now),
             stop: context.stop.clone(),
             is_ended: AtomicBool::new(false),

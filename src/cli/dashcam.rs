@@ -175,6 +175,12 @@ impl Dashcam {
         }
         let addresses: Vec<Address> =
             self.address_words().iter().map(|word| word.parse()).collect::<Result<_, _>>().map_err(Error::Usage)?;
+        let network = self.common.tls.network(None)?;
+        for address in &addresses {
+            if let Address::Http(url) = address {
+                network.check(&url.base).map_err(Error::Usage)?;
+            }
+        }
         Ok(dashcam::Settings {
             addresses,
             destination: directory(Some(&self.destination)),
@@ -195,6 +201,7 @@ impl Dashcam {
             delete_oldest,
             timeout: self.tries.timeout,
             headers,
+            network,
             timetable: self.rate.limit_rate.clone().unwrap_or_default(),
             verify: self.verify,
         })

@@ -11,6 +11,8 @@ use crate::disk::{Guard, WhenFull};
 use crate::error::{Error, Result};
 use crate::logging;
 use crate::metrics::{Sinks, parse_pushgateway_url};
+use crate::network::{CaBundle, Network};
+use crate::proxy::Proxies;
 use crate::rate::Timetable;
 use crate::record::shard::Shard;
 use crate::retention::{self, parse_keep, parse_retention_size};
@@ -23,6 +25,9 @@ pub struct Common {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub running: Running,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub tls: Tls,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub output: Output,
@@ -53,6 +58,36 @@ pub struct Lock {
     /// Put the lock here, for a network share that cannot lock
     #[arg(long, value_name = "PATH", env = "FOOTAGE_LOCK_FILE", help_heading = "Running")]
     pub lock_file: Option<PathBuf>,
+}
+
+/// Whom TLS trusts.
+#[derive(Debug, Args)]
+pub struct Tls {
+    /// Trust the certificates of this PEM file instead of Mozilla's
+    ///
+    /// Of authorities, such as your own. The default is the file of SSL_CERT_FILE, else the built-in list of Mozilla.
+    #[arg(long, value_name = "FILE", env = "FOOTAGE_CA_BUNDLE", help_heading = "Running")]
+    pub ca_bundle: Option<PathBuf>,
+}
+
+impl Tls {
+    /// The proxies of the environment, and the certificates to trust: those of the option, else of `of_pass`, else of
+    /// `SSL_CERT_FILE`, else Mozilla's.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: the file of the option has no certificate. Other files are read when TLS needs them.
+    pub fn network(&self, of_pass: Option<CaBundle>) -> Result<Network> {
+        let typed = self.ca_bundle.clone().map(|path| CaBundle { path, named_by: "--ca-bundle" });
+        let of_environment = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
+        let of_environment = of_environment.map(|path| CaBundle { path: path.into(), named_by: "SSL_CERT_FILE" });
+        // What is not UTF-8 is no proxy, and an error.
+        let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+        let network = Network::new(Proxies::of_environment(variable), typed.or(of_pass).or(of_environment));
+        if self.ca_bundle.is_some() {
+            network.check_bundle().map_err(Error::Usage)?;
+        }
+        Ok(network)
+    }
 }
 
 /// What is printed and logged.
@@ -110,11 +145,14 @@ impl Metrics {
     ///
     /// # Errors
     /// [`Error::Usage`]
-    pub fn sinks(&self, source: &str) -> Result<Sinks> {
+    pub fn sinks(&self, source: &str, network: Network) -> Result<Sinks> {
         let url = self.metrics_pushgateway_url.as_ref().map(parse_pushgateway_url);
+        let url = url.transpose().map_err(Error::Usage)?;
+        url.iter().try_for_each(|url| network.check(url.reveal())).map_err(Error::Usage)?;
         Ok(Sinks {
             file: self.metrics_file.clone(),
-            pushgateway_url: url.transpose().map_err(Error::Usage)?,
+            pushgateway_url: url,
+            network,
             job: self.metrics_job.clone(),
             instance: self.metrics_instance.clone().unwrap_or_else(|| source.to_owned()),
         })

@@ -75,7 +75,7 @@ impl PassArgs for Dashcam {
     }
 
     fn sinks(&self, pass: &Self::Pass) -> Result<Sinks> {
-        self.common.metrics.sinks(&pass.source())
+        self.common.metrics.sinks(&pass.source(), pass.network.clone())
     }
 
     fn dirs(&self) -> Vec<PathBuf> {
@@ -95,7 +95,7 @@ impl PassArgs for Hikvision {
     }
 
     fn sinks(&self, pass: &Self::Pass) -> Result<Sinks> {
-        self.common.metrics.sinks(&pass.source())
+        self.common.metrics.sinks(&pass.source(), self.common.tls.network(None)?)
     }
 
     fn dirs(&self) -> Vec<PathBuf> {
@@ -140,7 +140,7 @@ impl PassArgs for Upload {
     }
 
     fn sinks(&self, pass: &Self::Pass) -> Result<Sinks> {
-        self.common.metrics.sinks(&pass.source())
+        self.common.metrics.sinks(&pass.source(), pass.network.clone())
     }
 
     fn dirs(&self) -> Vec<PathBuf> {

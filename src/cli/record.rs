@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::groups::{Disk, Ffmpeg, Full, Lock, Metrics, Output, Share};
+use super::groups::{Disk, Ffmpeg, Full, Lock, Metrics, Output, Share, Tls};
 use crate::error::{Error, Result};
 use crate::record::config::options::{
     CameraOptions, GeneralOptions, directory, frame_rate, one_of, segment_length, words,
@@ -74,6 +74,9 @@ pub struct Record {
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub lock: Lock,
+    #[expect(missing_docs, reason = "its options are shown as this command's")]
+    #[command(flatten)]
+    pub tls: Tls,
     #[expect(missing_docs, reason = "its options are shown as this command's")]
     #[command(flatten)]
     pub output: Output,
@@ -203,6 +206,7 @@ impl Record {
             () if self.output.dry_run => Action::Show,
             () => Action::Record,
         };
+        let network = self.tls.network(None)?;
         Ok(Settings {
             action,
             config: source.read()?,
@@ -212,7 +216,8 @@ impl Record {
             ffmpeg: self.ffmpeg.ffmpeg.clone(),
             lock_file: self.lock.lock_file.clone(),
             is_from_cron: self.output.cron,
-            sinks: self.metrics.sinks(&self.name())?,
+            sinks: self.metrics.sinks(&self.name(), network.clone())?,
+            network,
         })
     }
 }

@@ -13,6 +13,7 @@ use super::groups::{Common, Jobs, Keep, Rate, Tries};
 use crate::error::{Error, Result};
 use crate::home;
 use crate::host_zone::HostZone;
+use crate::network::CaBundle;
 use crate::retention::parse_retention_age;
 use crate::store::read_small;
 use crate::units::parse_seconds;
@@ -196,6 +197,8 @@ impl Upload {
         let others_can_read =
             |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
         let exposed_credentials = credentials_path.filter(|path| access.is_from_file && others_can_read(path));
+        let network = self.common.tls.network(access.ca_bundle.clone().map(in_home))?;
+        network.check(access.endpoint_url.as_deref().unwrap_or("https://s3.amazonaws.com/")).map_err(Error::Usage)?;
         let headers = [("x-amz-storage-class", &self.storage_class), ("x-amz-server-side-encryption", &self.sse)];
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
         Ok(Settings {
@@ -203,6 +206,7 @@ impl Upload {
             bucket,
             prefix,
             access,
+            network,
             exposed_credentials,
             patterns: self.pattern.clone(),
             min_age: self.min_age,
@@ -236,6 +240,14 @@ fn check_apart(sources: &[PathBuf]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A bundle whose path may begin with `~/`.
+fn in_home(bundle: CaBundle) -> CaBundle {
+    match (bundle.path.strip_prefix("~"), home::directory()) {
+        (Ok(inside), Some(home)) => CaBundle { path: Path::join(&home, inside), ..bundle },
+        _ => bundle,
+    }
 }
 
 /// A file of the AWS CLI: the path in a variable, else in `~/.aws`.

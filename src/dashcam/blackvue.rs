@@ -26,10 +26,10 @@ use super::name::{FileName, Format};
 use super::source::{Offer, Opened, Refusal, Sidecars, Source};
 use super::wire::{ContentRange, content_length, text};
 use crate::error::{Error, Result};
-use crate::http::{self, is_unreachable};
+use crate::http::{self, is_final, is_unreachable};
 use crate::min_rate::{MinRateReader, patience};
+use crate::network::Network;
 use crate::redirect;
-use crate::resolve;
 use crate::stop::Stop;
 
 /// A listing must arrive within so many times `--timeout`: an endless one may also be endlessly slow.
@@ -44,6 +44,8 @@ pub struct Http {
     pub timeout: Duration,
     /// `--header`
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Proxies, and the certificates to trust.
+    pub network: Network,
     /// Ends a transfer under way.
     pub stop: Stop,
 }
@@ -99,18 +101,16 @@ impl BlackVue {
         if std::path::Path::new(host).is_dir() {
             log::info!("{host} is taken for a camera; if you mean the directory, write ./{host}");
         }
-        // One connection at a time: cameras reset under parallel load. No proxy: a camera is on the LAN.
+        // One connection at a time: cameras reset under parallel load.
         let config = http::config()
             .http_status_as_error(false)
-            .proxy(None)
             .timeout_connect(Some(http.timeout))
             .timeout_resolve(Some(http.timeout))
             .timeout_recv_response(Some(patience(http.timeout)))
             .timeout_per_read(Some(http.timeout))
             .timeout_per_write(Some(http.timeout))
-            .input_buffer_size(BUFFER_BYTES)
-            .build();
-        let agent = resolve::agent(config);
+            .input_buffer_size(BUFFER_BYTES);
+        let agent = http.network.agent(&url.base, config);
         let closing = agent.clone();
         http.stop.also(move || closing.clone().shutdown());
         let mut headers = http.headers.clone();
@@ -132,9 +132,8 @@ impl BlackVue {
         let accessible = match self.send(&Method::GET, &self.url("/accessible"), None, None) {
             Ok(response) => response.status().as_u16(),
             Err(error) if is_unreachable(&error) => return Err(Probe::Unreachable(explain(&error))),
-            Err(error) if is_no_tls(&error) => {
-                let text = format!("{} does not speak TLS as https needs it ({error}); write http://", self.host());
-                return Err(Probe::Other(Error::Source(text)));
+            Err(error) if is_final(&error) => {
+                return Err(Probe::Other(Error::Source(format!("the camera at {}: {}", self.host(), explain(&error)))));
             }
             Err(error) => {
                 log::debug!("/accessible: {}", explain(&error));
@@ -343,14 +342,5 @@ fn lost(error: ureq::Error) -> Refusal {
         ureq::Error::Http(error) => Refusal::Refused(error.to_string()),
         ureq::Error::BadUri(uri) => Refusal::Refused(uri),
         error => Refusal::Lost(explain(&error)),
-    }
-}
-
-/// The answer is not TLS, or its certificate is not trusted. A retry would meet the same.
-fn is_no_tls(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
-        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
-        _ => false,
     }
 }

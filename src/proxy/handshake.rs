@@ -29,20 +29,26 @@ pub enum Step {
     Done,
 }
 
-/// Why a proxy does not connect.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a proxy does not connect; the text reads on after its name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It wants a login, and there is none.
+    #[error("asks for a user and a password: write user:password@ before its host")]
     NoLogin,
     /// It wants a login of another kind than footage has, such as NTLM.
+    #[error("asks for a login by {0}, and footage has logins by user and password only (Basic)")]
     OtherLogin(String),
     /// It does not accept the login.
+    #[error("refuses this user and password")]
     Login,
     /// It cannot reach the host.
+    #[error("cannot reach the host: {0}")]
     HostAway(String),
     /// It does not allow this.
+    #[error("refuses to connect to the host: {0}")]
     Forbidden(String),
     /// It answers with something else.
+    #[error("is no proxy of this kind: {0}")]
     Nonsense(String),
 }
 
@@ -81,9 +87,10 @@ impl Handshake {
             let login = login.map(String::into_bytes);
             return (Self { state: State::Http, answer, request: Vec::new(), login }, request.into_bytes());
         }
-        let login = proxy.login.as_ref().map(|login| {
-            [vec![LOGIN_VERSION], counted(&login.user), counted(&login.password)].concat()
-        });
+        let login = proxy
+            .login
+            .as_ref()
+            .map(|login| [vec![LOGIN_VERSION], counted(&login.user), counted(&login.password)].concat());
         let greeting = match login {
             Some(_) => vec![SOCKS_VERSION, 2, NO_LOGIN, BY_PASSWORD],
             None => vec![SOCKS_VERSION, 1, NO_LOGIN],
@@ -179,12 +186,7 @@ impl Handshake {
 }
 
 /// Why an HTTP proxy answers with this status.
-pub fn refused_by_http(
-    status: u16,
-    phrase: &str,
-    schemes: impl Iterator<Item = String>,
-    has_login: bool,
-) -> Refusal {
+pub fn refused_by_http(status: u16, phrase: &str, schemes: impl Iterator<Item = String>, has_login: bool) -> Refusal {
     let phrase: String = phrase.chars().filter(|c| !c.is_control()).take(80).collect();
     let said = format!("{status} {phrase}").trim_end().to_owned();
     match status {
@@ -280,7 +282,8 @@ mod tests {
 
     #[test]
     fn a_407_says_which_login_is_missing() {
-        let basic: &[u8] = b"HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: Basic realm=x\r\n\r\n";
+        let basic: &[u8] =
+            b"HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: Basic realm=x\r\n\r\n";
         assert_eq!(run(&proxy("proxy"), "host", basic).1, Err(Refusal::NoLogin));
         assert_eq!(run(&proxy("u:p@proxy"), "host", basic).1, Err(Refusal::Login));
         let other = b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n\r\n";

@@ -21,6 +21,7 @@ use crate::ffmpeg::Ffmpeg;
 use crate::ffmpeg::command::has_frame;
 use crate::login;
 use crate::media::{Codec, Shape, Track};
+use crate::network::Network;
 use crate::pass::{Context, Failure, Report};
 use crate::pass_name::PassName;
 use crate::stdout;
@@ -34,14 +35,21 @@ const AT_ONCE: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tests each camera once and prints the streams that it sends.
-pub(super) fn run(config: &Config, ffmpeg: Option<&Ffmpeg>, context: &Context, report: &mut Report) -> Result<()> {
+pub(super) fn run(
+    config: &Config,
+    ffmpeg: Option<&Ffmpeg>,
+    network: &Network,
+    context: &Context,
+    report: &mut Report,
+) -> Result<()> {
     let queue = Queue::default();
     config.cameras.iter().for_each(|camera| queue.put(camera));
     queue.close();
     let stop = &context.stop;
     let threads = AT_ONCE.min(config.cameras.len());
-    let try_one =
-        |(name, camera)| (!stop.is_requested()).then(|| (name, probe(camera, ffmpeg, &|| stop.is_requested())));
+    let try_one = |(name, camera)| {
+        (!stop.is_requested()).then(|| (name, probe(camera, ffmpeg, network, &|| stop.is_requested())))
+    };
     let mut results: Vec<(&CameraName, Result<String, String>)> =
         workers::run(&queue, threads, try_one, |results| results.iter().flatten().collect());
     context.stop.check()?;
@@ -85,12 +93,17 @@ fn table(rows: &[(&str, &Result<String, String>)]) -> Vec<String> {
 }
 
 /// The streams of a camera: `h264 640x360 15 fps, pcm_alaw 8000 Hz`. Or why it sends none.
-fn probe(camera: &Camera, ffmpeg: Option<&Ffmpeg>, is_stopped: &dyn Fn() -> bool) -> Result<String, String> {
+fn probe(
+    camera: &Camera,
+    ffmpeg: Option<&Ffmpeg>,
+    network: &Network,
+    is_stopped: &dyn Fn() -> bool,
+) -> Result<String, String> {
     let with_ffmpeg = |ffmpeg: &Ffmpeg| probe_with_ffmpeg(camera, ffmpeg, is_stopped);
     let came = match (Kind::of(camera, false), ffmpeg) {
         (kind, None) if kind.takes_ffmpeg() => Err(NO_FFMPEG.to_owned()),
         (Kind::Ffmpeg, Some(ffmpeg)) => with_ffmpeg(ffmpeg),
-        (kind, ffmpeg) => match (native::probe(camera, kind, ffmpeg, is_stopped), ffmpeg) {
+        (kind, ffmpeg) => match (native::probe(camera, kind, ffmpeg, network, is_stopped), ffmpeg) {
             (Err(reason), Some(ffmpeg)) if reason.wants_ffmpeg && camera.engine == Engine::Auto => {
                 with_ffmpeg(ffmpeg).map(|came| format!("{came}; read by ffmpeg: {}", reason.why))
             }

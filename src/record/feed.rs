@@ -21,6 +21,7 @@ use super::keeper::Turn;
 use super::mailbox::Mailbox;
 use crate::ffmpeg::Ffmpeg;
 use crate::media::{Packet, Track};
+use crate::network::Network;
 use crate::random::random;
 use crate::rtsp::{RtspError, Transport as RtspTransport};
 
@@ -175,8 +176,12 @@ impl ReplyTo {
 
     /// Connects in a thread of its own; names are looked up there too.
     fn connect(&self, host: String, port: u16, timeout: Duration) -> Result<(), Reason> {
+        self.connect_by(move || connection::connect(&host, port, timeout))
+    }
+
+    fn connect_by(&self, connect: impl FnOnce() -> io::Result<TcpStream> + Send + 'static) -> Result<(), Reason> {
         let reply_to = self.clone();
-        let connect = move || reply_to.send(Parcel::Connected(connection::connect(&host, port, timeout)));
+        let connect = move || reply_to.send(Parcel::Connected(connect()));
         let started = std::thread::Builder::new().name("connect".into()).stack_size(256 << 10).spawn(connect);
         started.map(drop).map_err(|error| Reason::plain(format!("cannot start a thread: {error}")))
     }
@@ -188,6 +193,8 @@ pub(super) struct Context<'a> {
     /// Whether ffmpeg is to be tried, although the camera could be read by ourselves.
     pub(super) has_failed: bool,
     pub(super) reply_to: ReplyTo,
+    /// Proxies of cameras that speak HTTP.
+    pub(super) network: &'a Network,
     /// Whether it is asked for datagrams first, where its settings leave that open.
     pub(super) is_udp_first: bool,
 }
@@ -232,7 +239,15 @@ impl Feed {
                     None
                 };
                 let reply_to = context.reply_to.clone();
-                let feed = JpegFeed::start(camera.url.secret(), camera.timeout, encoder, reply_to, random(), now);
+                let feed = JpegFeed::start(
+                    camera.url.secret(),
+                    camera.timeout,
+                    encoder,
+                    context.network,
+                    reply_to,
+                    random(),
+                    now,
+                );
                 let feed = feed.ok_or_else(|| Reason::plain("its address is none of HTTP".to_owned()))?;
                 Ok(Self::Jpeg(Box::new(feed)))
             }

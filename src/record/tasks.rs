@@ -18,8 +18,8 @@ use crate::login;
 use crate::machine::{Machine, Usage};
 use crate::metrics::Sinks;
 use crate::mutex::lock;
+use crate::network::Network;
 use crate::redirect;
-use crate::resolve;
 use crate::secret::Secret;
 use crate::sensors;
 use crate::units::human_duration;
@@ -74,12 +74,13 @@ pub(super) struct Tasks {
     waiting: BTreeMap<CameraName, VecDeque<Task>>,
     done: Mailbox<Done>,
     orphans: Arc<Mutex<Orphans>>,
+    network: Network,
     /// Set when the recorder ends: running tasks stop.
     is_over: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl Tasks {
-    pub(super) fn new(done: Mailbox<Done>) -> Self {
+    pub(super) fn new(done: Mailbox<Done>, network: Network) -> Self {
         Self {
             queue: Arc::default(),
             threads: 0,
@@ -87,6 +88,7 @@ impl Tasks {
             waiting: BTreeMap::new(),
             done,
             orphans: Arc::default(),
+            network,
             is_over: Arc::default(),
         }
     }
@@ -111,10 +113,10 @@ impl Tasks {
     fn hand_out(&mut self, task: Task) {
         if self.threads < THREADS.min(self.under_way) {
             let (queue, done, is_over) = (Arc::clone(&self.queue), self.done.clone(), Arc::clone(&self.is_over));
-            let orphans = Arc::clone(&self.orphans);
+            let (orphans, network) = (Arc::clone(&self.orphans), self.network.clone());
             let work = move || {
                 while let Some(task) = queue.next() {
-                    done.send(task.run(&orphans, &|| is_over.load(std::sync::atomic::Ordering::Relaxed)));
+                    done.send(task.run(&orphans, &network, &|| is_over.load(std::sync::atomic::Ordering::Relaxed)));
                 }
             };
             let builder = std::thread::Builder::new().name("tasks".into()).stack_size(512 << 10);
@@ -153,7 +155,7 @@ impl Drop for Tasks {
 }
 
 impl Task {
-    fn run(self, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bool) -> Done {
+    fn run(self, orphans: &Mutex<Orphans>, network: &Network, is_over: &dyn Fn() -> bool) -> Done {
         match self {
             Self::Hook { camera, words, path, start, duration } => {
                 let mut command = Command::new(words.first().map_or("", String::as_str));
@@ -167,7 +169,7 @@ impl Task {
                 Done::Hook(camera, ended)
             }
             Self::Get { camera, url } => {
-                let got = get(url.reveal());
+                let got = get(url.reveal(), network);
                 Done::Get(camera, url, got)
             }
             Self::Measure { pids } => {
@@ -209,9 +211,9 @@ fn run(command: &mut Command, orphans: &Mutex<Orphans>, is_over: &dyn Fn() -> bo
     Err(format!("it ended with {status}{words}"))
 }
 
-/// Requests a URL of a camera: without a proxy, since it is on the local network, and without redirects to other hosts.
-fn get(url: &str) -> Result<(), String> {
-    let agent = resolve::agent(http::config().timeout_global(Some(GET_PATIENCE)).proxy(None).build());
+/// Requests a URL of a camera, without redirects to other hosts.
+fn get(url: &str, network: &Network) -> Result<(), String> {
+    let agent = network.agent(url, http::config().timeout_global(Some(GET_PATIENCE)));
     let (url, login) = login::split_userinfo(url);
     let answer = redirect::follow(&url, |url| {
         let mut request = agent.get(url);

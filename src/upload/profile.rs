@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::ini::{Ini, Section};
+use crate::network::CaBundle;
 
 /// A key and its secret, which no log shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub struct Access {
     pub addressing: Addressing,
     /// Whether the key is from the credentials file, whose mode matters then.
     pub is_from_file: bool,
+    /// The certificates to trust: `AWS_CA_BUNDLE`, else `ca_bundle` of the profile.
+    pub ca_bundle: Option<CaBundle>,
 }
 
 /// The region of a request to AWS unless another is set.
@@ -153,7 +156,11 @@ pub fn resolve(options: &S3Options, environment: Environment<'_>) -> Result<Acce
         (Addressing::Auto, Some("virtual")) => Addressing::Virtual,
         (addressing, _) => addressing,
     };
-    Ok(Access { credentials, region, endpoint_url, addressing, is_from_file })
+    let bundle = |path: String, named_by| CaBundle { path: path.into(), named_by };
+    let ca_bundle = variable("AWS_CA_BUNDLE")
+        .map(|path| bundle(path, "AWS_CA_BUNDLE"))
+        .or_else(|| get("ca_bundle").map(|path| bundle(path.to_owned(), "ca_bundle of the profile")));
+    Ok(Access { credentials, region, endpoint_url, addressing, is_from_file, ca_bundle })
 }
 
 fn of_section(section: &Section) -> Option<Credentials> {

@@ -22,6 +22,7 @@ use self::xml::{Text, is_url_encoded, url_decoded};
 use super::key::ObjectKey;
 use super::profile::Access;
 use crate::failure::FailureReason;
+use crate::network::Network;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
 
@@ -96,8 +97,15 @@ pub struct Client {
 impl Client {
     /// A client; it sends nothing yet. At most `workers` use it at once.
     #[must_use]
-    pub fn new(access: &Access, bucket: &str, workers: usize, timeout: Duration, stop: &Stop) -> Self {
-        Self { wire: Wire::new(access, bucket, workers, timeout, stop), bucket: bucket.to_owned(), timeout }
+    pub fn new(
+        access: &Access,
+        network: &Network,
+        bucket: &str,
+        workers: usize,
+        timeout: Duration,
+        stop: &Stop,
+    ) -> Self {
+        Self { wire: Wire::new(access, network, bucket, workers, timeout, stop), bucket: bucket.to_owned(), timeout }
     }
 
     /// The object with this key (HEAD).

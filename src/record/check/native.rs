@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::{PATIENCE, summary};
 use crate::ffmpeg::Ffmpeg;
 use crate::media::{Shape, Track};
+use crate::network::Network;
 use crate::record::config::{Camera, Video};
 use crate::record::feed::{Context, Feed, Given, Kind, Parcel, Pipe, Reason, ReplyTo};
 use crate::record::mailbox::{Mailbox, Waker};
@@ -29,6 +30,7 @@ pub(super) fn probe(
     camera: &Camera,
     kind: Kind,
     ffmpeg: Option<&Ffmpeg>,
+    network: &Network,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<String, Reason> {
     let began = Instant::now();
@@ -37,7 +39,7 @@ pub(super) fn probe(
     let waker = Waker::new().map_err(|error| Reason::plain(format!("cannot wait for events: {error}")))?;
     let (mailbox, parcels) = Mailbox::new(waker.clone());
     let reply_to = ReplyTo { mailbox, turn: (0, 0) };
-    let context = Context { ffmpeg, has_failed: false, is_udp_first: false, reply_to };
+    let context = Context { ffmpeg, has_failed: false, is_udp_first: false, reply_to, network };
     let feed = Feed::start_as(kind, camera, &context, began)?;
     let mut look = Look { feed, waker, parcels, buffer: vec![0; BUFFER_BYTES], given: Vec::new() };
     let mut seen = Seen::default();

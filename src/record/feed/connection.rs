@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 
+use crate::network::shake_hands;
+use crate::proxy::{Protocol, Proxy};
 use crate::resolve::socket_addresses;
 use crate::units::human_duration;
 
@@ -39,6 +41,31 @@ pub(super) fn connect(host: &str, port: u16, timeout: Duration) -> io::Result<Tc
         }
     }
     Err(last)
+}
+
+/// Connects to a host through a proxy; to the proxy alone where it forwards requests.
+///
+/// # Errors
+/// The proxy is away, or refuses.
+pub(super) fn connect_through(
+    proxy: &Proxy,
+    is_forwarded: bool,
+    (host, port): (&str, u16),
+    timeout: Duration,
+) -> io::Result<TcpStream> {
+    if proxy.protocol() == Protocol::Https {
+        return Err(io::Error::other(
+            "a camera is not read through a proxy over TLS: name one with http:// or socks5://",
+        ));
+    }
+    let (name, proxy_port) = proxy.place();
+    let mut connection = connect(&name, proxy_port, timeout)?;
+    if !is_forwarded {
+        connection.set_read_timeout(Some(timeout))?;
+        connection.set_write_timeout(Some(timeout))?;
+        shake_hands(&mut connection, proxy, host, port)?.map_err(io::Error::other)?;
+    }
+    Ok(connection)
 }
 
 /// Binds pairs of ports: an even one for RTP, the next for RTCP (RFC 3550, 11).

@@ -6,6 +6,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use ureq::http::Uri;
 
+use crate::proxy::Proxy;
 use crate::rtsp::Login;
 use crate::rtsp::auth::Challenge;
 
@@ -86,14 +87,19 @@ impl HttpGet {
         })
     }
 
+    /// What it asks for now.
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
     /// Where to connect to.
     pub(super) fn place(&self) -> (String, u16) {
         let host = self.uri.host().unwrap_or_default();
         (host.trim_start_matches('[').trim_end_matches(']').to_owned(), self.uri.port_u16().unwrap_or(80))
     }
 
-    /// What to send on a new connection.
-    pub(super) fn request(&self) -> String {
+    /// What to send on a new connection to the host, or to a proxy that forwards it.
+    pub(super) fn request(&self, proxy: Option<&Proxy>) -> String {
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path.is_empty() { "/" } else { path };
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
@@ -104,8 +110,12 @@ impl HttpGet {
             (None, _) => String::new(),
         };
         let login = if login.is_empty() { login } else { format!("Authorization: {login}\r\n") };
+        let target = if proxy.is_some() { format!("http://{authority}{path}") } else { path.to_owned() };
+        let proxy_login = proxy.and_then(Proxy::authorization);
+        let proxy_login = proxy_login.map(|login| format!("Proxy-Authorization: {login}\r\n")).unwrap_or_default();
         format!(
-            "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: footage/{}\r\nAccept: */*\r\n{login}Connection: close\r\n\r\n",
+            "GET {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: footage/{}\r\nAccept: */*\r\n\
+             {proxy_login}{login}Connection: close\r\n\r\n",
             env!("CARGO_PKG_VERSION")
         )
     }
@@ -328,14 +338,14 @@ mod tests {
     #[test]
     fn a_redirect_to_another_host_gets_no_password() {
         let mut camera = get("http://user:pass@cam:81/a?b=c");
-        assert!(camera.request().contains("Authorization: Basic dXNlcjpwYXNz\r\n"), "{}", camera.request());
+        assert!(camera.request(None).contains("Authorization: Basic dXNlcjpwYXNz\r\n"), "{}", camera.request(None));
         let (told, _) = read(&mut camera, b"HTTP/1.1 302 Found\r\nLocation: /other\r\n\r\n<html>moved", 1000);
         assert_eq!(told[0], r#"Connect { host: "cam", port: 81 }"#);
-        assert!(camera.request().starts_with("GET /other HTTP/1.1\r\nHost: cam:81\r\n"));
-        assert!(camera.request().contains("Authorization"));
+        assert!(camera.request(None).starts_with("GET /other HTTP/1.1\r\nHost: cam:81\r\n"));
+        assert!(camera.request(None).contains("Authorization"));
         let mut camera = get("http://user:pass@cam/");
         read(&mut camera, b"HTTP/1.1 301 Moved\r\nLocation: http://elsewhere/\r\n\r\n", 1000);
-        assert!(!camera.request().contains("Authorization"));
+        assert!(!camera.request(None).contains("Authorization"));
     }
 
     #[test]
@@ -345,7 +355,7 @@ mod tests {
             b"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n\r\n<html>no";
         let (told, _) = read(&mut camera, asks, 1000);
         assert_eq!(told[0], r#"Connect { host: "cam", port: 80 }"#);
-        assert!(camera.request().contains("Authorization: Digest "), "{}", camera.request());
+        assert!(camera.request(None).contains("Authorization: Digest "), "{}", camera.request(None));
         camera.state = State::Head;
         let (told, _) = read(&mut camera, asks, 1000);
         assert!(told[0].contains("refuses this user"), "{told:?}");

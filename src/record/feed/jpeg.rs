@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_setfl};
 
+use super::connection::connect_through;
 use super::http::{HttpEvent, HttpGet};
 use super::{FfmpegFeed, Given, Heard, Pipe, Reason, ReplyTo};
 use crate::media::mjpeg::{JpegSize, MjpegReader};
 use crate::media::mkv::MkvMuxer;
 use crate::media::{Codec, Muxer, Packet, Shape, Track};
+use crate::network::Network;
+use crate::proxy::Proxy;
 use crate::units::human_duration;
 
 /// So much waits for an encoder that does not keep up; then pictures are left out.
@@ -32,6 +35,9 @@ pub(in crate::record) struct JpegFeed {
     reader: Option<MjpegReader>,
     connection: Option<TcpStream>,
     request: Vec<u8>,
+    network: Network,
+    /// The proxy that the request goes through.
+    proxy: Option<Proxy>,
     reply_to: ReplyTo,
     timeout: Duration,
     /// When the first part of an answer has to be there.
@@ -99,6 +105,7 @@ impl JpegFeed {
         url: &str,
         timeout: Duration,
         encoder: Option<Encoder>,
+        network: &Network,
         reply_to: ReplyTo,
         random: u64,
         now: Instant,
@@ -109,6 +116,8 @@ impl JpegFeed {
             reader: None,
             connection: None,
             request: Vec::new(),
+            network: network.clone(),
+            proxy: None,
             reply_to,
             timeout,
             answer_by: None,
@@ -128,7 +137,19 @@ impl JpegFeed {
         self.connection = None;
         self.answer_by = Some(now + self.timeout + self.timeout);
         let (host, port) = self.get.place();
-        if let Err(reason) = self.reply_to.connect(host, port, self.timeout) {
+        let timeout = self.timeout;
+        self.proxy = match self.network.proxy(self.get.uri()) {
+            Ok(proxy) => proxy.cloned(),
+            Err(why) => return self.fail(Reason::plain(why)),
+        };
+        let started = match self.proxy.clone() {
+            None => self.reply_to.connect(host, port, timeout),
+            Some(proxy) => {
+                let is_forwarded = proxy.forwards(self.get.uri());
+                self.reply_to.connect_by(move || connect_through(&proxy, is_forwarded, (&host, port), timeout))
+            }
+        };
+        if let Err(reason) = started {
             self.fail(reason);
         }
     }
@@ -151,7 +172,8 @@ impl JpegFeed {
             Ok(connection) => {
                 self.connection = Some(connection);
                 self.answer_by = Some(now + self.timeout);
-                self.request = self.get.request().into_bytes();
+                let forwarding = self.proxy.as_ref().filter(|proxy| proxy.forwards(self.get.uri()));
+                self.request = self.get.request(forwarding).into_bytes();
                 self.send();
             }
             Err(error) => self.fail(Reason::plain(crate::error::with_causes(&error))),
@@ -171,7 +193,14 @@ impl JpegFeed {
     }
 
     /// The response is over, or there is none: an encoder completes what it has.
-    fn fail(&mut self, reason: Reason) {
+    fn fail(&mut self, mut reason: Reason) {
+        if let Some(proxy) = &self.proxy
+            && self.reader.is_none()
+            && !reason.why.is_empty()
+        {
+            let host = self.get.place().0;
+            reason.why = format!("{} (through {proxy}; to connect without it, set no_proxy={host})", reason.why);
+        }
         self.reason.get_or_insert(reason);
         self.connection = None;
         self.answer_by = None;

@@ -38,6 +38,7 @@ impl Supervisor<'_> {
             has_failed: learned.ffmpeg_since.is_some() && self.ffmpeg.is_some(),
             is_udp_first: learned.udp_since.is_some(),
             reply_to: ReplyTo { mailbox: self.feed_box.clone(), turn: (number, generation) },
+            network: &self.settings.network,
         };
         let feed = match Feed::start(&camera, &context, now) {
             Ok(feed) => feed,

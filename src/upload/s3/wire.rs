@@ -16,10 +16,10 @@ use super::xml;
 use crate::early_answer::EarlyAnswer;
 use crate::error::Error;
 use crate::failure::FailureReason;
-use crate::http::{self, explain, is_unreachable};
+use crate::http::{self, explain, is_final, is_unreachable};
 use crate::min_rate::{MinRateReader, patience};
 use crate::mutex::lock;
-use crate::resolve;
+use crate::network::Network;
 use crate::stop::Stop;
 use crate::upload::key::ObjectKey;
 use crate::upload::profile::{Access, Credentials};
@@ -148,7 +148,14 @@ pub(super) struct Wire {
 
 impl Wire {
     /// It sends nothing yet. At most `workers` use it at once.
-    pub(super) fn new(access: &Access, bucket: &str, workers: usize, timeout: Duration, stop: &Stop) -> Self {
+    pub(super) fn new(
+        access: &Access,
+        network: &Network,
+        bucket: &str,
+        workers: usize,
+        timeout: Duration,
+        stop: &Stop,
+    ) -> Self {
         let config = http::config()
             .http_status_as_error(false)
             .accept_encoding("identity")
@@ -160,15 +167,15 @@ impl Wire {
             .max_idle_connections(workers + 1)
             .max_idle_connections_per_host(workers + 1)
             .input_buffer_size(INPUT_BYTES)
-            .output_buffer_size(OUTPUT_BYTES)
-            .build();
-        let agent = resolve::agent(config);
+            .output_buffer_size(OUTPUT_BYTES);
+        let location = Location::of(access, bucket);
+        let agent = network.agent(&format!("{}://{}", location.scheme, location.host), config);
         let closing = agent.clone();
         stop.also(move || closing.clone().shutdown());
         Self {
             agent,
             credentials: access.credentials.clone(),
-            location: Mutex::new(Location::of(access, bucket)),
+            location: Mutex::new(location),
             expects: AtomicBool::new(true),
             timeout,
             stop: stop.clone(),
@@ -309,11 +316,8 @@ impl Wire {
         match error {
             error if is_unreachable(error) => RequestError::Unreachable(text),
             ureq::Error::Http(_) | ureq::Error::BadUri(_) => RequestError::Refused(text),
-            _ if text.contains("certificate") || text.contains("corrupt message") => {
-                let host = &lock(&self.location).host;
-                RequestError::Fatal(Error::Source(format!(
-                    "{host} does not speak TLS ({text}): check its certificate, or write http://"
-                )))
+            error if is_final(error) => {
+                RequestError::Fatal(Error::Source(format!("{}: {text}", lock(&self.location).host)))
             }
             _ => RequestError::Passing {
                 reason: FailureReason::Network,
