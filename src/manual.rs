@@ -91,7 +91,7 @@ addEventListener("DOMContentLoaded", () => document.querySelectorAll("a[href*='.
     )*};
 }
 
-modules! { benchmarks dashcam files hikvision install metrics migrating nas options record security status upload }
+modules! { benchmarks dashcam files hikvision install metrics migrating nas network options record security status upload }
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use ureq::config::{Config, ConfigBuilder};
-use ureq::http::header::PROXY_AUTHORIZATION;
+use ureq::http::header::{EXPECT, PROXY_AUTHORIZATION};
 use ureq::http::uri::PathAndQuery;
 use ureq::http::{HeaderValue, Request, Response, Uri};
 use ureq::middleware::{Middleware, MiddlewareNext};
@@ -367,6 +367,8 @@ impl Middleware for AbsoluteUrls {
         };
         let host = request.uri().host().unwrap_or_default().to_owned();
         *request.uri_mut() = marked(request.uri(), &self.mark)?;
+        // Proxies add headers to a 100 Continue, and ureq takes it for an error then.
+        request.headers_mut().remove(EXPECT);
         if let Some(login) = proxy.authorization() {
             let mut value = HeaderValue::from_str(login).map_err(|error| ureq::Error::Http(error.into()))?;
             value.set_sensitive(true);

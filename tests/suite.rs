@@ -16,6 +16,7 @@ mod hikvision_parts;
 mod media_containers;
 mod media_mkv;
 mod media_rtp;
+mod network;
 mod record;
 mod record_faults;
 mod record_native;

@@ -190,7 +190,8 @@ pub fn refused_by_http(status: u16, phrase: &str, schemes: impl Iterator<Item = 
     let phrase: String = phrase.chars().filter(|c| !c.is_control()).take(80).collect();
     let said = format!("{status} {phrase}").trim_end().to_owned();
     match status {
-        407 => {
+        // tinyproxy answers a wrong login with 401.
+        401 | 407 => {
             let schemes: Vec<String> =
                 schemes.filter_map(|value| Some(value.split_whitespace().next()?.to_owned())).collect();
             let has_basic = schemes.is_empty() || schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));

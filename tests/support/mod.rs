@@ -23,6 +23,7 @@ pub(crate) mod modes;
 pub mod mp4;
 pub(crate) mod network;
 mod orders;
+pub(crate) mod proxies;
 pub(crate) mod raw;
 pub(crate) mod responder;
 pub mod rng;
@@ -87,10 +88,13 @@ impl Scratch {
         path
     }
 
-    /// `footage` with these arguments, to be run in the directory, in UTC, with none of our own settings.
+    /// `footage` with these arguments, to be run in the directory, in UTC, with none of our own settings, nor proxies.
     pub fn footage<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Program {
         let ours = std::env::vars_os().map(|(name, _)| name);
-        let ours = ours.filter(|name| name.as_encoded_bytes().starts_with(b"FOOTAGE_"));
+        let ours = ours.filter(|name| {
+            let name = name.to_string_lossy().to_ascii_lowercase();
+            name.starts_with("footage_") || name.ends_with("_proxy") || name == "ssl_cert_file"
+        });
         let program = Program::new(env!("CARGO_BIN_EXE_footage")).args(arguments).current_dir(self.path());
         let program = ours
             .fold(program, Program::env_remove)
