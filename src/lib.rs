@@ -88,8 +88,8 @@
 //! | `regex` | the grammars of names, of `--pattern` and of `TZ`; without Unicode tables. [`dashcam::name`] parses without it, for speed |
 //! | `ring` | HMAC and SHA-256 of S3's signatures, SHA-256 of RTSP logins; also the crypto of TLS |
 //! | `rusqlite` | the index of Hikvision storages of some firmwares; SQLite is compiled in |
-//! | `rustls` | why a certificate is refused, and whether a bundle has one; ureq makes the connections |
 //! | `rustix` | system calls, without `unsafe` |
+//! | `rustls` | why a certificate is refused, and whether a bundle has one; ureq makes the connections |
 //! | `serde` | reports, state, configuration and answers as values |
 //! | `serde_json` | reports and state |
 //! | `signal-hook` | signals |

@@ -103,6 +103,7 @@ impl Network {
     }
 
     /// The ureq agent for a URL and others of its scheme.
+    #[must_use]
     pub fn agent(&self, url: &str, config: ConfigBuilder<AgentScope>) -> Agent {
         let uri = url.parse::<Uri>().unwrap_or_default();
         let proxy = self.proxy(&uri).ok().flatten();

@@ -156,8 +156,8 @@ impl Proxies {
             |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let is_cgi = variable("REQUEST_METHOD").is_some();
         let first = |names: &[&'static str]| {
-            let set = names.iter().filter(|name| !(is_cgi && **name == "HTTP_PROXY"));
-            set.filter_map(|name| Some(Proxy::parse(&variable(name)?, name))).next()
+            let mut set = names.iter().filter(|name| !(is_cgi && **name == "HTTP_PROXY"));
+            set.find_map(|name| Some(Proxy::parse(&variable(name)?, name)))
         };
         let no_proxy = variable("no_proxy").or_else(|| variable("NO_PROXY"));
         Self {
@@ -218,7 +218,7 @@ mod tests {
             let mut found = Vec::new();
             while let Some(proxy) = of(&left, &format!("{scheme}://host/")).unwrap() {
                 let variable = proxy.rsplit_once('(').unwrap().1.trim_end_matches(')').to_owned();
-                assert!(variable.to_ascii_lowercase() == own || variable.to_ascii_lowercase() == "all_proxy");
+                assert!(variable.eq_ignore_ascii_case(own) || variable.eq_ignore_ascii_case("all_proxy"));
                 // An empty variable counts as not set.
                 left.iter_mut().filter(|(name, _)| **name == variable).for_each(|(_, value)| *value = " ");
                 found.push(proxy.strip_prefix("the proxy http://").unwrap().to_owned());

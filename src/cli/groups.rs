@@ -65,7 +65,7 @@ pub struct Lock {
 pub struct Tls {
     /// Trust the certificates of this PEM file instead of Mozilla's
     ///
-    /// Of authorities, such as your own. The default is the file of SSL_CERT_FILE, else the built-in list of Mozilla.
+    /// Of authorities, such as your own. The default is the file of `SSL_CERT_FILE`, else the built-in list of Mozilla.
     #[arg(long, value_name = "FILE", env = "FOOTAGE_CA_BUNDLE", help_heading = "Running")]
     pub ca_bundle: Option<PathBuf>,
 }

@@ -174,10 +174,9 @@ impl Handshake {
         }
         // The address and the port that it connects from.
         let length = match *rest {
-            [] => return Ok(Step::More),
+            [] | [NAME] => return Ok(Step::More),
             [IPV4, ..] => 1 + 4 + 2,
             [IPV6, ..] => 1 + 16 + 2,
-            [NAME] => return Ok(Step::More),
             [NAME, length, ..] => 2 + usize::from(length) + 2,
             _ => return Err(Refusal::Nonsense("its answer has an unknown kind of address".into())),
         };

@@ -53,7 +53,7 @@ fn no_proxy_has_the_rules_of_curl() {
         // One curl for all hosts: a line for each, 200 through the proxy and 000 without.
         let urls: Vec<String> = HOSTS.iter().map(|host| format!("http://{host}:9/")).collect();
         let curl = Program::new("curl").args(["-s", "-g", "--connect-timeout", "5", "-w", "%{http_code}\n"]);
-        let curl = urls.iter().fold(curl, |curl, url| curl.arg(url)).args(["--resolve", "*:9:127.0.0.1"]);
+        let curl = urls.iter().fold(curl, Program::arg).args(["--resolve", "*:9:127.0.0.1"]);
         let curl = curl.env("http_proxy", format!("http://{address}")).env("no_proxy", no_proxy);
         let curl = ["NO_PROXY", "all_proxy", "ALL_PROXY"].into_iter().fold(curl, Program::env_remove);
         let theirs: Vec<bool> = curl.run().stdout.lines().map(|line| line == "200").collect();

@@ -123,9 +123,9 @@ fn schedule_requests_follow_no_redirect() {
     assert!(output.stderr.contains("not followed") && !output.stderr.contains(PASSWORD), "{output}");
 }
 
-/// A camera is on the network here: no proxy hears of its password.
+/// Where `no_proxy` has the camera, no proxy learns its password.
 #[test]
-fn schedule_requests_ignore_proxies() {
+fn schedule_requests_keep_to_no_proxy() {
     let proxy = RawServer::start(|_| page("text/plain", b"ok"));
     // A redirect within the camera is followed, with the password.
     let camera = RawServer::start(|request| {
@@ -135,7 +135,8 @@ fn schedule_requests_ignore_proxies() {
     let table = format!("url = \"rtsp://127.0.0.1:1/\"\nschedule = [{{ at = \"00:00\", get = {get:?} }}]");
     let site = Site::with(QUICK, &[("yard", table)]);
     let url = format!("http://{}", proxy.address());
-    let running = site.record(&["-v"]).env("http_proxy", &url).env("ALL_PROXY", &url).spawn();
+    let running = site.record(&["-v"]).env("http_proxy", &url).env("ALL_PROXY", &url);
+    let running = running.env("no_proxy", "192.168.0.0/16,127.0.0.0/8").spawn();
     running.wait_for_stderr("requested by its schedule", PATIENCE);
     running.term();
     let output = running.wait();

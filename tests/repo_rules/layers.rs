@@ -60,6 +60,7 @@ const PURE: &[&str] = &[
     "rtsp/url",
     "rtsp/wire",
     "prometheus",
+    "proxy",
     "rate/timetable",
     "record/listen/answer",
     "retention",
@@ -110,11 +111,12 @@ const EFFECTS: [&str; 18] = [
 ];
 
 /// Of shared modules that are not pure, what is a value. Errors and units are values all.
-const VALUES: [(&str, &[&str]); 7] = [
+const VALUES: [(&str, &[&str]); 8] = [
     ("disk", &["Guard", "Shortage", "Space", "WhenFull", "percent"]),
     ("ffmpeg", &["Version", "command"]),
     ("lock", &["Holder"]),
     ("media", &["Codec", "Muxer", "Packet", "Patch", "Shape", "Track", "ebml", "rtp"]),
+    ("network", &["CaBundle"]),
     ("pass", &["Ended", "Failure", "Nothing", "Report"]),
     ("secret", &["Secret"]),
     ("trace", &["Trace"]),
@@ -166,10 +168,10 @@ fn asks_the_c_library(sources: &[Source]) -> Vec<String> {
         "home_dir",
     ];
     let mut broken = Vec::new();
-    for source in sources.iter().filter(|source| source.path != "resolve.rs") {
+    for source in sources.iter().filter(|source| source.path != "network.rs") {
         let code: String = code(&source.text).split_whitespace().collect();
         let found = ASKS.iter().filter(|asks| code.contains(*asks));
-        broken.extend(found.map(|asks| format!("src/{}: {asks}: use src/resolve.rs or src/home.rs", source.path)));
+        broken.extend(found.map(|asks| format!("src/{}: {asks}: use src/network.rs or src/home.rs", source.path)));
     }
     broken
 }

@@ -27,7 +27,7 @@ impl ProxyServer {
                 format!(
                     "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nAllow 127.0.0.1\nLogFile \"{}\"\nLogLevel Connect\n{}{}",
                     log.display(),
-                    connect_ports.iter().map(|port| format!("ConnectPort {port}\n")).collect::<String>(),
+                    connect_ports.iter().fold(String::new(), |lines, port| lines + &format!("ConnectPort {port}\n")),
                     login.map(|login| format!("BasicAuth {login}\n")).unwrap_or_default()
                 ),
             );

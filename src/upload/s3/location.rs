@@ -109,6 +109,7 @@ mod tests {
             region: "eu-west-1".into(),
             endpoint_url: endpoint_url.map(str::to_owned),
             addressing,
+            ca_bundle: None,
             is_from_file: false,
         };
         Location::of(&access, bucket)
