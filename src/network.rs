@@ -1,5 +1,5 @@
-//! How requests reach their hosts: through the proxies of the environment or directly, and with which certificates. All agents
-//! of ureq come from here.
+//! How requests reach their hosts: through the proxies of the environment or directly, and which certificates they trust. All
+//! agents of ureq come from here.
 //!
 //! ureq's own proxies are not used: they tunnel `http://` too, which most proxies refuse, know one proxy for all URLs, and their
 //! errors do not say who failed. Here the resolver looks up the proxy of a URL instead of its host, the connector shakes
