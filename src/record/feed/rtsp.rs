@@ -10,6 +10,7 @@ use rustix::net::sockopt;
 use super::connection::{Ports, bind_pairs};
 use super::in_step::InStep;
 use super::{Given, Heard, Pipe, Reason, ReplyTo};
+use crate::media::rtp::rtcp::Receiver;
 use crate::media::rtp::{Format, Frame, Stream, Transport};
 use crate::media::{Codec, Packet};
 use crate::record::config::{Audio, Camera};
@@ -25,6 +26,8 @@ const SOON: Duration = Duration::from_millis(50);
 const PIECES: usize = 8;
 /// And so many datagrams: two thirds of what the kernel is asked to hold.
 const DATAGRAMS: usize = 2048;
+/// Between reports of what has come as datagrams: as VLC does it.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// More makes no sense in a row: the connection is begun anew.
 const MOST_MALFORMED: u64 = 20;
 
@@ -57,6 +60,7 @@ struct Session {
     connect: Option<(String, u16)>,
     wanted_ports: Option<usize>,
     punch: Vec<(usize, u16)>,
+    reports: Reports,
     /// RTP has come since the last look.
     has_come: bool,
     /// When RTP came first.
@@ -74,9 +78,18 @@ struct Session {
     log: Vec<String>,
 }
 
+/// To whom it is reported what has come as datagrams.
+struct Reports {
+    /// Of each track, the port of the camera for RTCP.
+    ports: Vec<(usize, u16)>,
+    due: Instant,
+    ssrc: u32,
+}
+
 /// The packets of one track.
 struct Incoming {
     stream: Stream,
+    receiver: Receiver,
     format: Format,
     is_video: bool,
     lost: u64,
@@ -122,6 +135,7 @@ impl RtspFeed {
                 connect: None,
                 wanted_ports: None,
                 punch: Vec::new(),
+                reports: Reports { ports: Vec::new(), due: now, ssrc: u32::try_from(random >> 32).unwrap_or(0) },
                 has_come: false,
                 first_rtp: None,
                 transport,
@@ -299,7 +313,25 @@ impl RtspFeed {
                 let _ = ports.rtp.send_to(&HOLE_PUNCH, SocketAddr::new(peer, port));
             }
         }
+        self.report(now);
         self.send();
+    }
+
+    /// Reports what has come as datagrams. The first report opens firewalls for those of the camera.
+    fn report(&mut self, now: Instant) {
+        let Session { reports, tracks, .. } = &mut self.session;
+        if reports.ports.is_empty() || now < reports.due {
+            return;
+        }
+        reports.due = now + REPORT_EVERY;
+        for (track, port) in &reports.ports {
+            if let (Some(ports), Some(peer), Some(Some(incoming))) =
+                (self.sockets.get(*track), self.peer, tracks.get_mut(*track))
+            {
+                let report = incoming.receiver.report(reports.ssrc, now);
+                let _ = ports.rtcp.send_to(&report, SocketAddr::new(peer, *port));
+            }
+        }
     }
 
     fn send(&mut self) {
@@ -406,9 +438,16 @@ impl Session {
                     _ => None,
                 });
                 self.punch.extend(ports);
+                let of_rtcp = |(track, port): &(usize, u16)| Some((*track, port.checked_add(1)?));
+                self.reports.ports = self.punch.iter().filter_map(of_rtcp).collect();
             }
             Event::Rtp { track, packet } => self.packet(track, packet, now, given),
-            Event::SenderReport { track, ntp, rtp } => self.report(track, ntp, rtp),
+            Event::SenderReport { track, ntp, rtp } => {
+                if let Some(Some(incoming)) = self.tracks.get_mut(track) {
+                    incoming.receiver.on_sender_report(ntp, now);
+                }
+                self.report(track, ntp, rtp);
+            }
             Event::Rtcp { .. } => {}
             Event::Ended(_) => {
                 self.ended.get_or_insert_default();
@@ -455,6 +494,7 @@ impl Session {
             }
             self.tracks.push(stream.map(|stream| Incoming {
                 stream,
+                receiver: Receiver::default(),
                 format: format.clone(),
                 is_video,
                 lost: 0,
@@ -477,6 +517,7 @@ impl Session {
         self.first_rtp.get_or_insert(now);
         let Some(Some(incoming)) = self.tracks.get_mut(track) else { return };
         self.has_come |= incoming.is_video;
+        incoming.receiver.on_packet(packet);
         let mut frames = std::mem::take(&mut self.frames);
         incoming.stream.push(packet, now, &mut frames);
         if incoming.is_video
