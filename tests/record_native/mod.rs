@@ -2,8 +2,11 @@
 //! sent is known packet by packet; what was recorded is taken out of the segments by ffmpeg and ffprobe.
 
 mod audio;
+mod clock;
+mod gstreamer;
 mod hostile;
 mod http;
+mod logins;
 mod sessions;
 mod video;
 
@@ -87,13 +90,13 @@ fn camera(shot: &str, container: &str) -> String {
 
 /// Records every shot into every container, and holds what comes of it against what was sent.
 #[track_caller]
-fn assert_recorded(shots: &[Shot]) {
-    assert_recorded_with(shots, &CONTAINERS, "");
+fn assert_recorded(shots: &[Shot]) -> Site {
+    assert_recorded_with(shots, &CONTAINERS, "")
 }
 
 /// The same into some containers, with more keys for each camera.
 #[track_caller]
-fn assert_recorded_with(shots: &[Shot], containers: &[&str], keys: &str) {
+fn assert_recorded_with(shots: &[Shot], containers: &[&str], keys: &str) -> Site {
     let cameras: Vec<(String, String)> = shots
         .iter()
         .flat_map(|shot| {
@@ -112,6 +115,7 @@ fn assert_recorded_with(shots: &[Shot], containers: &[&str], keys: &str) {
             shot.assert_in(&site, &name, &expected);
         }
     }
+    site
 }
 
 /// Hashes of the frames of films, one film after another.

@@ -1,5 +1,6 @@
 //! Sessions: over UDP, behind redirects and logins, kept alive, ended, begun anew.
 
+use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -140,4 +141,87 @@ fn reload_of_segment_cuts_otherwise_and_loses_no_frame() {
     running.term();
     running.wait_timeout(Duration::from_secs(6));
     shot.assert_in(&site, "reloaded", &super::decoded(&shot.paths));
+}
+
+/// A server that ends sessions over UDP whose client reports nothing for six seconds, whatever it asks.
+#[test]
+fn udp_receiver_reports_of_rtcp_keep_the_session_and_say_what_was_lost() {
+    let source = h264(9, &["-bf", "0"]);
+    let (sdp, packets) = film(&lines(&source), true);
+    let is_lost = |sent: &Sent| !sent.is_rtcp && sent.packet[2..4] == 65_010_u16.to_be_bytes();
+    let packets: Vec<Sent> = packets.into_iter().filter(|sent| !is_lost(sent)).collect();
+    // A pair of ports, as servers have them.
+    let (rtp, rtcp) = std::iter::repeat_with(|| UdpSocket::bind("127.0.0.1:0").unwrap())
+        .find_map(|first| {
+            let port = first.local_addr().unwrap().port();
+            UdpSocket::bind(("127.0.0.1", port.checked_add(1)?)).ok().map(|second| (first, second))
+        })
+        .unwrap();
+    let port = rtp.local_addr().unwrap().port();
+    let (reports, heard_at) = (Arc::<Mutex<Vec<Vec<u8>>>>::default(), Arc::new(Mutex::new(Instant::now())));
+    let (kept, heard) = (Arc::clone(&reports), Arc::clone(&heard_at));
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        while let Ok(n) = rtcp.recv(&mut buffer) {
+            *heard.lock().unwrap() = Instant::now();
+            kept.lock().unwrap().push(buffer[..n].to_vec());
+        }
+    });
+    let packets = Arc::new(packets);
+    let play = Play::new(move || {
+        let (packets, heard) = (Arc::clone(&packets), Arc::clone(&heard_at));
+        let is_alive = move || heard.lock().unwrap().elapsed() < Duration::from_secs(6);
+        Box::new((0..packets.len()).map(move |at| packets[at].clone()).take_while(move |_| is_alive()))
+    });
+    let played = Arc::new(Mutex::new(false));
+    let peer = RtspPeer::of((sdp, play), move |asked: &Asked, answer: Answer| match asked.method.as_str() {
+        "SETUP" => {
+            let transport = format!("Transport: {};server_port={port}-{}", asked.header("Transport"), port + 1);
+            answer.replace("Transport", Some(&transport))
+        }
+        "PLAY" => {
+            *played.lock().unwrap() = true;
+            answer
+        }
+        "DESCRIBE" if *played.lock().unwrap() => answer.refuse("404 Over"),
+        _ => answer,
+    });
+    let site = record(&[("kept".to_owned(), format!("url = {:?}\ntransport = \"udp\"", peer.url()))], "");
+    let frames = crate::support::site::frames(&site.closed("kept"));
+    assert!(frames + 1 >= source.video().count() as u64, "{frames} frames");
+    let reports = reports.lock().unwrap();
+    assert!(reports.len() >= 2, "{reports:?}");
+    // RFC 3550, 6.4.2: an empty one first, then of the source 7.7.7.0 one lost packet in all.
+    assert_eq!((reports[0][..4].to_vec(), reports[0][8..12].to_vec()), (vec![0x80, 201, 0, 1], vec![0x81, 202, 0, 4]));
+    let second = &reports[1];
+    assert_eq!(
+        (&second[..4], &second[8..12], &second[13..16]),
+        (&[0x81, 201, 0, 7][..], &[7, 7, 7, 0][..], &[0, 0, 1][..])
+    );
+}
+
+/// A camera that has room for one client and falls silent: the session is ended before the next one begins.
+#[test]
+fn teardown_ends_a_session_that_stalls_before_the_next_one() {
+    let source = h264(3, &["-bf", "0"]);
+    let (sdp, mut packets) = film(&lines(&source), true);
+    // No word of the end.
+    packets.pop();
+    let is_busy = Arc::new(Mutex::new(false));
+    let peer = RtspPeer::of((sdp, Play::of(packets)), move |asked: &Asked, answer: Answer| {
+        let mut busy = is_busy.lock().unwrap();
+        match asked.method.as_str() {
+            "DESCRIBE" if *busy => return answer.refuse("453 Not Enough Bandwidth"),
+            "PLAY" => *busy = true,
+            "TEARDOWN" => *busy = false,
+            _ => {}
+        }
+        answer
+    });
+    let site = Site::with(QUICK, &[("one", format!("url = {:?}", peer.url()))]);
+    let running = site.start(&[]);
+    crate::support::site::wait_for("a second session", || (peer.played().len() == 2).then_some(()));
+    running.term();
+    let output = running.wait_timeout(Duration::from_secs(6));
+    assert!(!output.stderr.contains("453"), "{output}");
 }

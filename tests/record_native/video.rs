@@ -1,9 +1,11 @@
 //! Video of every kind, into every container, over several cuts.
 
+use std::process::Command;
+
 use footage::media::nal::Standard;
 
-use super::{H264, H265, Shot, assert_recorded, h264, once};
-use crate::media_containers::film::Film;
+use super::{H264, H265, Shot, assert_recorded, camera, h264, once};
+use crate::media_containers::film::{Film, run};
 use crate::support::rtsp_peer::{Line, Sets, film};
 
 const SECONDS: u32 = 7;
@@ -36,11 +38,18 @@ fn h265_with_and_without_b_frames_is_recorded_whole_and_is_hvc1_in_mp4() {
         let parameters = format!("log-level=none:keyint=25:min-keyint=25:{parameters}");
         Film::lasting(SECONDS, &[H265, &["-x265-params", &parameters]].concat())
     };
-    assert_recorded(&[
+    let shots = [
         shot("hevc", coded("bframes=0:open-gop=0"), Sets::Described, false),
         shot("hevc-b", coded("bframes=2:open-gop=0:slices=2"), Sets::InBand, true),
         shot("hevc-open", coded("bframes=3:open-gop=1"), Sets::Described, false).with_open_gops(),
-    ]);
+    ];
+    let site = assert_recorded(&shots);
+    for segment in shots.iter().flat_map(|shot| site.closed(&camera(shot.name, "mp4"))) {
+        let wanted =
+            ["-v", "error", "-select_streams", "v:0", "-show_entries", "stream=codec_tag_string", "-of", "csv=p=0"];
+        let tag = run(Command::new("ffprobe").args(wanted).arg(&segment.path));
+        assert_eq!(String::from_utf8_lossy(&tag).trim(), "hvc1", "{segment:?}");
+    }
 }
 
 /// The key frame comes first, and what a decoder must know a second later: nothing is lost.

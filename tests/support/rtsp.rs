@@ -136,14 +136,34 @@ struct Server {
     _stdin: ChildStdin,
 }
 
+/// `GStreamer`'s RTSP server itself, over TCP and UDP, with films of a test. It is gone when it is dropped.
+pub(crate) struct GstreamerServer(Server);
+
+impl GstreamerServer {
+    /// A server of these: `/mount=FILE.mkv,h265`, see `server.py`.
+    pub(crate) fn start(mounts: &[String]) -> Self {
+        Self(Server::start(mounts))
+    }
+
+    /// `rtsp://127.0.0.1:PORT/mount`
+    pub(crate) fn url(&self, mount: &str) -> String {
+        format!("rtsp://127.0.0.1:{}/{mount}", self.0.open)
+    }
+
+    /// The same behind [`USER`] and [`PASSWORD`].
+    pub(crate) fn locked_url(&self, mount: &str) -> String {
+        format!("rtsp://{USER}:{PASSWORD_IN_URL}@127.0.0.1:{}/{mount}", self.0.locked)
+    }
+}
+
 fn server() -> &'static Server {
-    static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+    static SERVER: LazyLock<Server> =
+        LazyLock::new(|| Server::start(&Film::ALL.map(|film| format!("{}={}", film.mount(), film.file()))));
     &SERVER
 }
 
 impl Server {
-    fn start() -> Self {
-        let mounts = Film::ALL.map(|film| format!("{}={}", film.mount(), film.file()));
+    fn start(mounts: &[String]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/rtsp/server.py");
         let mut child = Command::new("/usr/bin/python3")
             .args([script, "--user", &format!("{USER}:{PASSWORD}")])

@@ -2,7 +2,7 @@
 
 mod script;
 
-pub(crate) use script::{Line, Play, Sent, Sets, film};
+pub(crate) use script::{Line, Play, Sent, Sets, film, with_clock};
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """IP cameras: GStreamer's RTSP server with files that were encoded before. Needs what tests/setup installs.
 
-    server.py [--user NAME:PASSWORD] [/MOUNT=FILE.mkv[,aac|,alaw|,mulaw] …]
+    server.py [--user NAME:PASSWORD] [/MOUNT=FILE.mkv[,h265|,jpeg][,aac|,alaw|,mulaw] …]
 
 It prints the port on which everybody is welcome and, with --user, a second one on which it asks for the name and the
 password (Digest or Basic). Every client gets a file of its own from its beginning, at its own speed. It ends when its
@@ -19,13 +19,16 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 SOUNDS = {"aac": "rtpmp4gpay", "alaw": "rtppcmapay", "mulaw": "rtppcmupay"}
+VIDEOS = {"h265": "rtph265pay", "jpeg": "rtpjpegpay"}
 
 
-def factory(file, sound):
+def factory(file, *codecs):
     pipeline = f'filesrc location="{file}" ! matroskademux name=file'
-    pipeline += " file. ! queue ! rtph264pay name=pay0 pt=96"
-    if sound:
-        pipeline += f" file. ! queue ! {SOUNDS[sound]} name=pay1 pt=97"
+    video = next((VIDEOS[codec] for codec in codecs if codec in VIDEOS), "rtph264pay")
+    # RFC 3551: JPEG has a number of its own.
+    pipeline += f" file. ! queue ! {video} name=pay0 pt={26 if video == 'rtpjpegpay' else 96}"
+    for sound in (SOUNDS[codec] for codec in codecs if codec in SOUNDS):
+        pipeline += f" file. ! queue ! {sound} name=pay1 pt=97"
     made = GstRtspServer.RTSPMediaFactory()
     made.set_launch(f"( {pipeline} )")
     made.set_shared(False)
@@ -51,8 +54,7 @@ def serve(mounts, user=None):
         server.set_auth(authentication(*user.split(":", 1)))
     for mount in mounts:
         path, _, file = mount.partition("=")
-        file, _, sound = file.partition(",")
-        made = factory(file, sound)
+        made = factory(*file.split(","))
         if user:
             viewer = GstRtspServer.RTSPPermissions()
             viewer.add_permission_for_role("viewer", "media.factory.access", True)

@@ -254,6 +254,22 @@ impl Line {
     }
 }
 
+/// The packets of a camera whose clock goes otherwise: `clock` says what it shows at a time of ours, both in seconds from
+/// the beginning.
+pub(crate) fn with_clock(mut packets: Vec<Sent>, clock_hz: f64, clock: impl Fn(f64) -> f64) -> Vec<Sent> {
+    for sent in &mut packets {
+        let place = if sent.is_rtcp { 16..20 } else { 4..8 };
+        let Some(stamp) = sent.packet.get_mut(place) else { continue };
+        let at = sent.at.as_secs_f64();
+        #[expect(clippy::cast_possible_truncation, reason = "a few hours in ticks")]
+        let shift = ((clock(at) - at) * clock_hz).round() as i64;
+        let was = u32::from_be_bytes(<[u8; 4]>::try_from(&*stamp).unwrap());
+        let now = u32::try_from((i64::from(was) + shift).rem_euclid(1 << 32)).unwrap();
+        stamp.copy_from_slice(&now.to_be_bytes());
+    }
+    packets
+}
+
 /// The SDP and the packets of tracks that play together, with a BYE behind the last.
 pub(crate) fn film(lines: &[Line], has_reports: bool) -> (String, Vec<Sent>) {
     let mut sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\na=control:*\r\n".to_owned();
