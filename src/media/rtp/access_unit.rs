@@ -43,6 +43,8 @@ pub(super) struct AccessUnits {
     /// Whether a frame was lost since the last key frame.
     lacks_reference: bool,
     has_begun: bool,
+    /// Whether the sender marks the last packet of a frame, as it should.
+    marks_frames: bool,
 }
 
 /// The access unit that is being put together.
@@ -58,6 +60,8 @@ struct AccessUnit {
     /// Slices that begin a picture: two of H.264 may be the fields of one frame.
     first_slices: usize,
     has_marker: bool,
+    /// The last packet was a fragment of a unit, and not its last one.
+    is_within_unit: bool,
     loss: Loss,
 }
 
@@ -105,6 +109,7 @@ impl AccessUnits {
             waiting_bytes: 0,
             lacks_reference: true,
             has_begun: false,
+            marks_frames: false,
         };
         let track = units.changed_track();
         (Box::new(units), track)
@@ -374,6 +379,8 @@ impl Depacketizer for AccessUnits {
         out.counts.malformed_packets += u64::from(!makes_sense);
         if let Some(current) = &mut self.current {
             current.has_marker |= payload.marker;
+            self.marks_frames |= payload.marker;
+            current.is_within_unit = is_open_fragment(self.standard, payload.bytes);
             current.last_arrived = payload.arrived;
         }
     }
@@ -385,8 +392,22 @@ impl Depacketizer for AccessUnits {
         }
     }
 
+    /// A frame whose end has not come is not given: what is recorded was sent whole.
     fn finish(&mut self, out: &mut Output) {
+        let lacks_end = |current: &AccessUnit| !current.has_marker && (self.marks_frames || current.is_within_unit);
+        if self.current.as_ref().is_some_and(lacks_end) {
+            self.current = None;
+        }
         self.end_frame(out);
+    }
+}
+
+/// Whether a payload is a fragment that does not end its unit: RFC 6184, 5.8; RFC 7798, 4.4.3.
+fn is_open_fragment(standard: Standard, payload: &[u8]) -> bool {
+    match (standard, payload) {
+        (Standard::H264, [first, fragment, ..]) => first & 0x1F == 28 && fragment & 0x40 == 0,
+        (Standard::H265, [first, _, fragment, ..]) => first >> 1 & 0x3F == 49 && fragment & 0x40 == 0,
+        _ => false,
     }
 }
 
@@ -402,6 +423,7 @@ impl AccessUnit {
             has_slice: false,
             first_slices: 0,
             has_marker: false,
+            is_within_unit: false,
             loss: if payload.after_gap { Loss::Before } else { Loss::None },
         }
     }

@@ -329,3 +329,23 @@ fn h265_pictures_of_one_time_stamp_are_frames_of_their_own() {
     let (frames, ..) = sender.finish();
     assert_eq!(frames.iter().map(|frame| frame.is_key).collect::<Vec<_>>(), [true, false]);
 }
+
+/// The recorder ends a session in the middle of a frame.
+#[test]
+fn finish_gives_no_frame_whose_end_has_not_come() {
+    // Fragments without the last one, and the first of two slices.
+    for cut_off in [&[0x7C, 0x85, 1, 2][..], IDR] {
+        let mut sender = Sender::new(&h264());
+        sender.send(0, true, IDR);
+        sender.send(3000, false, cut_off);
+        let (frames, counts, _) = sender.finish();
+        assert_eq!((frames.len(), counts), (1, Counts::default()), "{cut_off:?}");
+    }
+    // A sender without markers.
+    for (last, wanted) in [(IDR, 2), (&[0x7C, 0x85, 1, 2], 1)] {
+        let mut sender = Sender::new(&h264());
+        sender.send(0, false, IDR);
+        sender.send(3000, false, last);
+        assert_eq!(sender.finish().0.len(), wanted, "{last:?}");
+    }
+}
