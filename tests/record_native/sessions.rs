@@ -151,18 +151,18 @@ fn udp_receiver_reports_of_rtcp_keep_the_session_and_say_what_was_lost() {
     let is_lost = |sent: &Sent| !sent.is_rtcp && sent.packet[2..4] == 65_010_u16.to_be_bytes();
     let packets: Vec<Sent> = packets.into_iter().filter(|sent| !is_lost(sent)).collect();
     // A pair of ports, as servers have them.
-    let (rtp, rtcp) = std::iter::repeat_with(|| UdpSocket::bind("127.0.0.1:0").unwrap())
+    let (media, reported) = std::iter::repeat_with(|| UdpSocket::bind("127.0.0.1:0").unwrap())
         .find_map(|first| {
             let port = first.local_addr().unwrap().port();
             UdpSocket::bind(("127.0.0.1", port.checked_add(1)?)).ok().map(|second| (first, second))
         })
         .unwrap();
-    let port = rtp.local_addr().unwrap().port();
+    let port = media.local_addr().unwrap().port();
     let (reports, heard_at) = (Arc::<Mutex<Vec<Vec<u8>>>>::default(), Arc::new(Mutex::new(Instant::now())));
     let (kept, heard) = (Arc::clone(&reports), Arc::clone(&heard_at));
     std::thread::spawn(move || {
         let mut buffer = [0; 1500];
-        while let Ok(n) = rtcp.recv(&mut buffer) {
+        while let Ok(n) = reported.recv(&mut buffer) {
             *heard.lock().unwrap() = Instant::now();
             kept.lock().unwrap().push(buffer[..n].to_vec());
         }

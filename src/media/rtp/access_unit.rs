@@ -26,6 +26,7 @@ const MAX_WAIT: Duration = Duration::from_millis(100);
 const LENGTH_BYTES: usize = 4;
 
 /// Puts access units together.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the sender or the stream")]
 pub(super) struct AccessUnits {
     standard: Standard,
     sets: ParameterSets,
