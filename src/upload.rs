@@ -7,7 +7,8 @@
 //! | --- | --- |
 //! | [`pattern`], [`local`] | the files of the sources, and which of them are closed |
 //! | [`key`] | the key of an object |
-//! | [`ini`], [`profile`] | endpoint, region and credentials |
+//! | [`ini`], [`profile`] | endpoint and region |
+//! | [`credentials`], [`credential_process`], [`keys`] | the access key: where it comes from, and that it stays valid |
 //! | [`journal`] | the state of each file, from pass to pass |
 //! | [`plan`] | files and their journal records in, steps out |
 //! | [`parts`] | the parts of a multipart upload |
@@ -19,12 +20,15 @@
 //! under an id until it is completed or aborted.
 
 mod compare;
+pub mod credential_process;
+pub mod credentials;
 mod empty;
 mod execute;
 pub mod hash;
 pub mod ini;
 pub mod journal;
 pub mod key;
+pub mod keys;
 pub mod local;
 mod nothing;
 mod other_keys;
@@ -34,6 +38,7 @@ pub mod piece;
 pub mod plan;
 pub mod profile;
 pub mod s3;
+pub mod shell_words;
 mod show;
 mod source;
 mod sweep;

@@ -1,5 +1,6 @@
 //! The command line of `footage upload`.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::network::CaBundle;
 use crate::retention::parse_retention_age;
 use crate::store::read_small;
 use crate::units::parse_seconds;
+use crate::upload::credentials::KeySource;
 use crate::upload::key::{ObjectKey, Template};
 use crate::upload::pattern::Patterns;
 use crate::upload::profile::{Addressing, Environment, S3Options, resolve};
@@ -192,11 +194,17 @@ impl Upload {
             credentials: &text(&credentials_path),
             config: &text(&config_path),
         };
-        let access = resolve(&options, environment).map_err(Error::Usage)?;
+        let unreadable = [&credentials_path, &config_path].into_iter().flatten().find_map(|path| {
+            let error = std::fs::File::open(path).err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
+            Some(format!("; cannot read {}: {error}", path.display()))
+        });
+        let access = resolve(&options, environment)
+            .map_err(|why| Error::Usage(format!("{why}{}", unreadable.unwrap_or_default())))?;
         check_endpoint(access.endpoint_url.as_deref(), &bucket)?;
         let others_can_read =
             |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
-        let exposed_credentials = credentials_path.filter(|path| access.is_from_file && others_can_read(path));
+        let is_from_file = matches!(access.keys, KeySource::Fixed { is_from_file: true, .. });
+        let exposed_credentials = credentials_path.filter(|path| is_from_file && others_can_read(path));
         let network = self.common.tls.network(access.ca_bundle.clone().map(in_home))?;
         network.check(access.endpoint_url.as_deref().unwrap_or("https://s3.amazonaws.com/")).map_err(Error::Usage)?;
         let headers = [("x-amz-storage-class", &self.storage_class), ("x-amz-server-side-encryption", &self.sse)];

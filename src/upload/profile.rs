@@ -1,27 +1,9 @@
 //! Endpoint, region and credentials: options, then variables, then the files of the AWS CLI, in its order of precedence.
 //! Pure: variables and files are arguments.
 
-use std::fmt;
-
-use super::ini::{Ini, Section};
+use super::credentials::{self, KeySource, Profile};
+use super::ini::Ini;
 use crate::network::CaBundle;
-
-/// A key and its secret, which no log shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// The access key's id.
-    pub key_id: String,
-    /// Its secret.
-    pub secret: String,
-    /// The session token of a temporary key.
-    pub session_token: Option<String>,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials")
-    }
-}
 
 /// How the bucket is named in a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -62,16 +44,14 @@ pub struct Environment<'a> {
 /// The settings of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Access key and secret.
-    pub credentials: Credentials,
+    /// Where the access key comes from.
+    pub keys: KeySource,
     /// The region to sign for.
     pub region: String,
     /// `https://host[:port][/path]`; `None` is AWS itself.
     pub endpoint_url: Option<String>,
     /// How the bucket is named.
     pub addressing: Addressing,
-    /// Whether the key is from the credentials file, whose mode matters then.
-    pub is_from_file: bool,
     /// The certificates to trust: `AWS_CA_BUNDLE`, else `ca_bundle` of the profile.
     pub ca_bundle: Option<CaBundle>,
 }
@@ -84,44 +64,37 @@ const DEFAULT_REGION: &str = "us-east-1";
 /// # Errors
 /// A sentence for the user.
 pub fn resolve(options: &S3Options, environment: Environment<'_>) -> Result<Access, String> {
-    let variable = |name: &str| (environment.variable)(name).filter(|value| !value.is_empty());
-    let credentials_file = Ini::parse(environment.credentials);
-    let config_file = Ini::parse(environment.config);
-    let named = options.profile.clone().or_else(|| variable("AWS_PROFILE")).or_else(|| variable("AWS_DEFAULT_PROFILE"));
-    let profile = named.as_deref().unwrap_or("default");
-    let in_credentials = credentials_file.section(profile);
-    let in_config = match profile {
-        "default" => config_file.section("default").or_else(|| config_file.section("profile default")),
-        name => config_file.section(&format!("profile {name}")),
+    // Docker and Kubernetes leave a newline at the end of a secret.
+    let variable = |name: &str| {
+        let value = (environment.variable)(name).map(|value| value.trim().to_owned());
+        value.filter(|value| !value.is_empty())
     };
-    if in_credentials.is_none() && in_config.is_none() && named.is_some() {
-        return Err(format!("the profile {profile:?} is in neither the credentials file nor the configuration file"));
+    let credentials_file = Ini::parse(environment.credentials).map_err(|why| format!("the credentials file: {why}"))?;
+    let config_file = Ini::parse(environment.config).map_err(|why| format!("the configuration file: {why}"))?;
+    // In this order, as botocore has it.
+    let named = options.profile.clone().or_else(|| variable("AWS_DEFAULT_PROFILE")).or_else(|| variable("AWS_PROFILE"));
+    let name = named.as_deref().unwrap_or("default");
+    let profile = Profile {
+        name: name.to_owned(),
+        is_chosen: options.profile.is_some(),
+        in_credentials: credentials_file.section(name).cloned(),
+        in_config: config_file.profile(name).cloned(),
+    };
+    if profile.in_credentials.is_none() && profile.in_config.is_none() && named.is_some() {
+        return Err(format!("the profile {name:?} is in neither the credentials file nor the configuration file"));
     }
-
-    // As the AWS CLI does: a profile named on the command line wins over keys in the environment.
-    let from_variables = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
-        _ if options.profile.is_some() => None,
-        (Some(key_id), Some(secret)) => {
-            Some(Credentials { key_id, secret, session_token: variable("AWS_SESSION_TOKEN") })
-        }
-        (Some(_), None) => return Err("AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not".into()),
-        (None, _) => None,
-    };
-    let is_from_file = from_variables.is_none();
-    let credentials = from_variables
-        .or_else(|| in_credentials.and_then(of_section))
-        .or_else(|| in_config.and_then(of_section))
-        .ok_or_else(|| no_credentials(profile, in_config))?;
+    let keys = credentials::find(&profile, &variable)?;
 
     // All settings of a profile, not only keys: the credentials file wins over the configuration file.
-    let both = || [in_credentials, in_config].into_iter().flatten();
-    let get = |key| both().find_map(|section| section.get(key));
+    let merged = profile.merged();
+    let get = |key| merged.get(key);
     let ignores = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
         .or_else(|| get("ignore_configured_endpoint_urls").map(str::to_owned))
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let of_service = |name: &str| {
-        let section = config_file.section(&format!("services {name}"));
+        let section = config_file.named("services", name);
         let section = section.ok_or_else(|| {
+            let profile = &profile.name;
             format!("the profile {profile:?} names the services {name:?}, which are not in the configuration file")
         });
         section.map(|section| section.nested("s3", "endpoint_url"))
@@ -150,7 +123,7 @@ pub fn resolve(options: &S3Options, environment: Environment<'_>) -> Result<Acce
     if !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         return Err(format!("{region:?} is no region"));
     }
-    let style = both().find_map(|section| section.nested("s3", "addressing_style"));
+    let style = merged.nested("s3", "addressing_style");
     let addressing = match (options.addressing, style) {
         (Addressing::Auto, Some("path")) => Addressing::Path,
         (Addressing::Auto, Some("virtual")) => Addressing::Virtual,
@@ -160,29 +133,7 @@ pub fn resolve(options: &S3Options, environment: Environment<'_>) -> Result<Acce
     let ca_bundle = variable("AWS_CA_BUNDLE")
         .map(|path| bundle(path, "AWS_CA_BUNDLE"))
         .or_else(|| get("ca_bundle").map(|path| bundle(path.to_owned(), "ca_bundle of the profile")));
-    Ok(Access { credentials, region, endpoint_url, addressing, is_from_file, ca_bundle })
-}
-
-fn of_section(section: &Section) -> Option<Credentials> {
-    Some(Credentials {
-        key_id: section.get("aws_access_key_id")?.to_owned(),
-        secret: section.get("aws_secret_access_key")?.to_owned(),
-        session_token: section.get("aws_session_token").map(str::to_owned),
-    })
-}
-
-fn no_credentials(profile: &str, in_config: Option<&Section>) -> String {
-    let unsupported = ["role_arn", "sso_session", "sso_start_url", "credential_process", "web_identity_token_file"];
-    if let Some(key) = unsupported.into_iter().find(|key| in_config.is_some_and(|section| section.get(key).is_some())) {
-        return format!(
-            "the profile {profile:?} gets its keys by {key}, which is not supported here: run it under \
-             `aws configure export-credentials --format env`, or give it an access key of its own"
-        );
-    }
-    format!(
-        "there is no access key for the profile {profile:?}: put aws_access_key_id and aws_secret_access_key into \
-         ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    )
+    Ok(Access { keys, region, endpoint_url, addressing, ca_bundle })
 }
 
 /// `https://host[:port][/path]` without a slash at its end, and without a password, which logs would show.
@@ -219,6 +170,7 @@ fn region_of_endpoint(url: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upload::credentials::Credentials;
 
     const CREDENTIALS: &str = "[default]\naws_access_key_id=D\naws_secret_access_key=d\n\
                                [b2]\naws_access_key_id=B\naws_secret_access_key=b;#\naws_session_token=t\n";
@@ -233,6 +185,13 @@ mod tests {
         resolve(options, Environment { variable: &variable, credentials: CREDENTIALS, config: CONFIG })
     }
 
+    fn key(access: &Access) -> &Credentials {
+        match &access.keys {
+            KeySource::Fixed { credentials, .. } => credentials,
+            KeySource::Process(process) => panic!("{process:?}"),
+        }
+    }
+
     fn profile(name: &str) -> S3Options {
         S3Options { profile: Some(name.into()), ..S3Options::default() }
     }
@@ -240,16 +199,16 @@ mod tests {
     #[test]
     fn a_profile_is_read_from_both_files() {
         let access = with(&profile("b2"), &[]).expect("resolved");
-        assert_eq!(access.credentials.key_id, "B");
-        assert_eq!(access.credentials.secret, "b;#");
-        assert_eq!(access.credentials.session_token.as_deref(), Some("t"));
+        assert_eq!(key(&access).key_id, "B");
+        assert_eq!(key(&access).secret, "b;#");
+        assert_eq!(key(&access).session_token.as_deref(), Some("t"));
         assert_eq!(access.region, "ca-east-006");
         assert_eq!(access.endpoint_url.as_deref(), Some("https://s3.ca-east-006.backblazeb2.com"));
         assert_eq!(access.addressing, Addressing::Virtual);
-        assert!(access.is_from_file);
+        assert!(matches!(access.keys, KeySource::Fixed { is_from_file: true, .. }));
         let named = with(&profile("named"), &[]).expect("resolved");
         assert_eq!(named.endpoint_url.as_deref(), Some("http://127.0.0.1:9000"));
-        assert_eq!((named.credentials.key_id.as_str(), named.region.as_str()), ("N", "us-east-1"));
+        assert_eq!((key(&named).key_id.as_str(), named.region.as_str()), ("N", "us-east-1"));
     }
 
     #[test]
@@ -261,14 +220,14 @@ mod tests {
             ("AWS_DEFAULT_REGION", "q"),
         ];
         let access = with(&S3Options::default(), &keys).expect("resolved");
-        assert_eq!((access.credentials.key_id.as_str(), access.region.as_str()), ("V", "r"));
-        assert!(!access.is_from_file);
+        assert_eq!((key(&access).key_id.as_str(), access.region.as_str()), ("V", "r"));
+        assert!(matches!(access.keys, KeySource::Fixed { is_from_file: false, .. }));
         // Named by a variable a profile does not win over keys, named by an option it does.
         let by_variable = [keys.as_slice(), &[("AWS_PROFILE", "b2")]].concat();
         let access = with(&S3Options::default(), &by_variable).expect("resolved");
-        assert_eq!(access.credentials.key_id, "V");
+        assert_eq!(key(&access).key_id, "V");
         assert_eq!(access.endpoint_url.as_deref(), Some("https://s3.ca-east-006.backblazeb2.com"));
-        assert_eq!(with(&profile("b2"), &keys).expect("resolved").credentials.key_id, "B");
+        assert_eq!(key(&with(&profile("b2"), &keys).expect("resolved")).key_id, "B");
 
         let urls = [("AWS_ENDPOINT_URL", "http://general"), ("AWS_ENDPOINT_URL_S3", "http://s3")];
         assert_eq!(with(&profile("b2"), &urls).expect("resolved").endpoint_url.as_deref(), Some("http://s3"));
@@ -351,6 +310,6 @@ mod tests {
     #[test]
     fn a_secret_access_key_is_not_shown_by_debug() {
         let access = with(&profile("b2"), &[]).expect("resolved");
-        assert_eq!(format!("{:?}", access.credentials), "Credentials");
+        assert_eq!(format!("{:?}", key(&access)), "Credentials");
     }
 }

@@ -118,7 +118,7 @@ impl Client {
             200 => {}
             404 => return Ok(None),
             // An answer to HEAD has no body to say why.
-            400..=499 | 301 | 307 => return self.explain(key),
+            400..=499 | 301 | 307 => return self.explain(key, &answer),
             _ => return Err(self.request_error(&answer, "HEAD", Some(key))),
         }
         let size = answer.header("content-length").and_then(|text| text.parse().ok());
@@ -130,12 +130,14 @@ impl Client {
     }
 
     /// Requests one byte with GET after HEAD was refused, to read the reason.
-    fn explain(&self, key: &ObjectKey) -> Result<Option<Object>, RequestError> {
+    fn explain(&self, key: &ObjectKey, refused: &Answer) -> Result<Option<Object>, RequestError> {
         let answer =
             self.wire.send(&Call { headers: &[("range", "bytes=0-0")], ..self.call(Method::GET, Some(key), &[]) })?;
         let document: Option<xml::Failure> = xml::read(&answer.body).ok();
         match (answer.status, document.as_ref().map(|failure| failure.code.get()).filter(|code| !code.is_empty())) {
             (404, None | Some("NoSuchKey")) => Ok(None),
+            // The access key had expired, and the answer to HEAD could not say so.
+            (200 | 206 | 416, _) if !answer.is_signed_as(refused) => self.head(key),
             (200 | 206 | 416, _) => {
                 Err(RequestError::Refused(format!("the server refuses HEAD for {:?} but allows GET", key.as_str())))
             }
@@ -283,7 +285,7 @@ impl Client {
     }
 
     fn request_error(&self, answer: &Answer, what: &str, key: Option<&ObjectKey>) -> RequestError {
-        let body = self.wire.text(answer);
+        let body = Wire::text(answer);
         let reply = Reply {
             status: answer.status,
             body: body.as_bytes(),

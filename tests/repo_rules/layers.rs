@@ -71,6 +71,7 @@ const PURE: &[&str] = &[
     "text",
     "units",
     "zone",
+    "upload/credentials",
     "upload/ini",
     "upload/key",
     "upload/nothing",
@@ -82,6 +83,7 @@ const PURE: &[&str] = &[
     "upload/s3/location",
     "upload/s3/sign",
     "upload/s3/xml",
+    "upload/shell_words",
 ];
 
 /// Of `std::net`, what is a value.

@@ -1,6 +1,8 @@
 //! `footage upload` through the built binary, against a real S3 server: the behaviour when nothing goes wrong.
 
+mod botocore;
 mod comparing;
+mod credential_process;
 mod credentials;
 mod deleting;
 mod exit_codes;

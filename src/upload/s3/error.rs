@@ -79,9 +79,11 @@ impl Reply<'_> {
                 let theirs = self.date.map(|date| format!(", the server's says {date:?}")).unwrap_or_default();
                 fatal(format!("the clock of this machine is wrong{theirs}: set it, for example with NTP"))
             }
-            (_, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => {
-                fatal("the session token of the access key has expired: get new keys, for example with aws sso login".into())
-            }
+            (_, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => fatal(
+                "the access key has expired: get a new one, for example with `aws sso login`, or let credential_process \
+                 of the profile fetch it"
+                    .into(),
+            ),
             (_, "InvalidToken") => fatal(
                 "the server does not know the session token: check aws_session_token of the profile and AWS_SESSION_TOKEN".into(),
             ),
@@ -211,6 +213,7 @@ mod tests {
         for (status, code, said) in [
             (403, "RequestTimeTooSkewed", "NTP"),
             (403, "InvalidAccessKeyId", "profile"),
+            (400, "ExpiredToken", "has expired"),
             (403, "SignatureDoesNotMatch", "profile"),
             (403, "AccessDenied", "may not"),
             (401, "", "may not"),

@@ -99,18 +99,17 @@ fn host_is_aws(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upload::profile::Credentials;
+    use crate::upload::credentials::{Credentials, KeySource};
     use crate::upload::s3::sign::{EMPTY_SHA256, Request, Scope, authorization};
 
     fn location(endpoint_url: Option<&str>, addressing: Addressing, bucket: &str) -> Location {
         let credentials = Credentials { key_id: String::new(), secret: String::new(), session_token: None };
         let access = Access {
-            credentials,
+            keys: KeySource::Fixed { credentials, expires_at: None, is_from_file: false },
             region: "eu-west-1".into(),
             endpoint_url: endpoint_url.map(str::to_owned),
             addressing,
             ca_bundle: None,
-            is_from_file: false,
         };
         Location::of(&access, bucket)
     }

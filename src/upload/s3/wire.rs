@@ -1,8 +1,8 @@
 //! Sends one signed request to the server and reads the answer to its end.
 
 use std::io::Read;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -21,8 +21,10 @@ use crate::min_rate::{MinRateReader, patience};
 use crate::mutex::lock;
 use crate::network::Network;
 use crate::stop::Stop;
+use crate::upload::credentials::Credentials;
 use crate::upload::key::ObjectKey;
-use crate::upload::profile::{Access, Credentials};
+use crate::upload::keys::Keys;
+use crate::upload::profile::Access;
 
 /// A larger answer is not from S3: a listing of a thousand keys is below one.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
@@ -87,6 +89,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// The key that the request was signed with.
+    credentials: Arc<Credentials>,
 }
 
 impl Answer {
@@ -96,6 +100,11 @@ impl Answer {
 
     pub(super) fn etag(&self) -> Option<String> {
         self.header("etag").map(unquoted)
+    }
+
+    /// Whether both requests were signed with the same access key.
+    pub(super) fn is_signed_as(&self, other: &Self) -> bool {
+        self.credentials == other.credentials
     }
 
     /// Whether this ETag, or an ETag that would come with this answer, is not an MD5.
@@ -120,7 +129,7 @@ pub(super) fn unquoted(etag: &str) -> String {
 }
 
 /// The answer of a server that closed the connection before it had read the request.
-fn early(error: &ureq::Error) -> Option<Answer> {
+fn early(error: &ureq::Error, credentials: &Arc<Credentials>) -> Option<Answer> {
     let ureq::Error::Other(error) = error else { return None };
     let EarlyAnswer(bytes) = error.downcast_ref()?;
     let mut headers = [httparse::EMPTY_HEADER; 64];
@@ -131,14 +140,15 @@ fn early(error: &ureq::Error) -> Option<Answer> {
     });
     // A success is none: the server has not read all of it.
     let status = head.code.filter(|status| *status >= 300)?;
-    Some(Answer { status, headers: headers.collect(), body: bytes[length..].to_vec() })
+    let credentials = Arc::clone(credentials);
+    Some(Answer { status, headers: headers.collect(), body: bytes[length..].to_vec(), credentials })
 }
 
 /// The connection to the server.
 #[derive(Debug)]
 pub(super) struct Wire {
     agent: Agent,
-    credentials: Credentials,
+    keys: Keys,
     location: Mutex<Location>,
     /// Whether to send `Expect: 100-continue`: some servers and proxies answer 417 to it.
     expects: AtomicBool,
@@ -174,7 +184,7 @@ impl Wire {
         stop.also(move || closing.clone().shutdown());
         Self {
             agent,
-            credentials: access.credentials.clone(),
+            keys: Keys::new(access.keys.clone(), timeout, stop.clone()),
             location: Mutex::new(location),
             expects: AtomicBool::new(true),
             timeout,
@@ -183,8 +193,8 @@ impl Wire {
     }
 
     /// The body of an answer as text, without secrets: some servers repeat the access key in their errors.
-    pub(super) fn text(&self, answer: &Answer) -> String {
-        let Credentials { key_id, secret, session_token } = &self.credentials;
+    pub(super) fn text(answer: &Answer) -> String {
+        let Credentials { key_id, secret, session_token } = &*answer.credentials;
         let secrets = [Some(secret), session_token.as_ref(), Some(key_id)];
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         secrets
@@ -194,8 +204,19 @@ impl Wire {
             .fold(text, |text, secret| text.replace(secret, "…"))
     }
 
-    /// Sends a request, and a second time when the server does not know `Expect` or says that the bucket is in another region.
+    /// Sends a request, and a second time when the server says that the key has expired and another can be fetched.
     pub(super) fn send(&self, call: &Call<'_>) -> Result<Answer, RequestError> {
+        let answer = self.send_where_it_is(call)?;
+        let has_expired = matches!(answer.status, 400 | 401 | 403)
+            && xml::failure(&answer.body).is_some_and(|failure| failure.code.get() == "ExpiredToken");
+        if has_expired && self.keys.replace(&answer.credentials).map_err(RequestError::Fatal)? {
+            return self.send_where_it_is(call);
+        }
+        Ok(answer)
+    }
+
+    /// Sends a request, and a second time when the server does not know `Expect` or says that the bucket is in another region.
+    fn send_where_it_is(&self, call: &Call<'_>) -> Result<Answer, RequestError> {
         let location = lock(&self.location).clone();
         let mut answer = self.send_to(&location, call)?;
         // As RFC 9110 has it, section 10.1.1.
@@ -221,6 +242,7 @@ impl Wire {
         if let Err(stopped) = self.stop.check() {
             return Err(RequestError::Fatal(stopped));
         }
+        let credentials = self.keys.get().map_err(RequestError::Fatal)?;
         let path = location.path(call.key);
         let query = sign::query(call.query);
         let sha256_of_document;
@@ -242,11 +264,11 @@ impl Wire {
             ("x-amz-date", &date),
         ]);
         headers.extend(md5.map(|md5| ("content-md5", md5)));
-        headers.extend(self.credentials.session_token.as_deref().map(|token| ("x-amz-security-token", token)));
+        headers.extend(credentials.session_token.as_deref().map(|token| ("x-amz-security-token", token)));
         let signed =
             sign::Request { method: call.method.as_str(), path: &path, query: &query, headers: &headers, body_sha256 };
         let scope = Scope { region: &location.region, service: "s3" };
-        let authorization = sign::authorization(&signed, &self.credentials, scope, now);
+        let authorization = sign::authorization(&signed, &credentials, scope, now);
 
         let question = if query.is_empty() { String::new() } else { format!("?{query}") };
         let url = format!("{}://{}{path}{question}", location.scheme, location.host);
@@ -269,9 +291,9 @@ impl Wire {
             Content::Piece(piece) => piece.reader(),
         };
         if length.is_some() {
-            self.run(request.body(SendBody::from_reader(&mut *reader)), call.timeout)
+            self.run(request.body(SendBody::from_reader(&mut *reader)), call.timeout, credentials)
         } else {
-            self.run(request.body(SendBody::none()), call.timeout)
+            self.run(request.body(SendBody::none()), call.timeout, credentials)
         }
     }
 
@@ -279,6 +301,7 @@ impl Wire {
         &self,
         request: ureq::http::Result<Request<SendBody<'_>>>,
         timeout: Duration,
+        credentials: Arc<Credentials>,
     ) -> Result<Answer, RequestError> {
         let request = request.map_err(|error| RequestError::Refused(error.to_string()))?;
         let answer = if timeout == self.timeout {
@@ -288,12 +311,17 @@ impl Wire {
             self.agent.run(request.timeout_per_read(Some(timeout)).build())
         };
         match answer {
-            Ok(response) => self.read(response, timeout),
-            Err(error) => early(&error).map_or_else(|| Err(self.broken(&error)), Ok),
+            Ok(response) => self.read(response, timeout, credentials),
+            Err(error) => early(&error, &credentials).map_or_else(|| Err(self.broken(&error)), Ok),
         }
     }
 
-    fn read(&self, response: Response<Body>, timeout: Duration) -> Result<Answer, RequestError> {
+    fn read(
+        &self,
+        response: Response<Body>,
+        timeout: Duration,
+        credentials: Arc<Credentials>,
+    ) -> Result<Answer, RequestError> {
         let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();
         let body = MinRateReader::new(body.into_reader(), timeout);
@@ -305,7 +333,7 @@ impl Wire {
                 retry_after: None,
             })
         })?;
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes })
+        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes, credentials })
     }
 
     fn broken(&self, error: &ureq::Error) -> RequestError {
