@@ -48,7 +48,7 @@ impl Case {
     }
 }
 
-/// Prints this key, whoever runs it.
+/// A process that prints this key.
 fn process(id: &str) -> String {
     format!(
         "credential_process = /bin/echo '{{\"Version\": 1, \"AccessKeyId\": \"{id}\", \"SecretAccessKey\": \"p\", \
