@@ -97,11 +97,8 @@ fn keep_alive_comes_before_a_server_with_a_short_timeout_ends_the_session() {
     assert!(frames >= source.video().count() as u64, "{frames} frames; {:?}", peer.methods());
 }
 
-/// A camera that has room for one client: it is left before it is asked again, and at the end.
-#[test]
-fn teardown_ends_the_session_at_a_reload_and_at_the_end() {
-    let source = h264(30, &["-bf", "0"]);
-    let (sdp, packets) = film(&lines(&source), true);
+/// A camera that has room for one client, and whether it has one.
+fn one_client_camera(sdp: String, packets: Vec<Sent>) -> (RtspPeer, Arc<Mutex<bool>>) {
     let is_busy = Arc::new(Mutex::new(false));
     let busy = Arc::clone(&is_busy);
     let peer = RtspPeer::of((sdp, Play::of(packets)), move |asked: &Asked, answer: Answer| {
@@ -114,6 +111,15 @@ fn teardown_ends_the_session_at_a_reload_and_at_the_end() {
         }
         answer
     });
+    (peer, is_busy)
+}
+
+/// A camera that has room for one client: it is left before it is asked again, and at the end.
+#[test]
+fn teardown_ends_the_session_at_a_reload_and_at_the_end() {
+    let source = h264(30, &["-bf", "0"]);
+    let (sdp, packets) = film(&lines(&source), true);
+    let (peer, is_busy) = one_client_camera(sdp, packets);
     let table = format!("url = {:?}", peer.url());
     let site = Site::with(QUICK, &[("one", table.as_str())]);
     let running = site.start(&[]);
@@ -207,17 +213,7 @@ fn teardown_ends_a_session_that_stalls_before_the_next_one() {
     let (sdp, mut packets) = film(&lines(&source), true);
     // No word of the end.
     packets.pop();
-    let is_busy = Arc::new(Mutex::new(false));
-    let peer = RtspPeer::of((sdp, Play::of(packets)), move |asked: &Asked, answer: Answer| {
-        let mut busy = is_busy.lock().unwrap();
-        match asked.method.as_str() {
-            "DESCRIBE" if *busy => return answer.refuse("453 Not Enough Bandwidth"),
-            "PLAY" => *busy = true,
-            "TEARDOWN" => *busy = false,
-            _ => {}
-        }
-        answer
-    });
+    let (peer, _) = one_client_camera(sdp, packets);
     let site = Site::with(QUICK, &[("one", format!("url = {:?}", peer.url()))]);
     let running = site.start(&[]);
     crate::support::site::wait_for("a second session", || (peer.played().len() == 2).then_some(()));
